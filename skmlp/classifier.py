@@ -1,0 +1,503 @@
+"""MLPDigitClassifier: a multilayer perceptron with scikit-learn's interface."""
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from skmlp.callbacks import FitCallbacks
+from skmlp.engine.activations import ACTIVATIONS
+from skmlp.engine.batches import Batches, Samples
+from skmlp.engine.holdout import stratified_holdout
+from skmlp.engine.lbfgs import train_lbfgs
+from skmlp.engine.losses import LOSSES
+from skmlp.engine.network import Network
+from skmlp.engine.parameters import draw_glorot_uniform
+from skmlp.engine.training import TrainState, train
+from skmlp.plan import PARAMETER_CONSTRAINTS, make_plan, make_plateau
+from skmlp.targets import TargetEncoding, check_labels, is_multilabel
+
+PREDICTION_BATCH_SIZE = 1024
+HISTORY_NAMES = ("loss", "accuracy", "learning_rate", "seconds", "val_loss", "val_accuracy")
+
+
+class TrainingInterruptedWarning(UserWarning):
+    """The user interrupted the training (Ctrl-C); the estimator keeps what it has learned."""
+
+
+def _trains_by_single_epochs(estimator):
+    """Tell whether `partial_fit` is there, or say why it is not."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers, solver='sgd' or 'adam'. Got solver='lbfgs'."
+        )
+    if estimator.early_stopping:
+        raise AttributeError(
+            "partial_fit does not support early_stopping=True: one epoch leaves nothing to stop. Set "
+            "early_stopping=False, or use fit."
+        )
+    return True
+
+
+class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """Multilayer perceptron classifier.
+
+    DOCSTRING
+    """
+
+    _parameter_constraints = PARAMETER_CONSTRAINTS
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        input_scale=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.input_scale = input_scale
+
+    # Training
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of any type, or an indicator matrix for multilabel classification.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample, not negative; None for equal weights.
+        X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
+            Samples on which the network is evaluated after each epoch, for `history_` and, with
+            ``early_stopping=True``, to stop and to keep the best weights.
+        y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
+            Labels of `X_val`.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Weights of `X_val`.
+
+        Returns
+        -------
+        self : MLPDigitClassifier
+
+        Raises
+        ------
+        ValueError
+            If parameters or data are invalid, or the loss does not stay finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` epochs have not been enough by the rule of `tol` and `n_iter_no_change`.
+        TrainingInterruptedWarning
+            If the user interrupted the training; what was learned is kept.
+        """
+        first = not (self.warm_start and hasattr(self, "coefs_"))
+        X, y, sample_weight = self._check_samples(X, y, sample_weight, reset=first)
+        encoding = TargetEncoding.of(y) if first else self._encoding_of_all_classes(y)
+        plan = make_plan(self, X.shape[1], encoding)
+        samples = self._samples(X, encoding.encode(y), sample_weight)
+        validation = self._check_validation(encoding, X_val, y_val, sample_weight_val)
+
+        self._begin(plan, encoding, _weights_dtype(X), first)
+        if plan.stop_on_validation and validation is None:
+            samples, validation = self._hold_out(samples, encoding)
+        self.n_iter_ = 0
+        self._state.plateau, self._state.best_theta = make_plateau(self), None
+        callbacks = FitCallbacks(
+            self,
+            self.max_iter,
+            self._copied_weights,
+            X,
+            y,
+            {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val},
+        )
+        with self._training(plan, samples, validation) as problem:
+            run = self._fit_lbfgs if plan.optimizer is None else self._fit_epochs
+            run(problem, callbacks)
+        callbacks.end_fit()
+        return self
+
+    @available_if(_trains_by_single_epochs)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch, going on from where the last call of `fit` or `partial_fit` ended.
+
+        The optimizer's memory, the learning rate's schedule and the random stream go on too: k calls on the same data
+        give exactly what one call of `fit` with ``max_iter=k`` gives.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of any type, or an indicator matrix for multilabel classification.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample, not negative; None for equal weights.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come. Needed in the first call, may be omitted later.
+
+        Returns
+        -------
+        self : MLPDigitClassifier
+
+        Raises
+        ------
+        ValueError
+            If parameters or data are invalid, or the loss does not stay finite.
+        AttributeError
+            If ``solver='lbfgs'`` or ``early_stopping=True``, which have no use for single epochs.
+        """
+        _check_partial_fit_first_call(self, classes)
+        first = not hasattr(self, "coefs_")
+        X, y, sample_weight = self._check_samples(X, y, sample_weight, reset=first)
+        encoding = TargetEncoding(self.classes_, is_multilabel(y)) if first else self._encoding
+        plan = make_plan(self, X.shape[1], encoding)
+        samples = self._samples(X, encoding.encode(y), sample_weight)
+        self._begin(plan, encoding, _weights_dtype(X), first)
+        self._state.plateau = make_plateau(self, after=self._state.plateau)
+        with self._training(plan, samples, None) as problem:
+            self._record(next(train(problem, self._state)))
+        return self
+
+    def _check_samples(self, X, y, sample_weight, *, reset):
+        """Check samples of any kind and give arrays; sparse X becomes CSR."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            multi_output=True,
+            # With a scale, X is converted batch by batch, and only then.
+            dtype="numeric" if self.input_scale is not None else (np.float64, np.float32),
+            order="C",
+            reset=reset,
+        )
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=_weights_dtype(X), ensure_non_negative=True
+            )
+        return X, check_labels(y), sample_weight
+
+    def _check_validation(self, encoding, X_val, y_val, sample_weight_val):
+        """Check the validation samples given to `fit`; None if there are none."""
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(
+                f"X_val and y_val come together, but {missing} is None. Give both or neither."
+            )
+        X, y, sample_weight = self._check_samples(X_val, y_val, sample_weight_val, reset=False)
+        return self._samples(X, encoding.encode(y, name="y_val"), sample_weight)
+
+    def _samples(self, X, targets, sample_weight):
+        return Samples(X, targets, sample_weight, input_scale=self.input_scale)
+
+    def _hold_out(self, samples, encoding):
+        """Split off the validation samples of early stopping."""
+        rows = stratified_holdout(
+            samples.X,
+            encoding.strata(samples.targets),
+            samples.weights,
+            self.validation_fraction,
+            self._state.random_state,
+        )
+        return tuple(replace(samples, rows=part) for part in rows)
+
+    def _encoding_of_all_classes(self, y):
+        """Give the classes of the training so far, all of which must be in `y`."""
+        encoding = self._encoding
+        if not encoding.multilabel and not np.array_equal(np.unique(y), encoding.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {encoding.classes.tolist()}, `y` has {np.unique(y).tolist()}. Use partial_fit for "
+                "data with some of the classes, or warm_start=False to begin anew."
+            )
+        return encoding
+
+    @property
+    def _encoding(self):
+        return TargetEncoding(
+            self.classes_, self.out_activation_ == "logistic" and self.n_outputs_ > 1
+        )
+
+    def _begin(self, plan, encoding, dtype, first):
+        """Start anew, or go on with the weights that the estimator has."""
+        if first:
+            self._reset(plan, encoding, dtype)
+            return
+        layer_sizes = (self.n_features_in_, *(len(biases) for biases in self.intercepts_))
+        if plan.layout.layer_sizes != layer_sizes:
+            raise ValueError(
+                f"Training can go on only with the layers it began with, of sizes {layer_sizes}. Now features, "
+                f"hidden_layer_sizes and classes ask for {plan.layout.layer_sizes}. Set hidden_layer_sizes back, or "
+                "call fit with warm_start=False."
+            )
+        if not hasattr(self, "_state"):
+            self._state = TrainState(check_random_state(self.random_state), samples_seen=self.t_)
+        weights = [coef.T for coef in self.coefs_]
+        self._state.theta = plan.layout.pack(weights, self.intercepts_, weights[0].dtype)
+
+    def _reset(self, plan, encoding, dtype):
+        """Draw new weights and forget all training."""
+        random_state = check_random_state(self.random_state)
+        factor = ACTIVATIONS[plan.activation].glorot_factor
+        theta = draw_glorot_uniform(plan.layout, factor, random_state, dtype)
+        self._state = TrainState(random_state, theta)
+        self.classes_ = encoding.classes
+        self.n_outputs_ = encoding.n_outputs
+        self.out_activation_ = encoding.out_activation
+        self.n_layers_ = len(plan.layout.layer_sizes)
+        self.n_iter_ = 0
+        self.t_ = 0
+        self.loss_curve_ = []
+        self.history_ = {"loss": [], "accuracy": [], "learning_rate": [], "seconds": []}
+        self.best_loss_ = None if plan.stop_on_validation else np.inf
+        self.validation_scores_ = [] if plan.stop_on_validation else None
+        self.best_validation_score_ = -np.inf if plan.stop_on_validation else None
+
+    @contextmanager
+    def _training(self, plan, samples, validation):
+        """Bind the weights to the state while the body trains, whatever ends it."""
+        state = self._state
+        problem = plan.problem(state.theta, samples, validation)
+        weights, self.intercepts_ = plan.layout.views(state.theta)
+        self.coefs_ = [matrix.T for matrix in weights]
+        try:
+            yield problem
+        except KeyboardInterrupt:
+            warnings.warn(
+                "Training interrupted by user: the network keeps what it has learned so far.",
+                TrainingInterruptedWarning,
+                stacklevel=4,
+            )
+        finally:
+            if plan.stop_on_validation and state.best_theta is not None:
+                state.theta[...] = state.best_theta
+            # The weights live on in coefs_ and intercepts_, once.
+            state.theta = None
+
+    def _fit_epochs(self, problem, callbacks):
+        """Train by epochs until a rule or a callback stops it, or max_iter is reached."""
+        epochs = train(problem, self._state)
+        for _ in range(self.max_iter):
+            callbacks.begin_epoch()
+            report = next(epochs)
+            self._record(report)
+            if callbacks.end_epoch() or report.stop:
+                return
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
+            "converged yet. Increase max_iter, or early_stopping=True may serve you better.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+    def _fit_lbfgs(self, problem, callbacks):
+        """Train by L-BFGS."""
+
+        def on_iteration(report):
+            callbacks.begin_epoch()
+            self._record(report)
+            return callbacks.end_epoch()
+
+        result = train_lbfgs(
+            problem,
+            self._state,
+            tolerance=self.tol,
+            max_iterations=self.max_iter,
+            max_evaluations=self.max_fun,
+            on_iteration=on_iteration,
+        )
+        self.loss_ = float(result.fun)
+        self.n_iter_ = result.nit
+        if result.status != 0:
+            reason = (
+                result.message.decode() if isinstance(result.message, bytes) else result.message
+            )
+            warnings.warn(
+                f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): {reason}. "
+                "Increase max_iter or max_fun, or bring the features to a scale near one.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _record(self, report):
+        """Take what an epoch brought into the fitted attributes."""
+        self.n_iter_ += 1
+        self.t_ = self._state.samples_seen
+        self.loss_ = report.loss
+        self.loss_curve_.append(report.loss)
+        if self.validation_scores_ is None:
+            self.best_loss_ = min(self.best_loss_, report.loss)
+        else:
+            self.validation_scores_.append(report.val_accuracy)
+            self.best_validation_score_ = max(self.best_validation_score_, report.val_accuracy)
+        self._extend_history(report)
+        if self.verbose:
+            self._print_epoch(report)
+
+    def _extend_history(self, report):
+        """Append an epoch to `history_`, keeping all its lists equally long."""
+        n_earlier = len(self.history_["loss"])
+        values = {name: getattr(report, name) for name in HISTORY_NAMES}
+        for name, value in values.items():
+            if value is not None and name not in self.history_:
+                self.history_[name] = [np.nan] * n_earlier
+        for name, column in self.history_.items():
+            column.append(np.nan if values[name] is None else values[name])
+
+    def _print_epoch(self, report):
+        print(f"Iteration {self.n_iter_}, loss = {report.loss:.8f}")
+        if report.val_accuracy is not None:
+            print(f"Validation score: {report.val_accuracy:f}")
+        if report.message:
+            print(report.message)
+
+    def _copied_weights(self):
+        """Give the fitted attributes with which a copy can predict while the training goes on."""
+        return {
+            "coefs_": [coef.copy() for coef in self.coefs_],
+            "intercepts_": [intercept.copy() for intercept in self.intercepts_],
+        }
+
+    # Prediction
+
+    def predict(self, X):
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        """
+        logits = self._logits(X)
+        return self._encoding.decode(logits)
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`, of the type of the weights; never quite 0 or 1.
+        """
+        logits, loss = self._class_logits(X)
+        return loss.probabilities(logits.T).T
+
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class; finite even where the probability underflows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`, of the type of the weights.
+        """
+        logits, loss = self._class_logits(X)
+        return loss.log_probabilities(logits.T).T
+
+    def _class_logits(self, X):
+        """Compute the logits of samples, a column a class, and find the loss whose transforms suit them."""
+        logits = self._logits(X)
+        if len(self.classes_) == 1:
+            return logits, LOSSES["softmax"]
+        if self.n_outputs_ == 1:
+            logits = np.hstack([-logits, logits])
+        return logits, LOSSES[self.out_activation_]
+
+    def _logits(self, X):
+        """Compute the logits of samples, shape (n_samples, n_outputs), batch by batch."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        dtype = self.coefs_[0].dtype
+        network = Network([coef.T for coef in self.coefs_], self.intercepts_, self.activation)
+        logits = np.empty((X.shape[0], self.n_outputs_), dtype)
+        samples = Samples(X, input_scale=self.input_scale)
+        start = 0
+        for batch in Batches(samples, PREDICTION_BATCH_SIZE, dtype):
+            logits[start : start + batch.size] = network.forward(batch.x).T
+            start += batch.size
+        return logits
+
+    # What scikit-learn asks of an estimator
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coefs_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _weights_dtype(X):
+    """Give the type of the weights: that of X, float32 for integers, which only a scale lets in."""
+    return np.dtype(np.float64 if X.dtype == np.float64 else np.float32)

@@ -1,0 +1,1 @@
+"""The learning machine: NumPy and SciPy only, and no knowledge of estimators."""

@@ -1,0 +1,96 @@
+"""Losses on logits: the value, the gradient and the number of hits of a batch in one pass.
+
+A logit is the output of the last layer before softmax or the logistic function. Logits are ``(outputs, batch)``.
+`differentiate` overwrites them by the gradient of the mean loss and returns the *sum* of the loss over the batch and
+the weight of the samples that are classified rightly; weights of None mean ones.
+"""
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+
+class SoftmaxCrossEntropy:
+    """Cross-entropy of softmax probabilities; targets are class indices of shape (batch,)."""
+
+    out_activation = "softmax"
+
+    @staticmethod
+    def differentiate(logits, targets, weights, total_weight):
+        """Turn logits into d loss / d logits = (p - y) weight / total_weight, y being one-hot."""
+        batch_size = len(targets)
+        target_positions = targets * batch_size
+        target_positions += np.arange(batch_size)
+        flat = logits.reshape(-1)
+
+        logits -= logits.max(axis=0)
+        target_logits = flat.take(target_positions)
+        hits = target_logits == 0  # the largest logit is now zero
+        np.exp(logits, out=logits)
+        normalisers = np.add.reduce(logits, axis=0)
+        # -log p = log(sum(exp(z))) - z[target]
+        losses = np.log(normalisers)
+        losses -= target_logits
+
+        normalisers *= total_weight
+        if weights is not None:
+            losses *= weights
+            hits = weights[hits]
+            logits *= weights
+        logits /= normalisers
+        flat[target_positions] -= 1 / total_weight if weights is None else weights / total_weight
+        return float(losses.sum()), float(hits.sum())
+
+    @staticmethod
+    def probabilities(logits):
+        """Turn logits into probabilities, in place."""
+        logits -= logits.max(axis=0)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=0)
+        return inside_unit_interval(logits)
+
+    @staticmethod
+    def log_probabilities(logits):
+        """Turn logits into log-probabilities, in place; finite for every finite logit."""
+        logits -= logits.max(axis=0)
+        logits -= np.log(np.exp(logits).sum(axis=0))
+        return logits
+
+
+class LogisticCrossEntropy:
+    """Cross-entropy of independent logistic outputs; targets are 0 or 1, of shape (outputs, batch)."""
+
+    out_activation = "logistic"
+
+    @staticmethod
+    def differentiate(logits, targets, weights, total_weight):
+        """Turn logits into d loss / d logits = (p - y) weight / total_weight."""
+        hits = ((logits > 0) == targets).all(axis=0)
+        # -log p = log(1 + exp(z)) - y z
+        losses = (np.logaddexp(0, logits) - targets * logits).sum(axis=0)
+        expit(logits, out=logits)
+        logits -= targets
+        if weights is not None:
+            losses *= weights
+            hits = weights[hits]
+            logits *= weights
+        logits /= total_weight
+        return float(losses.sum()), float(hits.sum())
+
+    @staticmethod
+    def probabilities(logits):
+        """Turn logits into probabilities, in place."""
+        return inside_unit_interval(expit(logits, out=logits))
+
+    @staticmethod
+    def log_probabilities(logits):
+        """Turn logits into log-probabilities, in place; finite for every finite logit."""
+        return log_expit(logits, out=logits)
+
+
+def inside_unit_interval(probabilities):
+    """Keep probabilities off zero and one, in place: no finite logit is certainty, and rounding must not make it so."""
+    limits = np.finfo(probabilities.dtype)
+    return np.clip(probabilities, limits.tiny, 1 - limits.epsneg, out=probabilities)
+
+
+LOSSES = {loss.out_activation: loss for loss in (SoftmaxCrossEntropy, LogisticCrossEntropy)}
