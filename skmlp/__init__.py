@@ -1,7 +1,22 @@
 """A multilayer perceptron for handwritten digits that lives in the scikit-learn world."""
 
 from skmlp.classifier import MLPDigitClassifier, TrainingInterruptedWarning
+from skmlp.digits.idx import IDXFormatError, IDXHeader, read_idx, read_idx_header, write_idx
+from skmlp.digits.mnist import download_mnist, fetch_mnist, load_mnist
+from skmlp.digits.reader import IDXReader
 
-__all__ = ["MLPDigitClassifier", "TrainingInterruptedWarning"]
+__all__ = [
+    "IDXFormatError",
+    "IDXHeader",
+    "IDXReader",
+    "MLPDigitClassifier",
+    "TrainingInterruptedWarning",
+    "download_mnist",
+    "fetch_mnist",
+    "load_mnist",
+    "read_idx",
+    "read_idx_header",
+    "write_idx",
+]
 
 __version__ = "0.1.0.dev0"

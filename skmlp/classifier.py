@@ -449,7 +449,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return loss.probabilities(logits.T).T
 
     def predict_log_proba(self, X):
-        """Predict the logarithm of the probability of each class; finite even where the probability underflows.
+        """Predict the logarithm of the probability of each class.
+
+        It is computed from the logits, so that it is exact where the probability rounds to one, and it is never -inf:
+        it ends at the logarithm of the smallest normal number, -87 for float32 and -708 for float64.
 
         Parameters
         ----------

@@ -50,10 +50,10 @@ class SoftmaxCrossEntropy:
 
     @staticmethod
     def log_probabilities(logits):
-        """Turn logits into log-probabilities, in place; finite for every finite logit."""
+        """Turn logits into log-probabilities, in place."""
         logits -= logits.max(axis=0)
         logits -= np.log(np.exp(logits).sum(axis=0))
-        return logits
+        return above_log_of_zero(logits)
 
 
 class LogisticCrossEntropy:
@@ -83,14 +83,20 @@ class LogisticCrossEntropy:
 
     @staticmethod
     def log_probabilities(logits):
-        """Turn logits into log-probabilities, in place; finite for every finite logit."""
-        return log_expit(logits, out=logits)
+        """Turn logits into log-probabilities, in place."""
+        return above_log_of_zero(log_expit(logits, out=logits))
 
 
 def inside_unit_interval(probabilities):
     """Keep probabilities off zero and one, in place: no finite logit is certainty, and rounding must not make it so."""
     limits = np.finfo(probabilities.dtype)
     return np.clip(probabilities, limits.tiny, 1 - limits.epsneg, out=probabilities)
+
+
+def above_log_of_zero(log_probabilities):
+    """Keep log-probabilities where `inside_unit_interval` keeps probabilities, in place."""
+    smallest = np.log(np.finfo(log_probabilities.dtype).tiny)
+    return np.maximum(log_probabilities, smallest, out=log_probabilities)
 
 
 LOSSES = {loss.out_activation: loss for loss in (SoftmaxCrossEntropy, LogisticCrossEntropy)}

@@ -1,0 +1,1 @@
+"""Everything about images of digits: the IDX format, its reader, MNIST."""
