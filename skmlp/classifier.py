@@ -22,11 +22,11 @@ from skmlp.engine.losses import LOSSES
 from skmlp.engine.network import Network
 from skmlp.engine.parameters import draw_glorot_uniform
 from skmlp.engine.training import TrainState, train
+from skmlp.history import empty_history, extend_history
 from skmlp.plan import PARAMETER_CONSTRAINTS, make_plan, make_plateau
 from skmlp.targets import TargetEncoding, check_labels, is_multilabel
 
 PREDICTION_BATCH_SIZE = 1024
-HISTORY_NAMES = ("loss", "accuracy", "learning_rate", "seconds", "val_loss", "val_accuracy")
 
 
 class TrainingInterruptedWarning(UserWarning):
@@ -50,7 +50,159 @@ def _trains_by_single_epochs(estimator):
 class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron classifier.
 
-    DOCSTRING
+    It takes every parameter of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
+    defaults, has its fitted attributes, and gives its results from the same integer `random_state`, to rounding. What
+    it adds: a history of training and validation, validation samples of your own, training that goes on exactly where
+    it ended, a scale for pixels, and an early-stopping split that is stratified.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Number of units of each hidden layer; ``()`` for none, which is softmax regression.
+    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+        Activation of the hidden layers.
+
+        - 'identity': a = z
+        - 'logistic': a = 1 / (1 + exp(-z))
+        - 'tanh': a = tanh(z)
+        - 'relu': a = max(0, z)
+    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        How the loss is minimised.
+
+        - 'sgd': stochastic gradient descent with momentum.
+        - 'adam': Adam [1]_, a good choice for thousands of samples and more.
+        - 'lbfgs': a quasi-Newton method [2]_ on all samples at once, often better on small data.
+    alpha : float, default=0.0001
+        Strength of the L2 penalty on the weights, not negative. It is divided by the number of samples of the batch.
+    batch_size : int or 'auto', default='auto'
+        Samples in a mini-batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+        Schedule of the learning rate. Only used by 'sgd'.
+
+        - 'constant': `learning_rate_init` always.
+        - 'invscaling': ``learning_rate_init / (t_ + 1) ** power_t``, set at the beginning of each epoch.
+        - 'adaptive': divided by 5 whenever training would stop for lack of progress, until it is 1e-6.
+    learning_rate_init : float, default=0.001
+        Initial learning rate, positive. Not used by 'lbfgs'.
+    power_t : float, default=0.5
+        Exponent of 'invscaling', not negative.
+    max_iter : int, default=200
+        The most epochs of one call of `fit` ('sgd', 'adam'), or iterations ('lbfgs').
+    shuffle : bool, default=True
+        Whether to shuffle the samples before each epoch. Not used by 'lbfgs'.
+    random_state : int, RandomState instance or None, default=None
+        Draws the initial weights, the early-stopping split and the shuffles. Give an int for results that repeat.
+    tol : float, default=1e-4
+        The least progress, not negative. Training stops when the loss, or with `early_stopping` the validation
+        accuracy, makes less for more than `n_iter_no_change` epochs in a row. For 'lbfgs', the tolerance for the
+        largest component of the gradient.
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+    warm_start : bool, default=False
+        Whether a further call of `fit` goes on from where the last one ended, with the weights, the optimizer's memory
+        and the random stream, or starts anew.
+    momentum : float, default=0.9
+        Momentum of 'sgd', from 0 to 1.
+    nesterovs_momentum : bool, default=True
+        Whether the momentum is Nesterov's.
+    early_stopping : bool, default=False
+        Whether to stop when the accuracy on validation samples, instead of the training loss, makes no progress, and
+        to keep the weights of the best epoch. The samples are those given to `fit` as `X_val`; without them,
+        a part of the training samples is held out. Not used by 'lbfgs'.
+    validation_fraction : float, default=0.1
+        Part of the distinct training samples that `early_stopping` holds out, in [0, 1). The split is stratified by
+        class and never puts equal samples on both sides.
+    beta_1, beta_2 : float, default=0.9, 0.999
+        Decay rates of Adam's estimates of the first and the second moment, in [0, 1).
+    epsilon : float, default=1e-8
+        Adam's guard against a division by zero, positive.
+    n_iter_no_change : int or inf, default=10
+        How many epochs without progress are borne.
+    max_fun : int, default=15000
+        The most evaluations of the loss by 'lbfgs'.
+    input_scale : float, default=None
+        Positive factor by which `X` is multiplied as batches are made, in training and prediction alike. With
+        ``input_scale=1/255``, pixels of type uint8, memory-mapped or not, train as float32 without a float copy of
+        them all. None leaves `X` as it is.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    coefs_ : list of ndarray of shape (fan_in, fan_out)
+        Weights of each layer.
+    intercepts_ : list of ndarray of shape (fan_out,)
+        Biases of each layer.
+    history_ : dict of str to list of float
+        One entry an epoch (an iteration, for 'lbfgs'), all lists equally long:
+
+        - 'loss': mean over the training batches as they passed, with the penalty;
+        - 'accuracy': on the training batches as they passed, so that each was seen by a slightly younger network;
+        - 'learning_rate': of the epoch, NaN for 'lbfgs';
+        - 'seconds': the epoch took, validation included;
+        - 'val_loss', 'val_accuracy': on the validation samples after the epoch, the loss without the penalty; only
+          there if there are such samples.
+    loss_ : float
+        The last training loss.
+    loss_curve_ : list of float
+        The training loss of each epoch: ``history_['loss']``.
+    best_loss_ : float or None
+        The least training loss; None with `early_stopping`.
+    validation_scores_ : list of float or None
+        The validation accuracy of each epoch with `early_stopping`, else None.
+    best_validation_score_ : float or None
+        The best of them.
+    n_iter_ : int
+        Epochs of the last call of `fit` and the calls of `partial_fit` since.
+    t_ : int
+        Training samples seen, counted anew each time.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if `X` had any that are strings.
+    n_layers_ : int
+        Number of layers, those of input and output included.
+    n_outputs_ : int
+        Number of outputs: one for two classes, else one a class.
+    out_activation_ : {'softmax', 'logistic'}
+        Activation of the output layer: 'softmax' for more than two classes, 'logistic' for two and for multilabel
+        targets.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : The model of this class.
+    IDXReader : Reads MNIST's files, as the first step of a Pipeline.
+    save_model : Saves a fitted classifier.
+
+    Notes
+    -----
+    The loss is the cross-entropy plus ``alpha / 2`` times the sum of all squared weights over the number of samples.
+    With sample weights, means are weighted means and the number of samples is the sum of the weights. The initial
+    weights are drawn uniformly as by Glorot and Bengio [3]_. The weights are of the type of `X`, float32 or float64.
+
+    References
+    ----------
+    .. [1] Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015,
+       https://arxiv.org/abs/1412.6980
+    .. [2] Zhu, Byrd, Lu and Nocedal, "Algorithm 778: L-BFGS-B", ACM Transactions on Mathematical Software 23(4), 1997.
+    .. [3] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+       AISTATS 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skmlp import MLPDigitClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, learning_rate_init=0.01, random_state=0)
+    >>> mlp = mlp.fit(X_train, y_train, X_val=X_test, y_val=y_test)
+    >>> mlp.predict(X_test[:5])
+    array([2, 8, 2, 6, 6])
+    >>> mlp.score(X_test, y_test) > 0.97
+    True
+    >>> mlp.history_["val_accuracy"][-1] == mlp.score(X_test, y_test)
+    True
     """
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
@@ -307,7 +459,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.n_iter_ = 0
         self.t_ = 0
         self.loss_curve_ = []
-        self.history_ = {"loss": [], "accuracy": [], "learning_rate": [], "seconds": []}
+        self.history_ = empty_history()
         self.best_loss_ = None if plan.stop_on_validation else np.inf
         self.validation_scores_ = [] if plan.stop_on_validation else None
         self.best_validation_score_ = -np.inf if plan.stop_on_validation else None
@@ -389,19 +541,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         else:
             self.validation_scores_.append(report.val_accuracy)
             self.best_validation_score_ = max(self.best_validation_score_, report.val_accuracy)
-        self._extend_history(report)
+        extend_history(self.history_, report)
         if self.verbose:
             self._print_epoch(report)
-
-    def _extend_history(self, report):
-        """Append an epoch to `history_`, keeping all its lists equally long."""
-        n_earlier = len(self.history_["loss"])
-        values = {name: getattr(report, name) for name in HISTORY_NAMES}
-        for name, value in values.items():
-            if value is not None and name not in self.history_:
-                self.history_[name] = [np.nan] * n_earlier
-        for name, column in self.history_.items():
-            column.append(np.nan if values[name] is None else values[name])
 
     def _print_epoch(self, report):
         print(f"Iteration {self.n_iter_}, loss = {report.loss:.8f}")

@@ -9,7 +9,6 @@ import gzip
 import io
 import math
 import os
-import secrets
 import stat
 import struct
 import sys
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from skmlp.atomic import replacing
 
 _TYPES = {
     0x08: np.dtype(np.uint8),
@@ -217,7 +218,7 @@ def write_idx(target, array):
     header = _encode_header(array)
     if isinstance(target, str | os.PathLike):
         path = Path(target)
-        with _replacing(path) as file:
+        with replacing(path) as file:
             if path.suffix == ".gz":
                 # No name and no time: equal arrays make equal files.
                 with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
@@ -429,19 +430,3 @@ def _write(stream, header, array):
     )
     for piece in pieces:
         stream.write(piece.tobytes())
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    """Open a file beside `path` that takes its name once it is complete."""
-    # Opened by hand, unlike tempfile's, so that it gets the usual permissions.
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        with open(partial, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

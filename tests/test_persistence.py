@@ -1,0 +1,402 @@
+"""Model files: nothing is lost on the way there and back, and every bad file is refused with one clear error."""
+
+import json
+import os
+import pickle
+import re
+
+import numpy as np
+import pytest
+from safetensors.numpy import load, load_file, save_file
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmlp import MLPDigitClassifier, ModelFormatError, load_model, read_model_header, save_model
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_digits(return_X_y=True)
+X_few, y_few = X[:200] / 16, y[:200]
+SMALL = {"hidden_layer_sizes": (7, 5), "max_iter": 4, "random_state": 0}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def model():
+    return MLPDigitClassifier(**SMALL).fit(X_few, y_few)
+
+
+@pytest.fixture
+def content(model, path):
+    save_model(model, path)
+    return path.read_bytes()
+
+
+def assert_same_model(loaded, model):
+    for name, value in model.get_params().items():
+        assert getattr(loaded, name) == value, name
+    fitted = {name for name in vars(model) if name.endswith("_") and not name.startswith("_")}
+    assert fitted == {name for name in vars(loaded) if name.endswith("_")}
+    assert repr(loaded.history_) == repr(model.history_)  # NaN is not equal to NaN
+    for name in fitted - {"coefs_", "intercepts_", "history_"}:
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name), err_msg=name)
+    for name in ("coefs_", "intercepts_"):
+        for ours, theirs in zip(getattr(loaded, name), getattr(model, name), strict=True):
+            assert ours.dtype == theirs.dtype
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "labels"),
+    [
+        ({}, y_few),
+        ({"solver": "sgd", "learning_rate": "adaptive", "momentum": np.float64(0.5)}, y_few),
+        ({"solver": "lbfgs", "alpha": np.float32(0.25)}, y_few),
+        ({"early_stopping": True, "n_iter_no_change": np.inf}, y_few),
+        ({"hidden_layer_sizes": ()}, y_few),
+        ({"hidden_layer_sizes": 6, "activation": "tanh"}, y_few),
+        ({"input_scale": 1 / 16, "random_state": None}, y_few),
+        ({}, y_few > 4),
+        ({}, y_few.astype(str)),
+        ({}, np.array([f"Ziffer {label} ß" for label in y_few], dtype=object)),
+        ({}, y_few.astype(np.float32) * 2),
+        ({}, y_few.astype(np.uint8)),
+        ({}, np.zeros(200, int)),
+        ({}, np.eye(10, dtype=int)[y_few]),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_loaded_model_is_the_saved_one(path, changes, labels, dtype):
+    model = MLPDigitClassifier(**SMALL | changes).fit(X_few.astype(dtype), labels)
+    save_model(model, path)
+    loaded = load_model(path)
+    assert loaded.classes_.dtype == model.classes_.dtype
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert_same_model(loaded, model)
+
+
+def test_the_history_with_validation_is_kept(path):
+    model = MLPDigitClassifier(**SMALL).fit(X_few, y_few, X_val=X[200:300] / 16, y_val=y[200:300])
+    save_model(model, path)
+    assert load_model(path).history_ == model.history_
+    assert set(model.history_) >= {"val_loss", "val_accuracy"}
+
+
+def test_feature_names_are_kept(path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X_few, columns=[f"pixel {i}" for i in range(64)])
+    model = MLPDigitClassifier(**SMALL).fit(frame, y_few)
+    save_model(model, path)
+    assert_same_model(load_model(path), model)
+    with pytest.raises(ValueError, match="feature names"):
+        load_model(path).predict(frame[frame.columns[::-1]])
+
+
+def test_a_random_state_instance_goes_on_drawing_the_same_numbers(path):
+    random_state = np.random.RandomState(3)
+    model = MLPDigitClassifier(**SMALL | {"random_state": random_state}).fit(X_few, y_few)
+    random_state.standard_normal()
+    save_model(model, path)
+    np.testing.assert_array_equal(
+        load_model(path).random_state.standard_normal(5), random_state.standard_normal(5)
+    )
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_memory_layout_and_byte_order_do_not_matter(path, model, layout, byte_order):
+    expected = model.predict_proba(X)
+    model.coefs_ = [
+        np.asarray(coef, dtype=coef.dtype.newbyteorder(byte_order), order=layout)
+        for coef in model.coefs_
+    ]
+    save_model(model, path)
+    for stored, coef in zip(load_model(path).coefs_, model.coefs_, strict=True):
+        np.testing.assert_array_equal(stored, coef)
+    np.testing.assert_allclose(load_model(path).predict_proba(X), expected, rtol=1e-12)
+
+
+def test_weights_that_are_views_into_a_larger_array_are_saved_right(path, model):
+    model.coefs_ = [np.repeat(coef, 2, axis=1)[:, ::2] for coef in model.coefs_]
+    save_model(model, path)
+    assert_same_model(load_model(path), model)
+
+
+def test_a_loaded_model_trains_on(path, model):
+    save_model(model, path)
+    loaded = load_model(path)
+    before = loaded.score(X_few, y_few)
+    for _ in range(40):
+        loaded.partial_fit(X_few, y_few)
+    assert loaded.score(X_few, y_few) > before
+    assert len(loaded.history_["loss"]) == 44
+    loaded.set_params(warm_start=True).fit(X_few, y_few)
+    assert len(loaded.history_["loss"]) == 48
+
+
+def test_the_header_tells_what_the_file_holds(content, path):
+    header = read_model_header(path)
+    assert header["format_version"] == 1
+    assert header["layer_sizes"] == [64, 7, 5, 10]
+    assert header["parameters"]["hidden_layer_sizes"] == [7, 5]
+    assert header["versions"]["numpy"] == np.__version__
+
+
+def test_other_readers_of_safetensors_see_the_weights(content, path, model):
+    np.testing.assert_array_equal(load_file(path)["coefs.0"], model.coefs_[0])
+
+
+def test_what_cannot_be_saved_is_refused_at_once(path, model):
+    with pytest.raises(NotFittedError):
+        save_model(MLPDigitClassifier(), path)
+    with pytest.raises(TypeError, match="fitted MLPDigitClassifier"):
+        save_model(make_pipeline(StandardScaler(), model), path)
+    model.classes_ = np.array([(1, 2)] * 10, dtype="i4,i4")
+    with pytest.raises(TypeError, match="must be numbers, booleans or strings"):
+        save_model(model, path)
+    assert not path.exists()
+
+
+# Bad files
+
+
+def test_a_file_cut_short_anywhere_is_refused(content, path):
+    for length in [*range(40), *range(40, len(content), len(content) // 150), len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(ModelFormatError, match=re.escape(str(path))):
+            load_model(path)
+
+
+def test_a_flipped_bit_anywhere_is_refused(content, path):
+    header_length = 8 + int.from_bytes(content[:8], "little")
+    positions = [
+        *range(0, header_length, 7),
+        *range(header_length, len(content), len(content) // 150),
+    ]
+    for number, position in enumerate(positions):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << (number % 8)
+        path.write_bytes(damaged)
+        with pytest.raises(ModelFormatError):
+            load_model(path)
+
+
+@pytest.mark.parametrize("extra", [b"\0", b"more", bytes(1000)])
+def test_appended_bytes_are_refused(content, path, extra):
+    path.write_bytes(content + extra)
+    with pytest.raises(ModelFormatError):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        pickle.dumps(MLPDigitClassifier()),
+        b"\xff" * 8 + b"{}",
+        (2).to_bytes(8, "little") + b"{}",
+        (100_000).to_bytes(8, "little") + b"[" * 100_000,
+        (200_000).to_bytes(8, "little") + b'{"__metadata__":' * 12_500,
+    ],
+)
+def test_files_of_another_kind_are_refused(path, other):
+    path.write_bytes(other)
+    with pytest.raises(ModelFormatError, match="model"):
+        load_model(path)
+    with pytest.raises(ModelFormatError, match="model"):
+        read_model_header(path)
+
+
+def test_a_safetensors_file_of_something_else_is_refused(path):
+    save_file({"weight": np.zeros((2, 2))}, path)
+    with pytest.raises(ModelFormatError, match="no model of skmlp"):
+        load_model(path)
+
+
+def test_a_file_that_is_too_large_is_not_read(content, path):
+    with pytest.raises(ModelFormatError, match=f"{len(content)} bytes, more than max_bytes=1000"):
+        load_model(path, max_bytes=1000)
+    assert load_model(path, max_bytes=len(content)).n_layers_ == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with pipes and devices")
+def test_a_device_without_an_end_is_not_read():
+    with pytest.raises(ModelFormatError, match="no regular file"):
+        load_model("/dev/zero")
+
+
+def test_a_missing_file_is_the_usual_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "none.safetensors")
+
+
+def forge(path, change, arrays=None):
+    """Change what a file says of itself, with a digest that fits: a forger can compute one, too."""
+    from skmlp.persistence import as_json, digest
+
+    description = json.loads(json.loads(header_text(path))["__metadata__"]["skmlp"])
+    arrays = load(path.read_bytes()) | (arrays or {})
+    change(description)
+    description.pop("sha256", None)
+    description["sha256"] = digest(description, arrays)
+    save_file(arrays, path, metadata={"skmlp": as_json(description)})
+
+
+def header_text(path):
+    content = path.read_bytes()
+    return content[8 : 8 + int.from_bytes(content[:8], "little")]
+
+
+def test_a_forgery_that_changes_nothing_loads(content, path, model):
+    forge(path, lambda description: None)
+    assert_same_model(load_model(path), model)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, 1.5])
+def test_another_format_version_is_refused(content, path, version):
+    forge(path, lambda description: description.update(format_version=version))
+    with pytest.raises(ModelFormatError, match="format version"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "layer_sizes",
+    [
+        [],
+        [64],
+        [64, 10],
+        [64, 5, 7, 10],
+        [64, 7, 5, 11],
+        [64.0, 7.0, 5.0, 10.0],
+        [64, 7, 5, -10],
+        [10**12, 10**12],
+        "64",
+        None,
+        [[64], [10]],
+    ],
+)
+def test_forged_shapes_are_refused(content, path, layer_sizes):
+    forge(path, lambda description: description.update(layer_sizes=layer_sizes))
+    with pytest.raises(ModelFormatError):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"alpha": -1},
+        {"alpha": "a lot"},
+        {"solver": "__import__('os')"},
+        {"unknown": 1},
+        {"self": 1},
+        {"hidden_layer_sizes": {"a": 1}},
+        {"random_state": {"MT19937": [1, 2]}},
+        {"random_state": {"pickle": "gASV"}},
+        {"random_state": -1},
+        {"n_iter_no_change": 0},
+        {"input_scale": 0},
+    ],
+)
+def test_forged_parameters_are_refused(content, path, parameters):
+    forge(path, lambda description: description["parameters"].update(parameters))
+    with pytest.raises(ModelFormatError):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"out_activation": "relu"},
+        {"classes": {"type": "int64", "labels": [1, 2]}},
+        {"classes": {"type": "int64", "labels": [[1]] * 10}},
+        {"classes": {"type": "object", "labels": [[1]] * 10}},
+        {"classes": {"type": "str", "labels": list(range(10))}},
+        {"classes": {"type": "i4,i4", "labels": list(range(10))}},
+        {"classes": {"type": "nonsense", "labels": list(range(10))}},
+        {"classes": {"type": "int8", "labels": list(range(1000, 1010))}},
+        {"classes": None},
+        {"feature_names": ["one"]},
+        {"feature_names": [1] * 64},
+        {"feature_names": 5},
+        {"numbers": {"n_iter_": 4}},
+        {"numbers": dict.fromkeys(["n_iter_", "t_", "loss_", "best_loss_"], "text")},
+        {"history": ["loss", "accuracy"]},
+        {"history": ["loss"] * 3},
+        {"history": None},
+        {"parameters": None},
+    ],
+)
+def test_other_forgeries_are_refused(content, path, change):
+    forge(path, lambda description: description.update(change))
+    with pytest.raises(ModelFormatError):
+        load_model(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["coefs.0", "intercepts.2"])
+def test_weights_that_are_not_finite_are_refused(content, path, name, value):
+    array = load(content)[name]
+    array.reshape(-1)[-1] = value
+    forge(path, lambda description: None, {name: array})
+    with pytest.raises(ModelFormatError, match="not finite"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"coefs.0": np.zeros((64, 7), int)},
+        {"coefs.0": np.zeros((64, 7), np.float32)},
+        {"coefs.0": np.zeros((7, 64))},
+        {"coefs.3": np.zeros((10, 1))},
+        {"history.loss": np.zeros((4, 1))},
+        {"history.loss": np.zeros(5)},
+        {"validation_scores": np.array(1.0)},
+    ],
+)
+def test_forged_arrays_are_refused(content, path, arrays):
+    forge(path, lambda description: None, arrays)
+    with pytest.raises(ModelFormatError):
+        load_model(path)
+
+
+# Interrupted writes
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+    content, path, model, monkeypatch, moment, error
+):
+    def interrupt(*arguments):
+        raise error
+
+    monkeypatch.setattr(os, moment, interrupt)
+    model.partial_fit(X_few, y_few)
+    with pytest.raises(type(error)):
+        save_model(model, path)
+    assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_error_of_a_missing_directory_names_the_file(tmp_path, model):
+    path = tmp_path / "none" / "model.safetensors"
+    with pytest.raises(FileNotFoundError, match=re.escape(str(path))):
+        save_model(model, path)
+
+
+def test_saving_again_replaces_the_file_and_keeps_a_link_to_it(content, path, model, tmp_path):
+    link = tmp_path / "latest.safetensors"
+    link.symlink_to(path)
+    model.partial_fit(X_few, y_few)
+    save_model(model, link)
+    assert link.is_symlink()
+    assert_same_model(load_model(path), model)
