@@ -1,27 +1,40 @@
 """A multilayer perceptron for handwritten digits that lives in the scikit-learn world."""
 
-from skmlp.classifier import MLPDigitClassifier, TrainingInterruptedWarning
-from skmlp.digits.idx import IDXFormatError, IDXHeader, read_idx, read_idx_header, write_idx
-from skmlp.digits.mnist import download_mnist, fetch_mnist, load_mnist
-from skmlp.digits.reader import IDXReader
-from skmlp.persistence import ModelFormatError, load_model, read_model_header, save_model
-
-__all__ = [
-    "IDXFormatError",
-    "IDXHeader",
-    "IDXReader",
-    "MLPDigitClassifier",
-    "ModelFormatError",
-    "TrainingInterruptedWarning",
-    "download_mnist",
-    "fetch_mnist",
-    "load_mnist",
-    "load_model",
-    "read_idx",
-    "read_idx_header",
-    "read_model_header",
-    "save_model",
-    "write_idx",
-]
+from importlib import import_module
 
 __version__ = "0.1.0.dev0"
+
+# Each name is imported when it is first used: the command line answers at once, and reading IDX files needs no
+# scikit-learn.
+_HOMES = {
+    "IDXFormatError": "digits.idx",
+    "IDXHeader": "digits.idx",
+    "IDXReader": "digits.reader",
+    "MLPDigitClassifier": "classifier",
+    "ModelFormatError": "persistence",
+    "TrainingCurveDisplay": "plots.curves",
+    "TrainingInterruptedWarning": "classifier",
+    "download_mnist": "digits.mnist",
+    "fetch_mnist": "digits.mnist",
+    "load_mnist": "digits.mnist",
+    "load_model": "persistence",
+    "read_idx": "digits.idx",
+    "read_idx_header": "digits.idx",
+    "read_model_header": "persistence",
+    "save_model": "persistence",
+    "write_idx": "digits.idx",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_HOMES})

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,7 @@ from skmlp.plan import PARAMETER_CONSTRAINTS, make_plan, make_plateau
 from skmlp.targets import TargetEncoding, check_labels, is_multilabel
 
 PREDICTION_BATCH_SIZE = 1024
+LBFGS_STOPPED_BY_CALLBACK = 99  # SciPy's status
 
 
 class TrainingInterruptedWarning(UserWarning):
@@ -309,15 +311,15 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._begin(plan, encoding, _weights_dtype(X), first)
         if plan.stop_on_validation and validation is None:
             samples, validation = self._hold_out(samples, encoding)
+        self._begin_watch(plan)
         self.n_iter_ = 0
-        self._state.plateau, self._state.best_theta = make_plateau(self), None
         callbacks = FitCallbacks(
             self,
             self.max_iter,
-            self._copied_weights,
+            self._copied_training,
             X,
             y,
-            {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val},
+            {"sample_weight": sample_weight},
         )
         with self._training(plan, samples, validation) as problem:
             run = self._fit_lbfgs if plan.optimizer is None else self._fit_epochs
@@ -402,13 +404,16 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return Samples(X, targets, sample_weight, input_scale=self.input_scale)
 
     def _hold_out(self, samples, encoding):
-        """Split off the validation samples of early stopping."""
+        """Split off the validation samples of early stopping, the same ones in each call of a warm start."""
+        state = self._state
+        if state.holdout_seed is None:
+            state.holdout_seed = state.random_state.randint(2**31)
         rows = stratified_holdout(
             samples.X,
             encoding.strata(samples.targets),
             samples.weights,
             self.validation_fraction,
-            self._state.random_state,
+            np.random.RandomState(state.holdout_seed),
         )
         return tuple(replace(samples, rows=part) for part in rows)
 
@@ -441,7 +446,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"hidden_layer_sizes and classes ask for {plan.layout.layer_sizes}. Set hidden_layer_sizes back, or "
                 "call fit with warm_start=False."
             )
-        if not hasattr(self, "_state"):
+        if getattr(self, "_state", None) is None:
             self._state = TrainState(check_random_state(self.random_state), samples_seen=self.t_)
         weights = [coef.T for coef in self.coefs_]
         self._state.theta = plan.layout.pack(weights, self.intercepts_, weights[0].dtype)
@@ -460,9 +465,22 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.t_ = 0
         self.loss_curve_ = []
         self.history_ = empty_history()
+        self._watch_anew(plan)
+
+    def _watch_anew(self, plan):
+        """Forget what was the best epoch."""
         self.best_loss_ = None if plan.stop_on_validation else np.inf
         self.validation_scores_ = [] if plan.stop_on_validation else None
         self.best_validation_score_ = -np.inf if plan.stop_on_validation else None
+        self._state.best_theta = None
+
+    def _begin_watch(self, plan):
+        """Begin to count epochs without progress, from the best score so far where early stopping goes on."""
+        if plan.stop_on_validation != (self.validation_scores_ is not None):
+            self._watch_anew(plan)
+        self._state.plateau = make_plateau(self)
+        if plan.stop_on_validation:
+            self._state.plateau.best = self.best_validation_score_
 
     @contextmanager
     def _training(self, plan, samples, validation):
@@ -519,7 +537,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
         self.loss_ = float(result.fun)
         self.n_iter_ = result.nit
-        if result.status != 0:
+        if result.status not in (0, LBFGS_STOPPED_BY_CALLBACK):
             reason = (
                 result.message.decode() if isinstance(result.message, bytes) else result.message
             )
@@ -552,12 +570,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if report.message:
             print(report.message)
 
-    def _copied_weights(self):
-        """Give the fitted attributes with which a copy can predict while the training goes on."""
-        return {
-            "coefs_": [coef.copy() for coef in self.coefs_],
-            "intercepts_": [intercept.copy() for intercept in self.intercepts_],
-        }
+    def _copied_training(self):
+        """Give copies of all that the training goes on changing; such a copy trains on with a fresh optimizer."""
+        changing = ("coefs_", "intercepts_", "history_", "loss_curve_", "validation_scores_")
+        return {"_state": None} | {name: deepcopy(getattr(self, name)) for name in changing}
 
     # Prediction
 

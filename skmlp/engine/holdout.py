@@ -11,9 +11,10 @@ ROWS_AT_A_TIME = 1024
 def stratified_holdout(X, strata, weights, fraction, random_state):
     """Choose the rows that train and the rows that are held out.
 
-    Equal samples always land on the same side, so that the validation score is not flattered by duplicates, and the
-    choice depends on what the samples are, not on where or how often they stand: a sample of weight two is held out
-    exactly when it would be if it stood there twice, and samples of weight zero might as well be absent.
+    Samples of equal features and stratum always land on the same side, so that the validation score is not flattered
+    by duplicates, and the choice depends on what the samples are, not on where or how often they stand: a sample of
+    weight two is held out exactly when it would be if it stood there twice, and samples of weight zero might as well
+    be absent.
 
     Parameters
     ----------
@@ -76,6 +77,9 @@ def random_keys(X, random_state):
     """
     multipliers = random_state.randint(0, 2**63, X.shape[1], dtype=np.uint64) * 2 + 1
     if issparse(X):
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
         products = np.zeros(X.nnz + 1, np.uint64)
         np.cumsum(bits(X.data) * multipliers[X.indices], out=products[1:])
         keys = products[X.indptr[1:]] - products[X.indptr[:-1]]
@@ -94,7 +98,9 @@ def random_keys(X, random_state):
 
 def bits(values):
     """Read numbers as 64-bit unsigned integers, equal numbers alike and zero as zero."""
-    if values.dtype.kind == "f":
-        values = values + values.dtype.type(0)  # makes -0.0 and 0.0 one
-        values = values.view(f"u{values.dtype.itemsize}")
-    return values.astype(np.uint64)
+    if values.dtype.kind != "f":
+        return values.astype(np.uint64)
+    values = values + values.dtype.type(0)  # makes -0.0 and 0.0 one
+    halves = values.view(f"u{values.dtype.itemsize}").astype(np.uint64)
+    # The low bits of round numbers are zeros, and would make the low bits of any product zeros.
+    return halves ^ (halves >> np.uint64(4 * values.dtype.itemsize))

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController
 
-from skmlp.engine.training import EpochReport
+from skmlp.engine.training import EpochReport, NonFiniteLossError
 
 
 def train_lbfgs(problem, state, *, tolerance, max_iterations, max_evaluations, on_iteration):
@@ -28,11 +28,17 @@ def train_lbfgs(problem, state, *, tolerance, max_iterations, max_evaluations, o
     -------
     result : scipy.optimize.OptimizeResult
 
+    Raises
+    ------
+    NonFiniteLossError
+        If the loss is not finite at the end.
+
     References
     ----------
     Zhu, Byrd, Lu and Nocedal, "Algorithm 778: L-BFGS-B", ACM Transactions on Mathematical Software 23(4), 1997.
     """
     (batch,) = problem.batches
+    theta_before = state.theta.copy()
     iteration = Iteration(problem, state, batch, on_iteration)
     with one_thread_for_scipy(), np.errstate(over="ignore", invalid="ignore"):
         result = minimize(
@@ -46,6 +52,12 @@ def train_lbfgs(problem, state, *, tolerance, max_iterations, max_evaluations, o
                 "maxfun": max_evaluations,
                 "gtol": tolerance,
             },
+        )
+    if not np.isfinite(result.fun):
+        state.theta[...] = theta_before
+        raise NonFiniteLossError(
+            f"The loss is not finite, {result.fun}, in iteration {result.nit + 1}: bring the features to a scale near "
+            "one, for example with StandardScaler. The weights from before the training are kept."
         )
     state.theta[...] = result.x
     return result

@@ -40,6 +40,8 @@ class TrainState:
         Optimizer steps, epochs and samples so far.
     rate_divisor : float
         By what plateaus have divided the learning rate.
+    holdout_seed : int or None
+        Decides which samples early stopping holds out, the same ones each time.
     best_theta : ndarray of shape (n_parameters,) or None
         The parameters of the epoch with the best score, where they are to be restored.
     """
@@ -53,6 +55,7 @@ class TrainState:
     epoch: int = 0
     samples_seen: int = 0
     rate_divisor: float = 1.0
+    holdout_seed: int | None = None
     best_theta: np.ndarray | None = None
 
 
@@ -138,6 +141,8 @@ def prepare(problem, state):
     if set(state.slots) != set(optimizer.slot_names):
         state.slots = {name: np.zeros_like(state.theta) for name in optimizer.slot_names}
         state.step = 0
+    # Memory-mapped pickles are read-only.
+    state.slots = {name: np.require(slot, requirements="W") for name, slot in state.slots.items()}
     n_samples = len(problem.batches.samples)
     if problem.shuffle and (state.order is None or len(state.order) != n_samples):
         state.order = np.arange(n_samples)
@@ -149,7 +154,7 @@ def run_epoch(problem, state, rate, work):
         state.order = shuffled(state.order, state.random_state)
     order = state.order if problem.shuffle else None
     theta_before = state.theta.copy()
-    loss = hits = weight = 0.0
+    loss = hits = weight = n_trained = 0
     with np.errstate(over="ignore", invalid="ignore"):
         for number, batch in enumerate(problem.batches.in_order(order), start=1):
             if batch.total_weight == 0:
@@ -164,18 +169,20 @@ def run_epoch(problem, state, rate, work):
             if state.step % FLUSH_INTERVAL == 0:
                 flush_subnormals(state.theta, *state.slots.values())
             loss += evaluation.loss * batch.size
+            n_trained += batch.size
             hits += evaluation.hits
             weight += evaluation.weight
     if not np.isfinite(state.theta).all():
         fail(problem, state, theta_before, "weights became non-finite", number)
     state.epoch += 1
     state.samples_seen += len(problem.batches.samples)
-    return loss / len(problem.batches.samples), hits / weight
+    return loss / n_trained, hits / weight
 
 
 def fail(problem, state, theta_before, what, batch_number):
-    """Restore the weights from before the epoch and raise."""
+    """Restore the weights from before the epoch, forget the optimizer's memory of what led here, and raise."""
     state.theta[...] = theta_before
+    state.slots = {}
     raise NonFiniteLossError(
         f"The {what} in epoch {state.epoch + 1}, batch {batch_number} of {len(problem.batches)}: "
         "the training diverges. Lower learning_rate_init, or bring the features to a scale near one, for example "

@@ -1,4 +1,4 @@
-"""Where the tests find the real MNIST."""
+"""Fixtures that more than one part of the tests uses."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture(scope="session")
 def mnist_dir():
     """The directory of the four original files: $SKMLP_MNIST, or shared/mnist beside the checkout."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "mnist"
+    beside = Path(__file__).resolve().parents[2] / "shared" / "mnist"
     directory = Path(os.environ.get("SKMLP_MNIST", beside))
     if not directory.is_dir():
         pytest.skip(f"needs MNIST in {directory}; set SKMLP_MNIST to its directory")

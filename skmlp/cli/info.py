@@ -1,0 +1,173 @@
+"""`skmlp info`: tells what an IDX file or a model file holds."""
+
+from pathlib import Path
+
+from skmlp.cli.arguments import add_command
+from skmlp.cli.console import counted, make_console, make_table, percent, print_table
+from skmlp.cli.failures import BAD_DATA, SUCCESS, failing_with
+
+DESCRIPTION = """\
+Tell what a file holds, and whether it is intact.
+
+An IDX file: element type and shape; for labels how often each occurs; for
+images the range of the pixels and the first image, drawn in characters. A model
+file: its layers, the settings that differ from the defaults, its classes and
+how its training went."""
+
+EXAMPLES = """\
+examples:
+  skmlp info train-images-idx3-ubyte.gz
+  skmlp info skmlp-run/model.safetensors"""
+
+INKS = " .:-=+*#%@"
+WIDEST_DRAWING = 40
+MOST_COUNTED_LABELS = 100
+
+
+def add_parser(subparsers):
+    """Add `skmlp info` to the command line."""
+    parser = add_command(
+        subparsers,
+        "info",
+        run,
+        summary="tell what an IDX file or a model file holds",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
+    parser.add_argument("file", metavar="FILE", help="an IDX file, gzipped or not, or a model file")
+
+
+def run(arguments):
+    """Carry out `skmlp info`."""
+    path = arguments.file
+    with failing_with(BAD_DATA):
+        size = Path(path).stat().st_size
+        with open(path, "rb") as file:
+            start = file.read(9)
+    # A safetensors file opens with the length of its header, 8 bytes, and a JSON object.
+    if start[8:] == b"{" or Path(path).suffix == ".safetensors":
+        _tell_model(path, size)
+    else:
+        _tell_idx(path, size)
+    return SUCCESS
+
+
+def _tell_idx(path, size):
+    import numpy as np
+
+    from skmlp import read_idx, read_idx_header
+
+    with failing_with(BAD_DATA):
+        header = read_idx_header(path)
+        array = read_idx(path)
+    print(f"{path}: an IDX file, {size:,} bytes{', gzip' if header.compressed else ''}\n")
+    print(f"type   {header.dtype}")
+    print(f"shape  {' x '.join(f'{length:,}' for length in header.shape)}")
+    if array.size == 0:
+        return
+    if array.ndim == 1 and array.dtype.kind in "iu":
+        _tell_labels(array)
+    else:
+        with np.errstate(invalid="ignore"):  # infinite pixels have no mean
+            print(f"range  {array.min():g} to {array.max():g}, mean {array.mean(dtype=float):.4g}")
+        _draw_first_image(array)
+
+
+def _tell_labels(labels):
+    import numpy as np
+
+    values, counts = np.unique(labels, return_counts=True)
+    if len(values) > MOST_COUNTED_LABELS:
+        print(f"range  {values[0]} to {values[-1]}, {len(values):,} different values")
+        return
+    console = make_console()
+    table = make_table(console)
+    table.add_column("label", justify="right", style="bold")
+    table.add_column("count", justify="right")
+    for value, count in zip(values, counts, strict=True):
+        table.add_row(str(value), f"{count:,}")
+    print()
+    print_table(console, table)
+
+
+def _draw_first_image(array):
+    """Draw the first image, every pixel two characters wide, which makes it about square."""
+    import numpy as np
+
+    if array.ndim not in (2, 3) or max(array.shape[-2:]) > WIDEST_DRAWING:
+        return
+    image = array if array.ndim == 2 else array[0]
+    low, high = float(image.min()), float(image.max())
+    if not np.isfinite([low, high]).all() or low == high:
+        return
+    shades = (image.astype(float) - low) / (high - low) * (len(INKS) - 1)
+    if array.ndim == 3:
+        print("\nThe first image:")
+    for row in np.rint(shades).astype(int):
+        print("".join(2 * INKS[shade] for shade in row).rstrip())
+
+
+def _tell_model(path, size):
+    from skmlp.cli.models import load
+
+    model = load(path)
+    print(f"{path}: a model, {size:,} bytes, intact\n")
+    console = make_console()
+    print_table(console, _layer_table(console, model))
+    print()
+    for name, value in _facts(model, path):
+        print(f"{name:<9} {value}")
+
+
+def _layer_table(console, model):
+    table = make_table(console)
+    table.add_column("layer", style="bold")
+    table.add_column("units", justify="right")
+    table.add_column("activation")
+    table.add_column("parameters", justify="right")
+    table.add_row("input", f"{model.n_features_in_:,}", "", "")
+    total = 0
+    for depth, (weights, biases) in enumerate(zip(model.coefs_, model.intercepts_, strict=True), 1):
+        is_output = depth == len(model.coefs_)
+        name = "output" if is_output else f"hidden {depth}"
+        activation = model.out_activation_ if is_output else model.activation
+        n_parameters = weights.size + biases.size
+        total += n_parameters
+        table.add_row(name, f"{len(biases):,}", activation, f"{n_parameters:,}")
+    table.add_row("total", "", "", f"{total:,}", style="bold")
+    return table
+
+
+def _facts(model, path):
+    """Yield the names and values of the lines under the layers."""
+    from skmlp import read_model_header
+
+    defaults = type(model)().get_params()
+    settings = model.get_params().items()
+    changed = [f"{name}={value!r}" for name, value in settings if value != defaults[name]]
+    yield "settings", ", ".join(changed) or "all as the defaults"
+    yield "classes", ", ".join(map(str, model.classes_))
+    yield "weights", str(model.coefs_[0].dtype)
+    yield from _training_facts(model.history_)
+    versions = read_model_header(path)["versions"]
+    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _training_facts(history):
+    n_epochs = len(history["loss"])
+    yield "trained", counted(n_epochs, "epoch")
+    if n_epochs == 0:
+        return
+    yield "last", _metrics(history, n_epochs - 1)
+    criterion = "val_accuracy" if "val_accuracy" in history else "accuracy"
+    best = max(range(n_epochs), key=history[criterion].__getitem__)
+    yield "best", f"{_metrics(history, best)} (epoch {best + 1}, by {criterion})"
+
+
+def _metrics(history, index):
+    shown = {
+        name: f"{values[index]:.4f}" if name.endswith("loss") else percent(values[index])
+        for name, values in history.items()
+        if name.endswith(("loss", "accuracy"))
+    }
+    return ", ".join(f"{name} {value}" for name, value in shown.items())

@@ -1,0 +1,223 @@
+"""`skmlp train`: trains a network on digits; keeps the model, its history and its curves."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+from skmlp.cli.arguments import add_command
+from skmlp.cli.console import counted, percent, say, warn
+from skmlp.cli.data import check_labels, load_subset, name_of, scale_of
+from skmlp.cli.failures import (
+    BAD_DATA,
+    CANNOT_WRITE,
+    INTERRUPTED,
+    SUCCESS,
+    CommandError,
+    explain,
+    failing_with,
+)
+from skmlp.cli.records import make_directory, save_curves, save_history
+from skmlp.cli.train_options import (
+    BATCH_SIZE,
+    EPOCHS,
+    VALIDATION_SHARE,
+    add_options,
+    refuse_idle_options,
+)
+
+DESCRIPTION = """\
+Train a multilayer perceptron on handwritten digits.
+
+Shows the progress epoch by epoch, tells the accuracy on the test set, and
+writes into the output directory:
+
+  model.safetensors  the model, for 'skmlp evaluate' and 'skmlp predict'
+  history.csv        the metrics of every epoch, to the last digit
+  curves.png         loss and accuracy over the epochs
+
+Ctrl-C ends the training early and keeps what was learned."""
+
+EXAMPLES = """\
+examples:
+  skmlp train
+  skmlp train --data mnist --hidden 512,512 --epochs 10 --out mnist-run
+  skmlp train --data DIR --solver sgd --learning-rate 0.1 --batch-size 64
+  skmlp train --data DIR --epochs 200 --early-stopping --patience 5"""
+
+PARAMETER_OF_OPTION = {
+    "hidden": "hidden_layer_sizes",
+    "activation": "activation",
+    "solver": "solver",
+    "alpha": "alpha",
+    "learning_rate": "learning_rate_init",
+    "schedule": "learning_rate",
+    "momentum": "momentum",
+    "batch_size": "batch_size",
+    "epochs": "max_iter",
+    "patience": "n_iter_no_change",
+    "early_stopping": "early_stopping",
+    "seed": "random_state",
+}
+
+
+def add_parser(subparsers):
+    """Add `skmlp train` to the command line."""
+    parser = add_command(
+        subparsers,
+        "train",
+        run,
+        summary="train a network and keep it",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+    )
+    add_options(parser)
+
+
+def run(arguments):
+    """Carry out `skmlp train`."""
+    refuse_idle_options(arguments)
+    sets = _load_sets(arguments)
+    directory = make_directory(arguments.out)
+    model = _make_model(arguments, sets.X)
+    if not arguments.quiet:
+        _announce(arguments, sets)
+    interrupted = _fit(arguments, model, sets)
+    if not model.history_["loss"]:
+        raise CommandError(INTERRUPTED, "interrupted within the first epoch; nothing is written")
+    if not arguments.quiet:
+        say(_duration(model, interrupted))
+    accuracy = _keep(arguments, model, directory, sets)
+    _conclude(arguments, directory, accuracy, len(sets.y_test), interrupted)
+    return INTERRUPTED if interrupted else SUCCESS
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """What is learned, what is watched beside it, and what judges it at the end."""
+
+    X: Any
+    y: Any
+    X_watched: Any
+    y_watched: Any
+    watched: str
+    X_test: Any
+    y_test: Any
+
+
+def _load_sets(arguments):
+    import numpy as np
+
+    X, y = load_subset(arguments.data, "train", arguments.seed)
+    X_test, y_test = load_subset(arguments.data, "test", arguments.seed)
+    if X.shape[1] != X_test.shape[1]:
+        raise CommandError(
+            BAD_DATA,
+            f"{name_of(arguments.data)}: the training images have {X.shape[1]} pixels, the test "
+            f"images {X_test.shape[1]}; they must have the same size",
+        )
+    check_labels(y_test, np.unique(y), f"the test set of {name_of(arguments.data)}")
+    share = arguments.validation or (VALIDATION_SHARE if arguments.early_stopping else None)
+    if share is None:
+        return _Sets(X, y, X_test, y_test, "test", X_test, y_test)
+    X, X_validation, y, y_validation = _hold_out(X, y, share, arguments.seed)
+    return _Sets(X, y, X_validation, y_validation, "validation", X_test, y_test)
+
+
+def _hold_out(X, y, share, seed):
+    from sklearn.model_selection import train_test_split
+
+    try:
+        return train_test_split(X, y, test_size=share, stratify=y, random_state=seed)
+    except ValueError as error:
+        raise CommandError(
+            BAD_DATA,
+            f"cannot hold out {share} of {counted(len(X), 'training image')} with every digit in "
+            f"both parts ({explain(error)}); choose another --validation",
+        ) from error
+
+
+def _make_model(arguments, X):
+    from skmlp import MLPDigitClassifier
+
+    kind = "bundled" if arguments.data is None else "idx"
+    given = {
+        parameter: getattr(arguments, option)
+        for option, parameter in PARAMETER_OF_OPTION.items()
+        if getattr(arguments, option) is not None
+    }
+    defaults = {"max_iter": EPOCHS[kind], "batch_size": min(BATCH_SIZE[kind], len(X))}
+    if arguments.solver == "lbfgs":
+        del defaults["batch_size"]
+    return MLPDigitClassifier(**{**defaults, **given}, input_scale=scale_of(X))
+
+
+def _announce(arguments, sets):
+    n_images, n_pixels = sets.X.shape
+    purpose = "testing" if sets.watched == "test" else "validation"
+    say(
+        f"Training on {name_of(arguments.data)}: {counted(n_images, 'image')} of {n_pixels} pixels,"
+        f" and {len(sets.y_watched):,} for {purpose}"
+    )
+
+
+def _fit(arguments, model, sets):
+    """Train, and return whether Ctrl-C ended it."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    from skmlp import TrainingInterruptedWarning
+
+    if not arguments.quiet:
+        from skmlp.cli.progress import make_progress
+
+        model.set_callbacks(make_progress(sets.watched))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(sets.X, sets.y, X_val=sets.X_watched, y_val=sets.y_watched)
+        except ValueError as error:
+            raise CommandError(BAD_DATA, _in_terms_of_options(error)) from error
+    # Reaching the last epoch is no surprise to who chose their number.
+    expected = (ConvergenceWarning, TrainingInterruptedWarning)
+    for each in caught:
+        if not issubclass(each.category, expected):
+            warn(arguments, explain(each.message))
+    return any(issubclass(each.category, TrainingInterruptedWarning) for each in caught)
+
+
+def _in_terms_of_options(error):
+    """Tell an error of fit to who knows the options, and has no estimator to go on with."""
+    message = explain(error).removesuffix(" The weights of the last whole epoch are kept.")
+    return message.replace("learning_rate_init", "--learning-rate")
+
+
+def _duration(model, interrupted):
+    n_epochs = len(model.history_["loss"])
+    text = f"{counted(n_epochs, 'epoch')} in {sum(model.history_['seconds']):.1f} s"
+    if interrupted:
+        return f"Interrupted after {text}"
+    if n_epochs < model.max_iter:
+        watched = "validation accuracy" if model.early_stopping else "training loss"
+        return f"Stopped after {text}: the {watched} no longer improved"
+    return f"Trained {text}"
+
+
+def _keep(arguments, model, directory, sets):
+    """Write the model, the history and the curves; return the test accuracy."""
+    from skmlp import save_model
+
+    with failing_with(CANNOT_WRITE):
+        save_model(model, directory / "model.safetensors")
+        save_history(model.history_, directory / "history.csv")
+    accuracy = model.score(sets.X_test, sets.y_test)
+    with failing_with(CANNOT_WRITE):
+        title = f"{name_of(arguments.data)}: test accuracy {percent(accuracy)}"
+        save_curves(model, directory / "curves.png", title, sets.watched)
+    return accuracy
+
+
+def _conclude(arguments, directory, accuracy, n_test, interrupted):
+    n_right = round(accuracy * n_test)
+    say(f"Test accuracy {percent(accuracy)} ({n_right:,} of {n_test:,})")
+    if not arguments.quiet:
+        kept = "What was learned is in" if interrupted else "Written to"
+        say(f"{kept} {directory}: model.safetensors, history.csv, curves.png")

@@ -1,0 +1,178 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import classification_report, confusion_matrix, log_loss
+
+from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
+
+
+@pytest.fixture
+def scaled_model(tmp_path, stripes):
+    """Give a model that was trained in Python on pixels from 0 to 1, and stores no scale."""
+    X, y = load_mnist(stripes, return_X_y=True)
+    model = MLPDigitClassifier((8,), solver="lbfgs", random_state=0).fit(X / 255, y)
+    save_model(model, tmp_path / "scaled.safetensors")
+    return tmp_path / "scaled.safetensors"
+
+
+def evaluate_json(skmlp, *argv):
+    status, out, err = skmlp("evaluate", *argv, "--json")
+    assert (status, err) == (0, "")
+    return json.loads(out)
+
+
+def test_numbers_are_scikit_learns(skmlp, stripes, stripes_model):
+    results = evaluate_json(skmlp, stripes_model, "--data", stripes)
+    X, y = load_mnist(stripes, subset="test", return_X_y=True)
+    model = load_model(stripes_model)
+    predicted = model.predict(X)
+    report = classification_report(y, predicted, output_dict=True)
+    assert results["model"] == str(stripes_model)
+    assert results["data"] == str(stripes)
+    assert results["subset"] == "test"
+    assert results["images"] == 40
+    assert results["classes"] == [0, 1, 2, 3]
+    assert results["accuracy"] == model.score(X, y) > 0.9
+    assert results["log_loss"] == pytest.approx(log_loss(y, model.predict_proba(X)), rel=1e-5)
+    assert results["confusion_matrix"] == confusion_matrix(y, predicted).tolist()
+    for label in range(4):
+        row = report[str(label)]
+        assert results["precision"][label] == pytest.approx(row["precision"])
+        assert results["recall"][label] == pytest.approx(row["recall"])
+        assert results["f1"][label] == pytest.approx(row["f1-score"])
+        assert results["support"][label] == row["support"]
+
+
+def test_bundled_digits_are_split_as_in_training(skmlp, tmp_path):
+    skmlp("train", "--seed", "5", "--epochs", "3", "--out", tmp_path)
+    model = tmp_path / "model.safetensors"
+    results = evaluate_json(skmlp, model)
+    assert results["images"] == 360
+    assert results["accuracy"] == load_model(model).history_["val_accuracy"][-1]
+    assert evaluate_json(skmlp, model, "--seed", "6")["accuracy"] != results["accuracy"]
+
+
+def test_train_subset(skmlp, digits_model):
+    results = evaluate_json(skmlp, digits_model, "--subset", "train")
+    assert results["images"] == 1437
+    assert results["accuracy"] > 0.98
+
+
+def test_tables(skmlp, digits_model):
+    status, out, err = skmlp("evaluate", digits_model)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].endswith("on the test set of scikit-learn's bundled digits, 360 images")
+    results = evaluate_json(skmlp, digits_model)
+    assert f"accuracy  {100 * results['accuracy']:.2f} %" in lines
+    assert f"log loss  {results['log_loss']:.4f}" in lines
+    start = lines.index("Confusion matrix (rows: true class, columns: predicted)")
+    assert lines[start + 1].split() == ["true", *map(str, range(10))]
+    rows = [[int(cell) for cell in line.split()] for line in lines[start + 2 : start + 12]]
+    assert [row[0] for row in rows] == list(range(10))
+    assert [row[1:] for row in rows] == results["confusion_matrix"]
+
+
+def test_table_wider_than_the_terminal_keeps_its_numbers(skmlp, digits_model, monkeypatch):
+    wide = skmlp("evaluate", digits_model)[1]
+    monkeypatch.setenv("COLUMNS", "20")
+    assert skmlp("evaluate", digits_model)[1] == wide
+
+
+def test_colours_only_where_they_are_wanted(skmlp, digits_model, monkeypatch):
+    assert "\x1b[" not in skmlp("evaluate", digits_model)[1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1;32m" in skmlp("evaluate", digits_model)[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[1;32m" not in skmlp("evaluate", digits_model)[1]
+
+
+def test_a_class_without_images(skmlp, stripes_model, tmp_path, write_set):
+    write_set(tmp_path, n_test=3)
+    results = evaluate_json(skmlp, stripes_model, "--data", tmp_path)
+    assert results["support"] == [1, 1, 1, 0]
+    assert results["recall"][3] == 0
+    assert len(results["confusion_matrix"]) == 4
+
+
+def test_one_class(skmlp, tmp_path, write_set):
+    write_set(tmp_path, n_train=4, n_test=1)
+    for name in ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[:8] + bytes(len(content) - 8))
+    skmlp("train", "--data", tmp_path, "--epochs", "1", "--out", tmp_path)
+    results = evaluate_json(skmlp, tmp_path / "model.safetensors", "--data", tmp_path)
+    assert results["confusion_matrix"] == [[1]]
+    assert (results["accuracy"], results["log_loss"]) == (1, pytest.approx(0, abs=1e-6))
+
+
+def test_scale_for_a_model_that_stores_none(skmlp, scaled_model, stripes):
+    status, _, err = skmlp("evaluate", scaled_model, "--data", stripes)
+    assert status == 0
+    assert err.startswith("skmlp evaluate: warning: the model stores no input_scale")
+    assert "add --scale 1/255" in err
+    scaled = evaluate_json(skmlp, scaled_model, "--data", stripes, "--scale", "1/255")
+    assert scaled["accuracy"] > 0.9
+
+
+def test_float_data(skmlp, scaled_model, float_stripes):
+    assert evaluate_json(skmlp, scaled_model, "--data", float_stripes)["accuracy"] > 0.9
+
+
+def test_seed_of_a_split_that_is_not_made(fails, stripes, stripes_model):
+    err = fails(2, "evaluate", stripes_model, "--data", stripes, "--seed", "1")
+    assert "--seed has no effect with --data" in err
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "1/0", "bright"])
+def test_wrong_scale(fails, stripes_model, scale):
+    err = fails(2, "evaluate", stripes_model, f"--scale={scale}")
+    assert "--scale: must be a number above 0 or such as 1/255" in err
+
+
+def test_scale_on_top_of_the_models(fails, stripes, stripes_model):
+    err = fails(2, "evaluate", stripes_model, "--data", stripes, "--scale", "1/255")
+    assert "the model scales its pixels itself, by 0.00392157; drop --scale" in err
+
+
+class TestBadData:
+    def test_other_size(self, fails, stripes_model):
+        err = fails(3, "evaluate", stripes_model)
+        assert "bundled digits: the images have 64 pixels, the model takes 25" in err
+
+    def test_other_type(self, fails, stripes_model, float_stripes):
+        err = fails(3, "evaluate", stripes_model, "--data", float_stripes)
+        assert "the pixels are float32, the model takes 8-bit pixels (uint8)" in err
+
+    def test_unknown_labels(self, fails, stripes_model, tmp_path, write_set):
+        write_set(tmp_path)
+        labels = tmp_path / "t10k-labels-idx1-ubyte"
+        labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
+        err = fails(3, "evaluate", stripes_model, "--data", tmp_path)
+        assert "the labels 7 are none of the classes that were learned, 0, 1, 2, 3" in err
+
+
+class TestBadModel:
+    def test_missing(self, fails, tmp_path):
+        err = fails(4, "evaluate", tmp_path / "model.safetensors")
+        assert "model.safetensors: no such file or directory; check the path" in err
+
+    def test_directory(self, fails, tmp_path):
+        assert str(tmp_path) in fails(4, "evaluate", tmp_path)
+
+    def test_no_model(self, fails, tmp_path):
+        (tmp_path / "model").write_text("a letter")
+        assert str(tmp_path / "model") in fails(4, "evaluate", tmp_path / "model")
+
+    def test_flipped_bit(self, fails, stripes_model, tmp_path):
+        content = bytearray(stripes_model.read_bytes())
+        content[-1] ^= 1
+        (tmp_path / "model").write_bytes(content)
+        fails(4, "evaluate", tmp_path / "model")
+
+    def test_multilabel(self, fails, tmp_path):
+        X = np.eye(8)
+        model = MLPDigitClassifier((4,), solver="lbfgs").fit(X, np.eye(8)[:, :3].astype(int))
+        save_model(model, tmp_path / "model")
+        assert "the model is multilabel" in fails(4, "evaluate", tmp_path / "model")

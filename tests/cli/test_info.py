@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+
+def test_images(skmlp, stripes):
+    path = stripes / "t10k-images-idx3-ubyte.gz"
+    status, out, err = skmlp("info", path)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"{path}: an IDX file, {path.stat().st_size:,} bytes, gzip"
+    assert lines[2:4] == ["type   uint8", "shape  40 x 5 x 5"]
+    assert lines[4].startswith("range  0 to ")
+    drawing = lines[lines.index("The first image:") + 1 :]
+    assert len(drawing) == 5
+    assert set(drawing[0]) & set("@%#")  # its first row is the bright one
+    assert not set("".join(drawing[1:])) & set("@%#")
+
+
+def test_labels(skmlp, stripes):
+    status, out, err = skmlp("info", stripes / "train-labels-idx1-ubyte")
+    assert (status, err) == (0, "")
+    assert "gzip" not in out
+    assert "shape  120\n" in out
+    table = [line.split() for line in out.splitlines()[5:]]
+    assert table == [["label", "count"], ["0", "30"], ["1", "30"], ["2", "30"], ["3", "30"]]
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((0, 5, 5), np.uint8), ["shape  0 x 5 x 5"]),
+        (np.zeros((2, 5, 5), np.uint8), ["range  0 to 0, mean 0"]),
+        (np.array([0.5, 1.5], np.float32), ["type   float32", "range  0.5 to 1.5, mean 1"]),
+        (np.arange(200, dtype=np.uint8), ["range  0 to 199, 200 different values"]),
+        (np.ones((2, 3, 4, 5), np.uint8), ["shape  2 x 3 x 4 x 5", "range  1 to 1"]),
+        (np.ones((2, 60, 60), np.uint8), ["shape  2 x 60 x 60"]),
+        (np.array([[[np.nan, 1]]], np.float32), ["range  nan to nan"]),
+        (np.array([[[-np.inf, np.inf]]], np.float32), ["range  -inf to inf, mean nan"]),
+    ],
+)
+def test_arrays_of_every_kind(skmlp, idx_bytes, tmp_path, array, words):
+    (tmp_path / "array").write_bytes(idx_bytes(array))
+    status, out, err = skmlp("info", tmp_path / "array")
+    assert (status, err) == (0, "")
+    for word in words:
+        assert word in out
+    assert "first image" not in out
+
+
+def test_one_image(skmlp, idx_bytes, tmp_path):
+    (tmp_path / "image").write_bytes(idx_bytes(np.eye(2, dtype=np.uint8)))
+    assert skmlp("info", tmp_path / "image")[1].endswith("\n@@\n  @@\n")
+
+
+def test_model(skmlp, stripes_model):
+    status, out, err = skmlp("info", stripes_model)
+    assert (status, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert out.splitlines()[0].endswith("bytes, intact")
+    assert ["input", "25"] in lines
+    assert ["hidden", "1", "16", "relu", "416"] in lines
+    assert ["output", "4", "softmax", "68"] in lines
+    assert ["total", "484"] in lines
+    assert ["classes", "0,", "1,", "2,", "3"] in lines
+    assert ["trained", "20", "epochs"] in lines
+    settings = next(line for line in out.splitlines() if line.startswith("settings"))
+    assert "hidden_layer_sizes=(16,)" in settings
+    assert "activation" not in settings
+    assert "best" in out
+    assert "versions" in out
+
+
+class TestBadFile:
+    def test_missing(self, fails, tmp_path):
+        assert "check the path" in fails(3, "info", tmp_path / "nothing")
+
+    def test_directory(self, fails, tmp_path):
+        assert "give a file, not a directory" in fails(3, "info", tmp_path)
+
+    @pytest.mark.parametrize("content", [b"", b"\0", b"Dear Sir or Madam,"])
+    def test_neither_idx_nor_model(self, fails, tmp_path, content):
+        (tmp_path / "letter").write_bytes(content)
+        assert str(tmp_path / "letter") in fails(3, "info", tmp_path / "letter")
+
+    def test_truncated_idx_file(self, fails, stripes, tmp_path):
+        content = (stripes / "train-labels-idx1-ubyte").read_bytes()
+        (tmp_path / "labels").write_bytes(content[:-1])
+        assert "truncated" in fails(3, "info", tmp_path / "labels")
+
+    @pytest.mark.parametrize("kept", [0, 4, 100, -1])
+    def test_truncated_model(self, fails, stripes_model, tmp_path, kept):
+        content = stripes_model.read_bytes()
+        (tmp_path / "model.safetensors").write_bytes(content[:kept])
+        fails(4, "info", tmp_path / "model.safetensors")
+
+    def test_damaged_model_of_any_name(self, fails, stripes_model, tmp_path):
+        content = stripes_model.read_bytes()
+        (tmp_path / "model").write_bytes(content[:-1])
+        fails(4, "info", tmp_path / "model")

@@ -1,0 +1,202 @@
+import io
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
+
+
+@pytest.fixture
+def picture(tmp_path, striped_images):
+    """Give a function that saves the image of a label as a picture, and returns its path."""
+
+    def save(label, name, *, invert=False, mode="L", **options):
+        pixels = striped_images([label])[0]
+        image = Image.fromarray(255 - pixels if invert else pixels).convert(mode)
+        image.save(tmp_path / name, **options)
+        return tmp_path / name
+
+    return save
+
+
+def predict_json(skmlp, *argv):
+    status, out, err = skmlp("predict", *argv, "--json")
+    assert (status, err) == (0, "")
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_idx_file_of_many_images(skmlp, stripes, stripes_model):
+    path = stripes / "t10k-images-idx3-ubyte.gz"
+    status, out, err = skmlp("predict", stripes_model, path)
+    assert (status, err) == (0, "")
+    X = load_mnist(stripes, subset="test", return_X_y=True)[0]
+    model = load_model(stripes_model)
+    assert [line.split() for line in out.splitlines()] == [
+        [f"{path}[{index}]", str(digit), f"{probability:.4f}"]
+        for index, (digit, probability) in enumerate(
+            zip(model.predict(X), model.predict_proba(X).max(axis=1), strict=True)
+        )
+    ]
+
+
+def test_json_lines(skmlp, stripes, stripes_model):
+    path = stripes / "t10k-images-idx3-ubyte.gz"
+    records = predict_json(skmlp, stripes_model, path)
+    X = load_mnist(stripes, subset="test", return_X_y=True)[0]
+    expected = load_model(stripes_model).predict_proba(X)
+    assert [record["index"] for record in records] == list(range(40))
+    for record, row in zip(records, expected.tolist(), strict=True):
+        assert record["file"] == str(path)
+        assert record["probabilities"] == dict(zip("0123", row, strict=True))
+        assert record["probability"] == max(row)
+        assert record["digit"] == row.index(max(row))
+
+
+@pytest.mark.parametrize("name", ["2.png", "2.jpg"])
+def test_picture(skmlp, stripes_model, picture, name):
+    path = picture(2, name)
+    status, out, err = skmlp("predict", stripes_model, path)
+    assert (status, err) == (0, "")
+    name, digit, probability = out.split()
+    assert (name, digit) == (str(path), "2")
+    assert 0.5 < float(probability) <= 1
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16"])
+def test_every_kind_of_picture_is_read_as_8_bit_grey(skmlp, stripes_model, picture, mode, tmp_path):
+    grey = predict_json(skmlp, stripes_model, picture(1, "grey.png"))[0]
+    if mode == "I;16":
+        path = tmp_path / "16-bit.png"
+        pixels = np.asarray(Image.open(tmp_path / "grey.png")).astype(np.uint16) * 257
+        Image.fromarray(pixels).save(path)
+    else:
+        path = picture(1, "other.png", mode=mode)
+    other = predict_json(skmlp, stripes_model, path)[0]
+    assert other["probabilities"] == pytest.approx(grey["probabilities"], abs=0.02)
+
+
+def test_dark_ink_on_light_paper(skmlp, stripes_model, picture):
+    light = predict_json(skmlp, stripes_model, picture(3, "light.png"))[0]
+    dark = predict_json(skmlp, stripes_model, picture(3, "dark.png", invert=True), "--invert")[0]
+    assert dark["digit"] == light["digit"] == 3
+    assert dark["probabilities"] == light["probabilities"]
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_what_is_transparent_is_background(skmlp, stripes_model, tmp_path, invert):
+    pixels = np.zeros((5, 5, 4), np.uint8)
+    pixels[2, :, :3] = 0 if invert else 255
+    pixels[2, :, 3] = 255
+    Image.fromarray(pixels).save(tmp_path / "ink.png")
+    option = ["--invert"] if invert else []
+    assert predict_json(skmlp, stripes_model, tmp_path / "ink.png", *option)[0]["digit"] == 2
+
+
+def test_classes_with_names(skmlp, stripes, tmp_path):
+    X, y = load_mnist(stripes, return_X_y=True)
+    names = np.array(["top", "second", "middle", "fourth"])[y]
+    model = MLPDigitClassifier((8,), solver="lbfgs", input_scale=1 / 255, random_state=0)
+    save_model(model.fit(X, names), tmp_path / "model")
+    images = stripes / "t10k-images-idx3-ubyte.gz"
+    digits = [record["digit"] for record in predict_json(skmlp, tmp_path / "model", images)]
+    assert digits[:4] == ["top", "second", "middle", "fourth"]
+
+
+def test_one_image_in_an_idx_file(skmlp, stripes_model, striped_images, idx_bytes, tmp_path):
+    (tmp_path / "one").write_bytes(idx_bytes(striped_images([3])[0]))
+    assert skmlp("predict", stripes_model, tmp_path / "one")[1].split()[:2] == [
+        str(tmp_path / "one"),
+        "3",
+    ]
+
+
+def test_flat_images_in_an_idx_file(skmlp, stripes_model, striped_images, idx_bytes, tmp_path):
+    (tmp_path / "flat").write_bytes(idx_bytes(striped_images([3, 1]).reshape(2, 25)))
+    assert [r["digit"] for r in predict_json(skmlp, stripes_model, tmp_path / "flat")] == [3, 1]
+
+
+def test_idx_file_without_images(skmlp, stripes_model, idx_bytes, tmp_path):
+    (tmp_path / "none").write_bytes(idx_bytes(np.zeros((0, 5, 5), np.uint8)))
+    assert skmlp("predict", stripes_model, tmp_path / "none") == (0, "", "")
+
+
+@pytest.mark.parametrize("kind", ["png", "idx"])
+def test_stdin(skmlp, stripes_model, picture, striped_images, idx_bytes, monkeypatch, kind):
+    content = idx_bytes(striped_images([1]))
+    if kind == "png":
+        content = picture(1, "1.png").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    record = predict_json(skmlp, stripes_model, "-")[0]
+    assert (record["file"], record["digit"]) == ("-", 1)
+
+
+def test_a_bad_file_does_not_keep_the_others_from_being_read(skmlp, stripes_model, picture):
+    good = picture(0, "0.png")
+    status, out, err = skmlp("predict", stripes_model, good, "nowhere.png", good)
+    assert status == 3
+    assert len(out.splitlines()) == 2
+    assert err == "skmlp predict: error: nowhere.png: no such file or directory; check the path\n"
+
+
+class TestBadData:
+    def test_picture_of_another_size(self, fails, stripes_model, tmp_path):
+        Image.new("L", (7, 4)).save(tmp_path / "wide.png")
+        err = fails(3, "predict", stripes_model, tmp_path / "wide.png")
+        assert "the picture is 7 x 4; the model takes 25 pixels, 5 x 5: crop or resize it" in err
+
+    def test_picture_of_another_shape_with_as_many_pixels(self, fails, stripes_model, tmp_path):
+        Image.new("L", (25, 1)).save(tmp_path / "line.png")
+        err = fails(3, "predict", stripes_model, tmp_path / "line.png")
+        assert "the picture is 25 x 1" in err
+
+    def test_idx_file_of_another_size(self, fails, stripes_model, idx_bytes, tmp_path):
+        (tmp_path / "images").write_bytes(idx_bytes(np.zeros((2, 4, 5), np.uint8)))
+        err = fails(3, "predict", stripes_model, tmp_path / "images")
+        assert "the images are 4 x 5; the model takes 25 pixels, 5 x 5" in err
+
+    def test_idx_file_of_labels(self, fails, stripes, stripes_model):
+        err = fails(3, "predict", stripes_model, stripes / "train-labels-idx1-ubyte")
+        assert "holds 120 labels or numbers; it must hold images" in err
+
+    def test_idx_file_of_floats(self, fails, stripes_model, float_stripes):
+        path = float_stripes / "t10k-images-idx3-ubyte.gz"
+        assert "the pixels are float32" in fails(3, "predict", stripes_model, path)
+        assert "--invert needs 8-bit pixels" in fails(3, "predict", stripes_model, path, "--invert")
+
+    def test_pixels_that_are_not_finite(self, fails, stripes_model, idx_bytes, tmp_path):
+        (tmp_path / "images").write_bytes(idx_bytes(np.full((1, 5, 5), np.nan, np.float32)))
+        err = fails(3, "predict", stripes_model, tmp_path / "images")
+        assert "there are pixels that are not finite" in err
+
+    def test_decompression_bomb(self, fails, stripes_model, tmp_path):
+        header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+        chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
+        content = b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+            for name, data in chunks
+        )
+        (tmp_path / "bomb.png").write_bytes(content)
+        assert "bomb.png" in fails(3, "predict", stripes_model, tmp_path / "bomb.png")
+
+    @pytest.mark.parametrize("name", ["2.png", "2.jpg"])
+    def test_truncated_picture(self, fails, stripes_model, picture, name):
+        path = picture(2, name)
+        path.write_bytes(path.read_bytes()[:60])
+        err = fails(3, "predict", stripes_model, path)
+        assert f"{path}: the picture cannot be read" in err
+
+    def test_neither_picture_nor_idx(self, fails, stripes_model, tmp_path):
+        (tmp_path / "letter").write_text("Dear Sir or Madam,")
+        assert str(tmp_path / "letter") in fails(3, "predict", stripes_model, tmp_path / "letter")
+
+    def test_directory(self, fails, stripes_model, tmp_path):
+        err = fails(3, "predict", stripes_model, tmp_path)
+        assert f"{tmp_path}: is a directory; give a file, not a directory" in err
+
+
+def test_bad_model(fails, tmp_path):
+    fails(4, "predict", tmp_path / "model.safetensors", "picture.png")

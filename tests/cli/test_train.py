@@ -1,0 +1,330 @@
+import csv
+import os
+import re
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skmlp import MLPDigitClassifier, TrainingInterruptedWarning, load_mnist, load_model
+
+WRITTEN = ["curves.png", "history.csv", "model.safetensors"]
+
+
+def read_history(path):
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def train(skmlp, data, out, *options):
+    options = ("--hidden", "16", "--batch-size", "8", "--epochs", "3", *options)
+    status, printed, err = skmlp("train", "--data", data, "--out", out, *options)
+    assert (status, err) == (0, "")
+    return printed
+
+
+def test_defaults_learn_the_bundled_digits(skmlp, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = skmlp("train")
+    assert (status, err) == (0, "")
+    assert "bundled digits: 1,437 images of 64 pixels, and 360 for testing" in out
+    accuracy = float(re.search(r"Test accuracy (\S+) % \(\d+ of 360\)", out)[1])
+    assert accuracy >= 97
+    assert len(re.findall(r"^epoch", out, re.MULTILINE)) == 30
+    assert out.endswith("Written to skmlp-run: model.safetensors, history.csv, curves.png\n")
+    assert sorted(path.name for path in (tmp_path / "skmlp-run").iterdir()) == WRITTEN
+
+
+def test_mnist_files(skmlp, mnist_dir, tmp_path):
+    options = ("--hidden", "32", "--epochs", "1", "--quiet")
+    status, out, err = skmlp("train", "--data", mnist_dir, "--out", tmp_path, *options)
+    assert (status, err) == (0, "")
+    assert float(out.split()[2]) > 90
+
+
+def test_line_of_an_epoch(skmlp, stripes, tmp_path):
+    lines = train(skmlp, stripes, tmp_path).splitlines()
+    assert lines[0] == f"Training on {stripes}: 120 images of 25 pixels, and 40 for testing"
+    pattern = r"epoch 2/3  loss \d\.\d{4}  training +[\d.]+ %  test +[\d.]+ %  \d+\.\d\d s"
+    assert re.fullmatch(pattern, lines[2])
+    assert re.fullmatch(r"Trained 3 epochs in \d+\.\d s", lines[4])
+
+
+class TestLiveBar:
+    """What a terminal shows; rich takes stdout for one where FORCE_COLOR is set."""
+
+    @pytest.fixture(autouse=True)
+    def _terminal(self, monkeypatch):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+
+    def test_wide_terminal(self, skmlp, stripes, tmp_path, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "120")
+        out = train(skmlp, stripes, tmp_path)
+        last = out.splitlines()[-4]
+        pattern = r"epoch 3/3 ━+ loss \d\.\d{4}  training [\d.]+ %  test [\d.]+ % \d+\.\d\d s/epoch"
+        assert re.search(pattern, last)
+
+    def test_narrow_terminal(self, skmlp, stripes, tmp_path, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "70")
+        out = train(skmlp, stripes, tmp_path, "--validation", "0.2")
+        assert re.search(r"epoch 3/3 loss .* validation [\d.]+ %\s*$", out, re.MULTILINE)
+        assert "━" not in out
+        assert "s/epoch" not in out
+
+    def test_dumb_terminal_gets_lines(self, skmlp, stripes, tmp_path, monkeypatch):
+        monkeypatch.setenv("TERM", "dumb")
+        assert "\nepoch 2/3  loss" in train(skmlp, stripes, tmp_path)
+
+
+def test_history_is_the_models_own_to_the_last_digit(skmlp, stripes, tmp_path):
+    train(skmlp, stripes, tmp_path)
+    history = load_model(tmp_path / "model.safetensors").history_
+    written = read_history(tmp_path / "history.csv")
+    assert written.pop("epoch") == [1, 2, 3]
+    assert written.keys() == history.keys()
+    for name, values in history.items():
+        np.testing.assert_array_equal(written[name], values)
+
+
+def test_history_of_lbfgs(skmlp, stripes, tmp_path):
+    options = ("--solver", "lbfgs", "--hidden", "none", "--epochs", "4")
+    assert skmlp("train", "--data", stripes, "--out", tmp_path, *options)[0] == 0
+    assert np.isnan(read_history(tmp_path / "history.csv")["learning_rate"]).all()
+
+
+def test_curves_are_a_picture(skmlp, stripes, tmp_path):
+    train(skmlp, stripes, tmp_path)
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.size == (1200, 516)
+        assert len(picture.convert("RGB").getcolors(2**20)) > 100
+
+
+def test_same_model_as_in_python(skmlp, stripes, tmp_path):
+    options = [
+        "--activation",
+        "tanh",
+        "--solver",
+        "sgd",
+        "--learning-rate",
+        "0.05",
+        "--schedule",
+        "invscaling",
+    ]
+    train(skmlp, stripes, tmp_path, *options, "--momentum", "0.5", "--alpha", "0.01", "--seed", "7")
+    loaded = load_model(tmp_path / "model.safetensors")
+    model = MLPDigitClassifier(
+        (16,),
+        "tanh",
+        solver="sgd",
+        learning_rate_init=0.05,
+        learning_rate="invscaling",
+        momentum=0.5,
+        alpha=0.01,
+        batch_size=8,
+        max_iter=3,
+        random_state=7,
+        input_scale=1 / 255,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(*load_mnist(stripes, return_X_y=True))
+    assert loaded.get_params() == model.get_params()
+    for trained, expected in zip(loaded.coefs_, model.coefs_, strict=True):
+        np.testing.assert_array_equal(trained, expected)
+
+
+def test_same_seed_same_model(skmlp, stripes, tmp_path):
+    models = []
+    for name in ("one", "two"):
+        train(skmlp, stripes, tmp_path / name, "--seed", "3")
+        models.append(load_model(tmp_path / name / "model.safetensors"))
+    np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
+
+
+def test_no_hidden_layer(skmlp, stripes, tmp_path):
+    train(skmlp, stripes, tmp_path, "--hidden", "none")
+    assert len(load_model(tmp_path / "model.safetensors").coefs_) == 1
+
+
+def test_validation_takes_the_place_of_the_test_set(skmlp, stripes, tmp_path):
+    out = train(skmlp, stripes, tmp_path, "--validation", "0.2")
+    assert "96 images of 25 pixels, and 24 for validation" in out
+    assert re.search(r"^epoch 1/3 .* validation +[\d.]+ % ", out, re.MULTILINE)
+    assert re.search(r"Test accuracy [\d.]+ % \(\d+ of 40\)", out)
+
+
+def test_early_stopping_never_looks_at_the_test_set(skmlp, stripes, tmp_path):
+    options = ("--early-stopping", "--patience", "2", "--epochs", "500", "--learning-rate", "0.01")
+    out = train(skmlp, stripes, tmp_path, *options)
+    assert "108 images of 25 pixels, and 12 for validation" in out
+    assert "the validation accuracy no longer improved" in out
+    assert load_model(tmp_path / "model.safetensors").n_iter_no_change == 2
+
+
+def test_ctrl_c_within_the_first_epoch_writes_nothing(fails, stripes, tmp_path, monkeypatch):
+    def interrupted_fit(self, X, y, **validation):
+        self.history_ = {"loss": []}
+        warnings.warn("interrupted", TrainingInterruptedWarning, stacklevel=1)
+
+    monkeypatch.setattr(MLPDigitClassifier, "fit", interrupted_fit)
+    err = fails(130, "train", "--data", stripes, "--out", tmp_path)
+    assert "interrupted within the first epoch; nothing is written" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet(skmlp, stripes, tmp_path):
+    out = train(skmlp, stripes, tmp_path, "--quiet")
+    assert re.fullmatch(r"Test accuracy [\d.]+ % \(\d+ of 40\)\n", out)
+
+
+def test_float_pixels_are_taken_as_they_are(skmlp, float_stripes, tmp_path):
+    train(skmlp, float_stripes, tmp_path)
+    model = load_model(tmp_path / "model.safetensors")
+    assert model.input_scale is None
+    assert model.coefs_[0].dtype == np.float32
+
+
+def test_earlier_run_is_replaced(skmlp, stripes, tmp_path):
+    train(skmlp, stripes, tmp_path, "--seed", "1")
+    before = (tmp_path / "model.safetensors").read_bytes()
+    train(skmlp, stripes, tmp_path, "--seed", "2")
+    assert (tmp_path / "model.safetensors").read_bytes() != before
+    assert sorted(path.name for path in tmp_path.iterdir()) == WRITTEN
+
+
+def test_clipped_batch_size_is_told(skmlp, stripes, tmp_path):
+    options = ("--batch-size", "1000", "--epochs", "1")
+    status, _, err = skmlp("train", "--data", stripes, "--out", tmp_path, *options)
+    assert status == 0
+    assert err.startswith("skmlp train: warning: ")
+    assert "clipped to 120" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--epochs 0", "--epochs: must be a whole number of at least 1, got '0'"),
+        ("--epochs 1.5", "--epochs: must be a whole number of at least 1, got '1.5'"),
+        ("--batch-size -1", "--batch-size: must be a whole number of at least 1, got '-1'"),
+        ("--patience 0", "--patience: must be a whole number of at least 1"),
+        ("--seed -1", "--seed: must be a whole number from 0 to 4294967295, got '-1'"),
+        ("--seed 4294967296", "--seed: must be a whole number from 0 to 4294967295"),
+        ("--hidden 0", "--hidden: must be sizes of at least 1"),
+        ("--hidden 10,,10", "--hidden: must be sizes of at least 1 with commas between them"),
+        ("--hidden many", "or none, got 'many'"),
+        ("--learning-rate 0", "--learning-rate: must be a number above 0, got '0'"),
+        ("--learning-rate inf", "--learning-rate: must be a number above 0, got 'inf'"),
+        ("--alpha -0.1", "--alpha: must be a number of at least 0"),
+        ("--alpha nan", "--alpha: must be a number of at least 0"),
+        ("--momentum 1.1", "--momentum: must be a number from 0 to 1"),
+        ("--validation 1", "--validation: must be a number between 0 and 1, such as 0.2"),
+        ("--validation 20%", "--validation: must be a number between 0 and 1"),
+        ("--activation softplus", "invalid choice: 'softplus' (choose from"),
+        ("--solver newton", "invalid choice: 'newton' (choose from"),
+        ("--momentum 0.5", "--momentum has no effect with --solver adam"),
+        ("--schedule adaptive", "leave it out or choose --solver sgd"),
+        ("--solver lbfgs --batch-size 8", "leave it out or choose --solver sgd or adam"),
+        ("--solver lbfgs --early-stopping", "--early-stopping has no effect with --solver lbfgs"),
+        ("--patience 5", "--patience has no effect without --early-stopping"),
+    ],
+)
+def test_wrong_options(fails, tmp_path, options, message):
+    assert message in fails(2, "train", "--out", tmp_path / "run", *options.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_out_that_is_a_file(fails, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    assert f"{file}: is a file; --out must be a directory" in fails(2, "train", "--out", file)
+
+
+def test_out_below_a_file(fails, tmp_path):
+    (tmp_path / "file").touch()
+    assert "not a directory" in fails(1, "train", "--out", tmp_path / "file" / "run")
+
+
+def test_unwritable_out_is_told_before_training(skmlp, monkeypatch, tmp_path):
+    def refuse(source, target):
+        raise PermissionError(13, "Permission denied", str(target))
+
+    monkeypatch.setattr("os.replace", refuse)
+    status, out, err = skmlp("train", "--out", tmp_path)
+    assert (status, out) == (1, "")
+    assert str(tmp_path) in err
+    assert "permission denied; ask for permission or choose another path" in err
+
+
+def test_disk_that_fills_up_leaves_the_earlier_run(skmlp, fails, monkeypatch, stripes, tmp_path):
+    train(skmlp, stripes, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def fill_up(descriptor):
+        if os.fstat(descriptor).st_size:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fill_up)
+    options = ("--epochs", "1", "--seed", "1", "--out", tmp_path)
+    err = fails(1, "train", "--data", stripes, *options)
+    assert "no space left on device; free some space or choose another disk" in err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+class TestBadData:
+    def test_missing_directory(self, fails, tmp_path):
+        err = fails(3, "train", "--out", tmp_path, "--data", tmp_path / "nowhere")
+        assert "nowhere: there is no such directory; give the directory of the four" in err
+
+    def test_file_in_place_of_directory(self, fails, stripes, tmp_path):
+        file = stripes / "train-labels-idx1-ubyte"
+        assert "is a file; give" in fails(3, "train", "--out", tmp_path, "--data", file)
+
+    def test_missing_files_are_named(self, fails, tmp_path):
+        err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
+        assert "train-images-idx3-ubyte" in err
+
+    def test_damaged_file(self, fails, tmp_path, write_set):
+        write_set(tmp_path)
+        damaged = tmp_path / "train-labels-idx1-ubyte"
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+        err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
+        assert str(damaged) in err
+        assert "truncated" in err
+
+    def test_different_sizes_of_training_and_test_images(
+        self, fails, tmp_path, write_set, idx_bytes
+    ):
+        write_set(tmp_path)
+        images = np.zeros((40, 6, 6), np.uint8)
+        (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(idx_bytes(images))
+        err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
+        assert "the training images have 25 pixels, the test images 36" in err
+
+    def test_labels_of_the_test_set_alone(self, fails, tmp_path, write_set):
+        write_set(tmp_path)
+        labels = tmp_path / "t10k-labels-idx1-ubyte"
+        labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
+        err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
+        assert f"the test set of {tmp_path}: the labels 7 are none of the classes" in err
+
+    def test_no_images(self, fails, tmp_path, write_set):
+        write_set(tmp_path, n_test=0)
+        err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
+        assert f"the test set of {tmp_path} is empty" in err
+
+    def test_too_few_to_hold_out(self, fails, tmp_path, write_set):
+        write_set(tmp_path, n_train=8)
+        options = ("--out", tmp_path / "run", "--data", tmp_path, "--validation", "0.2")
+        err = fails(3, "train", *options)
+        assert "cannot hold out 0.2 of 8 training images with every digit in both parts" in err
+
+    def test_diverging_training(self, fails, stripes, tmp_path):
+        options = ["--solver", "sgd", "--learning-rate", "1e30"]
+        err = fails(3, "train", "--data", stripes, "--out", tmp_path, *options)
+        assert "diverges" in err
+        assert "--learning-rate" in err

@@ -1,0 +1,120 @@
+"""Losses against SciPy's and scikit-learn's formulas, and with logits of any size."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, log_softmax, softmax
+from sklearn.metrics import log_loss
+
+from skmlp.engine.losses import LOSSES
+
+BATCH = 40
+DTYPES = [np.float32, np.float64]
+
+
+def softmax_case(dtype=np.float64, scale=3.0):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=scale, size=(5, BATCH)).astype(dtype)
+    targets = rng.integers(5, size=BATCH)
+    targets[:5] = np.arange(5)
+    return logits, targets, rng.uniform(0, 2, BATCH).astype(dtype)
+
+
+def logistic_case(n_outputs, dtype=np.float64, scale=3.0):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=scale, size=(n_outputs, BATCH)).astype(dtype)
+    return logits, rng.random((n_outputs, BATCH)) < 0.5, rng.uniform(0, 2, BATCH).astype(dtype)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+def test_softmax_loss_is_scikit_learns_log_loss(weighted):
+    logits, targets, weights = softmax_case()
+    weights = weights if weighted else None
+    total, hits = LOSSES["softmax"].differentiate(logits.copy(), targets, weights, BATCH)
+    probabilities = softmax(logits, axis=0).T
+    expected = log_loss(targets, probabilities, normalize=False, sample_weight=weights)
+    assert total == pytest.approx(expected, rel=1e-12)
+    right = probabilities.argmax(axis=1) == targets
+    assert hits == pytest.approx(np.sum(right if weights is None else weights[right]), rel=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@pytest.mark.parametrize("n_outputs", [1, 4])
+def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(weighted, n_outputs):
+    logits, targets, weights = logistic_case(n_outputs)
+    weights = weights if weighted else None
+    total, hits = LOSSES["logistic"].differentiate(logits.copy(), targets, weights, BATCH)
+    expected = sum(
+        log_loss(y, expit(z), normalize=False, sample_weight=weights)
+        for y, z in zip(targets, logits, strict=True)
+    )
+    assert total == pytest.approx(expected, rel=1e-12)
+    right = ((expit(logits) > 0.5) == targets).all(axis=0)
+    assert hits == pytest.approx(np.sum(right if weights is None else weights[right]), rel=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+def test_softmax_gradient_is_the_weighted_error_of_the_probabilities(weighted):
+    logits, targets, weights = softmax_case()
+    expected = softmax(logits, axis=0)
+    expected[targets, np.arange(BATCH)] -= 1
+    if weighted:
+        expected *= weights
+    LOSSES["softmax"].differentiate(logits, targets, weights if weighted else None, 7.0)
+    np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+def test_logistic_gradient_is_the_weighted_error_of_the_probabilities(weighted):
+    logits, targets, weights = logistic_case(3)
+    expected = expit(logits) - targets
+    if weighted:
+        expected *= weights
+    LOSSES["logistic"].differentiate(logits, targets, weights if weighted else None, 7.0)
+    np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_huge_logits_give_finite_losses_and_gradients_without_warnings(name, dtype):
+    case = softmax_case if name == "softmax" else lambda **kwargs: logistic_case(3, **kwargs)
+    logits, targets, weights = case(dtype=dtype, scale=1e30)
+    largest_margin = np.ptp(logits, axis=0).max() if name == "softmax" else np.abs(logits).max()
+    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH)
+    assert np.isfinite(logits).all()
+    assert np.isfinite(total)
+    assert total > largest_margin / 100
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_probabilities_of_moderate_logits_are_scipys(name, dtype):
+    logits = softmax_case(dtype)[0]
+    expected = softmax(logits.astype(float), axis=0) if name == "softmax" else expit(logits)
+    probabilities = LOSSES[name].probabilities(logits.copy())
+    assert probabilities.dtype == dtype
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_log_probabilities_of_moderate_logits_are_scipys(name, dtype):
+    logits = softmax_case(dtype)[0]
+    exact = logits.astype(float)
+    expected = log_softmax(exact, axis=0) if name == "softmax" else -np.log1p(np.exp(-exact))
+    log_probabilities = LOSSES[name].log_probabilities(logits.copy())
+    assert log_probabilities.dtype == dtype
+    rtol = 1e-4 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(log_probabilities, expected, rtol=rtol, atol=rtol / 10)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_no_probability_of_huge_logits_is_certain(name, dtype):
+    logits = softmax_case(dtype, scale=1e30)[0]
+    probabilities = LOSSES[name].probabilities(logits.copy())
+    assert probabilities.min() > 0
+    assert probabilities.max() < 1
+    log_probabilities = LOSSES[name].log_probabilities(logits.copy())
+    assert np.isfinite(log_probabilities).all()
+    assert log_probabilities.max() <= 0
+    assert log_probabilities.min() == np.log(np.finfo(dtype).tiny)

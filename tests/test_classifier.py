@@ -1,0 +1,1015 @@
+"""MLPDigitClassifier beyond what scikit-learn's checks ask: data, validation, stopping, failure, callbacks."""
+
+import copy
+import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.datasets import load_digits, make_multilabel_classification
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+
+from skmlp import IDXReader, MLPDigitClassifier, TrainingInterruptedWarning
+
+no_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = no_convergence
+
+SOLVERS = ["adam", "sgd", "lbfgs"]
+every_solver = pytest.mark.parametrize("solver", SOLVERS)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Three hundred digits as floats between 0 and 1, and their labels."""
+    X, y = load_digits(return_X_y=True)
+    return X[:300] / 16, y[:300]
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """The same digits as bytes between 0 and 240."""
+    return (load_digits().data[:300] * 15).astype(np.uint8)
+
+
+def make(**params):
+    """Make a small, quick classifier."""
+    return MLPDigitClassifier(
+        **{"hidden_layer_sizes": (16,), "random_state": 0, "max_iter": 10} | params
+    )
+
+
+def assert_same_model(first, second, rtol=0, atol=0):
+    for name in ("coefs_", "intercepts_"):
+        for a, b in zip(getattr(first, name), getattr(second, name), strict=True):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+
+
+class Recorder:
+    """A callback that remembers what it was told, and may act at the end of an epoch."""
+
+    def __init__(self, at_end_of_epoch=None):
+        self.at_end_of_epoch = at_end_of_epoch
+        self.calls = []
+        self.models = []
+        self.probabilities = []
+
+    def setup(self, estimator, context):
+        self.calls.append("setup")
+
+    def teardown(self, estimator, context):
+        self.calls.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.calls.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        self.calls.append(f"end {context.task_name}")
+        if context.task_name == "epoch":
+            self.models.append(fitted_estimator)
+            self.probabilities.append(fitted_estimator.predict_proba(X))
+            if self.at_end_of_epoch:
+                return self.at_end_of_epoch(len(self.models))
+        return False
+
+
+def interrupt_after(n_epochs):
+    """Make a callback that presses Ctrl-C at the end of an epoch."""
+
+    def act(epoch):
+        if epoch == n_epochs:
+            raise KeyboardInterrupt
+
+    return Recorder(act)
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array([f"digit {i}" for i in range(10)]),
+        np.array([f"digit {i}" for i in range(10)], dtype=object),
+        np.arange(10) * 7 - 30,
+    ],
+    ids=["strings", "objects", "integers"],
+)
+@every_solver
+def test_labels_of_any_type_train_the_same_network(digits, names, solver):
+    X, y = digits
+    plain = make(solver=solver).fit(X, y)
+    named = make(solver=solver).fit(X, names[y])
+    assert_same_model(named, plain)
+    np.testing.assert_array_equal(named.classes_, names)
+    np.testing.assert_array_equal(named.predict(X), names[plain.predict(X)])
+    assert named.score(X, names[y]) == plain.score(X, y)
+
+
+@every_solver
+def test_bool_labels_are_two_classes(digits, solver):
+    X, y = digits
+    estimator = make(solver=solver, max_iter=60, learning_rate_init=0.01).fit(X, y == 3)
+    np.testing.assert_array_equal(estimator.classes_, [False, True])
+    assert estimator.predict(X).dtype == bool
+    assert estimator.score(X, y == 3) > 0.98
+    assert (estimator.n_outputs_, estimator.out_activation_) == (1, "logistic")
+
+
+@every_solver
+def test_two_classes_have_the_probabilities_of_their_names(digits, solver):
+    X, y = digits
+    y = np.where(y == 3, "three", "another")
+    estimator = make(solver=solver, max_iter=60, learning_rate_init=0.01).fit(X, y)
+    assert estimator.classes_.tolist() == ["another", "three"]
+    probabilities = estimator.predict_proba(X)
+    np.testing.assert_array_equal(
+        estimator.predict(X), estimator.classes_[probabilities.argmax(axis=1)]
+    )
+    assert estimator.score(X, y) > 0.98
+
+
+@every_solver
+def test_a_single_class_is_predicted_always(digits, solver):
+    X, _ = digits
+    estimator = make(solver=solver).fit(X, np.full(300, "seven"))
+    assert set(estimator.predict(X)) == {"seven"}
+    probabilities = estimator.predict_proba(X)
+    assert probabilities.shape == (300, 1)
+    np.testing.assert_allclose(probabilities, 1)
+    assert np.isfinite(estimator.loss_curve_).all()
+
+
+def test_a_column_of_labels_is_taken_with_a_warning(digits):
+    X, y = digits
+    estimator = make()
+    with pytest.warns(UserWarning, match="column-vector y was passed"):
+        estimator.fit(X, y[:, np.newaxis])
+    assert_same_model(estimator, make().fit(X, y))
+
+
+def test_several_columns_of_labels_are_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match=r"multioutput|one label a sample"):
+        make().fit(X, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_matrix, csr_array, csc_matrix, coo_matrix])
+@every_solver
+def test_indicator_matrices_of_any_kind_are_multilabel_targets(container, solver):
+    X, y = make_multilabel_classification(200, n_features=10, n_classes=4, random_state=0)
+    params = {"solver": solver, "max_iter": 100, "learning_rate_init": 0.01}
+    expected = make(**params).fit(X, y)
+    estimator = make(**params).fit(X, container(y))
+    assert_same_model(estimator, expected)
+    prediction = estimator.predict(X)
+    assert prediction.shape == y.shape
+    assert prediction.dtype.kind == "i"
+    np.testing.assert_array_equal(prediction, estimator.predict_proba(X) > 0.5)
+    np.testing.assert_array_equal(estimator.classes_, np.arange(4))
+    assert (prediction == y).mean() > 0.8
+    assert estimator.score(X, y) == (prediction == y).all(axis=1).mean()
+
+
+# Features
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every_solver
+def test_weights_and_probabilities_have_the_type_of_the_features(digits, dtype, solver):
+    X, y = digits
+    estimator = make(solver=solver).fit(X.astype(dtype), y)
+    assert {a.dtype for a in estimator.coefs_ + estimator.intercepts_} == {np.dtype(dtype)}
+    for other in (np.float32, np.float64):
+        assert estimator.predict_proba(X.astype(other)).dtype == dtype
+        assert estimator.predict_log_proba(X.astype(other)).dtype == dtype
+    np.testing.assert_allclose(
+        estimator.predict_proba(X.astype(np.float32)), estimator.predict_proba(X), rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])
+def test_integers_without_a_scale_train_as_float64(digits, dtype):
+    X, y = digits
+    X = (X > 0.5).astype(dtype)
+    estimator = make().fit(X, y)
+    assert estimator.coefs_[0].dtype == np.float64
+    assert_same_model(estimator, make().fit(X.astype(np.float64), y))
+
+
+@pytest.mark.parametrize("container", [csr_matrix, csr_array, csc_matrix, coo_matrix])
+@every_solver
+@pytest.mark.parametrize("early_stopping", [False, True], ids=["to the end", "early stopping"])
+def test_sparse_features_of_any_format_train_as_dense_ones(
+    digits, container, solver, early_stopping
+):
+    X, y = digits
+    params = {"solver": solver, "early_stopping": early_stopping}
+    dense = make(**params).fit(X, y)
+    sparse = make(**params).fit(container(X), y)
+    assert_same_model(sparse, dense, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        sparse.predict_proba(container(X)), dense.predict_proba(X), rtol=1e-6
+    )
+    np.testing.assert_array_equal(sparse.predict(X), dense.predict(X))
+
+
+def test_data_frames_give_their_names_and_their_labels(digits):
+    X, y = digits
+    frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
+    estimator = make().fit(frame, pd.Series(y))
+    assert_same_model(estimator, make().fit(X, y))
+    assert estimator.feature_names_in_.tolist() == frame.columns.tolist()
+    np.testing.assert_array_equal(estimator.predict(frame), make().fit(X, y).predict(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        estimator.predict(frame[frame.columns[::-1]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every_solver
+def test_scaled_bytes_train_as_floats_scaled_beforehand(pixels, digits, dtype, solver):
+    _, y = digits
+    # Bytes train as float32; floats, which may be scaled too, as what they are.
+    X = pixels if dtype == np.float32 else pixels.astype(dtype)
+    scaled = make(solver=solver, input_scale=1 / 255).fit(X, y)
+    beforehand = make(solver=solver).fit(pixels.astype(dtype) / dtype(255), y)
+    assert scaled.coefs_[0].dtype == dtype
+    tolerance = 2e-3 if dtype == np.float32 else 1e-7
+    assert_same_model(scaled, beforehand, atol=tolerance)
+    np.testing.assert_allclose(
+        scaled.predict_proba(X), beforehand.predict_proba(pixels / 255), atol=tolerance
+    )
+
+
+def test_scaled_sparse_bytes_train_as_dense_ones(pixels, digits):
+    _, y = digits
+    dense = make(input_scale=1 / 255).fit(pixels, y)
+    sparse = make(input_scale=1 / 255).fit(csr_matrix(pixels), y)
+    assert_same_model(sparse, dense, atol=1e-4)
+    np.testing.assert_allclose(
+        sparse.predict_proba(csr_matrix(pixels)), dense.predict_proba(pixels), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("early_stopping", [False, True], ids=["to the end", "early stopping"])
+def test_memory_mapped_bytes_train_as_those_in_memory(pixels, digits, tmp_path, early_stopping):
+    _, y = digits
+    np.save(tmp_path / "pixels.npy", pixels)
+    mapped = np.load(tmp_path / "pixels.npy", mmap_mode="r")
+    params = {"input_scale": 1 / 255, "early_stopping": early_stopping}
+    estimator = make(**params).fit(mapped, y)
+    assert_same_model(estimator, make(**params).fit(pixels, y))
+    np.testing.assert_array_equal(estimator.predict(mapped), estimator.predict(pixels))
+
+
+def peak_memory(action):
+    tracemalloc.start()
+    try:
+        action()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("early_stopping", [False, True], ids=["to the end", "early stopping"])
+def test_bytes_are_never_floats_as_a_whole(early_stopping):
+    X = np.random.default_rng(0).integers(256, size=(20_000, 400), dtype=np.uint8)
+    y = np.arange(20_000) % 10
+    estimator = make(input_scale=1 / 255, max_iter=1, early_stopping=early_stopping)
+    # As float32 X would take 32 MB, as bytes it takes 8.
+    assert peak_memory(lambda: estimator.fit(X, y)) < 14e6
+    assert peak_memory(lambda: estimator.predict(X)) < 14e6
+
+
+# Predictions
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_classes", [2, 10])
+@every_solver
+def test_probabilities_sum_to_one_and_logarithms_are_theirs(digits, dtype, n_classes, solver):
+    X, y = digits
+    estimator = make(solver=solver).fit(X.astype(dtype), y % n_classes)
+    probabilities = estimator.predict_proba(X)
+    assert probabilities.shape == (300, n_classes)
+    assert (probabilities > 0).all()
+    rtol = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=rtol)
+    np.testing.assert_allclose(
+        estimator.predict_log_proba(X), np.log(probabilities), rtol=10 * rtol, atol=rtol
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("target_type", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("exponent", [3, 10, 30])
+def test_no_log_probability_is_infinite(digits, dtype, target_type, exponent):
+    X, y = digits
+    y = {"binary": y == 3, "multiclass": y, "multilabel": np.eye(10, dtype=int)[y]}[target_type]
+    estimator = make().fit(X.astype(dtype), y)
+    enormous = X.astype(dtype) * dtype(10) ** exponent
+    logarithms = estimator.predict_log_proba(enormous)
+    assert np.isfinite(logarithms).all()
+    assert logarithms.min() < -80
+    probabilities = estimator.predict_proba(enormous)
+    assert probabilities.min() > 0
+    assert probabilities.max() < 1
+
+
+def test_log_probabilities_are_exact_where_probabilities_round(digits):
+    X, y = digits
+    estimator = make(hidden_layer_sizes=()).fit(X, y)
+    X = X * 30
+    logits = X @ estimator.coefs_[0] + estimator.intercepts_[0]
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    expected = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    assert expected.min() < -50
+    np.testing.assert_allclose(estimator.predict_log_proba(X), expected, rtol=1e-9, atol=1e-12)
+
+
+@every_solver
+def test_prediction_is_the_forward_pass_written_out(digits, solver):
+    X, y = digits
+    estimator = make(solver=solver, activation="tanh", hidden_layer_sizes=(9, 7)).fit(X, y)
+    a = X
+    for coef, intercept in zip(estimator.coefs_[:-1], estimator.intercepts_[:-1], strict=True):
+        a = np.tanh(a @ coef + intercept)
+    logits = a @ estimator.coefs_[-1] + estimator.intercepts_[-1]
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(estimator.predict_proba(X), expected, rtol=1e-10)
+    np.testing.assert_array_equal(estimator.predict(X), logits.argmax(axis=1))
+
+
+@pytest.mark.parametrize("n_samples", [1, 1023, 1024, 1025, 2500])
+def test_predictions_do_not_depend_on_how_many_come_together(digits, n_samples):
+    X, y = digits
+    estimator = make().fit(X, y)
+    many = np.tile(X, (9, 1))[:n_samples]
+    together = estimator.predict_proba(many)
+    assert together.shape == (n_samples, 10)
+    alone = np.vstack([estimator.predict_proba(X[i : i + 1]) for i in range(300)])
+    np.testing.assert_allclose(together, np.tile(alone, (9, 1))[:n_samples], rtol=1e-10)
+
+
+def test_eight_threads_at_once_predict_the_same(digits):
+    X, y = digits
+    estimator = make(hidden_layer_sizes=(20, 20)).fit(X, y)
+    parts = [np.tile(X[i:], (2, 1))[:400] for i in range(32)]
+    expected = [estimator.predict_proba(part) for part in parts]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(estimator.predict_proba, parts))
+    for ours, alone in zip(together, expected, strict=True):
+        np.testing.assert_array_equal(ours, alone)
+
+
+@every_solver
+def test_prediction_changes_nothing(digits, solver):
+    X, y = digits
+    X = X.copy()
+    estimator = make(solver=solver).fit(X, y)
+    before, X_before = copy.deepcopy(vars(estimator)), X.copy()
+    for method in (estimator.predict, estimator.predict_proba, estimator.predict_log_proba):
+        method(X)
+    estimator.score(X, y)
+    np.testing.assert_array_equal(X, X_before)
+    assert vars(estimator).keys() == before.keys()
+    for name in before.keys() - {"_state"}:
+        np.testing.assert_equal(vars(estimator)[name], before[name], err_msg=name)
+
+
+def test_prediction_before_training_is_an_error(digits):
+    with pytest.raises(NotFittedError):
+        make().predict(digits[0])
+
+
+# History and validation
+
+
+@pytest.mark.parametrize("validated", [False, True], ids=["alone", "validated"])
+@every_solver
+def test_history_has_an_entry_an_epoch(digits, validated, solver):
+    X, y = digits
+    estimator = make(solver=solver)
+    estimator.fit(X, y, **({"X_val": X[:50], "y_val": y[:50]} if validated else {}))
+    names = {"loss", "accuracy", "learning_rate", "seconds"}
+    if validated:
+        names |= {"val_loss", "val_accuracy"}
+    assert set(estimator.history_) == names
+    assert {len(column) for column in estimator.history_.values()} == {estimator.n_iter_}
+    assert estimator.history_["loss"] == estimator.loss_curve_
+    assert estimator.loss_curve_[-1] == pytest.approx(estimator.loss_)
+    assert min(estimator.history_["seconds"]) > 0
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_accuracy_and_loss_of_the_history_are_those_of_the_batches(digits, weighted, n_classes):
+    X, y = digits
+    y = y % n_classes
+    sample_weight = np.random.default_rng(0).uniform(0, 2, 300) if weighted else None
+    # With such a rate the weights stay, and one pass over the batches tells their accuracy.
+    estimator = make(max_iter=1, learning_rate_init=1e-12, batch_size=300, alpha=0)
+    estimator.fit(X, y, sample_weight)
+    accuracy = estimator.score(X, y, sample_weight)
+    assert estimator.history_["accuracy"] == [pytest.approx(accuracy, rel=1e-12)]
+    loss = log_loss(y, estimator.predict_proba(X), sample_weight=sample_weight)
+    assert estimator.history_["loss"] == [pytest.approx(loss, rel=1e-6)]
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("target_type", ["binary", "multiclass", "multilabel"])
+@every_solver
+def test_validation_of_the_last_epoch_is_that_of_the_fitted_network(
+    digits, weighted, dtype, target_type, solver
+):
+    X, y = digits
+    y = {"binary": y == 3, "multiclass": y, "multilabel": np.eye(10, dtype=int)[y]}[target_type]
+    X = X.astype(dtype)
+    X_val, y_val = np.tile(X[150:], (8, 1)), np.concatenate([y[150:]] * 8)  # more than a batch
+    weights = np.random.default_rng(0).uniform(0, 2, len(X_val)) if weighted else None
+    estimator = make(solver=solver).fit(
+        X[:150], y[:150], X_val=X_val, y_val=y_val, sample_weight_val=weights
+    )
+    probabilities = estimator.predict_proba(X_val).astype(float)
+    if target_type == "multilabel":
+        expected = sum(
+            log_loss(y_val[:, i], probabilities[:, i], sample_weight=weights) for i in range(10)
+        )
+    else:
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        expected = log_loss(y_val, probabilities, sample_weight=weights)
+    rel = 1e-4 if dtype == np.float32 else 1e-9
+    assert estimator.history_["val_loss"][-1] == pytest.approx(expected, rel=rel)
+    score = estimator.score(X_val, y_val, weights)
+    assert estimator.history_["val_accuracy"][-1] == pytest.approx(score, rel=1e-6)
+
+
+@every_solver
+def test_validation_does_not_disturb_the_training(digits, solver):
+    X, y = digits
+    watched = make(solver=solver).fit(X, y, X_val=X[::2], y_val=y[::2])
+    assert_same_model(watched, make(solver=solver).fit(X, y))
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [("X_val", "y_val"), ("y_val", "X_val")], ids=["X alone", "y alone"]
+)
+def test_half_a_validation_set_is_an_error(digits, given, missing):
+    value = dict(zip(("X_val", "y_val"), digits, strict=True))[given]
+    with pytest.raises(ValueError, match=missing):
+        make().fit(*digits, **{given: value})
+
+
+def test_validation_labels_must_be_known(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match=r"y_val has classes .* \[77\]"):
+        make().fit(X, y, X_val=X[:2], y_val=[1, 77])
+
+
+def test_validation_features_must_be_as_many(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="features"):
+        make().fit(X, y, X_val=X[:, 1:], y_val=y)
+
+
+# Early stopping
+
+
+def test_early_stopping_on_given_samples_restores_the_best_weights(digits):
+    X, y = digits
+    X_val, y_val = X[200:], y[200:]
+    # Such a rate makes the accuracy jump up and down.
+    estimator = make(early_stopping=True, learning_rate_init=0.05, n_iter_no_change=5, max_iter=60)
+    estimator.fit(X[:200], y[:200], X_val=X_val, y_val=y_val)
+    assert estimator.n_iter_ < 60
+    scores = estimator.validation_scores_
+    assert scores == estimator.history_["val_accuracy"]
+    assert len(scores) == estimator.n_iter_
+    assert estimator.best_validation_score_ == max(scores) > scores[-1]
+    assert estimator.score(X_val, y_val) == pytest.approx(max(scores))
+
+
+def test_early_stopping_on_given_samples_trains_on_all_the_others(digits):
+    X, y = digits
+    estimator = make(early_stopping=True, n_iter_no_change=20)
+    estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    assert estimator.t_ == 200 * estimator.n_iter_
+    plain = make(n_iter_no_change=20).fit(X[:200], y[:200])
+    assert estimator.loss_curve_ == plain.loss_curve_
+
+
+def test_early_stopping_weighs_its_validation_samples(digits):
+    X, y = digits
+    weights = np.where(y[200:] < 3, 10.0, 0.1)
+    estimator = make(early_stopping=True)
+    estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:], sample_weight_val=weights)
+    assert estimator.score(X[200:], y[200:], weights) == pytest.approx(
+        estimator.best_validation_score_
+    )
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3])
+def test_early_stopping_holds_a_fraction_out(digits, fraction):
+    X, y = digits
+    estimator = make(early_stopping=True, validation_fraction=fraction, max_iter=4).fit(X, y)
+    assert estimator.t_ == 4 * (300 - round(300 * fraction))
+    assert len(estimator.validation_scores_) == len(estimator.history_["val_loss"]) == 4
+    assert estimator.best_loss_ is None
+    # Accuracies are shares of as many samples as are held out.
+    shares = np.array(estimator.validation_scores_) * round(300 * fraction)
+    np.testing.assert_allclose(shares, shares.round(), atol=1e-9)
+
+
+def test_early_stopping_stops_before_max_iter(digits):
+    estimator = make(early_stopping=True, learning_rate_init=0.02, max_iter=500)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(*digits)
+    assert estimator.n_iter_ < 500
+    assert estimator.score(*digits) > 0.9
+
+
+def test_early_stopping_without_validation_samples_is_an_error(digits):
+    X, _ = digits
+    with pytest.raises(ValueError, match="validation set is too small"):
+        make(early_stopping=True).fit(X[:10], np.arange(10))
+
+
+def test_a_warm_start_of_early_stopping_ends_with_the_best_weights_of_all(digits):
+    X, y = digits
+    validation = {"X_val": X[200:], "y_val": y[200:]}
+    estimator = make(early_stopping=True, warm_start=True, learning_rate_init=0.01)
+    estimator.fit(X[:200], y[:200], **validation)
+    reached = estimator.best_validation_score_
+    # A rate that ruins everything: the second fit finds nothing better.
+    estimator.set_params(learning_rate_init=3.0, max_iter=2).fit(X[:200], y[:200], **validation)
+    assert max(estimator.validation_scores_[-2:]) < reached
+    assert estimator.best_validation_score_ == reached
+    assert estimator.score(X[200:], y[200:]) == reached
+
+
+def test_infinite_patience_trains_to_max_iter(digits):
+    X, y = digits
+    impatient = make(tol=10, n_iter_no_change=3, max_iter=30).fit(X, y)
+    patient = make(tol=10, n_iter_no_change=np.inf, max_iter=30).fit(X, y)
+    assert impatient.n_iter_ == 5
+    assert patient.n_iter_ == 30
+
+
+# When training ends badly
+
+
+@pytest.mark.parametrize("max_iter", [1, 3])
+def test_reaching_max_iter_warns(digits, max_iter):
+    estimator = make(max_iter=max_iter)
+    with pytest.warns(ConvergenceWarning, match=rf"Maximum iterations \({max_iter}\) reached"):
+        estimator.fit(*digits)
+
+
+def test_stopping_before_max_iter_does_not_warn(digits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make(tol=10, n_iter_no_change=2).fit(*digits)
+        make(solver="lbfgs", hidden_layer_sizes=(), alpha=10, max_iter=500).fit(*digits)
+        make().partial_fit(*digits, classes=np.arange(10))
+
+
+@pytest.mark.parametrize("limit", ["max_iter", "max_fun"])
+def test_lbfgs_warns_where_it_does_not_converge(digits, limit):
+    estimator = make(solver="lbfgs", **{limit: 5})
+    with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
+        estimator.fit(*digits)
+
+
+def test_lbfgs_has_a_loss_curve_that_falls(digits):
+    estimator = make(solver="lbfgs", max_iter=20).fit(*digits)
+    assert len(estimator.loss_curve_) == estimator.n_iter_ == 20
+    assert (np.diff(estimator.loss_curve_) < 0).all()
+    assert estimator.loss_ == pytest.approx(estimator.loss_curve_[-1])
+    assert estimator.best_loss_ == min(estimator.loss_curve_)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_loss_that_is_not_finite_names_epoch_and_batch_and_keeps_the_last_epoch(digits, method):
+    X, y = digits
+    X = np.vstack([X[:150], np.full((150, 64), 1.7e308)])
+    estimator = make(shuffle=False, batch_size=50, warm_start=True, max_iter=2)
+    estimator.fit(X[:150], y[:150])
+    learned = [coef.copy() for coef in estimator.coefs_]
+    # The fourth of six batches is the first one with huge features.
+    with pytest.raises(ValueError, match="epoch 3, batch 4 of 6"):
+        getattr(estimator, method)(X, y)
+    for coef, expected in zip(estimator.coefs_, learned, strict=True):
+        np.testing.assert_array_equal(coef, expected)
+    assert len(estimator.loss_curve_) == 2
+    assert np.isfinite(estimator.predict_proba(X[:150])).all()
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_training_that_diverges_leaves_finite_weights(digits, solver):
+    X, y = digits
+    estimator = make(solver=solver, learning_rate_init=1e200, activation="identity", max_iter=50)
+    with pytest.raises(ValueError, match=r"epoch \d+, batch \d of 2.*learning_rate_init"):
+        estimator.fit(X, y)
+    assert all(np.isfinite(a).all() for a in estimator.coefs_ + estimator.intercepts_)
+    assert np.isfinite(estimator.loss_curve_).all()
+
+
+def test_lbfgs_refuses_a_loss_that_is_not_finite(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match=r"finite|diverges"):
+        make(solver="lbfgs").fit(np.full_like(X, 1.7e308), y)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_training_goes_on_after_a_batch_that_was_not_finite(digits, solver):
+    X, y = digits
+    X_bad = X.copy()
+    X_bad[250:] = 1.7e308
+    estimator = make(solver=solver, batch_size=50, shuffle=False, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="epoch 11, batch 6 of 6"):
+        estimator.partial_fit(X_bad, y)
+    estimator.fit(X, y)
+    assert estimator.loss_curve_[10] < estimator.loss_curve_[9]
+    assert len(estimator.loss_curve_) == 20
+
+
+@every_solver
+def test_ctrl_c_keeps_what_was_learned(digits, solver):
+    X, y = digits
+    estimator = make(solver=solver).set_callbacks(interrupt_after(3))
+    with pytest.warns(TrainingInterruptedWarning, match="interrupted by user"):
+        assert estimator.fit(X, y) is estimator
+    assert estimator.n_iter_ == 3 if solver != "lbfgs" else len(estimator.loss_curve_) == 3
+    assert_same_model(estimator, make(solver=solver, max_iter=3).fit(X, y))
+    assert estimator.predict(X).shape == (300,)
+    for name in ("loss_", "best_loss_", "t_", "n_iter_", "history_"):
+        assert hasattr(estimator, name)
+
+
+def test_ctrl_c_in_the_middle_of_an_epoch_keeps_what_was_learned(digits, monkeypatch):
+    X, y = digits
+    shuffles = []
+
+    class InterruptingStream(np.random.RandomState):
+        def shuffle(self, x):
+            shuffles.append(len(x))
+            if len(shuffles) == 3:
+                raise KeyboardInterrupt
+            super().shuffle(x)
+
+    estimator = make(random_state=InterruptingStream(0))
+    with pytest.warns(TrainingInterruptedWarning):
+        estimator.fit(X, y)
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == 2
+    assert_same_model(estimator, make(max_iter=2).fit(X, y))
+
+
+def test_ctrl_c_restores_the_best_weights_of_early_stopping(digits):
+    X, y = digits
+    estimator = make(early_stopping=True, learning_rate_init=0.3, max_iter=50, n_iter_no_change=50)
+    estimator.set_callbacks(interrupt_after(20))
+    with pytest.warns(TrainingInterruptedWarning):
+        estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    assert estimator.validation_scores_[-1] < estimator.best_validation_score_
+    assert estimator.score(X[200:], y[200:]) == estimator.best_validation_score_
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_training_goes_on_after_ctrl_c(digits, solver):
+    X, y = digits
+    estimator = make(solver=solver, warm_start=True, max_iter=3).set_callbacks(interrupt_after(2))
+    with pytest.warns(TrainingInterruptedWarning):
+        estimator.fit(X, y)
+    estimator.set_callbacks().fit(X, y)
+    assert_same_model(estimator, make(solver=solver, max_iter=5).fit(X, y))
+
+
+# Weights and batches
+
+
+def test_batches_larger_than_the_data_are_clipped_with_a_warning(digits):
+    X, y = digits
+    estimator = make(batch_size=301)
+    with pytest.warns(UserWarning, match=r"batch_size=301 .* clipped to 300"):
+        estimator.fit(X, y)
+    assert_same_model(estimator, make(batch_size=300).fit(X, y))
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_batches_without_weight_are_skipped(digits, solver, scale):
+    X, y = digits
+    params = {"solver": solver, "shuffle": False, "batch_size": 50}
+    sample_weight = np.repeat([0.0, 1, 0, 0, 1, 1], 50) * scale
+    estimator = make(**params).fit(X, y, sample_weight)
+    present = sample_weight > 0
+    without = make(**params).fit(X[present], y[present], sample_weight[present])
+    assert_same_model(estimator, without)
+    np.testing.assert_allclose(estimator.loss_curve_, without.loss_curve_, rtol=1e-12)
+    assert estimator.history_["accuracy"] == without.history_["accuracy"]
+
+
+@every_solver
+def test_samples_without_weight_do_not_count(digits, solver):
+    X, y = digits
+    sample_weight = np.tile([1.0, 0.0], 150)
+    params = {"solver": solver, "batch_size": 300, "shuffle": False, "alpha": 0.1}
+    estimator = make(**params).fit(X, y, sample_weight)
+    without = make(**params | {"batch_size": 150}).fit(X[::2], y[::2])
+    assert_same_model(estimator, without, rtol=1e-6, atol=1e-9)
+
+
+@every_solver
+def test_a_weight_of_two_is_the_sample_twice(digits, solver):
+    X, y = digits
+    weights = np.random.default_rng(0).integers(1, 4, 300)
+    params = {"solver": solver, "shuffle": False, "alpha": 0.1, "max_iter": 5}
+    weighted = make(batch_size=300, **params).fit(X, y, weights)
+    repeated = np.repeat(np.arange(300), weights)
+    expected = make(batch_size=len(repeated), **params).fit(X[repeated], y[repeated])
+    assert_same_model(weighted, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_negative_weights_are_refused(digits, method):
+    X, y = digits
+    sample_weight = np.ones(300)
+    sample_weight[7] = -1
+    extra = {"classes": np.arange(10)} if method == "partial_fit" else {}
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        getattr(make(), method)(X, y, sample_weight, **extra)
+
+
+def test_weights_that_are_all_zero_are_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="zero"):
+        make().fit(X, y, np.zeros(300))
+
+
+# What must fit together
+
+
+def test_partial_fit_needs_the_classes_first(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="classes must be passed"):
+        make().partial_fit(X, y)
+
+
+def test_partial_fit_refuses_other_classes_later(digits):
+    X, y = digits
+    estimator = make().partial_fit(X, y, classes=np.arange(10))
+    with pytest.raises(ValueError, match="is not the same as"):
+        estimator.partial_fit(X, y, classes=np.arange(11))
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first call", "second call"])
+def test_partial_fit_refuses_unknown_labels(digits, first):
+    X, y = digits
+    estimator = make()
+    if not first:
+        estimator.partial_fit(X[y < 5], y[y < 5], classes=np.arange(5))
+    with pytest.raises(ValueError, match=r"\[5, 6, 7, 8, 9\]"):
+        estimator.partial_fit(X, y, classes=np.arange(5))
+
+
+def test_partial_fit_takes_some_of_the_classes(digits):
+    X, y = digits
+    estimator = make().partial_fit(X[y < 2], y[y < 2], classes=np.arange(10))
+    assert estimator.predict_proba(X).shape == (300, 10)
+    estimator.partial_fit(X[y > 6], y[y > 6])
+    assert estimator.n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"solver": "lbfgs"}, "stochastic"), ({"early_stopping": True}, "early_stopping")],
+    ids=["lbfgs", "early stopping"],
+)
+def test_partial_fit_is_not_there_where_it_makes_no_sense(digits, params, message):
+    estimator = make(**params)
+    assert not hasattr(estimator, "partial_fit")
+    with pytest.raises(AttributeError) as caught:
+        estimator.partial_fit(*digits)
+    assert message in f"{caught.value} {caught.value.__cause__}"
+
+
+@every_solver
+def test_a_warm_start_refuses_other_layers(digits, solver):
+    estimator = make(solver=solver, warm_start=True).fit(*digits)
+    with pytest.raises(ValueError, match=r"\(64, 16, 10\).*\(64, 17, 10\)"):
+        estimator.set_params(hidden_layer_sizes=(17,)).fit(*digits)
+
+
+@pytest.mark.parametrize("change", ["fewer", "more", "others"])
+def test_a_warm_start_refuses_other_classes(digits, change):
+    X, y = digits
+    estimator = make(warm_start=True).fit(X[y < 8], y[y < 8])
+    chosen = {"fewer": y < 7, "more": y < 9, "others": y > 1}[change]
+    with pytest.raises(ValueError, match="same classes"):
+        estimator.fit(X[chosen], y[chosen])
+
+
+@pytest.mark.parametrize("sizes", [0, -1, (3, 0), (2.5,), ((2, 3), (4, 5)), "12"], ids=repr)
+def test_hidden_layers_must_have_positive_integer_sizes(digits, sizes):
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        make(hidden_layer_sizes=sizes).fit(*digits)
+
+
+@pytest.mark.parametrize("sizes", [5, (5,), [5], np.array([5]), np.int64(5)], ids=repr)
+def test_one_hidden_layer_may_be_written_in_many_ways(digits, sizes):
+    estimator = make(hidden_layer_sizes=sizes, max_iter=2).fit(*digits)
+    assert [coef.shape for coef in estimator.coefs_] == [(64, 5), (5, 10)]
+
+
+# Callbacks
+
+
+@every_solver
+def test_callbacks_see_the_fit_and_every_epoch(digits, solver):
+    recorder = Recorder()
+    make(solver=solver, max_iter=4).set_callbacks(recorder).fit(*digits)
+    epochs = ["begin epoch", "end epoch"] * 4
+    assert recorder.calls == ["setup", "begin fit", *epochs, "end fit", "teardown"]
+
+
+@every_solver
+def test_callbacks_may_stop_the_training(digits, solver):
+    X, y = digits
+    estimator = make(solver=solver, max_iter=50).set_callbacks(Recorder(lambda epoch: epoch == 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        estimator.fit(X, y)
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == 3
+    assert_same_model(estimator, make(solver=solver, max_iter=3).fit(X, y))
+
+
+@every_solver
+def test_the_models_that_callbacks_get_stay_as_they_were(digits, solver):
+    X, y = digits
+    recorder = Recorder()
+    estimator = make(solver=solver, max_iter=4).set_callbacks(recorder).fit(X, y)
+    for n_epochs, (model, seen) in enumerate(
+        zip(recorder.models, recorder.probabilities, strict=True), start=1
+    ):
+        expected = make(solver=solver, max_iter=n_epochs).fit(X, y).predict_proba(X)
+        np.testing.assert_allclose(seen, expected, rtol=1e-9)
+        np.testing.assert_array_equal(model.predict_proba(X), seen)
+    np.testing.assert_allclose(estimator.predict_proba(X), recorder.probabilities[-1], rtol=1e-12)
+
+
+@every_solver
+def test_the_models_that_callbacks_get_have_the_history_until_then(digits, solver):
+    recorder = Recorder()
+    estimator = make(solver=solver, max_iter=4).set_callbacks(recorder).fit(*digits)
+    for n_epochs, model in enumerate(recorder.models, start=1):
+        assert model.loss_curve_ == estimator.loss_curve_[:n_epochs]
+        assert len(model.history_["loss"]) == n_epochs
+
+
+def test_the_models_that_callbacks_get_can_be_trained_without_harm(digits):
+    X, y = digits
+
+    class Trainer(Recorder):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            if context.task_name == "epoch":
+                fitted_estimator.set_callbacks().partial_fit(X, y)
+
+    disturbed = make(max_iter=4).set_callbacks(Trainer()).fit(X, y)
+    assert_same_model(disturbed, make(max_iter=4).fit(X, y))
+
+
+@every_solver
+def test_callbacks_do_not_disturb_the_training(digits, solver):
+    watched = make(solver=solver).set_callbacks(Recorder()).fit(*digits)
+    assert_same_model(watched, make(solver=solver).fit(*digits))
+
+
+@every_solver
+@pytest.mark.parametrize("extra", ["nothing", "validation", "weights"])
+def test_scikit_learns_scoring_monitor_scores_every_epoch(digits, solver, extra):
+    X, y = digits
+    monitor = ScoringMonitor(scoring="accuracy")
+    estimator = make(solver=solver, max_iter=4).set_callbacks(monitor)
+    given = {
+        "nothing": {},
+        "validation": {"X_val": X[:50], "y_val": y[:50]},
+        "weights": {"sample_weight": np.linspace(1, 9, 300)},
+    }[extra]
+    estimator.fit(X, y, **given)
+    scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(scores) == 4
+    final = estimator.score(X, y, given.get("sample_weight"))
+    assert scores[-1] == pytest.approx(final, rel=1e-12)
+
+
+@every_solver
+def test_scikit_learns_progress_bar_shows_the_training(digits, solver, capsys):
+    make(solver=solver, max_iter=4).set_callbacks(ProgressBar()).fit(*digits)
+    assert "MLPDigitClassifier - fit" in capsys.readouterr().out
+
+
+# The scikit-learn world
+
+
+def test_grid_search_in_two_processes_finds_the_better_network(digits):
+    pipeline = Pipeline(
+        [("read", IDXReader()), ("net", make(max_iter=40, learning_rate_init=0.02))]
+    )
+    grid = {"net__hidden_layer_sizes": [(1,), (20,)]}
+    images = digits[0].reshape(300, 8, 8).astype(np.float32)
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2).fit(images, digits[1])
+    assert search.best_params_ == {"net__hidden_layer_sizes": (20,)}
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.score(images, digits[1]) > 0.8
+
+
+def test_the_pipeline_scales_bytes_as_the_classifier_does(pixels, digits):
+    _, y = digits
+    images = pixels.reshape(300, 8, 8)
+    pipeline = Pipeline([("read", IDXReader()), ("net", make())]).fit(images, y)
+    scaled = make(input_scale=1 / 255).fit(pixels, y)
+    assert_same_model(pipeline["net"], scaled, atol=2e-3)
+    np.testing.assert_allclose(
+        pipeline.predict_proba(images), scaled.predict_proba(pixels), atol=2e-3
+    )
+
+
+def test_sample_weights_are_routed(digits):
+    X, y = digits
+    sample_weight = np.random.default_rng(0).uniform(0, 2, 300)
+    with config_context(enable_metadata_routing=True):
+        net = make().set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        pipeline = Pipeline([("read", IDXReader()), ("net", net)])
+        pipeline.fit(X, y, sample_weight=sample_weight)
+        result = cross_validate(
+            net, X, y, cv=2, params={"sample_weight": sample_weight}, return_estimator=True
+        )
+    expected = make().fit(X.astype(np.float32), y, sample_weight)
+    assert_same_model(pipeline["net"], expected)
+    unweighted = cross_validate(make(), X, y, cv=2, return_estimator=True)
+    for routed, plain in zip(result["estimator"], unweighted["estimator"], strict=True):
+        assert not np.array_equal(routed.coefs_[0], plain.coefs_[0])
+
+
+def test_validation_samples_are_routed(digits):
+    X, y = digits
+    with config_context(enable_metadata_routing=True):
+        net = make().set_fit_request(X_val=True, y_val=True)
+        pipeline = Pipeline([("net", net)]).fit(X, y, X_val=X[:50], y_val=y[:50])
+    assert len(pipeline["net"].history_["val_loss"]) == 10
+
+
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"learning_rate": "adaptive"}])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_verbose_prints_what_scikit_learn_prints(digits, capsys, solver, params):
+    X, y = digits
+    params = {"solver": solver, "tol": 0.5, "n_iter_no_change": 2, **params}
+    estimator = make(verbose=True, **params).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    expected = []
+    for i, loss in enumerate(estimator.loss_curve_):
+        expected.append(f"Iteration {i + 1}, loss = {loss:.8f}")
+        if "early_stopping" in params:
+            expected.append(f"Validation score: {estimator.validation_scores_[i]:f}")
+    assert [line for line in lines if line in expected] == expected
+    assert {line.split(" ")[0] for line in lines} == {"Iteration", "Validation", "Training"} - (
+        {"Training"} if "early_stopping" in params else {"Validation"}
+    )
+    if "early_stopping" not in params:
+        # scikit-learn's own words, down to the number of decimals.
+        shared = {name: getattr(estimator, name) for name in MLPClassifier().get_params()}
+        MLPClassifier(**shared).fit(X, y)
+        assert capsys.readouterr().out.splitlines() == lines
+
+
+@every_solver
+def test_silence_is_the_default(digits, capsys, solver):
+    make(solver=solver).fit(*digits)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_clone_of_a_fitted_classifier_is_not_fitted(digits):
+    estimator = make().fit(*digits)
+    assert clone(estimator).get_params() == estimator.get_params()
+    with pytest.raises(NotFittedError):
+        clone(estimator).predict(digits[0])
+
+
+def test_real_digits_are_learned():
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    estimator = make(hidden_layer_sizes=(40,), max_iter=30, learning_rate_init=0.01, batch_size=50)
+    estimator.fit(X[:800], y[:800])
+    accuracy = estimator.score(X[800:], y[800:])
+    assert accuracy == accuracy_score(y[800:], estimator.predict(X[800:])) > 0.9
