@@ -70,12 +70,12 @@ class Objective:
     def validate(self, batches):
         """Mean loss, without the penalty, and accuracy over all batches at the current parameters."""
         total_weight = batches.samples.total_weight
-        loss = accuracy = 0.0
+        loss = hits = 0.0
         for batch in batches:
             logits = self.network.forward(batch.x)
-            loss_sum, hits = self.loss.differentiate(
+            batch_loss, batch_hits = self.loss.differentiate(
                 logits, batch.targets, batch.weights, total_weight
             )
-            loss += loss_sum / total_weight
-            accuracy += hits / total_weight
-        return loss, accuracy
+            loss += batch_loss
+            hits += batch_hits
+        return loss / total_weight, hits / total_weight
