@@ -37,6 +37,8 @@ numpydoc_validation_checks = {
     "SS01",  # no summary
     "YD01",  # no Yields section
 }
+# Records tell of their fields as attributes, schedules in their summary.
+numpydoc_validation_exclude = {r"\.schedules\.", r"\.Summary$", r"\.LearningRateCurve$"}
 
 # Every reference must lead somewhere, but for those to other projects' documentation, which is not
 # loaded: the build needs no network.

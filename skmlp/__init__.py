@@ -7,13 +7,14 @@ __version__ = "0.1.0.dev0"
 # Each name is imported when it is first used: the command line answers at once, and reading IDX files needs no
 # scikit-learn.
 _HOMES = {
+    "CheckpointError": "checkpoints",
     "IDXFormatError": "digits.idx",
     "IDXHeader": "digits.idx",
     "IDXReader": "digits.reader",
     "MLPDigitClassifier": "classifier",
     "ModelFormatError": "persistence",
     "TrainingCurveDisplay": "plots.curves",
-    "TrainingInterruptedWarning": "classifier",
+    "TrainingInterruptedWarning": "fitting",
     "download_mnist": "digits.mnist",
     "fetch_mnist": "digits.mnist",
     "load_mnist": "digits.mnist",

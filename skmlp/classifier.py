@@ -1,38 +1,27 @@
 """MLPDigitClassifier: a multilayer perceptron with scikit-learn's interface."""
 
-import warnings
-from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skmlp.callbacks import FitCallbacks
-from skmlp.engine.activations import ACTIVATIONS
+from skmlp.checkpoints import CheckpointError, read_checkpoint
 from skmlp.engine.batches import Batches, Samples
-from skmlp.engine.holdout import stratified_holdout
-from skmlp.engine.lbfgs import train_lbfgs
 from skmlp.engine.losses import LOSSES
-from skmlp.engine.network import Network
-from skmlp.engine.parameters import draw_glorot_uniform
-from skmlp.engine.training import TrainState, train
-from skmlp.history import empty_history, extend_history
-from skmlp.plan import PARAMETER_CONSTRAINTS, make_plan, make_plateau
-from skmlp.targets import TargetEncoding, check_labels, is_multilabel
+from skmlp.engine.network import build_prediction_network, folded
+from skmlp.engine.range_test import losses_at_rising_rates
+from skmlp.engine.training import train
+from skmlp.fitting import FitData, Trainable, pack_statistics
+from skmlp.learning_rate import LearningRateCurve
+from skmlp.plan import PARAMETER_CONSTRAINTS, activation_names, make_plan, make_plateau
+from skmlp.summary import summarise
+from skmlp.targets import TargetEncoding, is_multilabel
 
 PREDICTION_BATCH_SIZE = 1024
-LBFGS_STOPPED_BY_CALLBACK = 99  # SciPy's status
-
-
-class TrainingInterruptedWarning(UserWarning):
-    """The user interrupted the training (Ctrl-C); the estimator keeps what it has learned."""
 
 
 def _trains_by_single_epochs(estimator):
@@ -46,46 +35,69 @@ def _trains_by_single_epochs(estimator):
             "partial_fit does not support early_stopping=True: one epoch leaves nothing to stop. Set "
             "early_stopping=False, or use fit."
         )
+    if estimator.class_weight == "balanced":
+        raise AttributeError(
+            "partial_fit does not support class_weight='balanced', which is not known from a part of the data. Compute "
+            "the weights from all labels, by sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
+        )
     return True
 
 
-class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron classifier.
 
     It takes every parameter of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
     defaults, has its fitted attributes, and gives its results from the same integer `random_state`, to rounding. What
-    it adds: a history of training and validation, validation samples of your own, training that goes on exactly where
-    it ended, a scale for pixels, and an early-stopping split that is stratified.
+    it adds: dropout, batch normalisation and more regularisation, class weights, more activations, solvers and
+    schedules, averaged weights, a history of training and validation, validation samples of your own, training that
+    goes on exactly where it ended, and a scale for pixels.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Number of units of each hidden layer; ``()`` for none, which is softmax regression.
-    activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-        Activation of the hidden layers.
+    activation : str or list of str, default='relu'
+        Activation of the hidden layers: one name for all, or one for each.
 
         - 'identity': a = z
         - 'logistic': a = 1 / (1 + exp(-z))
         - 'tanh': a = tanh(z)
         - 'relu': a = max(0, z)
-    solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+        - 'leaky_relu': a = max(0.01 z, z) [4]_
+        - 'elu': a = z if z > 0 else exp(z) - 1 [5]_
+        - 'selu': a = 1.0507 z if z > 0 else 1.7581 (exp(z) - 1) [6]_
+        - 'gelu': a = z Phi(z), Phi the normal distribution function [7]_
+        - 'silu': a = z / (1 + exp(-z)) [8]_
+        - 'softplus': a = log(1 + exp(z)) [9]_
+    solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'nadam', 'rmsprop'}, default='adam'
         How the loss is minimised.
 
         - 'sgd': stochastic gradient descent with momentum.
         - 'adam': Adam [1]_, a good choice for thousands of samples and more.
+        - 'adamw': Adam with decoupled weight decay [10]_.
+        - 'nadam': Adam with Nesterov's momentum [11]_.
+        - 'rmsprop': RMSprop [12]_; `beta_2` is the decay of its average, for which 0.99 is usual.
         - 'lbfgs': a quasi-Newton method [2]_ on all samples at once, often better on small data.
     alpha : float, default=0.0001
         Strength of the L2 penalty on the weights, not negative. It is divided by the number of samples of the batch.
     batch_size : int or 'auto', default='auto'
         Samples in a mini-batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
-    learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-        Schedule of the learning rate. Only used by 'sgd'.
+    learning_rate : str or callable, default='constant'
+        Schedule of the learning rate, for every solver but 'lbfgs'. scikit-learn obeys it for 'sgd' only.
 
         - 'constant': `learning_rate_init` always.
         - 'invscaling': ``learning_rate_init / (t_ + 1) ** power_t``, set at the beginning of each epoch.
         - 'adaptive': divided by 5 whenever training would stop for lack of progress, until it is 1e-6.
+        - 'step': divided by 10 after every 30 epochs.
+        - 'exponential': multiplied by 0.95 with every epoch, smoothly from step to step.
+        - 'cosine': falling to zero at `max_iter` epochs along half a cosine [13]_.
+        - 'one_cycle': rising from ``learning_rate_init / 25`` during 30 % of `max_iter` epochs, then falling to nearly
+          zero [14]_.
+
+        Or any function of a :class:`skmlp.engine.schedules.Position`, such as the schedules in that module, with
+        settings of your own.
     learning_rate_init : float, default=0.001
-        Initial learning rate, positive. Not used by 'lbfgs'.
+        Initial learning rate, positive; the highest one of 'one_cycle'. Not used by 'lbfgs'.
     power_t : float, default=0.5
         Exponent of 'invscaling', not negative.
     max_iter : int, default=200
@@ -108,20 +120,49 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     nesterovs_momentum : bool, default=True
         Whether the momentum is Nesterov's.
     early_stopping : bool, default=False
-        Whether to stop when the accuracy on validation samples, instead of the training loss, makes no progress, and
-        to keep the weights of the best epoch. The samples are those given to `fit` as `X_val`; without them,
-        a part of the training samples is held out. Not used by 'lbfgs'.
+        Whether to stop when what `monitor` names makes no progress on validation samples, instead of the training loss
+        on the training samples, and to keep the weights of the best epoch. The validation samples are those given to
+        `fit` as `X_val`; without them, a part of the training samples is held out. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
         Part of the distinct training samples that `early_stopping` holds out, in [0, 1). The split is stratified by
         class and never puts equal samples on both sides.
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of Adam's estimates of the first and the second moment, in [0, 1).
+        Decay rates of the estimates of the first and the second moment by 'adam' and its kin, in [0, 1).
     epsilon : float, default=1e-8
-        Adam's guard against a division by zero, positive.
+        The guard of 'adam' and its kin against a division by zero, positive.
     n_iter_no_change : int or inf, default=10
         How many epochs without progress are borne.
     max_fun : int, default=15000
         The most evaluations of the loss by 'lbfgs'.
+    dropout : float or list of float, default=0.0
+        Probability, in [0, 1), that training leaves out the output of a hidden unit [15]_: one for all hidden layers,
+        or one for each.
+    input_dropout : float, default=0.0
+        Probability, in [0, 1), that training leaves out a feature.
+    batch_norm : bool, default=False
+        Whether the hidden layers are normalised over the batch, before the activation [16]_. Prediction uses running
+        means and variances.
+    label_smoothing : float, default=0.0
+        Part of the target, in [0, 1), that is spread over all classes [17]_. Validation goes without it.
+    weight_decay : float, default=None
+        Part of the weights, not negative, that a learning rate of one takes away in a step, beside the gradient [10]_.
+        None is 0.01 for 'adamw', else 0.
+    max_norm : float, default=None
+        Largest norm, positive, of the incoming weights of a hidden unit [15]_.
+    clip_norm : float, default=None
+        Largest norm, positive, of the gradient of a step [18]_.
+    class_weight : dict or 'balanced', default=None
+        Weights of the classes, multiplied with the sample weights, in training and validation; classes that a dict
+        leaves out have weight one. 'balanced' makes them inversely proportional to the frequencies of the classes.
+    weight_init : {'auto', 'he_normal', 'he_uniform', 'glorot_normal', 'glorot_uniform', 'orthogonal'}, default='auto'
+        Distribution of the initial weights; 'auto' is scikit-learn's.
+    warmup_epochs : float, default=0
+        Epochs, not negative, in which the learning rate rises linearly from zero to what the schedule says.
+    ema_decay : float, default=None
+        Decay, in (0, 1), of an exponential moving average of the weights from step to step, which prediction and
+        validation then use [19]_. In the first steps t the decay is ``t / (t + 9)`` if that is less.
+    monitor : {'accuracy', 'loss'}, default='accuracy'
+        What `early_stopping` watches on the validation samples.
     input_scale : float, default=None
         Positive factor by which `X` is multiplied as batches are made, in training and prediction alike. With
         ``input_scale=1/255``, pixels of type uint8, memory-mapped or not, train as float32 without a float copy of
@@ -150,8 +191,11 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         The training loss of each epoch: ``history_['loss']``.
     best_loss_ : float or None
         The least training loss; None with `early_stopping`.
+    batch_norm_ : dict of str to list of ndarray, or None
+        With `batch_norm`, the 'gain', 'shift', 'mean' and 'variance' of each hidden layer, of shape (n_units,).
     validation_scores_ : list of float or None
-        The validation accuracy of each epoch with `early_stopping`, else None.
+        The validation accuracy of each epoch with `early_stopping`, else None; the negative loss with
+        ``monitor='loss'``.
     best_validation_score_ : float or None
         The best of them.
     n_iter_ : int
@@ -189,6 +233,33 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     .. [2] Zhu, Byrd, Lu and Nocedal, "Algorithm 778: L-BFGS-B", ACM Transactions on Mathematical Software 23(4), 1997.
     .. [3] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
        AISTATS 2010.
+    .. [4] Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+    .. [5] Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units",
+       ICLR 2016, https://arxiv.org/abs/1511.07289
+    .. [6] Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NeurIPS 2017,
+       https://arxiv.org/abs/1706.02515
+    .. [7] Hendrycks and Gimpel, "Gaussian error linear units", 2016, https://arxiv.org/abs/1606.08415
+    .. [8] Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units for neural network function approximation in
+       reinforcement learning", Neural Networks 107, 2018, https://arxiv.org/abs/1702.03118
+    .. [9] Dugas, Bengio, Bélisle, Nadeau and Garcia, "Incorporating second-order functional knowledge for better option
+       pricing", NeurIPS 2000.
+    .. [10] Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, https://arxiv.org/abs/1711.05101
+    .. [11] Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
+    .. [12] Tieleman and Hinton, "Lecture 6.5: RMSprop", COURSERA Neural Networks for Machine Learning, 2012.
+    .. [13] Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
+       https://arxiv.org/abs/1608.03983
+    .. [14] Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
+       2018, https://arxiv.org/abs/1708.07120
+    .. [15] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural
+       networks from overfitting", JMLR 15, 2014.
+    .. [16] Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+       shift", ICML 2015, https://arxiv.org/abs/1502.03167
+    .. [17] Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception architecture for computer vision",
+       CVPR 2016, https://arxiv.org/abs/1512.00567
+    .. [18] Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+       https://arxiv.org/abs/1211.5063
+    .. [19] Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal on Control and
+       Optimization 30(4), 1992.
 
     Examples
     --------
@@ -235,6 +306,18 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        dropout=0.0,
+        input_dropout=0.0,
+        batch_norm=False,
+        label_smoothing=0.0,
+        weight_decay=None,
+        max_norm=None,
+        clip_norm=None,
+        class_weight=None,
+        weight_init="auto",
+        warmup_epochs=0,
+        ema_decay=None,
+        monitor="accuracy",
         input_scale=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -260,6 +343,18 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.batch_norm = batch_norm
+        self.label_smoothing = label_smoothing
+        self.weight_decay = weight_decay
+        self.max_norm = max_norm
+        self.clip_norm = clip_norm
+        self.class_weight = class_weight
+        self.weight_init = weight_init
+        self.warmup_epochs = warmup_epochs
+        self.ema_decay = ema_decay
+        self.monitor = monitor
         self.input_scale = input_scale
 
     # Training
@@ -302,29 +397,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If the user interrupted the training; what was learned is kept.
         """
         first = not (self.warm_start and hasattr(self, "coefs_"))
-        X, y, sample_weight = self._check_samples(X, y, sample_weight, reset=first)
-        encoding = TargetEncoding.of(y) if first else self._encoding_of_all_classes(y)
-        plan = make_plan(self, X.shape[1], encoding)
-        samples = self._samples(X, encoding.encode(y), sample_weight)
-        validation = self._check_validation(encoding, X_val, y_val, sample_weight_val)
-
-        self._begin(plan, encoding, _weights_dtype(X), first)
-        if plan.stop_on_validation and validation is None:
-            samples, validation = self._hold_out(samples, encoding)
-        self._begin_watch(plan)
+        data = self._check_fit_data(X, y, sample_weight, X_val, y_val, sample_weight_val, first)
+        self._begin(data, first)
+        self._begin_watch(data.plan)
         self.n_iter_ = 0
-        callbacks = FitCallbacks(
-            self,
-            self.max_iter,
-            self._copied_training,
-            X,
-            y,
-            {"sample_weight": sample_weight},
-        )
-        with self._training(plan, samples, validation) as problem:
-            run = self._fit_lbfgs if plan.optimizer is None else self._fit_epochs
-            run(problem, callbacks)
-        callbacks.end_fit()
+        self._state.n_epochs = self._state.epoch + self.max_iter
+        self._state.stopped = False
+        self._run(data)
         return self
 
     @available_if(_trains_by_single_epochs)
@@ -355,225 +434,85 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If parameters or data are invalid, or the loss does not stay finite.
         AttributeError
-            If ``solver='lbfgs'`` or ``early_stopping=True``, which have no use for single epochs.
+            If ``solver='lbfgs'`` or ``early_stopping=True``, which have no use for single epochs, or
+            ``class_weight='balanced'``, which must see all labels.
         """
         _check_partial_fit_first_call(self, classes)
         first = not hasattr(self, "coefs_")
         X, y, sample_weight = self._check_samples(X, y, sample_weight, reset=first)
         encoding = TargetEncoding(self.classes_, is_multilabel(y)) if first else self._encoding
         plan = make_plan(self, X.shape[1], encoding)
-        samples = self._samples(X, encoding.encode(y), sample_weight)
-        self._begin(plan, encoding, _weights_dtype(X), first)
+        samples = self._encoded(X, y, encoding, sample_weight)
+        self._begin(FitData(plan, encoding, samples, None, {}), first)
         self._state.plateau = make_plateau(self, after=self._state.plateau)
+        self._state.n_epochs = max(self.max_iter, self._state.epoch + 1)
         with self._training(plan, samples, None) as problem:
             self._record(next(train(problem, self._state)))
         return self
 
-    def _check_samples(self, X, y, sample_weight, *, reset):
-        """Check samples of any kind and give arrays; sparse X becomes CSR."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csr",
-            multi_output=True,
-            # With a scale, X is converted batch by batch, and only then.
-            dtype="numeric" if self.input_scale is not None else (np.float64, np.float32),
-            order="C",
-            reset=reset,
-        )
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=_weights_dtype(X), ensure_non_negative=True
-            )
-        return X, check_labels(y), sample_weight
+    @classmethod
+    def resume(
+        cls,
+        path,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        callbacks=(),
+        expected_parameters=None,
+    ):
+        """Go on with a training from a checkpoint, to the end.
 
-    def _check_validation(self, encoding, X_val, y_val, sample_weight_val):
-        """Check the validation samples given to `fit`; None if there are none."""
-        if X_val is None and y_val is None:
-            return None
-        if X_val is None or y_val is None:
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(
-                f"X_val and y_val come together, but {missing} is None. Give both or neither."
-            )
-        X, y, sample_weight = self._check_samples(X_val, y_val, sample_weight_val, reset=False)
-        return self._samples(X, encoding.encode(y, name="y_val"), sample_weight)
+        The classifier is the one that the uninterrupted training would have given, to the last bit, on the same
+        machine with the same libraries; only the seconds in `history_` are its own.
 
-    def _samples(self, X, targets, sample_weight):
-        return Samples(X, targets, sample_weight, input_scale=self.input_scale)
+        Parameters
+        ----------
+        path : str or Path
+            What :class:`skmlp.callbacks.Checkpoint` wrote. Where it is missing or damaged, the previous checkpoint is
+            taken, with a warning.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            What `fit` was given, as all data here.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+        X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
+            Validation samples.
+        y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
+            Their labels.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
+            Their weights.
+        callbacks : sequence of callbacks, default=()
+            For the rest of the training, a :class:`skmlp.callbacks.Checkpoint` among them if it should go on.
+        expected_parameters : dict, default=None
+            Parameters that the checkpoint must have been written with.
 
-    def _hold_out(self, samples, encoding):
-        """Split off the validation samples of early stopping, the same ones in each call of a warm start."""
-        state = self._state
-        if state.holdout_seed is None:
-            state.holdout_seed = state.random_state.randint(2**31)
-        rows = stratified_holdout(
-            samples.X,
-            encoding.strata(samples.targets),
-            samples.weights,
-            self.validation_fraction,
-            np.random.RandomState(state.holdout_seed),
-        )
-        return tuple(replace(samples, rows=part) for part in rows)
+        Returns
+        -------
+        mlp : MLPDigitClassifier
+            Fitted.
 
-    def _encoding_of_all_classes(self, y):
-        """Give the classes of the training so far, all of which must be in `y`."""
-        encoding = self._encoding
-        if not encoding.multilabel and not np.array_equal(np.unique(y), encoding.classes):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-                f"Previously got {encoding.classes.tolist()}, `y` has {np.unique(y).tolist()}. Use partial_fit for "
-                "data with some of the classes, or warm_start=False to begin anew."
-            )
-        return encoding
-
-    @property
-    def _encoding(self):
-        return TargetEncoding(
-            self.classes_, self.out_activation_ == "logistic" and self.n_outputs_ > 1
-        )
-
-    def _begin(self, plan, encoding, dtype, first):
-        """Start anew, or go on with the weights that the estimator has."""
-        if first:
-            self._reset(plan, encoding, dtype)
-            return
-        layer_sizes = (self.n_features_in_, *(len(biases) for biases in self.intercepts_))
-        if plan.layout.layer_sizes != layer_sizes:
-            raise ValueError(
-                f"Training can go on only with the layers it began with, of sizes {layer_sizes}. Now features, "
-                f"hidden_layer_sizes and classes ask for {plan.layout.layer_sizes}. Set hidden_layer_sizes back, or "
-                "call fit with warm_start=False."
-            )
-        if getattr(self, "_state", None) is None:
-            self._state = TrainState(check_random_state(self.random_state), samples_seen=self.t_)
-        weights = [coef.T for coef in self.coefs_]
-        self._state.theta = plan.layout.pack(weights, self.intercepts_, weights[0].dtype)
-
-    def _reset(self, plan, encoding, dtype):
-        """Draw new weights and forget all training."""
-        random_state = check_random_state(self.random_state)
-        factor = ACTIVATIONS[plan.activation].glorot_factor
-        theta = draw_glorot_uniform(plan.layout, factor, random_state, dtype)
-        self._state = TrainState(random_state, theta)
-        self.classes_ = encoding.classes
-        self.n_outputs_ = encoding.n_outputs
-        self.out_activation_ = encoding.out_activation
-        self.n_layers_ = len(plan.layout.layer_sizes)
-        self.n_iter_ = 0
-        self.t_ = 0
-        self.loss_curve_ = []
-        self.history_ = empty_history()
-        self._watch_anew(plan)
-
-    def _watch_anew(self, plan):
-        """Forget what was the best epoch."""
-        self.best_loss_ = None if plan.stop_on_validation else np.inf
-        self.validation_scores_ = [] if plan.stop_on_validation else None
-        self.best_validation_score_ = -np.inf if plan.stop_on_validation else None
-        self._state.best_theta = None
-
-    def _begin_watch(self, plan):
-        """Begin to count epochs without progress, from the best score so far where early stopping goes on."""
-        if plan.stop_on_validation != (self.validation_scores_ is not None):
-            self._watch_anew(plan)
-        self._state.plateau = make_plateau(self)
-        if plan.stop_on_validation:
-            self._state.plateau.best = self.best_validation_score_
-
-    @contextmanager
-    def _training(self, plan, samples, validation):
-        """Bind the weights to the state while the body trains, whatever ends it."""
-        state = self._state
-        problem = plan.problem(state.theta, samples, validation)
-        weights, self.intercepts_ = plan.layout.views(state.theta)
-        self.coefs_ = [matrix.T for matrix in weights]
-        try:
-            yield problem
-        except KeyboardInterrupt:
-            warnings.warn(
-                "Training interrupted by user: the network keeps what it has learned so far.",
-                TrainingInterruptedWarning,
-                stacklevel=4,
-            )
-        finally:
-            if plan.stop_on_validation and state.best_theta is not None:
-                state.theta[...] = state.best_theta
-            # The weights live on in coefs_ and intercepts_, once.
-            state.theta = None
-
-    def _fit_epochs(self, problem, callbacks):
-        """Train by epochs until a rule or a callback stops it, or max_iter is reached."""
-        epochs = train(problem, self._state)
-        for _ in range(self.max_iter):
-            callbacks.begin_epoch()
-            report = next(epochs)
-            self._record(report)
-            if callbacks.end_epoch() or report.stop:
-                return
-        warnings.warn(
-            f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
-            "converged yet. Increase max_iter, or early_stopping=True may serve you better.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
-
-    def _fit_lbfgs(self, problem, callbacks):
-        """Train by L-BFGS."""
-
-        def on_iteration(report):
-            callbacks.begin_epoch()
-            self._record(report)
-            return callbacks.end_epoch()
-
-        result = train_lbfgs(
-            problem,
-            self._state,
-            tolerance=self.tol,
-            max_iterations=self.max_iter,
-            max_evaluations=self.max_fun,
-            on_iteration=on_iteration,
-        )
-        self.loss_ = float(result.fun)
-        self.n_iter_ = result.nit
-        if result.status not in (0, LBFGS_STOPPED_BY_CALLBACK):
-            reason = (
-                result.message.decode() if isinstance(result.message, bytes) else result.message
-            )
-            warnings.warn(
-                f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): {reason}. "
-                "Increase max_iter or max_fun, or bring the features to a scale near one.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _record(self, report):
-        """Take what an epoch brought into the fitted attributes."""
-        self.n_iter_ += 1
-        self.t_ = self._state.samples_seen
-        self.loss_ = report.loss
-        self.loss_curve_.append(report.loss)
-        if self.validation_scores_ is None:
-            self.best_loss_ = min(self.best_loss_, report.loss)
-        else:
-            self.validation_scores_.append(report.val_accuracy)
-            self.best_validation_score_ = max(self.best_validation_score_, report.val_accuracy)
-        extend_history(self.history_, report)
-        if self.verbose:
-            self._print_epoch(report)
-
-    def _print_epoch(self, report):
-        print(f"Iteration {self.n_iter_}, loss = {report.loss:.8f}")
-        if report.val_accuracy is not None:
-            print(f"Validation score: {report.val_accuracy:f}")
-        if report.message:
-            print(report.message)
-
-    def _copied_training(self):
-        """Give copies of all that the training goes on changing; such a copy trains on with a fresh optimizer."""
-        changing = ("coefs_", "intercepts_", "history_", "loss_curve_", "validation_scores_")
-        return {"_state": None} | {name: deepcopy(getattr(self, name)) for name in changing}
+        Raises
+        ------
+        CheckpointError
+            If there is no whole checkpoint, it is of another version, or data or parameters are not those it was
+            written with.
+        """
+        mlp, fingerprint = read_checkpoint(path, cls)
+        for name, expected in (expected_parameters or {}).items():
+            found = mlp.get_params(deep=False).get(name)
+            if not np.array_equal(found, expected):
+                raise CheckpointError(
+                    f"{path}: the checkpoint was written with {name}={found!r}, not {expected!r}. Resume with what it "
+                    "has, or begin a new training."
+                )
+        mlp.set_callbacks(*callbacks)
+        mlp._go_on(path, fingerprint, X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return mlp
 
     # Prediction
 
@@ -635,17 +574,173 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _logits(self, X):
         """Compute the logits of samples, shape (n_samples, n_outputs), batch by batch."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
-        dtype = self.coefs_[0].dtype
-        network = Network([coef.T for coef in self.coefs_], self.intercepts_, self.activation)
-        logits = np.empty((X.shape[0], self.n_outputs_), dtype)
-        samples = Samples(X, input_scale=self.input_scale)
+        batches, network = self._prediction(X)
+        logits = np.empty((len(batches.samples), self.n_outputs_), batches.dtype)
         start = 0
-        for batch in Batches(samples, PREDICTION_BATCH_SIZE, dtype):
+        for batch in batches:
             logits[start : start + batch.size] = network.forward(batch.x).T
             start += batch.size
         return logits
+
+    def _prediction(self, X):
+        """Cut samples into batches, and make a network for them."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        dtype = self.coefs_[0].dtype
+        weights, biases = folded(
+            self._layout, self._parts, pack_statistics(self.batch_norm_, dtype)
+        )
+        activations = activation_names(self.activation, self.n_layers_ - 2)
+        network = build_prediction_network(weights, biases, activations)
+        samples = Samples(X, input_scale=self.input_scale)
+        return Batches(samples, PREDICTION_BATCH_SIZE, dtype), network
+
+    def hidden_activations(self, X, layer=-1):
+        """Compute the activations of a hidden layer: what the network makes of the samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        layer : int, default=-1
+            Which hidden layer, from 0 for the first one; negative numbers count from the last one.
+
+        Returns
+        -------
+        activations : ndarray of shape (n_samples, n_units)
+            Of the type of the weights; without dropout, with batch normalisation.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skmlp import MLPDigitClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> mlp = MLPDigitClassifier((32, 16), learning_rate_init=0.01, input_scale=1 / 16).fit(X, y)
+        >>> mlp.hidden_activations(X).shape
+        (1797, 16)
+        """
+        batches, network = self._prediction(X)
+        n_hidden = self.n_layers_ - 2
+        if not -n_hidden <= layer < n_hidden:
+            raise ValueError(
+                f"layer must be one of the {n_hidden} hidden layers, from {-n_hidden} to {n_hidden - 1}. Got {layer}."
+            )
+        return np.vstack([network.hidden_outputs(batch.x)[layer].T for batch in batches])
+
+    def summary(self, n_features=None, n_classes=None):
+        """Give a table of the layers, their output shapes and their numbers of parameters.
+
+        Parameters
+        ----------
+        n_features : int, default=None
+            Number of features; needed before `fit`, ignored after it.
+        n_classes : int, default=None
+            Number of classes; needed before `fit`, ignored after it.
+
+        Returns
+        -------
+        summary : Summary
+            Prints as a table, and has an HTML form for notebooks.
+
+        Raises
+        ------
+        ValueError
+            If the classifier is not fitted and a number is missing, or the parameters do not fit together.
+
+        Examples
+        --------
+        >>> from skmlp import MLPDigitClassifier
+        >>> MLPDigitClassifier((512, 512), dropout=0.2).summary(n_features=784, n_classes=10)
+        layer        output shape  parameters
+        -------------------------------------
+        input        (n, 784)               0
+        dense        (n, 512)         401,920
+        relu         (n, 512)               0
+        dropout 0.2  (n, 512)               0
+        dense        (n, 512)         262,656
+        relu         (n, 512)               0
+        dropout 0.2  (n, 512)               0
+        dense        (n, 10)            5,130
+        softmax      (n, 10)                0
+        -------------------------------------
+        669,706 parameters, 2.55 MB as float32
+        """
+        fitted = hasattr(self, "coefs_")
+        if not fitted and (n_features is None or n_classes is None):
+            raise ValueError(
+                "summary needs n_features and n_classes before fit: the data have not told them yet. Got "
+                f"n_features={n_features}, n_classes={n_classes}."
+            )
+        self._validate_params()
+        encoding = self._encoding if fitted else TargetEncoding(np.arange(n_classes), False)
+        plan = make_plan(self, self.n_features_in_ if fitted else n_features, encoding)
+        dtype = self.coefs_[0].dtype if fitted else np.float32
+        return summarise(
+            self._layout if fitted else plan.layout, plan.design, encoding.out_activation, dtype
+        )
+
+    def find_learning_rate(
+        self, X, y, sample_weight=None, *, min_rate=1e-6, max_rate=10.0, n_steps=100
+    ):
+        """Try rising learning rates on a fresh copy of the network, and suggest one [1]_.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+        min_rate, max_rate : float, default=1e-6, 10
+            First and last rate, positive; the steps between are equal on a logarithmic scale.
+        n_steps : int, default=100
+            Number of rates, each for one mini-batch.
+
+        Returns
+        -------
+        curve : LearningRateCurve
+            With the attributes `learning_rates`, `losses` and `suggestion`. This classifier is left as it is.
+
+        Raises
+        ------
+        ValueError
+            If ``solver='lbfgs'``, or the numbers make no sense.
+
+        References
+        ----------
+        .. [1] Smith, "Cyclical learning rates for training neural networks", WACV 2017,
+           https://arxiv.org/abs/1506.01186
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skmlp import MLPDigitClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> curve = MLPDigitClassifier(input_scale=1 / 16, random_state=0).find_learning_rate(X, y)
+        >>> 1e-4 < curve.suggestion < 1e-1
+        True
+        """
+        if self.solver == "lbfgs":
+            raise ValueError(
+                "find_learning_rate needs a solver with a learning rate. Got solver='lbfgs'."
+            )
+        if not 0 < min_rate < max_rate < np.inf or n_steps < 2:
+            raise ValueError(
+                "find_learning_rate needs 0 < min_rate < max_rate and n_steps of at least 2. Got "
+                f"min_rate={min_rate}, max_rate={max_rate}, n_steps={n_steps}."
+            )
+        copy = clone(self).set_params(early_stopping=False)
+        if isinstance(self.random_state, np.random.RandomState):
+            copy.random_state = deepcopy(self.random_state)
+        copy._validate_params()
+        data = copy._check_fit_data(X, y, sample_weight, None, None, None, first=True)
+        copy._begin(data, first=True)
+        rates = np.geomspace(min_rate, max_rate, n_steps)
+        with copy._training(data.plan, data.samples, None) as problem:
+            losses = losses_at_rising_rates(problem, copy._state, rates)
+        return LearningRateCurve(rates[: len(losses)], losses)
 
     # What scikit-learn asks of an estimator
 
@@ -657,8 +752,3 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _weights_dtype(X):
-    """Give the type of the weights: that of X, float32 for integers, which only a scale lets in."""
-    return np.dtype(np.float64 if X.dtype == np.float64 else np.float32)

@@ -1,9 +1,11 @@
 """Labels of any type and the targets that the engine trains on: there and back."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
@@ -31,6 +33,69 @@ def check_labels(y):
 def is_multilabel(y):
     """Tell whether `y` is an indicator matrix."""
     return type_of_target(y).startswith("multilabel")
+
+
+def weights_of_classes(class_weight, y, sample_weight, known_classes):
+    """Give each sample the weight of its class; for multilabel targets, the product over the labels.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+    y : ndarray
+        The result of `check_labels`.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Counted in what is balanced.
+    known_classes : ndarray
+        Of which `y` may have some.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If a dict is given for multilabel targets, has a negative weight, or a class that is not known.
+    """
+    if is_multilabel(y):
+        if class_weight == "balanced":
+            return compute_sample_weight(class_weight, y)
+        raise ValueError(
+            "class_weight must be None or 'balanced' for multilabel targets. Got a dict. Use sample_weight."
+        )
+    classes = np.unique(y)
+    if class_weight == "balanced":
+        counted = np.full(len(y), True) if sample_weight is None else sample_weight > 0
+        present = np.unique(y[counted])
+        weights = np.ones(len(classes))
+        weights[np.isin(classes, present)] = compute_class_weight(
+            class_weight,
+            classes=present,
+            y=y[counted],
+            sample_weight=None if sample_weight is None else sample_weight[counted],
+        )
+    else:
+        check_class_weight(class_weight, known_classes)
+        weights = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
+    return weights[np.searchsorted(classes, y)]
+
+
+def check_class_weight(class_weight, classes):
+    """Refuse a dict with weights that are negative or not finite, or with unknown classes."""
+    unknown = [label for label in class_weight if label not in classes]
+    if unknown:
+        raise ValueError(
+            f"class_weight must give weights to the classes, {classes.tolist()}. Got the class {unknown[0]!r}."
+        )
+    bad = [
+        weight
+        for weight in class_weight.values()
+        if not (isinstance(weight, Real) and 0 <= weight < np.inf)
+    ]
+    if bad:
+        raise ValueError(
+            f"class_weight must give weights that are finite and not negative. Got {bad[0]!r}."
+        )
 
 
 @dataclass(frozen=True)

@@ -793,8 +793,12 @@ def test_partial_fit_takes_some_of_the_classes(digits):
 
 @pytest.mark.parametrize(
     ("params", "message"),
-    [({"solver": "lbfgs"}, "stochastic"), ({"early_stopping": True}, "early_stopping")],
-    ids=["lbfgs", "early stopping"],
+    [
+        ({"solver": "lbfgs"}, "stochastic"),
+        ({"early_stopping": True}, "early_stopping"),
+        ({"class_weight": "balanced"}, "class_weight"),
+    ],
+    ids=["lbfgs", "early stopping", "balanced"],
 )
 def test_partial_fit_is_not_there_where_it_makes_no_sense(digits, params, message):
     estimator = make(**params)
@@ -970,8 +974,17 @@ def test_validation_samples_are_routed(digits):
     assert len(pipeline["net"].history_["val_loss"]) == 10
 
 
-@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"learning_rate": "adaptive"}])
-@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize(
+    ("solver", "params"),
+    [
+        ("adam", {}),
+        ("sgd", {}),
+        ("adam", {"early_stopping": True}),
+        ("sgd", {"early_stopping": True}),
+        # scikit-learn's adam ignores the schedule.
+        ("sgd", {"learning_rate": "adaptive"}),
+    ],
+)
 def test_verbose_prints_what_scikit_learn_prints(digits, capsys, solver, params):
     X, y = digits
     params = {"solver": solver, "tol": 0.5, "n_iter_no_change": 2, **params}

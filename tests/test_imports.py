@@ -14,6 +14,7 @@ PACKAGE = Path(skmlp.__file__).parent
 # Each file of the engine imports only files above it.
 ENGINE = [
     "parameters",
+    "initialization",
     "activations",
     "losses",
     "layers",
@@ -22,9 +23,11 @@ ENGINE = [
     "objective",
     "schedules",
     "optimizers",
+    "update",
     "stopping",
     "holdout",
     "training",
+    "range_test",
     "lbfgs",
 ]
 ENGINE_STANDS_ON = {"numpy", "scipy", "threadpoolctl"}
@@ -81,7 +84,7 @@ def test_the_sources_are_found():
         SOURCES
     )
     assert "skmlp.engine.network" in imports("skmlp.classifier")
-    assert "numpy" in imports("skmlp.engine.network")
+    assert "numpy" in imports("skmlp.engine.layers")
 
 
 def test_the_engine_has_the_files_of_this_list():

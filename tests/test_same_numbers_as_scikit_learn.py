@@ -261,9 +261,20 @@ def test_parameters_are_scikit_learns_and_then_our_own_by_keyword_only():
     assert [(p.name, p.kind, p.default) for p in ours[:23]] == [
         (p.name, p.kind, p.default) for p in theirs
     ]
-    assert len(ours) > 23
     assert {p.kind for p in ours[23:]} == {inspect.Parameter.KEYWORD_ONLY}
+    assert {p.name for p in ours[23:]} >= {"dropout", "batch_norm", "ema_decay", "input_scale"}
     assert inspect.Parameter.empty not in {p.default for p in ours[23:]}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "equal"), [("constant", True), ("invscaling", False), ("adaptive", False)]
+)
+def test_adam_obeys_the_schedule_that_scikit_learns_ignores(schedule, equal):
+    theirs, ours, _ = fit_both("multiclass", learning_rate=schedule, tol=0.1, n_iter_no_change=3)
+    same = len(ours.loss_curve_) == len(theirs.loss_curve_) and np.allclose(
+        ours.loss_curve_, theirs.loss_curve_, rtol=RTOL
+    )
+    assert same == equal
 
 
 @pytest.mark.parametrize("name", ["fit", "partial_fit", "predict", "predict_proba", "score"])

@@ -27,7 +27,28 @@ SOLVERS = {
         "tol": 0.5,
         "n_iter_no_change": 2,
     },
+    "everything": {
+        "solver": "adamw",
+        "learning_rate": "one_cycle",
+        "learning_rate_init": 0.02,
+        "activation": ["gelu", "leaky_relu"],
+        "weight_init": "orthogonal",
+        "dropout": [0.1, 0.2],
+        "input_dropout": 0.1,
+        "batch_norm": True,
+        "label_smoothing": 0.1,
+        "ema_decay": 0.9,
+        "clip_norm": 1.0,
+        "max_norm": 2.0,
+        "class_weight": {3: 2.0},
+    },
+    "nadam, dropout": {"solver": "nadam", "dropout": 0.3, "learning_rate": "exponential"},
+    "rmsprop, batch norm": {"solver": "rmsprop", "batch_norm": True, "learning_rate": "cosine"},
+    "sgd, average": {"solver": "sgd", "learning_rate_init": 0.1, "ema_decay": 0.8},
+    "adam, warm-up": {"learning_rate": "step", "warmup_epochs": 2.5},
 }
+# The schedule of these depends on how long the training will be: a pause changes it.
+ENDING = {"everything", "rmsprop, batch norm"}
 CONTAINERS = {"dense": np.asarray, "sparse": csr_matrix}
 DTYPES = [np.float32, np.float64]
 N_EPOCHS = 12
@@ -62,18 +83,30 @@ def make(solver="adam", **params):
     )
 
 
+def without_an_end(solver):
+    """Give another schedule where that of the solver depends on when the training ends."""
+    return {"learning_rate": "exponential"} if solver in ENDING else {}
+
+
 def by_partial_fit(estimator, X, y, n_epochs, sample_weight=None):
     for _ in range(n_epochs):
         estimator.partial_fit(X, y, sample_weight, classes=np.arange(10))
     return estimator
 
 
+def assert_equal_arrays(ours, others):
+    for a, b in zip(ours, others, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+
+
 def assert_exactly_equal(first, second):
     """Compare everything that training brings, but the time it took."""
     for name in ("coefs_", "intercepts_"):
-        for a, b in zip(getattr(first, name), getattr(second, name), strict=True):
-            assert a.dtype == b.dtype
-            np.testing.assert_array_equal(a, b)
+        assert_equal_arrays(getattr(first, name), getattr(second, name))
+    assert (first.batch_norm_ is None) == (second.batch_norm_ is None)
+    for name in first.batch_norm_ or ():
+        assert_equal_arrays(first.batch_norm_[name], second.batch_norm_[name])
     for name in ("loss_curve_", "loss_", "best_loss_", "t_", "n_layers_", "validation_scores_"):
         assert getattr(first, name) == getattr(second, name), name
     assert first.history_.keys() == second.history_.keys()
@@ -143,7 +176,7 @@ def test_a_random_state_instance_is_drawn_from_fit_after_fit():
 def test_a_warm_start_goes_on_as_if_there_had_been_no_pause(solver, container, dtype):
     X, y = digits(container, dtype)
     # The count of epochs without progress begins anew with each fit; no pause, no plateau.
-    patient = {"n_iter_no_change": np.inf}
+    patient = {"n_iter_no_change": np.inf, **without_an_end(solver)}
     whole = make(solver, **patient).fit(X, y)
     parts = make(solver, warm_start=True, max_iter=5, **patient).fit(X, y)
     assert parts.n_iter_ == 5
@@ -188,7 +221,7 @@ def test_partial_fit_goes_on_after_a_round_trip(solver, round_trip, dtype, tmp_p
 @every_round_trip
 def test_a_warm_start_goes_on_after_a_round_trip(solver, round_trip, tmp_path):
     X, y = digits()
-    patient = {"n_iter_no_change": np.inf}
+    patient = {"n_iter_no_change": np.inf, **without_an_end(solver)}
     estimator = make(solver, warm_start=True, max_iter=7, **patient).fit(X, y)
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path).set_params(max_iter=5).fit(X, y)
     assert_exactly_equal(copied, make(solver, **patient).fit(X, y))
@@ -228,6 +261,35 @@ def test_weights_changed_in_place_count_too():
     assigned.coefs_[1] = np.full_like(assigned.coefs_[1], 0.25)
     np.testing.assert_array_equal(changed.predict_proba(X), assigned.predict_proba(X))
     assert_exactly_equal(by_partial_fit(changed, X, y, 2), by_partial_fit(assigned, X, y, 2))
+
+
+@pytest.mark.parametrize("changed", [{"ema_decay": None}, {"ema_decay": 0.5}, {"dropout": 0.5}])
+def test_parameters_may_change_while_training_goes_on(changed):
+    X, y = digits()
+    estimator = make("everything", warm_start=True, max_iter=3).fit(X, y)
+    estimator.set_params(**changed).fit(X, y)
+    assert len(estimator.loss_curve_) == 6
+    assert np.isfinite(estimator.predict_proba(X)).all()
+
+
+def test_an_average_may_begin_late():
+    X, y = digits()
+    estimator = by_partial_fit(make(), X, y, 3).set_params(ema_decay=0.9)
+    plain = by_partial_fit(make(), X, y, 6)
+    by_partial_fit(estimator, X, y, 3)
+    # The average does not change the training, only what predicts.
+    assert estimator.loss_curve_ == plain.loss_curve_
+    assert not np.array_equal(estimator.coefs_[0], plain.coefs_[0])
+    by_partial_fit(estimator.set_params(ema_decay=None), X, y, 2)
+    assert_exactly_equal(estimator, by_partial_fit(plain, X, y, 2))
+
+
+def test_batch_norm_cannot_come_or_go_while_training_goes_on():
+    X, y = digits()
+    for first in (False, True):
+        estimator = make(batch_norm=first, warm_start=True, max_iter=2).fit(X, y)
+        with pytest.raises(ValueError, match="batch_norm"):
+            estimator.set_params(batch_norm=not first).fit(X, y)
 
 
 def test_partial_fit_goes_on_with_other_data():

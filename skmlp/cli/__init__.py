@@ -30,7 +30,7 @@ exit status:
   1    something could not be written, downloaded or held in memory
   2    wrong usage
   3    bad data
-  4    bad model file
+  4    bad model file or checkpoint
   130  interrupted by Ctrl-C
 
 'skmlp COMMAND --help' tells all about a command, with examples."""

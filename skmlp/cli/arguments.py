@@ -64,6 +64,11 @@ def fraction():
     return _number(float, "a number between 0 and 1, such as 0.2", lambda value: 0 < value < 1)
 
 
+def share():
+    """Return the type of an option that takes a number from 0 to below 1."""
+    return _number(float, "a number from 0 to below 1, such as 0.2", lambda value: 0 <= value < 1)
+
+
 def _number(kind, wanted, accepts):
     def parse(text):
         try:
@@ -91,3 +96,26 @@ def hidden_sizes(text):
             f"or none, got {text!r}"
         )
     return sizes
+
+
+def shares(text):
+    """Read one number from 0 to below 1, or several with commas between them, as a tuple."""
+    if "," not in text:
+        return share()(text)
+    return tuple(map(share(), text.split(",")))
+
+
+def names_among(known):
+    """Return the type of an option that takes one of the `known` names, or several, as a tuple."""
+
+    def parse(text):
+        names = tuple(text.split(","))
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(
+                f"must be one of {', '.join(known)}, or several with commas between them, "
+                f"got {unknown[0]!r}"
+            )
+        return names if len(names) > 1 else text
+
+    return parse

@@ -58,6 +58,11 @@ def name_of(data):
     return "scikit-learn's bundled digits" if data is None else str(data)
 
 
+def absolute_place(data):
+    """Return a place of data that holds in every working directory."""
+    return data if data in (None, "mnist") else str(Path(data).absolute())
+
+
 def scale_of(X):
     """Return the `input_scale` for training: 8-bit pixels go to 0..1, others stay as they are."""
     return PIXEL_SCALE if X.dtype == "uint8" else None

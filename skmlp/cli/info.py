@@ -112,30 +112,10 @@ def _tell_model(path, size):
 
     model = load(path)
     print(f"{path}: a model, {size:,} bytes, intact\n")
-    console = make_console()
-    print_table(console, _layer_table(console, model))
+    print(model.summary())
     print()
     for name, value in _facts(model, path):
         print(f"{name:<9} {value}")
-
-
-def _layer_table(console, model):
-    table = make_table(console)
-    table.add_column("layer", style="bold")
-    table.add_column("units", justify="right")
-    table.add_column("activation")
-    table.add_column("parameters", justify="right")
-    table.add_row("input", f"{model.n_features_in_:,}", "", "")
-    total = 0
-    for depth, (weights, biases) in enumerate(zip(model.coefs_, model.intercepts_, strict=True), 1):
-        is_output = depth == len(model.coefs_)
-        name = "output" if is_output else f"hidden {depth}"
-        activation = model.out_activation_ if is_output else model.activation
-        n_parameters = weights.size + biases.size
-        total += n_parameters
-        table.add_row(name, f"{len(biases):,}", activation, f"{n_parameters:,}")
-    table.add_row("total", "", "", f"{total:,}", style="bold")
-    return table
 
 
 def _facts(model, path):

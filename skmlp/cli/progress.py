@@ -58,11 +58,17 @@ class EpochBar(_EpochCallback):
         self.console = console
 
     def setup(self, estimator, context):
-        """Show the empty bar, before the first epoch."""
+        """Show the bar before the first epoch, filled by those of a training that goes on."""
         from rich.progress import Progress
 
         self._progress = Progress(*self._columns(), console=self.console)
-        self._task = self._progress.add_task("", total=context.max_subtasks, metrics="", seconds="")
+        self._task = self._progress.add_task(
+            "",
+            total=context.max_subtasks,
+            completed=len(estimator.history_["loss"]) if hasattr(estimator, "history_") else 0,
+            metrics="",
+            seconds="",
+        )
         self._progress.start()
 
     def _columns(self):

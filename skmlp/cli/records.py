@@ -8,11 +8,11 @@ from skmlp.atomic import replacing
 from skmlp.cli.failures import CANNOT_WRITE, USAGE, CommandError, failing_with
 
 
-def make_directory(path):
+def make_directory(path, option):
     """Make a directory that can be written, or say at once why there can be none."""
     directory = Path(path)
     if directory.exists() and not directory.is_dir():
-        raise CommandError(USAGE, f"{directory}: is a file; --out must be a directory")
+        raise CommandError(USAGE, f"{directory}: is a file; {option} must be a directory")
     trial = directory / ".skmlp-trial"
     with failing_with(CANNOT_WRITE):
         directory.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from skmlp.cli.arguments import add_command
+from skmlp.cli.checkpoints import (
+    begin_run,
+    checkpoint_path,
+    has_checkpoint,
+    resume_run,
+    write_settings,
+)
 from skmlp.cli.console import counted, percent, say, warn
 from skmlp.cli.data import check_labels, load_subset, name_of, scale_of
 from skmlp.cli.failures import (
     BAD_DATA,
+    BAD_MODEL,
     CANNOT_WRITE,
     INTERRUPTED,
     SUCCESS,
@@ -20,9 +28,11 @@ from skmlp.cli.records import make_directory, save_curves, save_history
 from skmlp.cli.train_options import (
     BATCH_SIZE,
     EPOCHS,
+    PARAMETER_OF_OPTION,
     VALIDATION_SHARE,
     add_options,
-    refuse_idle_options,
+    refuse_wrong_combinations,
+    take_defaults,
 )
 
 DESCRIPTION = """\
@@ -35,29 +45,18 @@ writes into the output directory:
   history.csv        the metrics of every epoch, to the last digit
   curves.png         loss and accuracy over the epochs
 
-Ctrl-C ends the training early and keeps what was learned."""
+Ctrl-C ends the training early and keeps what was learned. With --checkpoint,
+training that was cut off, by whatever, goes on by --resume."""
 
 EXAMPLES = """\
 examples:
   skmlp train
   skmlp train --data mnist --hidden 512,512 --epochs 10 --out mnist-run
   skmlp train --data DIR --solver sgd --learning-rate 0.1 --batch-size 64
-  skmlp train --data DIR --epochs 200 --early-stopping --patience 5"""
-
-PARAMETER_OF_OPTION = {
-    "hidden": "hidden_layer_sizes",
-    "activation": "activation",
-    "solver": "solver",
-    "alpha": "alpha",
-    "learning_rate": "learning_rate_init",
-    "schedule": "learning_rate",
-    "momentum": "momentum",
-    "batch_size": "batch_size",
-    "epochs": "max_iter",
-    "patience": "n_iter_no_change",
-    "early_stopping": "early_stopping",
-    "seed": "random_state",
-}
+  skmlp train --data DIR --epochs 200 --early-stopping --patience 5
+  skmlp train --data DIR --dropout 0.2 --batch-norm --schedule one_cycle
+  skmlp train --data DIR --solver adamw --ema 0.999 --checkpoint long-run
+  skmlp train --resume long-run"""
 
 
 def add_parser(subparsers):
@@ -70,25 +69,39 @@ def add_parser(subparsers):
         description=DESCRIPTION,
         epilog=EXAMPLES,
     )
+    parser.usage = "skmlp train [options]"  # all of them would be a paragraph
     add_options(parser)
 
 
 def run(arguments):
     """Carry out `skmlp train`."""
-    refuse_idle_options(arguments)
+    arguments, had_ended = _settle(arguments)
     sets = _load_sets(arguments)
-    directory = make_directory(arguments.out)
+    directory = make_directory(arguments.out, "--out")
+    if arguments.checkpoint is not None and arguments.resume is None:
+        begin_run(arguments)
     model = _make_model(arguments, sets.X)
     if not arguments.quiet:
-        _announce(arguments, sets)
-    interrupted = _fit(arguments, model, sets)
+        _announce(arguments, sets, had_ended)
+    model, interrupted = _fit(arguments, model, sets)
     if not model.history_["loss"]:
         raise CommandError(INTERRUPTED, "interrupted within the first epoch; nothing is written")
     if not arguments.quiet:
         say(_duration(model, interrupted))
     accuracy = _keep(arguments, model, directory, sets)
+    if arguments.checkpoint is not None and not interrupted:
+        write_settings(arguments, arguments.checkpoint, finished=True)
     _conclude(arguments, directory, accuracy, len(sets.y_test), interrupted)
     return INTERRUPTED if interrupted else SUCCESS
+
+
+def _settle(arguments):
+    """Return all settings, and whether they are those of a run that had ended."""
+    if arguments.resume is not None:
+        return resume_run(arguments)
+    take_defaults(arguments)
+    refuse_wrong_combinations(arguments)
+    return arguments, False
 
 
 @dataclass(frozen=True)
@@ -151,7 +164,12 @@ def _make_model(arguments, X):
     return MLPDigitClassifier(**{**defaults, **given}, input_scale=scale_of(X))
 
 
-def _announce(arguments, sets):
+def _announce(arguments, sets, had_ended):
+    if had_ended:
+        say(f"The run of {arguments.resume} had ended; its files are written again")
+    elif arguments.resume is not None:
+        start = "" if has_checkpoint(arguments.resume) else ", from the start: no epoch had ended"
+        say(f"Going on with the run of {arguments.resume}{start}")
     n_images, n_pixels = sets.X.shape
     purpose = "testing" if sets.watched == "test" else "validation"
     say(
@@ -161,27 +179,59 @@ def _announce(arguments, sets):
 
 
 def _fit(arguments, model, sets):
-    """Train, and return whether Ctrl-C ended it."""
+    """Train; return the model and whether Ctrl-C ended it."""
     from sklearn.exceptions import ConvergenceWarning
 
     from skmlp import TrainingInterruptedWarning
 
-    if not arguments.quiet:
-        from skmlp.cli.progress import make_progress
-
-        model.set_callbacks(make_progress(sets.watched))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            model.fit(sets.X, sets.y, X_val=sets.X_watched, y_val=sets.y_watched)
-        except ValueError as error:
-            raise CommandError(BAD_DATA, _in_terms_of_options(error)) from error
+        model = _fit_or_resume(arguments, model, sets)
     # Reaching the last epoch is no surprise to who chose their number.
     expected = (ConvergenceWarning, TrainingInterruptedWarning)
     for each in caught:
         if not issubclass(each.category, expected):
             warn(arguments, explain(each.message))
-    return any(issubclass(each.category, TrainingInterruptedWarning) for each in caught)
+    return model, any(issubclass(each.category, TrainingInterruptedWarning) for each in caught)
+
+
+def _fit_or_resume(arguments, model, sets):
+    from skmlp import ModelFormatError
+
+    validation = {"X_val": sets.X_watched, "y_val": sets.y_watched}
+    callbacks = _make_callbacks(arguments, sets.watched)
+    try:
+        if arguments.resume is None or not has_checkpoint(arguments.resume):
+            model.set_callbacks(*callbacks)
+            model.fit(sets.X, sets.y, **validation)
+            return model
+        return model.resume(
+            checkpoint_path(arguments.resume),
+            sets.X,
+            sets.y,
+            **validation,
+            callbacks=callbacks,
+            expected_parameters=model.get_params(),
+        )
+    except ModelFormatError as error:
+        raise CommandError(BAD_MODEL, explain(error)) from error
+    except ValueError as error:
+        raise CommandError(BAD_DATA, _in_terms_of_options(error)) from error
+
+
+def _make_callbacks(arguments, watched):
+    """Return what happens at the end of each epoch: it is shown once it is kept."""
+    callbacks = []
+    if arguments.checkpoint is not None:
+        from skmlp.callbacks import Checkpoint
+
+        path = checkpoint_path(arguments.checkpoint)
+        callbacks.append(Checkpoint(path, every=arguments.checkpoint_every or 1))
+    if not arguments.quiet:
+        from skmlp.cli.progress import make_progress
+
+        callbacks.append(make_progress(watched))
+    return callbacks
 
 
 def _in_terms_of_options(error):
@@ -196,7 +246,7 @@ def _duration(model, interrupted):
     if interrupted:
         return f"Interrupted after {text}"
     if n_epochs < model.max_iter:
-        watched = "validation accuracy" if model.early_stopping else "training loss"
+        watched = f"validation {model.monitor}" if model.early_stopping else "training loss"
         return f"Stopped after {text}: the {watched} no longer improved"
     return f"Trained {text}"
 
@@ -221,3 +271,5 @@ def _conclude(arguments, directory, accuracy, n_test, interrupted):
     if not arguments.quiet:
         kept = "What was learned is in" if interrupted else "Written to"
         say(f"{kept} {directory}: model.safetensors, history.csv, curves.png")
+        if interrupted and arguments.checkpoint is not None:
+            say(f"Go on by: skmlp train --resume {arguments.checkpoint}")

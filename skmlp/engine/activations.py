@@ -1,27 +1,34 @@
 """Activation functions: each name stands for a forward pass and its derivative, both in place.
 
-`forward(z)` turns the pre-activations z into the activations a. `backward(a, delta, work)` multiplies `delta`, the
-gradient of the loss by a, with da/dz, which each of these functions can tell from a alone; `work` is a buffer of the
-same shape that may be overwritten.
+`forward(z, work)` turns the pre-activations z into the activations a. `backward(a, delta, work)` multiplies `delta`,
+the gradient of the loss by a, with da/dz. `work` is a buffer of the same shape that nobody touches in between: where a
+alone does not tell the derivative, the forward pass leaves it there.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, ndtr
+
+LEAKY_SLOPE = 0.01
+# The fixed point of mean 0 and variance 1, from the paper.
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+GELU_RANGE = 40.0
+NORMAL_DENSITY_AT_ZERO = 0.3989422804014327
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A forward pass and its derivative, with the factor of the initial weights that suits it."""
+    """A forward pass and its derivative, with the factor of scikit-learn's initial weights for it."""
 
     forward: Callable
     backward: Callable
-    glorot_factor: float = 6.0
+    initial_factor: float = 6.0
 
 
-def identity(z):
+def identity(z, work):
     """Leave z as it is: a = z."""
 
 
@@ -29,7 +36,7 @@ def identity_backward(a, delta, work):
     """Leave delta as it is: da/dz = 1."""
 
 
-def logistic(z):
+def logistic(z, work):
     """Apply a = 1 / (1 + exp(-z))."""
     expit(z, out=z)
 
@@ -41,7 +48,7 @@ def logistic_backward(a, delta, work):
     delta *= work
 
 
-def tanh(z):
+def tanh(z, work):
     """Apply a = tanh(z)."""
     np.tanh(z, out=z)
 
@@ -53,22 +60,128 @@ def tanh_backward(a, delta, work):
     delta *= work
 
 
-def relu(z):
+def relu(z, work):
     """Apply a = max(0, z)."""
     np.maximum(z, 0, out=z)
 
 
 def relu_backward(a, delta, work):
     """Apply da/dz = 1 where a > 0, else 0."""
-    # A mask of bytes in the memory of `work` costs a fifth of an assignment by a boolean index.
-    mask = work.reshape(-1).view(np.bool_)[: a.size].reshape(a.shape)
-    np.greater(a, 0, out=mask)
-    delta *= mask
+    delta *= np.greater(a, 0, out=bytes_of(work))
+
+
+def leaky_relu(z, work):
+    """Apply a = max(z, 0.01 z) (Maas, Hannun and Ng 2013)."""
+    np.multiply(z, LEAKY_SLOPE, out=work)
+    np.maximum(z, work, out=z)
+
+
+def leaky_relu_backward(a, delta, work):
+    """Apply da/dz = 1 where a > 0, else 0.01."""
+    np.sign(a, out=work)
+    np.maximum(work, LEAKY_SLOPE, out=work)
+    delta *= work
+
+
+def elu(z, work):
+    """Apply a = z where z > 0, else exp(z) - 1 (Clevert et al. 2016, https://arxiv.org/abs/1511.07289)."""
+    np.minimum(z, 0, out=work)
+    np.expm1(work, out=work)
+    np.maximum(z, work, out=z)
+
+
+def elu_backward(a, delta, work):
+    """Apply da/dz = 1 where a > 0, else exp(z) = a + 1."""
+    np.minimum(a, 0, out=work)
+    work += 1
+    delta *= work
+
+
+def selu(z, work):
+    """Apply a = scale z where z > 0, else scale alpha (exp(z) - 1).
+
+    Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
+    """
+    np.minimum(z, 0, out=work)
+    np.expm1(work, out=work)
+    work *= SELU_SCALE * SELU_ALPHA
+    np.maximum(z, 0, out=z)
+    z *= SELU_SCALE
+    z += work
+
+
+def selu_backward(a, delta, work):
+    """Apply da/dz = scale where a > 0, else scale alpha exp(z) = a + scale alpha."""
+    negative = np.less_equal(a, 0, out=bytes_of(work)).copy()
+    np.copyto(work, SELU_SCALE)
+    np.add(a, SELU_SCALE * SELU_ALPHA, out=work, where=negative)
+    delta *= work
+
+
+def gelu(z, work):
+    """Apply a = z Phi(z), Phi the normal distribution function (Hendrycks and Gimpel 2016, exact form).
+
+    https://arxiv.org/abs/1606.08415; leaves da/dz = Phi(z) + z phi(z) in `work`.
+    """
+    distribution = ndtr(z)
+    # Beyond the clipping, phi is zero.
+    np.clip(z, -GELU_RANGE, GELU_RANGE, out=work)
+    np.multiply(work, work, out=work)
+    work *= -0.5
+    np.exp(work, out=work)
+    work *= NORMAL_DENSITY_AT_ZERO
+    work *= z
+    work += distribution
+    z *= distribution
+
+
+def silu(z, work):
+    """Apply a = z s, s = 1 / (1 + exp(-z)) (Elfwing, Uchibe and Doya 2018, https://arxiv.org/abs/1702.03118).
+
+    Leaves da/dz = s + a (1 - s) in `work`.
+    """
+    s = expit(z)
+    z *= s
+    np.subtract(1, s, out=work)
+    work *= z
+    work += s
+
+
+def stored_backward(a, delta, work):
+    """Apply the da/dz that the forward pass left in `work`."""
+    delta *= work
+
+
+def softplus(z, work):
+    """Apply a = log(1 + exp(z)) (Dugas et al. 2001)."""
+    np.logaddexp(0, z, out=z)
+
+
+def softplus_backward(a, delta, work):
+    """Apply da/dz = 1 - exp(-a)."""
+    np.negative(a, out=work)
+    np.expm1(work, out=work)
+    delta *= work
+    np.negative(delta, out=delta)
+
+
+def bytes_of(buffer):
+    """Give the beginning of a buffer's memory as booleans of the same shape.
+
+    Multiplying by such a mask costs a fifth of an assignment by a boolean index.
+    """
+    return buffer.reshape(-1).view(np.bool_)[: buffer.size].reshape(buffer.shape)
 
 
 ACTIVATIONS = {
     "identity": Activation(identity, identity_backward),
-    "logistic": Activation(logistic, logistic_backward, glorot_factor=2.0),
+    "logistic": Activation(logistic, logistic_backward, initial_factor=2.0),
     "tanh": Activation(tanh, tanh_backward),
     "relu": Activation(relu, relu_backward),
+    "leaky_relu": Activation(leaky_relu, leaky_relu_backward),
+    "elu": Activation(elu, elu_backward),
+    "selu": Activation(selu, selu_backward),
+    "gelu": Activation(gelu, stored_backward),
+    "silu": Activation(silu, stored_backward),
+    "softplus": Activation(softplus, softplus_backward),
 }

@@ -2,7 +2,13 @@
 
 A logit is the output of the last layer before softmax or the logistic function. Logits are ``(outputs, batch)``.
 `differentiate` overwrites them by the gradient of the mean loss and returns the *sum* of the loss over the batch and
-the weight of the samples that are classified rightly; weights of None mean ones.
+the weight of the samples that are classified rightly; weights of None mean ones. With label smoothing [1]_ the targets
+are ``(1 - smoothing) y + smoothing / n``, n being the number of classes, two for a logistic output.
+
+References
+----------
+.. [1] Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception architecture for computer vision", CVPR
+   2016, https://arxiv.org/abs/1512.00567
 """
 
 import numpy as np
@@ -15,8 +21,8 @@ class SoftmaxCrossEntropy:
     out_activation = "softmax"
 
     @staticmethod
-    def differentiate(logits, targets, weights, total_weight):
-        """Turn logits into d loss / d logits = (p - y) weight / total_weight, y being one-hot."""
+    def differentiate(logits, targets, weights, total_weight, smoothing=0.0):
+        """Turn logits into d loss / d logits = (p - y) weight / total_weight, y being one-hot or smoothed."""
         batch_size = len(targets)
         target_positions = targets * batch_size
         target_positions += np.arange(batch_size)
@@ -25,9 +31,12 @@ class SoftmaxCrossEntropy:
         logits -= logits.max(axis=0)
         target_logits = flat.take(target_positions)
         hits = target_logits == 0  # the largest logit is now zero
+        if smoothing:
+            mean_logits = logits.mean(axis=0)
+            target_logits += smoothing * (mean_logits - target_logits)
         np.exp(logits, out=logits)
         normalisers = np.add.reduce(logits, axis=0)
-        # -log p = log(sum(exp(z))) - z[target]
+        # -log p = log(sum(exp(z))) - z[target], or the smoothed mean of these over the classes
         losses = np.log(normalisers)
         losses -= target_logits
 
@@ -37,7 +46,10 @@ class SoftmaxCrossEntropy:
             hits = weights[hits]
             logits *= weights
         logits /= normalisers
-        flat[target_positions] -= 1 / total_weight if weights is None else weights / total_weight
+        shares = (1 if weights is None else weights) / total_weight
+        flat[target_positions] -= (1 - smoothing) * shares
+        if smoothing:
+            logits -= shares * (smoothing / len(logits))
         return float(losses.sum()), float(hits.sum())
 
     @staticmethod
@@ -62,9 +74,11 @@ class LogisticCrossEntropy:
     out_activation = "logistic"
 
     @staticmethod
-    def differentiate(logits, targets, weights, total_weight):
+    def differentiate(logits, targets, weights, total_weight, smoothing=0.0):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight."""
         hits = ((logits > 0) == targets).all(axis=0)
+        if smoothing:
+            targets = targets * logits.dtype.type(1 - smoothing) + logits.dtype.type(smoothing / 2)
         # -log p = log(1 + exp(z)) - y z
         losses = (np.logaddexp(0, logits) - targets * logits).sum(axis=0)
         expit(logits, out=logits)

@@ -1,91 +1,168 @@
-"""The network: a chain of layers and every buffer that they need."""
+"""The network: a chain of layers and the memory that they need."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from skmlp.engine.activations import ACTIVATIONS
-from skmlp.engine.layers import Dense
+from skmlp.engine.layers import Activate, BatchNorm, Dense, Dropout
 
 
 @dataclass(frozen=True)
-class Buffers:
-    """Memory for one batch size: what a step writes, allocated once."""
+class Design:
+    """What the layers are, beyond their sizes.
 
-    outputs: list[np.ndarray]
-    deltas: list[np.ndarray]
-    work: list[np.ndarray]
-    ones: np.ndarray
+    Attributes
+    ----------
+    activations : tuple of str
+        Of each hidden layer.
+    dropout : tuple of float
+        Rate of each hidden layer.
+    input_dropout : float
+    """
+
+    activations: tuple[str, ...]
+    dropout: tuple[float, ...]
+    input_dropout: float = 0.0
 
 
-class Network:
-    """Dense layers in a row; the last one gives logits.
+def build_training_network(layout, parameters, gradient, statistics, design):
+    """Make a network whose layers are bound to views of flat vectors.
+
+    Parameters
+    ----------
+    layout : Layout
+    parameters, gradient : ndarray of shape (n_parameters,)
+        The network follows changes of the parameters in place, and writes the gradient.
+    statistics : ndarray
+        Running means and variances of the batch normalisation, as `Layout.statistics_views` sees them.
+    design : Design
+
+    Returns
+    -------
+    network : Network
+    """
+    dtype = parameters.dtype
+    views, gradients = layout.views(parameters), layout.views(gradient)
+    means, variances = layout.statistics_views(statistics) if layout.batch_norm else ([], [])
+    layers = []
+    if design.input_dropout:
+        layers.append(Dropout(design.input_dropout, layout.layer_sizes[0], dtype))
+    for i in range(len(views.weights)):
+        own_gradients = gradients.weights[i], gradients.biases[i]
+        layers.append(Dense(views.weights[i], views.biases[i], *own_gradients, is_first=i == 0))
+        if i == len(layout.hidden_sizes):
+            break
+        if layout.batch_norm:
+            normalised = (views.gains, views.shifts, means, variances)
+            normalised += (gradients.gains, gradients.shifts)
+            layers.append(BatchNorm(*(part[i] for part in normalised)))
+        n_units = layout.hidden_sizes[i]
+        layers.append(Activate(ACTIVATIONS[design.activations[i]], n_units, dtype))
+        if design.dropout[i]:
+            layers.append(Dropout(design.dropout[i], n_units, dtype))
+    return Network(layers)
+
+
+def build_prediction_network(weights, biases, activations):
+    """Make a network that only predicts: dense layers and activations.
 
     Parameters
     ----------
     weights, biases : list of ndarray
         Of each layer, of shapes (fan_out, fan_in) and (fan_out,).
-    activation : str
-        Name of the activation of the hidden layers.
-    gradients : tuple of two lists of ndarray, default=None
-        Where `backward` writes the gradients by weights and biases; None for a network that only predicts.
+    activations : sequence of str
+        Names of the activations of the hidden layers.
+    """
+    layers = []
+    for i, (matrix, vector) in enumerate(zip(weights, biases, strict=True)):
+        layers.append(Dense(matrix, vector, is_first=i == 0))
+        if i < len(activations):
+            layers.append(Activate(ACTIVATIONS[activations[i]], len(vector), matrix.dtype))
+    return Network(layers)
+
+
+class Network:
+    """A chain of layers that ends in logits.
+
+    Parameters
+    ----------
+    layers : list of layers
     """
 
-    def __init__(self, weights, biases, activation, gradients=None):
-        n_hidden = len(weights) - 1
-        activations = [ACTIVATIONS[activation]] * n_hidden + [ACTIVATIONS["identity"]]
-        gradients = gradients or ([None] * len(weights), [None] * len(weights))
-        self.layers = [
-            Dense(*parts) for parts in zip(weights, biases, activations, *gradients, strict=True)
-        ]
-        self.dtype = weights[0].dtype
-        self._buffers = {}
+    def __init__(self, layers):
+        self.layers = layers
+        self._memories = {}
+        self._inputs = []
 
-    def forward(self, x):
+    def forward(self, x, step=None):
         """Compute the logits of a batch.
 
         Parameters
         ----------
         x : ndarray or sparse matrix of shape (n_features, batch)
+        step : Step, default=None
+            None to predict.
 
         Returns
         -------
         logits : ndarray of shape (n_outputs, batch)
-            A buffer of the network, overwritten by its next pass over a batch of the same size.
+            Memory of the network, overwritten by its next pass over a batch of the same size.
         """
-        outputs = self._buffers_for(x.shape[1]).outputs
-        for layer, output in zip(self.layers, outputs, strict=True):
-            layer.forward(x, output)
-            x = output
+        self._inputs = []
+        for layer, memory in zip(self.layers, self._memory(x.shape[1]), strict=True):
+            self._inputs.append(x)
+            x = layer.forward(x, memory, step)
         return x
 
-    def backward(self, x, logits_gradient):
-        """Write the gradients by all parameters, for the batch of the last forward pass."""
-        buffers = self._buffers_for(x.shape[1])
+    def backward(self, logits_gradient, step):
+        """Write the gradients by all parameters, for the batch and the step of the last forward pass."""
+        memories = self._memory(logits_gradient.shape[1])
+        outputs = [*self._inputs[1:], logits_gradient]
         delta = logits_gradient
-        for i in reversed(range(len(self.layers))):
-            input_of_layer, delta_x = (
-                (buffers.outputs[i - 1], buffers.deltas[i - 1]) if i else (x, None)
-            )
-            self.layers[i].backward(
-                input_of_layer, buffers.outputs[i], delta, buffers.work[i], buffers.ones, delta_x
-            )
-            delta = delta_x
+        for layer, memory, x, out in zip(
+            reversed(self.layers),
+            reversed(memories),
+            reversed(self._inputs),
+            reversed(outputs),
+            strict=True,
+        ):
+            delta = layer.backward(x, out, delta, memory, step)
+            if delta is None:
+                return
 
-    def _buffers_for(self, batch_size):
-        buffers = self._buffers.get(batch_size)
-        if buffers is None:
-            buffers = self._buffers[batch_size] = self._allocate(batch_size)
-        return buffers
+    def hidden_outputs(self, x):
+        """Compute the activations of each hidden layer for a batch, without dropout, as copies."""
+        self.forward(x)
+        outputs = [*self._inputs[1:]]
+        return [
+            outputs[i].copy()
+            for i, layer in enumerate(self.layers[:-1])
+            if isinstance(layer, Activate)
+        ]
 
-    def _allocate(self, batch_size):
-        def one_a_layer(layers):
-            return [np.empty((len(layer.weights), batch_size), self.dtype) for layer in layers]
+    def _memory(self, batch_size):
+        memory = self._memories.get(batch_size)
+        if memory is None:
+            memory = [layer.allocate(batch_size) for layer in self.layers]
+            self._memories[batch_size] = memory
+        return memory
 
-        trains = self.layers[-1].weights_gradient is not None
-        return Buffers(
-            outputs=one_a_layer(self.layers),
-            deltas=one_a_layer(self.layers[:-1]) if trains else [],
-            work=one_a_layer(self.layers) if trains else [],
-            ones=np.ones(batch_size, self.dtype),
-        )
+
+def folded(layout, parts, statistics):
+    """Give weights and biases of dense layers that predict like a network with batch normalisation.
+
+    Parameters
+    ----------
+    layout : Layout
+    parts : Views
+    statistics : ndarray
+    """
+    if not layout.batch_norm:
+        return parts.weights, parts.biases
+    means, variances = layout.statistics_views(statistics)
+    weights, biases = [], []
+    for i in range(len(layout.hidden_sizes)):
+        dense = Dense(parts.weights[i], parts.biases[i])
+        norm = BatchNorm(parts.gains[i], parts.shifts[i], means[i], variances[i], None, None)
+        for together, own in zip((weights, biases), norm.fold_into(dense), strict=True):
+            together.append(own)
+    return weights + parts.weights[-1:], biases + parts.biases[-1:]

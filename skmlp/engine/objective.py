@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmlp.engine.network import Network
+from skmlp.engine.layers import Step
+from skmlp.engine.network import build_training_network
 
 
 class Evaluation(NamedTuple):
@@ -34,32 +35,44 @@ class Objective:
     Parameters
     ----------
     layout : Layout
-    activation : str
+    design : Design
     loss : type with the interface of SoftmaxCrossEntropy
     alpha : float
         Strength of the L2 penalty. Like scikit-learn, it is divided by the weight of the batch.
+    label_smoothing : float in [0, 1)
+        Of the training loss; validation goes without.
     theta : ndarray of shape (n_parameters,)
         The parameters. The network is bound to this very array: who changes it in place changes the network.
+    statistics : ndarray
+        Running means and variances of batch normalisation, changed in place by each evaluation.
+    generator : Generator
+        Draws the dropout.
     """
 
-    def __init__(self, layout, activation, loss, alpha, theta):
+    def __init__(self, layout, design, loss, alpha, label_smoothing, theta, statistics, generator):
         self.theta = theta
+        self.statistics = statistics
         self.loss = loss
         self.alpha = alpha
+        self.label_smoothing = label_smoothing
+        self.generator = generator
         self._gradient = np.empty_like(theta)
         self._weights = theta[: layout.n_weights]
         self._weights_gradient = self._gradient[: layout.n_weights]
         self._penalty_gradient = np.empty_like(self._weights)
-        self.network = Network(*layout.views(theta), activation, layout.views(self._gradient))
+        self.network = build_training_network(layout, theta, self._gradient, statistics, design)
 
     def __call__(self, theta, batch):
         """Evaluate the objective on a batch at `theta`."""
         if theta is not self.theta:
             self.theta[...] = theta
         weight = batch.total_weight
-        logits = self.network.forward(batch.x)
-        loss_sum, hits = self.loss.differentiate(logits, batch.targets, batch.weights, weight)
-        self.network.backward(batch.x, logits)
+        step = Step(self._shares(batch, weight), self.generator)
+        logits = self.network.forward(batch.x, step)
+        loss_sum, hits = self.loss.differentiate(
+            logits, batch.targets, batch.weights, weight, self.label_smoothing
+        )
+        self.network.backward(logits, step)
 
         # d/dW [alpha / 2 * sum(W**2) / weight] = alpha / weight * W
         np.multiply(self._weights, self.alpha / weight, out=self._penalty_gradient)
@@ -68,7 +81,7 @@ class Objective:
         return Evaluation((loss_sum + penalty) / weight, self._gradient, weight, hits)
 
     def validate(self, batches):
-        """Mean loss, without the penalty, and accuracy over all batches at the current parameters."""
+        """Mean loss, without penalty and smoothing, and accuracy over all batches, as in prediction."""
         total_weight = batches.samples.total_weight
         loss = hits = 0.0
         for batch in batches:
@@ -79,3 +92,8 @@ class Objective:
             loss += batch_loss
             hits += batch_hits
         return loss / total_weight, hits / total_weight
+
+    def _shares(self, batch, weight):
+        if batch.weights is None:
+            return np.full(batch.size, 1 / weight, self.theta.dtype)
+        return (batch.weights / weight).astype(self.theta.dtype, copy=False)

@@ -77,6 +77,75 @@ class Adam:
         theta -= gradient
 
 
+@dataclass(frozen=True)
+class NAdam:
+    """Adam with Nesterov's momentum [1]_, in its form with constant beta_1.
+
+    References
+    ----------
+    .. [1] Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    slot_names: ClassVar = ("first_moment", "second_moment")
+
+    def step(self, theta, gradient, rate, slots, t, work):
+        """Apply the paper's recursion.
+
+        m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
+        m' = b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t);  v' = v / (1 - b2^t)
+        theta -= rate m' / (sqrt(v') + epsilon)
+        """
+        first_moment, second_moment = slots["first_moment"], slots["second_moment"]
+        b1, b2 = self.beta_1, self.beta_2
+        np.multiply(gradient, 1 - b1, out=work)
+        first_moment *= b1
+        first_moment += work
+        work /= 1 - b1**t
+        np.multiply(gradient, gradient, out=gradient)
+        gradient *= 1 - b2
+        second_moment *= b2
+        second_moment += gradient
+
+        np.multiply(first_moment, b1 / (1 - b1 ** (t + 1)), out=gradient)
+        work += gradient
+        np.multiply(second_moment, 1 / (1 - b2**t), out=gradient)
+        np.sqrt(gradient, out=gradient)
+        gradient += self.epsilon
+        work /= gradient
+        work *= rate
+        theta -= work
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop [1]_.
+
+    References
+    ----------
+    .. [1] Tieleman and Hinton, "Lecture 6.5: RMSprop", COURSERA Neural Networks for Machine Learning, 2012.
+    """
+
+    decay: float = 0.99
+    epsilon: float = 1e-8
+    slot_names: ClassVar = ("second_moment",)
+
+    def step(self, theta, gradient, rate, slots, t, work):
+        """Apply v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon)."""
+        second_moment = slots["second_moment"]
+        np.multiply(gradient, gradient, out=work)
+        work *= 1 - self.decay
+        second_moment *= self.decay
+        second_moment += work
+        np.sqrt(second_moment, out=work)
+        work += self.epsilon
+        gradient /= work
+        gradient *= rate
+        theta -= gradient
+
+
 def flush_subnormals(*arrays):
     """Set numbers too small for full precision to zero: each operation that meets one is many times slower.
 

@@ -2,77 +2,99 @@
 
 Shapes, here and in the whole engine: activations are feature-major, ``(units, batch)``; the weights of a layer
 are ``(fan_out, fan_in)``; its biases are ``(fan_out,)``. The flat vector holds all weights first, then all biases,
-so that a penalty on the weights alone is an operation on one slice. Nothing outside this module slices it.
+then the rest, so that a penalty on the weights alone is an operation on one slice. Nothing outside this module slices
+it.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 
+class Views(NamedTuple):
+    """The parts of a flat vector of parameters, or of a gradient: each a list with one array a layer.
+
+    Attributes
+    ----------
+    weights : list of ndarray of shape (fan_out, fan_in)
+    biases : list of ndarray of shape (fan_out,)
+    gains, shifts : list of ndarray of shape (units,)
+        Of the batch normalisation of each hidden layer; empty without one.
+    """
+
+    weights: list
+    biases: list
+    gains: list
+    shifts: list
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Where the weights and biases of each layer lie in the flat vector.
+    """Where the parameters of each layer lie in the flat vector.
 
     Parameters
     ----------
     layer_sizes : tuple of int
         Number of features, of units of each hidden layer, and of outputs.
+    batch_norm : bool, default=False
+        Whether the hidden layers have gains and shifts.
     """
 
     layer_sizes: tuple[int, ...]
+    batch_norm: bool = False
+
+    @property
+    def hidden_sizes(self):
+        """Number of units of each hidden layer."""
+        return self.layer_sizes[1:-1]
 
     @property
     def shapes(self):
-        """Shapes ``(fan_out, fan_in)`` of the weights, one a layer."""
-        return [(fan_out, fan_in) for fan_in, fan_out in pairwise(self.layer_sizes)]
+        """Shapes of all arrays in their order, as a Views of lists."""
+        weights = [(fan_out, fan_in) for fan_in, fan_out in pairwise(self.layer_sizes)]
+        biases = [(fan_out,) for fan_out in self.layer_sizes[1:]]
+        normalised = [(units,) for units in self.hidden_sizes] if self.batch_norm else []
+        return Views(weights, biases, normalised, normalised)
 
     @property
     def n_weights(self):
         """Number of weights of all layers."""
-        return sum(fan_out * fan_in for fan_out, fan_in in self.shapes)
+        return sum(fan_out * fan_in for fan_out, fan_in in self.shapes.weights)
 
     @property
     def n_parameters(self):
-        """Number of weights and biases of all layers."""
-        return self.n_weights + sum(self.layer_sizes[1:])
+        """Number of parameters of all layers."""
+        return self.n_weights + sum(units for part in self.shapes[1:] for (units,) in part)
 
     def views(self, flat):
-        """Weights and biases of each layer as views into `flat`, two lists."""
-        weights, biases, start = [], [], 0
-        for shape in self.shapes:
-            stop = start + shape[0] * shape[1]
-            weights.append(flat[start:stop].reshape(shape))
-            start = stop
-        for fan_out, _ in self.shapes:
-            biases.append(flat[start : start + fan_out])
-            start += fan_out
-        return weights, biases
+        """Give the parameters of each layer as views into `flat`."""
+        parts, start = [], 0
+        for shapes in self.shapes:
+            part = []
+            for shape in shapes:
+                stop = start + int(np.prod(shape))
+                part.append(flat[start:stop].reshape(shape))
+                start = stop
+            parts.append(part)
+        return Views(*parts)
 
-    def pack(self, weights, biases, dtype):
-        """Copy weights and biases of each layer into a new flat vector."""
+    def pack(self, parts, dtype):
+        """Copy the parameters of each layer, a Views, into a new flat vector."""
         flat = np.empty(self.n_parameters, dtype)
-        weight_views, bias_views = self.views(flat)
-        for view, values in zip(weight_views + bias_views, weights + biases, strict=True):
-            view[...] = values
+        for views, arrays in zip(self.views(flat), parts, strict=True):
+            for view, values in zip(views, arrays, strict=True):
+                view[...] = values
         return flat
 
+    def statistics_views(self, flat):
+        """Give running means and variances of each hidden layer as views into a flat vector of them."""
+        halves = np.split(flat, 2)
+        ends = np.cumsum(self.hidden_sizes)[:-1]
+        return [np.split(half, ends) if self.hidden_sizes else [] for half in halves]
 
-def draw_glorot_uniform(layout, factor, random_state, dtype):
-    """Draw initial weights and biases from scikit-learn's uniform distribution, in its order.
-
-    Weights and biases of a layer both come from U(-r, r) with ``r = sqrt(factor / (fan_in + fan_out))`` [1]_.
-
-    References
-    ----------
-    .. [1] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-       AISTATS 2010.
-    """
-    flat = np.empty(layout.n_parameters, dtype)
-    for weights, biases in zip(*layout.views(flat), strict=True):
-        fan_out, fan_in = weights.shape
-        bound = np.sqrt(factor / (fan_in + fan_out))
-        weights[...] = random_state.uniform(-bound, bound, (fan_in, fan_out)).T
-        biases[...] = random_state.uniform(-bound, bound, fan_out)
-    return flat
+    def initial_statistics(self, dtype):
+        """Give means of zero and variances of one; an empty vector without batch normalisation."""
+        n_units = sum(self.hidden_sizes) if self.batch_norm else 0
+        return np.repeat(np.array([0, 1], dtype), n_units)

@@ -57,10 +57,16 @@ def test_model(skmlp, stripes_model):
     assert (status, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
     assert out.splitlines()[0].endswith("bytes, intact")
-    assert ["input", "25"] in lines
-    assert ["hidden", "1", "16", "relu", "416"] in lines
-    assert ["output", "4", "softmax", "68"] in lines
-    assert ["total", "484"] in lines
+    assert lines[2:9] == [
+        ["layer", "output", "shape", "parameters"],
+        [lines[3][0]],
+        ["input", "(n,", "25)", "0"],
+        ["dense", "(n,", "16)", "416"],
+        ["relu", "(n,", "16)", "0"],
+        ["dense", "(n,", "4)", "68"],
+        ["softmax", "(n,", "4)", "0"],
+    ]
+    assert "484 parameters, 0.00 MB as float32" in out
     assert ["classes", "0,", "1,", "2,", "3"] in lines
     assert ["trained", "20", "epochs"] in lines
     settings = next(line for line in out.splitlines() if line.startswith("settings"))
@@ -68,6 +74,31 @@ def test_model(skmlp, stripes_model):
     assert "activation" not in settings
     assert "best" in out
     assert "versions" in out
+
+
+def test_batch_norm_and_dropout(skmlp, stripes, tmp_path):
+    options = ("--hidden", "8,4", "--activation", "gelu,tanh", "--batch-norm", "--epochs", "1")
+    dropout = ("--dropout", "0.5,0.25", "--input-dropout", "0.1", "--out", tmp_path, "--quiet")
+    assert skmlp("train", "--data", stripes, *options, *dropout)[0] == 0
+    status, out, err = skmlp("info", tmp_path / "model.safetensors")
+    assert (status, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    layers = [(line[:-3], line[-1]) for line in lines[4:-1] if "(n," in line]
+    assert layers == [
+        (["input"], "0"),
+        (["dropout", "0.1"], "0"),
+        (["dense"], "208"),
+        (["batch", "norm"], "16"),
+        (["gelu"], "0"),
+        (["dropout", "0.5"], "0"),
+        (["dense"], "36"),
+        (["batch", "norm"], "8"),
+        (["tanh"], "0"),
+        (["dropout", "0.25"], "0"),
+        (["dense"], "20"),
+        (["softmax"], "0"),
+    ]
+    assert "288 parameters" in out
 
 
 class TestBadFile:

@@ -6,8 +6,15 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.utils._param_validation import StrOptions
 
 from skmlp import MLPDigitClassifier, TrainingInterruptedWarning, load_mnist, load_model
+from skmlp.cli.train_options import (
+    ACTIVATIONS,
+    FIRST_ORDER_SOLVERS,
+    INITIAL_WEIGHTS,
+    SCHEDULES,
+)
 
 WRITTEN = ["curves.png", "history.csv", "model.safetensors"]
 
@@ -138,6 +145,64 @@ def test_same_model_as_in_python(skmlp, stripes, tmp_path):
         np.testing.assert_array_equal(trained, expected)
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--hidden 8,4 --activation gelu,tanh", {"activation": ("gelu", "tanh")}),
+        ("--weight-init orthogonal", {"weight_init": "orthogonal"}),
+        ("--batch-norm", {"batch_norm": True}),
+        ("--dropout 0.2", {"dropout": 0.2}),
+        ("--hidden 8,4 --dropout 0.2,0", {"dropout": (0.2, 0.0)}),
+        ("--input-dropout 0.1", {"input_dropout": 0.1}),
+        ("--alpha 0", {"alpha": 0.0}),
+        ("--weight-decay 0.1", {"weight_decay": 0.1}),
+        ("--max-norm 3", {"max_norm": 3.0}),
+        ("--label-smoothing 0.1", {"label_smoothing": 0.1}),
+        ("--class-weight balanced", {"class_weight": "balanced"}),
+        ("--warmup-epochs 1.5", {"warmup_epochs": 1.5}),
+        ("--solver sgd --momentum 0.5", {"solver": "sgd", "momentum": 0.5}),
+        ("--clip-norm 1", {"clip_norm": 1.0}),
+        ("--ema 0.9", {"ema_decay": 0.9}),
+        ("--early-stopping", {"early_stopping": True, "monitor": "accuracy"}),
+        ("--early-stopping --monitor loss", {"early_stopping": True, "monitor": "loss"}),
+        (
+            "--early-stopping --patience 3",
+            {"early_stopping": True, "n_iter_no_change": 3},
+        ),
+        ("--learning-rate 0.01 --epochs 2", {"learning_rate_init": 0.01, "max_iter": 2}),
+        ("--batch-size 16 --seed 5", {"batch_size": 16, "random_state": 5}),
+    ],
+)
+def test_options_reach_the_model(skmlp, stripes, tmp_path, options, expected):
+    train(skmlp, stripes, tmp_path, *options.split())
+    parameters = load_model(tmp_path / "model.safetensors").get_params()
+    assert {name: parameters[name] for name in expected} == expected
+    others = parameters.keys() - expected - {"hidden_layer_sizes", "batch_size", "max_iter"}
+    defaults = MLPDigitClassifier(random_state=0, input_scale=1 / 255).get_params()
+    assert {name: parameters[name] for name in others} == {name: defaults[name] for name in others}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_first_order_solver_takes_every_schedule(skmlp, stripes, tmp_path, schedule):
+    for solver in FIRST_ORDER_SOLVERS:
+        options = ("--solver", solver, "--schedule", schedule, "--epochs", "1")
+        train(skmlp, stripes, tmp_path, *options)
+        model = load_model(tmp_path / "model.safetensors")
+        assert (model.solver, model.learning_rate) == (solver, schedule)
+
+
+def test_names_are_all_that_the_estimator_knows():
+    constraints = MLPDigitClassifier._parameter_constraints
+    for parameter, names in {
+        "activation": ACTIVATIONS,
+        "solver": (*FIRST_ORDER_SOLVERS, "lbfgs"),
+        "learning_rate": SCHEDULES,
+        "weight_init": INITIAL_WEIGHTS,
+    }.items():
+        known = next(each for each in constraints[parameter] if isinstance(each, StrOptions))
+        assert known.options == set(names)
+
+
 def test_same_seed_same_model(skmlp, stripes, tmp_path):
     models = []
     for name in ("one", "two"):
@@ -163,6 +228,8 @@ def test_early_stopping_never_looks_at_the_test_set(skmlp, stripes, tmp_path):
     out = train(skmlp, stripes, tmp_path, *options)
     assert "108 images of 25 pixels, and 12 for validation" in out
     assert "the validation accuracy no longer improved" in out
+    out = train(skmlp, stripes, tmp_path, *options, "--monitor", "loss", "--schedule", "one_cycle")
+    assert "the validation loss no longer improved" in out
     assert load_model(tmp_path / "model.safetensors").n_iter_no_change == 2
 
 
@@ -224,13 +291,40 @@ def test_clipped_batch_size_is_told(skmlp, stripes, tmp_path):
         ("--momentum 1.1", "--momentum: must be a number from 0 to 1"),
         ("--validation 1", "--validation: must be a number between 0 and 1, such as 0.2"),
         ("--validation 20%", "--validation: must be a number between 0 and 1"),
-        ("--activation softplus", "invalid choice: 'softplus' (choose from"),
+        ("--activation swish", "--activation: must be one of identity, logistic, tanh, relu, "),
+        ("--activation relu,", "or several with commas between them, got ''"),
+        ("--activation relu,tanh", "--activation has 2 values and --hidden 1: give one value for"),
+        ("--dropout 1", "--dropout: must be a number from 0 to below 1, such as 0.2, got '1'"),
+        (
+            "--dropout 0.2,-1",
+            "--dropout: must be a number from 0 to below 1, such as 0.2, got '-1'",
+        ),
+        ("--dropout 0.2,0.5", "--dropout has 2 values and --hidden 1"),
+        ("--hidden none --dropout 0.2", "--dropout has no effect with --hidden none: leave it out"),
+        ("--hidden none --batch-norm", "--batch-norm has no effect with --hidden none"),
+        ("--input-dropout nan", "--input-dropout: must be a number from 0 to below 1"),
+        ("--label-smoothing 1", "--label-smoothing: must be a number from 0 to below 1"),
+        ("--weight-decay -1", "--weight-decay: must be a number of at least 0"),
+        ("--max-norm 0", "--max-norm: must be a number above 0"),
+        ("--clip-norm 0", "--clip-norm: must be a number above 0"),
+        ("--class-weight heavy", "invalid choice: 'heavy' (choose from"),
+        ("--weight-init zeros", "invalid choice: 'zeros' (choose from"),
+        ("--schedule linear", "invalid choice: 'linear' (choose from"),
+        ("--warmup-epochs -1", "--warmup-epochs: must be a number of at least 0"),
+        ("--ema 1", "--ema: must be a number between 0 and 1"),
+        ("--monitor f1", "invalid choice: 'f1' (choose from"),
         ("--solver newton", "invalid choice: 'newton' (choose from"),
         ("--momentum 0.5", "--momentum has no effect with --solver adam"),
-        ("--schedule adaptive", "leave it out or choose --solver sgd"),
-        ("--solver lbfgs --batch-size 8", "leave it out or choose --solver sgd or adam"),
+        ("--momentum 0.5 --solver adamw", "leave it out or choose --solver sgd"),
+        ("--solver lbfgs --batch-size 8", "choose --solver adam, adamw, nadam, rmsprop or sgd"),
+        ("--solver lbfgs --schedule cosine", "--schedule has no effect with --solver lbfgs"),
+        ("--solver lbfgs --dropout 0.2", "--dropout has no effect with --solver lbfgs"),
+        ("--solver lbfgs --ema 0.9", "--ema has no effect with --solver lbfgs"),
+        ("--solver lbfgs --checkpoint run", "--checkpoint has no effect with --solver lbfgs"),
         ("--solver lbfgs --early-stopping", "--early-stopping has no effect with --solver lbfgs"),
         ("--patience 5", "--patience has no effect without --early-stopping"),
+        ("--monitor loss", "--monitor has no effect without --early-stopping"),
+        ("--checkpoint-every 5", "--checkpoint-every has no effect without --checkpoint"),
     ],
 )
 def test_wrong_options(fails, tmp_path, options, message):

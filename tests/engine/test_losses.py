@@ -118,3 +118,48 @@ def test_no_probability_of_huge_logits_is_certain(name, dtype):
     assert np.isfinite(log_probabilities).all()
     assert log_probabilities.max() <= 0
     assert log_probabilities.min() == np.log(np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@pytest.mark.parametrize("smoothing", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_smoothed_losses_are_those_against_smoothed_targets(name, weighted, smoothing):
+    logits, targets, weights = softmax_case() if name == "softmax" else logistic_case(3)
+    weights = weights if weighted else None
+    if name == "softmax":
+        p = softmax(logits, axis=0)
+        y = (1 - smoothing) * np.eye(5)[targets].T + smoothing / 5
+        losses = -(y * np.log(p)).sum(axis=0)
+    else:
+        p = expit(logits)
+        y = (1 - smoothing) * targets + smoothing / 2
+        losses = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=0)
+    expected_hits = LOSSES[name].differentiate(logits.copy(), targets, weights, 7.0)[1]
+    total, hits = LOSSES[name].differentiate(logits, targets, weights, 7.0, smoothing)
+    factors = np.ones(BATCH) if weights is None else weights
+    assert total == pytest.approx((losses * factors).sum(), rel=1e-12)
+    np.testing.assert_allclose(logits, (p - y) * factors / 7.0, rtol=1e-10, atol=1e-15)
+    assert hits == expected_hits
+
+
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_smoothing_keeps_float32(name):
+    logits, targets, weights = (
+        softmax_case(np.float32) if name == "softmax" else logistic_case(3, np.float32)
+    )
+    exact = logits.astype(np.float64)
+    LOSSES[name].differentiate(exact, targets, weights.astype(np.float64), BATCH, 0.1)
+    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1)
+    assert logits.dtype == np.float32
+    assert np.isfinite(total)
+    np.testing.assert_allclose(logits, exact, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_smoothed_losses_of_huge_logits_are_finite(name, dtype):
+    case = softmax_case if name == "softmax" else lambda **kwargs: logistic_case(3, **kwargs)
+    logits, targets, weights = case(dtype=dtype, scale=1e30)
+    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1)
+    assert np.isfinite(total)
+    assert np.isfinite(logits).all()

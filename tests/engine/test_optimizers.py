@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from skmlp.engine.optimizers import SGD, Adam, flush_subnormals
+from skmlp.engine.optimizers import SGD, Adam, NAdam, RMSprop, flush_subnormals
+from skmlp.engine.parameters import Layout
+from skmlp.engine.training import TrainState
+from skmlp.engine.update import Update
 
 N_STEPS, N_PARAMETERS = 300, 11
 
@@ -59,6 +62,52 @@ def textbook_sgd(gradients, rates, momentum, nesterov):
     return np.array(thetas)
 
 
+def papers_nadam(gradients, rates, beta_1, beta_2, epsilon):
+    """Dozat's Algorithm 2 with mu_t = beta_1 for every t."""
+    theta = np.linspace(-1, 1, N_PARAMETERS)
+    m, n = np.zeros(N_PARAMETERS), np.zeros(N_PARAMETERS)
+    thetas = []
+    for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        g_hat = g / (1 - beta_1**t)
+        m = beta_1 * m + (1 - beta_1) * g
+        m_hat = m / (1 - beta_1 ** (t + 1))
+        n = beta_2 * n + (1 - beta_2) * g**2
+        n_hat = n / (1 - beta_2**t)
+        m_bar = (1 - beta_1) * g_hat + beta_1 * m_hat
+        theta = theta - rate * m_bar / (np.sqrt(n_hat) + epsilon)
+        thetas.append(theta)
+    return np.array(thetas)
+
+
+def textbook_rmsprop(gradients, rates, decay, epsilon):
+    theta, v = np.linspace(-1, 1, N_PARAMETERS), np.zeros(N_PARAMETERS)
+    thetas = []
+    for g, rate in zip(gradients, rates, strict=True):
+        v = decay * v + (1 - decay) * g**2
+        theta = theta - rate * g / (np.sqrt(v) + epsilon)
+        thetas.append(theta)
+    return np.array(thetas)
+
+
+@pytest.mark.parametrize("beta_1", [0, 0.5, 0.9])
+@pytest.mark.parametrize("beta_2", [0, 0.9, 0.999])
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
+def test_nadam_takes_the_steps_of_the_paper(beta_1, beta_2, epsilon):
+    gradients, rates = gradients_and_rates()
+    expected = papers_nadam(gradients, rates, beta_1, beta_2, epsilon)
+    ours = path(NAdam(beta_1, beta_2, epsilon), gradients, rates)
+    np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("decay", [0, 0.9, 0.999])
+@pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
+def test_rmsprop_takes_the_steps_of_the_textbook(decay, epsilon):
+    gradients, rates = gradients_and_rates()
+    expected = textbook_rmsprop(gradients, rates, decay, epsilon)
+    ours = path(RMSprop(decay, epsilon), gradients, rates)
+    np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("beta_1", [0, 0.5, 0.9])
 @pytest.mark.parametrize("beta_2", [0, 0.9, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
@@ -86,7 +135,10 @@ def test_sgd_takes_the_steps_of_the_textbook(momentum, nesterov):
     np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("optimizer", [Adam(), SGD(), SGD(nesterov=False)], ids=repr)
+EVERY_OPTIMIZER = [Adam(), SGD(), SGD(nesterov=False), NAdam(), RMSprop()]
+
+
+@pytest.mark.parametrize("optimizer", EVERY_OPTIMIZER, ids=repr)
 def test_float32_steps_stay_close_to_the_float64_ones(optimizer):
     gradients, rates = gradients_and_rates()
     exact, rough = (path(optimizer, gradients, rates, t) for t in (np.float64, np.float32))
@@ -104,3 +156,88 @@ def test_subnormal_numbers_become_zero_and_no_others(dtype):
         values, np.array([0, 0, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
     )
     np.testing.assert_array_equal(other, [[0, 3]])
+
+
+# PyTorch's numbers
+
+PYTORCH_GRADIENTS = np.array(
+    [
+        [0.5, -1.0, 0.25],
+        [-0.75, 0.5, 1.5],
+        [1.25, -0.125, -2.0],
+        [0.0625, 3.0, 0.5],
+        [-0.5, 0.75, -1.0],
+    ]
+)
+# Two weights and a bias after each step of torch.optim 2.13.0, in float64, from (1, -2, 0.5) with lr=0.1. PyTorch
+# adds epsilon after Adam's correction, we (like scikit-learn) before it, so that for Adam it is 1e-30, which is nothing
+# in both. PyTorch's SGD multiplies by the rate when it moves the weights, we when the gradient enters the velocity: the
+# same at a constant rate. AdamW decays the weights and, in a parameter group of its own, not the bias. PyTorch's NAdam
+# has no constant beta_1.
+PYTORCH = {
+    # torch.optim.SGD(momentum=0.9)
+    "sgd, classical": (
+        Update(SGD(0.9, nesterov=False)),
+        [
+            [0.95, -1.9, 0.475],
+            [0.98, -1.8599999999999999, 0.30249999999999994],
+            [0.882, -1.8114999999999999, 0.3472499999999999],
+            [0.78755, -2.06785, 0.33752499999999985],
+            [0.752545, -2.373565, 0.42877249999999983],
+        ],
+    ),
+    # torch.optim.SGD(momentum=0.9, nesterov=True)
+    "sgd, nesterov": (
+        Update(SGD(0.9)),
+        [
+            [0.905, -1.81, 0.4525],
+            [1.0070000000000001, -1.824, 0.14724999999999996],
+            [0.7938000000000001, -1.7678500000000001, 0.38752499999999995],
+            [0.7025450000000001, -2.298565, 0.3287724999999999],
+            [0.7210405000000001, -2.6487085, 0.5108952499999999],
+        ],
+    ),
+    # torch.optim.Adam(eps=1e-30)
+    "adam": (
+        Update(Adam(epsilon=1e-30)),
+        [
+            [0.9, -1.9, 0.4],
+            [0.9247701816134161, -1.8733662960339599, 0.3155874745368732],
+            [0.8841384280805946, -1.8458018302236148, 0.32696763037666343],
+            [0.8485261912071815, -1.8923054763687657, 0.32476005981051725],
+            [0.83673631344742, -1.9430165404463446, 0.3428781527348156],
+        ],
+    ),
+    # torch.optim.AdamW(eps=1e-30, weight_decay=0.3)
+    "adamw": (
+        Update(Adam(epsilon=1e-30), weight_decay=0.3),
+        [
+            [0.87, -1.8399999999999999, 0.4],
+            [0.868670181613416, -1.7581662960339597, 0.3155874745368732],
+            [0.801978322632192, -1.6778568413425958, 0.32696763037666343],
+            [0.7423067360798131, -1.6740247822474688, 0.32476005981051725],
+            [0.7082476562376572, -1.6745151028576237, 0.3428781527348156],
+        ],
+    ),
+    # torch.optim.RMSprop(alpha=0.9, eps=1e-3)
+    "rmsprop": (
+        Update(RMSprop(0.9, epsilon=1e-3)),
+        [
+            [0.6857596643697368, -1.6847690816739789, 0.1877222695462894],
+            [0.9520719070725447, -1.8317775335545445, -0.12397619926493392],
+            [0.6903336430810212, -1.7933317827125068, 0.13228195933909986],
+            [0.676553518954622, -2.093850354379941, 0.06624735090829038],
+            [0.7856004680715047, -2.1706653353393484, 0.19363902968286617],
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PYTORCH)
+def test_the_steps_are_those_of_pytorch(name):
+    update, expected = PYTORCH[name]
+    state = TrainState(None, None, theta=np.array([1.0, -2.0, 0.5]))
+    state.slots = {slot: np.zeros(3) for slot in update.optimizer.slot_names}
+    for gradient, theta in zip(PYTORCH_GRADIENTS, expected, strict=True):
+        update.apply(state, gradient.copy(), 0.1, Layout((2, 1)), np.empty(3))
+        np.testing.assert_allclose(state.theta, theta, rtol=1e-12)

@@ -1,49 +1,87 @@
 """The flat vector of parameters: where everything lies in it, and what it begins with."""
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from skmlp.engine.parameters import Layout, draw_glorot_uniform
+from skmlp.engine.initialization import draw_parameters, scikit_learn
+from skmlp.engine.parameters import Layout, Views
 
 ALL_SIZES = [(3, 1), (5, 4, 3), (6, 5, 4, 2)]
 
 
-def random_parts(layer_sizes):
+def random_parts(layout):
     rng = np.random.default_rng(0)
-    pairs = list(pairwise(layer_sizes))
-    weights = [rng.normal(size=(fan_out, fan_in)) for fan_in, fan_out in pairs]
-    return weights, [rng.normal(size=fan_out) for _, fan_out in pairs]
+    return Views(*([rng.normal(size=shape) for shape in shapes] for shapes in layout.shapes))
 
 
-@pytest.mark.parametrize("layer_sizes", ALL_SIZES)
-def test_packed_parts_come_back_as_views(layer_sizes):
-    weights, biases = random_parts(layer_sizes)
-    flat = Layout(layer_sizes).pack(weights, biases, np.float64)
-    seen_weights, seen_biases = Layout(layer_sizes).views(flat)
-    for part, view in zip(weights + biases, seen_weights + seen_biases, strict=True):
+def flattened(parts):
+    return [array for part in parts for array in part]
+
+
+every_layout = pytest.mark.parametrize(
+    "layout",
+    [Layout(sizes, batch_norm) for sizes in ALL_SIZES for batch_norm in (False, True)],
+    ids=str,
+)
+
+
+@every_layout
+def test_shapes_are_those_of_the_layers(layout):
+    sizes = layout.layer_sizes
+    normalised = [(n,) for n in sizes[1:-1]] if layout.batch_norm else []
+    assert layout.shapes.weights == [(b, a) for a, b in pairwise(sizes)]
+    assert layout.shapes.biases == [(n,) for n in sizes[1:]]
+    assert layout.shapes.gains == layout.shapes.shifts == normalised
+    assert layout.hidden_sizes == sizes[1:-1]
+
+
+@every_layout
+def test_packed_parts_come_back_as_views(layout):
+    parts = random_parts(layout)
+    flat = layout.pack(parts, np.float64)
+    for part, view in zip(flattened(parts), flattened(layout.views(flat)), strict=True):
         np.testing.assert_array_equal(view, part)
         assert np.shares_memory(view, flat)
 
 
-@pytest.mark.parametrize("layer_sizes", ALL_SIZES)
-def test_all_weights_come_before_all_biases(layer_sizes):
-    weights, biases = random_parts(layer_sizes)
-    layout = Layout(layer_sizes)
-    flat = layout.pack(weights, biases, np.float64)
-    np.testing.assert_array_equal(flat, np.concatenate([part.ravel() for part in weights + biases]))
-    assert layout.n_weights == sum(part.size for part in weights)
+@every_layout
+def test_all_weights_come_before_all_biases_and_then_the_rest(layout):
+    parts = random_parts(layout)
+    flat = layout.pack(parts, np.float64)
+    np.testing.assert_array_equal(flat, np.concatenate([a.ravel() for a in flattened(parts)]))
+    assert layout.n_weights == sum(matrix.size for matrix in parts.weights)
     assert layout.n_parameters == flat.size
 
 
+@every_layout
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_running_statistics_begin_with_mean_zero_and_variance_one(layout, dtype):
+    flat = layout.initial_statistics(dtype)
+    assert flat.dtype == dtype
+    if not layout.batch_norm:
+        assert flat.size == 0
+        return
+    means, variances = layout.statistics_views(flat)
+    assert [len(a) for a in means] == [len(a) for a in variances] == list(layout.hidden_sizes)
+    for mean, variance in zip(means, variances, strict=True):
+        np.testing.assert_array_equal(mean, 0)
+        np.testing.assert_array_equal(variance, 1)
+        assert np.shares_memory(mean, flat)
+        assert np.shares_memory(variance, flat)
+    assert flat.size == 2 * sum(layout.hidden_sizes)
+
+
 def test_packing_copies():
-    weights, biases = random_parts((5, 4, 3))
-    flat = Layout((5, 4, 3)).pack(weights, biases, np.float32)
+    layout = Layout((5, 4, 3))
+    parts = random_parts(layout)
+    flat = layout.pack(parts, np.float32)
     assert flat.dtype == np.float32
     before = flat.copy()
-    weights[0][...] = 7
+    parts.weights[0][...] = 7
     np.testing.assert_array_equal(flat, before)
 
 
@@ -51,9 +89,11 @@ def test_packing_copies():
 @pytest.mark.parametrize("factor", [2.0, 6.0])
 def test_initial_draws_are_within_their_bounds_in_the_order_of_scikit_learn(layer_sizes, factor):
     layout = Layout(layer_sizes)
-    flat = draw_glorot_uniform(layout, factor, np.random.RandomState(3), np.float64)
+    draws = [partial(scikit_learn, factor=factor)] * (len(layer_sizes) - 1)
+    flat = draw_parameters(layout, draws, np.random.RandomState(3), np.float64)
+    views = layout.views(flat)
     stream = np.random.RandomState(3)
-    for weights, biases in zip(*layout.views(flat), strict=True):
+    for weights, biases in zip(views.weights, views.biases, strict=True):
         fan_out, fan_in = weights.shape
         bound = (factor / (fan_in + fan_out)) ** 0.5
         np.testing.assert_array_equal(weights.T, stream.uniform(-bound, bound, (fan_in, fan_out)))
@@ -68,10 +108,10 @@ def test_initial_draws_are_those_of_scikit_learn_itself(activation, factor, dtyp
     other = MLPClassifier((4,), activation, learning_rate_init=1e-300, random_state=3)
     other.partial_fit(X, np.arange(9) % 3, classes=[0, 1, 2])
     layout = Layout((5, 4, 3))
-    flat = draw_glorot_uniform(layout, factor, np.random.RandomState(3), dtype)
-    weights, biases = layout.views(flat)
-    for ours, theirs in zip(weights, other.coefs_, strict=True):
+    draws = [partial(scikit_learn, factor=factor)] * 2
+    views = layout.views(draw_parameters(layout, draws, np.random.RandomState(3), dtype))
+    for ours, theirs in zip(views.weights, other.coefs_, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours.T, theirs)
-    for ours, theirs in zip(biases, other.intercepts_, strict=True):
+    for ours, theirs in zip(views.biases, other.intercepts_, strict=True):
         np.testing.assert_array_equal(ours, theirs)

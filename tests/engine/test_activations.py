@@ -1,0 +1,114 @@
+"""Activations against SciPy and the papers' formulas, where numbers are large as well."""
+
+import numpy as np
+import pytest
+from scipy.special import erf, expit
+
+from skmlp.engine.activations import ACTIVATIONS
+
+FORMULAS = {
+    "identity": lambda z: z,
+    "logistic": expit,
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    "selu": lambda z: (
+        1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
+    ),
+    "gelu": lambda z: z / 2 * (1 + erf(z / np.sqrt(2))),
+    "silu": lambda z: z * expit(z),
+    "softplus": lambda z: np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0),
+}
+DERIVATIVES = {
+    "identity": np.ones_like,
+    "logistic": lambda z: expit(z) * expit(-z),
+    "tanh": lambda z: 1 - np.tanh(z) ** 2,
+    "relu": lambda z: np.where(z > 0, 1.0, 0),
+    "leaky_relu": lambda z: np.where(z > 0, 1, 0.01),
+    "elu": lambda z: np.where(z > 0, 1, np.exp(np.minimum(z, 0))),
+    "selu": lambda z: (
+        1.0507009873554805 * np.where(z > 0, 1, 1.6732632423543772 * np.exp(np.minimum(z, 0)))
+    ),
+    "gelu": lambda z: (1 + erf(z / np.sqrt(2))) / 2 + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi),
+    "silu": lambda z: expit(z) * (1 + z * expit(-z)),
+    "softplus": expit,
+}
+DTYPES = [np.float32, np.float64]
+
+every_activation = pytest.mark.parametrize("name", list(ACTIVATIONS))
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def run(name, z, delta=None):
+    """Give the activations and, if there is a delta, that delta turned back."""
+    a, work = z.copy(), np.full_like(z, np.nan)
+    ACTIVATIONS[name].forward(a, work)
+    if delta is None:
+        return a
+    delta = delta.copy()
+    ACTIVATIONS[name].backward(a, delta, work)
+    return a, delta
+
+
+def moderate(dtype=np.float64):
+    z = np.concatenate([np.linspace(-8, 8, 41), np.logspace(-9, 0, 20), -np.logspace(-9, 0, 19)])
+    return z[z != 0].reshape(1, -1).astype(dtype)
+
+
+def test_every_activation_has_its_formula_here():
+    assert set(FORMULAS) == set(DERIVATIVES) == set(ACTIVATIONS)
+
+
+@every_activation
+@every_dtype
+def test_forward_is_the_formula(name, dtype):
+    z = moderate(dtype)
+    a = run(name, z)
+    assert a.dtype == dtype
+    rtol = 3e-6 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(a, FORMULAS[name](z.astype(float)), rtol=rtol, atol=rtol / 100)
+
+
+@every_activation
+@every_dtype
+def test_backward_multiplies_by_the_derivative(name, dtype):
+    z = moderate(dtype)
+    delta = np.random.default_rng(0).normal(size=z.shape).astype(dtype)
+    _, seen = run(name, z, delta)
+    assert seen.dtype == dtype
+    expected = delta * DERIVATIVES[name](z.astype(float))
+    tolerance = 3e-6 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(seen, expected, rtol=tolerance, atol=tolerance)
+
+
+@every_activation
+@every_dtype
+def test_huge_numbers_give_the_limits_without_warnings(name, dtype):
+    z = np.array([[-1e30, -300, -90, 90, 300, 1e30]], dtype)
+    a, delta = run(name, z, np.ones_like(z))
+    exact = z.astype(float)
+    with np.errstate(over="ignore"):
+        expected, slope = FORMULAS[name](exact), DERIVATIVES[name](exact)
+    np.testing.assert_allclose(a, expected, rtol=1e-5, atol=1e-30)
+    np.testing.assert_allclose(delta, slope, rtol=1e-5, atol=1e-6)
+
+
+@every_activation
+def test_not_a_number_stays_one(name):
+    # Training looks for them in the loss, and silences the warnings on the way.
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(run(name, np.array([[np.nan]]))).all()
+
+
+@pytest.mark.parametrize("name", ["gelu", "silu", "softplus", "elu", "selu"])
+def test_the_smooth_ones_go_through_known_points(name):
+    points = {
+        "gelu": (1.0, 0.8413447460685429),
+        "silu": (1.0, 0.7310585786300049),
+        "softplus": (0.0, 0.6931471805599453),
+        "elu": (-1.0, -0.6321205588285577),
+        "selu": (-1.0, -1.1113307378125625),
+    }
+    z, expected = points[name]
+    np.testing.assert_allclose(run(name, np.array([[z]])), [[expected]], rtol=1e-12)

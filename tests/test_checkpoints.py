@@ -1,0 +1,325 @@
+"""Checkpoints: a training that was killed goes on to the same weights, history and predictions, to the last bit."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from skmlp import CheckpointError, MLPDigitClassifier, ModelFormatError, load_model, save_model
+from skmlp.callbacks import Checkpoint
+from skmlp.engine.schedules import Cosine, Warmup
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_digits(return_X_y=True)
+X_val, y_val = X[1500:] / 16, y[1500:]
+X, y = X[:400] / 16, y[:400]
+
+COMMON = {"hidden_layer_sizes": (24, 16), "max_iter": 9, "batch_size": 64, "random_state": 0}
+TRAININGS = {
+    "adam": {},
+    "sgd, adaptive": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.5,
+        "tol": 0.5,
+        "n_iter_no_change": 1,
+    },
+    "dropout, batch norm and ema": {
+        "dropout": 0.3,
+        "input_dropout": 0.1,
+        "batch_norm": True,
+        "ema_decay": 0.9,
+    },
+    "one_cycle": {"solver": "adamw", "learning_rate": "one_cycle", "learning_rate_init": 0.01},
+    "own schedule": {"solver": "nadam", "learning_rate": Warmup(Cosine(0.01), 2)},
+    "early stopping": {"early_stopping": True, "monitor": "loss", "batch_norm": True},
+    "class weights": {"class_weight": {3: 2.5, 7: 0.5}, "solver": "rmsprop", "beta_2": 0.99},
+    "RandomState": {"random_state": np.random.RandomState(5), "dropout": [0.1, 0.2]},
+}
+
+
+class Killed(BaseException):
+    """Ends a training without a chance to tidy up, as a kill does."""
+
+
+class KillAfter:
+    """Kills the training at the end of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "epoch" and len(estimator.history_["loss"]) == self.epoch:
+            raise Killed
+
+
+def make(training, **changes):
+    import copy
+
+    return MLPDigitClassifier(**COMMON | copy.deepcopy(TRAININGS[training]) | changes)
+
+
+def killed_after(epoch, training, path, every=1, **data):
+    mlp = make(training).set_callbacks(Checkpoint(path, every=every), KillAfter(epoch))
+    with pytest.raises(Killed):
+        mlp.fit(X, y, **data)
+
+
+def assert_same_training(resumed, uninterrupted):
+    for name in ("coefs_", "intercepts_"):
+        for ours, theirs in zip(getattr(resumed, name), getattr(uninterrupted, name), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert (resumed.batch_norm_ is None) == (uninterrupted.batch_norm_ is None)
+    for part, layers in (resumed.batch_norm_ or {}).items():
+        for ours, theirs in zip(layers, uninterrupted.batch_norm_[part], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for name in resumed.history_.keys() - {"seconds"}:
+        assert resumed.history_[name] == uninterrupted.history_[name], name
+    for name in ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_", "loss_curve_"):
+        assert getattr(resumed, name) == getattr(uninterrupted, name), name
+    np.testing.assert_array_equal(resumed.predict_proba(X_val), uninterrupted.predict_proba(X_val))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoint.safetensors"
+
+
+@pytest.mark.parametrize("epoch", [1, 4, 9])
+@pytest.mark.parametrize("training", TRAININGS)
+def test_a_resumed_training_ends_like_an_uninterrupted_one(path, training, epoch):
+    uninterrupted = make(training).fit(X, y)
+    if len(uninterrupted.history_["loss"]) < epoch:
+        pytest.skip("the training ends before")
+    killed_after(epoch, training, path)
+    resumed = MLPDigitClassifier.resume(path, X, y)
+    assert_same_training(resumed, uninterrupted)
+    # Beyond the end, too: the optimizer's memory and the random streams are the same.
+    if not uninterrupted.early_stopping:
+        assert_same_training(resumed.partial_fit(X, y), uninterrupted.partial_fit(X, y))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_validation_samples_weights_and_types_are_resumed(path, dtype):
+    rng = np.random.default_rng(0)
+    data = {
+        "sample_weight": rng.random(len(y)),
+        "X_val": X_val.astype(dtype),
+        "y_val": y_val,
+        "sample_weight_val": rng.random(len(y_val)),
+    }
+    uninterrupted = make("early stopping").fit(X.astype(dtype), y, **data)
+    mlp = make("early stopping").set_callbacks(Checkpoint(path), KillAfter(3))
+    with pytest.raises(Killed):
+        mlp.fit(X.astype(dtype), y, **data)
+    resumed = MLPDigitClassifier.resume(path, X.astype(dtype), y, **data)
+    assert resumed.coefs_[0].dtype == dtype
+    assert_same_training(resumed, uninterrupted)
+
+
+def test_sparse_data_are_resumed(path):
+    from scipy.sparse import csr_array
+
+    uninterrupted = make("adam").fit(csr_array(X), y)
+    with pytest.raises(Killed):
+        make("adam").set_callbacks(Checkpoint(path), KillAfter(2)).fit(csr_array(X), y)
+    assert_same_training(MLPDigitClassifier.resume(path, csr_array(X), y), uninterrupted)
+
+
+def test_a_warm_start_is_resumed(path):
+    uninterrupted = make("adam", warm_start=True).fit(X, y).fit(X, y)
+    mlp = make("adam", warm_start=True).fit(X, y)
+    with pytest.raises(Killed):
+        mlp.set_callbacks(Checkpoint(path), KillAfter(12)).fit(X, y)
+    assert_same_training(MLPDigitClassifier.resume(path, X, y), uninterrupted)
+
+
+def test_a_training_can_be_killed_and_resumed_again_and_again(path):
+    uninterrupted = make("dropout, batch norm and ema").fit(X, y)
+    killed_after(2, "dropout, batch norm and ema", path)
+    for epoch in (3, 5, 8):
+        with pytest.raises(Killed):
+            MLPDigitClassifier.resume(path, X, y, callbacks=[Checkpoint(path), KillAfter(epoch)])
+    assert_same_training(MLPDigitClassifier.resume(path, X, y), uninterrupted)
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(1, {7, 8}), (3, {6, 3}), (5, {5}), (100, set())])
+def test_checkpoints_come_at_their_rhythm_and_the_previous_one_is_kept(path, every, epochs):
+    killed_after(8, "adam", path, every=every)
+    files = [path, path.with_name("checkpoint.previous.safetensors")]
+    found = set()
+    for file in files:
+        if file.exists():
+            resumed = MLPDigitClassifier.resume(file, X, y, callbacks=[Remember()])
+            found.add(COMMON["max_iter"] - Remember.n_epochs)
+            assert resumed.n_iter_ == 9
+    assert found == epochs
+    assert set(path.parent.iterdir()) <= set(files)
+
+
+class Remember(KillAfter):
+    """Counts the epochs that it sees."""
+
+    n_epochs = 0
+
+    def __init__(self):
+        type(self).n_epochs = 0
+
+    def on_fit_task_end(self, estimator, context):
+        type(self).n_epochs += context.task_name == "epoch"
+
+
+def test_the_last_epoch_has_a_checkpoint_in_any_case(path):
+    finished = make("adam").set_callbacks(Checkpoint(path, every=100)).fit(X, y)
+    resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[Remember()])
+    assert Remember.n_epochs == 0
+    assert_same_training(resumed, finished)
+
+
+# What is refused
+
+
+def test_other_data_are_refused(path):
+    killed_after(2, "adam", path)
+    X_other, y_other = X.copy(), y.copy()
+    X_other[7, 7] += 1e-12
+    y_other[[0, 1]] = y_other[[1, 0]]
+    for data in [
+        {"X": X_other, "y": y},
+        {"X": X, "y": y_other},
+        {"X": X[:-1], "y": y[:-1]},
+        {"X": X[:, :-1], "y": y},
+        {"X": X.astype(np.float32), "y": y},
+        {"X": X, "y": y.astype(str)},
+        {"X": X, "y": y, "sample_weight": np.ones(len(y))},
+        {"X": X, "y": y, "X_val": X_val, "y_val": y_val},
+    ]:
+        with pytest.raises(CheckpointError, match="not the data of the checkpoint"):
+            MLPDigitClassifier.resume(path, **data)
+
+
+def test_other_parameters_are_refused(path):
+    killed_after(2, "adam", path)
+    expected = {"hidden_layer_sizes": (24, 16), "alpha": 0.0001}
+    MLPDigitClassifier.resume(path, X, y, expected_parameters=expected)
+    with pytest.raises(CheckpointError, match=r"alpha=0\.0001, not 0\.5"):
+        MLPDigitClassifier.resume(path, X, y, expected_parameters={"alpha": 0.5})
+
+
+def test_another_version_is_refused(path, monkeypatch):
+    import skmlp.records
+
+    monkeypatch.setattr(skmlp.records, "__version__", "0.0.1")
+    killed_after(1, "adam", path)
+    with pytest.raises(CheckpointError, match=r"written by skmlp 0\.0\.1"):
+        MLPDigitClassifier.resume(path, X, y)
+
+
+def test_models_and_checkpoints_are_not_mistaken_for_each_other(path, tmp_path):
+    killed_after(1, "adam", path)
+    with pytest.raises(ModelFormatError, match="holds a checkpoint, not a model"):
+        load_model(path)
+    save_model(make("adam").fit(X, y), tmp_path / "model")
+    with pytest.raises(CheckpointError, match="holds a model, not a checkpoint"):
+        MLPDigitClassifier.resume(tmp_path / "model", X, y)
+
+
+def test_a_damaged_checkpoint_is_refused_anywhere(path):
+    killed_after(1, "dropout, batch norm and ema", path)
+    content = path.read_bytes()
+    for number, position in enumerate(range(0, len(content), len(content) // 100)):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << (number % 8)
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError):
+            MLPDigitClassifier.resume(path, X, y)
+        path.write_bytes(content[:position])
+        with pytest.raises(CheckpointError):
+            MLPDigitClassifier.resume(path, X, y)
+
+
+@pytest.mark.parametrize("fault", ["damaged", "missing"])
+def test_the_previous_checkpoint_serves_where_the_last_one_is_lost(path, fault):
+    uninterrupted = make("one_cycle").fit(X, y)
+    killed_after(5, "one_cycle", path)
+    if fault == "damaged":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        path.unlink()
+    with pytest.warns(UserWarning, match="Going on from the previous checkpoint"):
+        resumed = MLPDigitClassifier.resume(path, X, y)
+    assert_same_training(resumed, uninterrupted)
+
+
+def test_a_missing_checkpoint_is_the_usual_error(path):
+    with pytest.raises(FileNotFoundError):
+        MLPDigitClassifier.resume(path, X, y)
+
+
+def test_lbfgs_is_refused_before_it_trains(path):
+    with pytest.raises(ValueError, match="Checkpoint cannot be used with solver='lbfgs'"):
+        MLPDigitClassifier(solver="lbfgs").set_callbacks(Checkpoint(path)).fit(X, y)
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.5, "one"])
+def test_a_rhythm_that_is_none_is_refused(path, every):
+    with pytest.raises(ValueError, match="every must be a positive number of epochs"):
+        Checkpoint(path, every=every)
+
+
+# Real kills
+
+SCRIPT = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from sklearn.datasets import load_digits
+from skmlp import MLPDigitClassifier
+from skmlp.callbacks import Checkpoint
+X, y = load_digits(return_X_y=True)
+path, parameters = sys.argv[1], eval(sys.argv[2])
+mlp = MLPDigitClassifier(**parameters).set_callbacks(Checkpoint(path))
+print("training", flush=True)
+mlp.fit(X[:400] / 16, y[:400])
+print("done", flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a system with kill -9")
+@pytest.mark.parametrize(
+    "training", ["adam", "sgd, adaptive", "dropout, batch norm and ema", "one_cycle"]
+)
+def test_a_killed_process_can_be_resumed(path, training):
+    parameters = COMMON | TRAININGS[training] | {"max_iter": 300, "tol": 0.0}
+    parameters["n_iter_no_change"] = 1000
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        uninterrupted = MLPDigitClassifier(**parameters).fit(X, y)
+        command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(path), repr(parameters)]
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+            assert process.stdout.readline() == b"training\n"
+            while not path.exists():
+                time.sleep(0.01)
+            time.sleep(random.random() * 0.3)
+            process.send_signal(signal.SIGKILL)
+        resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[Remember()])
+    assert Remember.n_epochs > 0, "it was killed too late to tell"
+    assert_same_training(resumed, uninterrupted)

@@ -1,0 +1,283 @@
+"""Learning rates through the classifier: every schedule obeyed by every solver, and the search for a good rate."""
+
+import copy
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.datasets import load_digits, make_multilabel_classification
+
+from skmlp import MLPDigitClassifier
+from skmlp.engine.schedules import Cosine, Position, StepDecay, Warmup
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+FIRST_ORDER = ["sgd", "adam", "adamw", "nadam", "rmsprop"]
+N_EPOCHS, N_SAMPLES, BATCH_SIZE, RATE = 9, 150, 40, 0.02
+N_BATCHES = 4
+
+every_solver = pytest.mark.parametrize("solver", FIRST_ORDER)
+
+
+def one_cycle(epoch):
+    part = epoch / N_EPOCHS
+    if part < 0.3:
+        return RATE / 25 + (RATE - RATE / 25) * (1 - np.cos(np.pi * part / 0.3)) / 2
+    end = RATE / 250_000
+    return end + (RATE - end) * (1 + np.cos(np.pi * (part - 0.3) / 0.7)) / 2
+
+
+# From the epochs so far, with the part of the current one that is over, to the rate.
+FORMULAS = {
+    "constant": lambda epoch: RATE,
+    "adaptive": lambda epoch: RATE,  # until there is a plateau
+    "invscaling": lambda epoch: RATE / (int(epoch) * N_SAMPLES + 1) ** 0.3,
+    "step": lambda epoch: RATE,  # for thirty epochs
+    "exponential": lambda epoch: RATE * 0.95**epoch,
+    "cosine": lambda epoch: RATE * (1 + np.cos(np.pi * epoch / N_EPOCHS)) / 2,
+    "one_cycle": one_cycle,
+}
+every_name = pytest.mark.parametrize("name", FORMULAS)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:N_SAMPLES] / 16, y[:N_SAMPLES]
+
+
+def make(**params):
+    return MLPDigitClassifier(
+        **{
+            "hidden_layer_sizes": (12,),
+            "batch_size": BATCH_SIZE,
+            "random_state": 0,
+            "max_iter": N_EPOCHS,
+            "learning_rate_init": RATE,
+            "power_t": 0.3,
+            "n_iter_no_change": np.inf,
+        }
+        | params
+    )
+
+
+def last_steps(formula, warmup_epochs=0):
+    """Give the rate of the last step of each epoch."""
+    rates = []
+    for epoch in range(N_EPOCHS):
+        rate = formula(epoch + (N_BATCHES - 1) / N_BATCHES)
+        rates.append(rate * (min(1, (epoch + 1) / warmup_epochs) if warmup_epochs else 1))
+    return rates
+
+
+@every_solver
+@every_name
+@pytest.mark.parametrize("warmup_epochs", [0, 2.5])
+def test_every_solver_obeys_every_schedule(digits, solver, name, warmup_epochs):
+    estimator = make(solver=solver, learning_rate=name, warmup_epochs=warmup_epochs).fit(*digits)
+    expected = last_steps(FORMULAS[name], warmup_epochs)
+    np.testing.assert_allclose(estimator.history_["learning_rate"], expected, rtol=1e-10)
+    others = {make(solver=solver).fit(*digits).loss_curve_[-1]}
+    if len(set(expected)) > 1:
+        assert estimator.loss_curve_[-1] not in others
+
+
+def test_the_names_of_these_tests_are_all_there_are():
+    strings, _ = MLPDigitClassifier._parameter_constraints["learning_rate"]
+    assert set(strings.options) == set(FORMULAS)
+
+
+@every_solver
+def test_a_plateau_lowers_the_rate_of_every_solver(digits, solver):
+    params = {"solver": solver, "learning_rate": "adaptive", "tol": 1e6, "n_iter_no_change": 1}
+    rates = make(**params, max_iter=8).fit(*digits).history_["learning_rate"]
+    # The first epoch is progress from nothing.
+    expected = RATE / 5.0 ** np.array([0, 0, 0, 1, 1, 2, 2, 3])
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_step_divides_by_ten_after_thirty_epochs(digits):
+    rates = make(learning_rate="step", max_iter=62).fit(*digits).history_["learning_rate"]
+    expected = RATE * 0.1 ** (np.arange(62) // 30)
+    np.testing.assert_allclose(rates, expected, rtol=1e-12)
+
+
+def test_a_schedule_of_ones_own_is_given_every_step(digits):
+    positions = []
+
+    def halved_after_three_epochs(position):
+        positions.append(position)
+        return RATE if position.epoch < 3 else RATE / 2
+
+    estimator = make(learning_rate=halved_after_three_epochs).fit(*digits)
+    assert estimator.history_["learning_rate"] == [RATE] * 3 + [RATE / 2] * 6
+    assert positions == [
+        Position(
+            step=N_BATCHES * epoch + i,
+            epoch=epoch + i / N_BATCHES,
+            steps_per_epoch=N_BATCHES,
+            n_epochs=N_EPOCHS,
+            samples_seen=epoch * N_SAMPLES,
+        )
+        for epoch in range(N_EPOCHS)
+        for i in range(N_BATCHES)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "name"),
+    [
+        (Cosine(RATE), {"learning_rate": "cosine"}),
+        (
+            Warmup(StepDecay(RATE), 3.0),
+            {"learning_rate": "step", "warmup_epochs": 3},
+        ),
+        (partial(lambda rate, position: rate, RATE), {"learning_rate": "constant"}),
+    ],
+    ids=["cosine", "warm-up", "callable"],
+)
+def test_a_schedule_object_trains_as_its_name(digits, schedule, name):
+    by_name, by_object = make(**name), make(learning_rate=schedule)
+    by_name.fit(*digits)
+    by_object.fit(*digits)
+    assert by_object.loss_curve_ == by_name.loss_curve_
+    np.testing.assert_array_equal(by_object.coefs_[0], by_name.coefs_[0])
+
+
+def test_warm_up_goes_with_a_schedule_object(digits):
+    rates = make(learning_rate=Cosine(RATE), warmup_epochs=3).fit(*digits).history_["learning_rate"]
+    np.testing.assert_allclose(rates, last_steps(FORMULAS["cosine"], 3), rtol=1e-10)
+
+
+def test_an_estimator_with_a_schedule_object_can_be_pickled(digits):
+    estimator = make(learning_rate=StepDecay(RATE, every=2)).fit(*digits)
+    copied = pickle.loads(pickle.dumps(estimator))
+    assert copied.learning_rate == estimator.learning_rate
+    np.testing.assert_array_equal(
+        copied.predict_proba(digits[0]), estimator.predict_proba(digits[0])
+    )
+
+
+def test_partial_fit_beyond_max_iter_stays_at_the_end_of_the_schedule(digits):
+    X, y = digits
+    estimator = make(learning_rate="one_cycle", max_iter=2)
+    for _ in range(5):
+        estimator.partial_fit(X, y, classes=np.arange(10))
+    assert np.isfinite(estimator.loss_curve_).all()
+    assert max(estimator.history_["learning_rate"]) <= RATE
+
+
+def test_a_warm_start_begins_its_cycle_where_it_stands(digits):
+    X, y = digits
+    estimator = make(learning_rate="cosine", warm_start=True, max_iter=4).fit(X, y).fit(X, y)
+    # The second fit ends at eight epochs, and stands at four.
+    epochs = np.arange(4, 8) + 0.75
+    expected = RATE * (1 + np.cos(np.pi * epochs / 8)) / 2
+    np.testing.assert_allclose(estimator.history_["learning_rate"][4:], expected, rtol=1e-10)
+
+
+# The search for a good rate
+
+
+@every_solver
+@pytest.mark.parametrize("extra", [{}, {"dropout": 0.1, "batch_norm": True, "ema_decay": 0.9}])
+def test_the_search_gives_rising_rates_and_a_suggestion_among_them(digits, solver, extra):
+    curve = make(solver=solver, **extra).find_learning_rate(
+        *digits, min_rate=1e-5, max_rate=2.0, n_steps=50
+    )
+    assert len(curve.learning_rates) == len(curve.losses) <= 50
+    assert curve.learning_rates[0] == pytest.approx(1e-5)
+    assert (np.diff(curve.learning_rates) > 0).all()
+    ratios = curve.learning_rates[1:] / curve.learning_rates[:-1]
+    np.testing.assert_allclose(ratios, (2.0 / 1e-5) ** (1 / 49), rtol=1e-9)
+    assert np.isfinite(curve.losses).all()
+    assert curve.suggestion in curve.learning_rates
+    assert curve.losses.min() < curve.losses[0]
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_the_suggestion_trains_well(digits, solver):
+    estimator = make(solver=solver, max_iter=40)
+    suggestion = estimator.find_learning_rate(*digits).suggestion
+    assert estimator.set_params(learning_rate_init=suggestion).fit(*digits).score(*digits) > 0.95
+
+
+def test_the_search_repeats(digits):
+    first, second = (make(dropout=0.1).find_learning_rate(*digits) for _ in range(2))
+    np.testing.assert_array_equal(first.losses, second.losses)
+    assert first.suggestion == second.suggestion
+
+
+def test_the_search_begins_with_the_loss_of_the_fresh_network(digits):
+    X, y = digits
+    curve = make(batch_size=150, shuffle=False, alpha=0).find_learning_rate(X, y, n_steps=5)
+    fresh = make(batch_size=150, shuffle=False, alpha=0, max_iter=1).fit(X, y)
+    assert curve.losses[0] == pytest.approx(fresh.loss_curve_[0])
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_the_search_leaves_the_estimator_untouched(digits, fitted):
+    X, y = digits
+    estimator = make(random_state=np.random.RandomState(3), early_stopping=True)
+    if fitted:
+        estimator.fit(X, y)
+    before = copy.deepcopy(vars(estimator))
+    estimator.find_learning_rate(X, y, n_steps=10)
+    assert vars(estimator).keys() == before.keys()
+    for name in before.keys() - {"_state", "random_state"}:
+        np.testing.assert_equal(vars(estimator)[name], before[name], err_msg=name)
+    np.testing.assert_array_equal(
+        estimator.random_state.get_state()[1], before["random_state"].get_state()[1]
+    )
+    # Training goes on as if there had been no search.
+    other = copy.deepcopy(estimator)
+    other.__dict__.update(before)
+    np.testing.assert_array_equal(other.fit(X, y).coefs_[0], estimator.fit(X, y).coefs_[0])
+
+
+def test_the_search_takes_what_fit_takes(digits):
+    X, y = digits
+    dense = make().find_learning_rate(X, y, n_steps=10)
+    sparse = make().find_learning_rate(csr_matrix(X), y, n_steps=10)
+    np.testing.assert_allclose(sparse.losses, dense.losses, rtol=1e-7)
+    single = make().find_learning_rate(X.astype(np.float32), y, n_steps=10)
+    np.testing.assert_allclose(single.losses, dense.losses, rtol=1e-2)
+    weighted = make().find_learning_rate(X, y, np.where(y < 5, 2.0, 0.5), n_steps=10)
+    assert not np.allclose(weighted.losses, dense.losses)
+    multilabel = make_multilabel_classification(100, random_state=0)
+    assert len(make().find_learning_rate(*multilabel, n_steps=10).losses) > 1
+    strings = make().find_learning_rate(X, y.astype(str), n_steps=10)
+    np.testing.assert_array_equal(strings.losses, dense.losses)
+
+
+def test_the_search_ends_where_training_diverges(digits):
+    curve = make(solver="sgd", activation="identity").find_learning_rate(
+        *digits, min_rate=1e-3, max_rate=1e6, n_steps=60
+    )
+    assert 2 <= len(curve.losses) < 60
+    assert np.isfinite(curve.losses).all()
+    assert curve.suggestion < 1e3
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"min_rate": 0},
+        {"min_rate": -1},
+        {"min_rate": 1, "max_rate": 1},
+        {"max_rate": np.inf},
+        {"min_rate": np.nan},
+        {"n_steps": 1},
+    ],
+    ids=str,
+)
+def test_the_search_refuses_numbers_that_make_no_sense(digits, numbers):
+    with pytest.raises(ValueError, match="find_learning_rate needs"):
+        make().find_learning_rate(*digits, **numbers)
+
+
+def test_the_search_refuses_lbfgs(digits):
+    with pytest.raises(ValueError, match="lbfgs"):
+        make(solver="lbfgs").find_learning_rate(*digits)

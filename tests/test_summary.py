@@ -1,0 +1,57 @@
+"""The summary: counts that can be checked by hand, before and after fit."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from skmlp import MLPDigitClassifier
+
+X, y = load_digits(return_X_y=True)
+
+
+def test_the_keras_example_has_its_known_count():
+    summary = MLPDigitClassifier((512, 512), dropout=0.2).summary(784, 10)
+    assert summary.n_parameters == 669_706
+    assert "669,706 parameters, 2.55 MB" in str(summary)
+    assert str(summary).count("dropout 0.2") == 2
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (30, 20)])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("labels", [y, y > 4, y < 10, np.eye(10, dtype=int)[y]])
+def test_the_count_is_that_of_the_fitted_arrays(hidden, batch_norm, labels):
+    mlp = MLPDigitClassifier(hidden, batch_norm=batch_norm, max_iter=1, tol=0.0)
+    with pytest.warns():
+        mlp.fit(X.astype(np.float32), labels)
+    arrays = mlp.coefs_ + mlp.intercepts_
+    if batch_norm:
+        arrays += mlp.batch_norm_["gain"] + mlp.batch_norm_["shift"]
+    summary = mlp.summary()
+    assert summary.n_parameters == sum(array.size for array in arrays)
+    assert summary.n_bytes == sum(array.nbytes for array in arrays)
+
+
+def test_the_table_shows_every_layer_in_order():
+    mlp = MLPDigitClassifier(
+        (30, 20), ["gelu", "tanh"], batch_norm=True, dropout=[0.5, 0], input_dropout=0.1
+    )
+    names = [line.split("  ")[0] for line in str(mlp.summary(64, 2)).splitlines()[2:-2]]
+    assert names == [
+        *("input", "dropout 0.1", "dense", "batch norm", "gelu", "dropout 0.5"),
+        *("dense", "batch norm", "tanh", "dense", "logistic"),
+    ]
+
+
+def test_the_html_form_has_the_same_cells():
+    summary = MLPDigitClassifier((7,)).summary(64, 10)
+    html = summary._repr_html_()
+    for name, units, count in summary.rows:
+        assert f"<td>{name}</td><td>(n, {units:,})</td><td>{count:,}</td>" in html
+    assert html.startswith("<table>")
+    assert html.endswith("</table>")
+
+
+@pytest.mark.parametrize("known", [{}, {"n_features": 64}, {"n_classes": 10}])
+def test_before_fit_both_numbers_are_needed(known):
+    with pytest.raises(ValueError, match="needs n_features and n_classes before fit"):
+        MLPDigitClassifier().summary(**known)
