@@ -17,7 +17,7 @@ from skmlp.engine.range_test import losses_at_rising_rates
 from skmlp.engine.training import train
 from skmlp.fitting import FitData, Trainable, pack_statistics
 from skmlp.learning_rate import LearningRateCurve
-from skmlp.plan import PARAMETER_CONSTRAINTS, activation_names, make_plan, make_plateau
+from skmlp.plan import PARAMETER_CONSTRAINTS, activation_names, make_design, make_plan, make_plateau
 from skmlp.summary import summarise
 from skmlp.targets import TargetEncoding, is_multilabel
 
@@ -676,12 +676,12 @@ class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseE
                 f"n_features={n_features}, n_classes={n_classes}."
             )
         self._validate_params()
-        encoding = self._encoding if fitted else TargetEncoding(np.arange(n_classes), False)
-        plan = make_plan(self, self.n_features_in_ if fitted else n_features, encoding)
-        dtype = self.coefs_[0].dtype if fitted else np.float32
-        return summarise(
-            self._layout if fitted else plan.layout, plan.design, encoding.out_activation, dtype
-        )
+        if fitted:
+            design = make_design(self, len(self._layout.hidden_sizes))
+            return summarise(self._layout, design, self.out_activation_, self.coefs_[0].dtype)
+        encoding = TargetEncoding(np.arange(n_classes), multilabel=False)
+        plan = make_plan(self, n_features, encoding)
+        return summarise(plan.layout, plan.design, encoding.out_activation, np.float32)
 
     def find_learning_rate(
         self, X, y, sample_weight=None, *, min_rate=1e-6, max_rate=10.0, n_steps=100

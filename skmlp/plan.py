@@ -194,11 +194,7 @@ def make_plan(estimator, n_features, encoding):
     hidden = hidden_sizes(estimator.hidden_layer_sizes)
     return Plan(
         layout=Layout((n_features, *hidden, encoding.n_outputs), bool(estimator.batch_norm)),
-        design=Design(
-            activation_names(estimator.activation, len(hidden)),
-            dropout_rates(estimator.dropout, len(hidden)),
-            float(estimator.input_dropout),
-        ),
+        design=make_design(estimator, len(hidden)),
         loss=LOSSES[encoding.out_activation],
         alpha=float(estimator.alpha),
         label_smoothing=float(estimator.label_smoothing),
@@ -210,6 +206,15 @@ def make_plan(estimator, n_features, encoding):
         and estimator.learning_rate == "adaptive",
         stop_on_validation=estimator.early_stopping and first_order,
         monitor=estimator.monitor,
+    )
+
+
+def make_design(estimator, n_hidden):
+    """Say what the layers are, for a number of hidden ones."""
+    return Design(
+        activation_names(estimator.activation, n_hidden),
+        dropout_rates(estimator.dropout, n_hidden),
+        float(estimator.input_dropout),
     )
 
 

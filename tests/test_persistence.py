@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmlp import MLPDigitClassifier, ModelFormatError, load_model, read_model_header, save_model
+from skmlp.engine.schedules import OneCycle, Warmup
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -44,7 +45,7 @@ def assert_same_model(loaded, model):
     fitted = {name for name in vars(model) if name.endswith("_") and not name.startswith("_")}
     assert fitted == {name for name in vars(loaded) if name.endswith("_")}
     assert repr(loaded.history_) == repr(model.history_)  # NaN is not equal to NaN
-    for name in fitted - {"coefs_", "intercepts_", "history_"}:
+    for name in fitted - {"coefs_", "intercepts_", "history_", "batch_norm_"}:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name), err_msg=name)
     for name in ("coefs_", "intercepts_"):
         for ours, theirs in zip(getattr(loaded, name), getattr(model, name), strict=True):
@@ -62,6 +63,10 @@ def assert_same_model(loaded, model):
         ({"hidden_layer_sizes": ()}, y_few),
         ({"hidden_layer_sizes": 6, "activation": "tanh"}, y_few),
         ({"input_scale": 1 / 16, "random_state": None}, y_few),
+        ({"batch_norm": True, "dropout": (0.1, 0.2), "activation": ("gelu", "elu")}, y_few),
+        ({"solver": "adamw", "learning_rate": Warmup(OneCycle(0.01), 1), "ema_decay": 0.9}, y_few),
+        ({"class_weight": {3: 2.0, np.int64(4): 0.5}, "weight_init": "orthogonal"}, y_few),
+        ({"class_weight": {"3": 2}, "weight_decay": 0.1, "max_norm": 3}, y_few.astype(str)),
         ({}, y_few > 4),
         ({}, y_few.astype(str)),
         ({}, np.array([f"Ziffer {label} ß" for label in y_few], dtype=object)),
@@ -151,6 +156,22 @@ def test_the_header_tells_what_the_file_holds(content, path):
 
 def test_other_readers_of_safetensors_see_the_weights(content, path, model):
     np.testing.assert_array_equal(load_file(path)["coefs.0"], model.coefs_[0])
+
+
+def test_the_statistics_of_batch_normalisation_are_kept(path):
+    model = MLPDigitClassifier(**SMALL, batch_norm=True).fit(X_few, y_few)
+    save_model(model, path)
+    loaded = load_model(path).batch_norm_
+    assert set(loaded) == {"gain", "shift", "mean", "variance"}
+    for part, layers in model.batch_norm_.items():
+        for ours, theirs in zip(loaded[part], layers, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_schedule_of_the_users_own_is_refused(path):
+    model = MLPDigitClassifier(**SMALL, learning_rate=lambda position: 0.01).fit(X_few, y_few)
+    with pytest.raises(TypeError, match="function of your own"):
+        save_model(model, path)
 
 
 def test_what_cannot_be_saved_is_refused_at_once(path, model):

@@ -42,6 +42,15 @@ def test_the_table_shows_every_layer_in_order():
     ]
 
 
+def test_after_fit_the_fitted_layers_count():
+    mlp = MLPDigitClassifier((7,), max_iter=1, dropout=0.5)
+    with pytest.warns():
+        mlp.fit(X, y)
+    before = str(mlp.summary())
+    mlp.set_params(hidden_layer_sizes=(30, 20), batch_norm=True)
+    assert str(mlp.summary(n_features=1, n_classes=2)) == before
+
+
 def test_the_html_form_has_the_same_cells():
     summary = MLPDigitClassifier((7,)).summary(64, 10)
     html = summary._repr_html_()
