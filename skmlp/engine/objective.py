@@ -6,6 +6,7 @@ import numpy as np
 
 from skmlp.engine.layers import Step
 from skmlp.engine.network import build_training_network
+from skmlp.engine.parameters import PART_SIZE, cache_sized_parts
 
 
 class Evaluation(NamedTuple):
@@ -59,7 +60,7 @@ class Objective:
         self._gradient = np.empty_like(theta)
         self._weights = theta[: layout.n_weights]
         self._weights_gradient = self._gradient[: layout.n_weights]
-        self._penalty_gradient = np.empty_like(self._weights)
+        self._penalty_work = np.empty_like(self._weights[:PART_SIZE])
         self.network = build_training_network(layout, theta, self._gradient, statistics, design)
 
     def __call__(self, theta, batch):
@@ -74,11 +75,19 @@ class Objective:
         )
         self.network.backward(logits, step)
 
-        # d/dW [alpha / 2 * sum(W**2) / weight] = alpha / weight * W
-        np.multiply(self._weights, self.alpha / weight, out=self._penalty_gradient)
-        self._weights_gradient += self._penalty_gradient
-        penalty = self.alpha / 2 * float(np.dot(self._weights, self._weights))
-        return Evaluation((loss_sum + penalty) / weight, self._gradient, weight, hits)
+        squares = self._add_penalty_gradient(self.alpha / weight)
+        loss = (loss_sum + self.alpha / 2 * squares) / weight
+        return Evaluation(loss, self._gradient, weight, hits)
+
+    def _add_penalty_gradient(self, strength):
+        """Add d/dW [strength / 2 * sum(W**2)] = strength W to the gradient; give sum(W**2)."""
+        squares = 0.0
+        for part in cache_sized_parts(len(self._weights)):
+            weights, work = self._weights[part], self._penalty_work[: len(self._weights[part])]
+            np.multiply(weights, strength, out=work)
+            self._weights_gradient[part] += work
+            squares += float(np.dot(weights, weights))
+        return squares
 
     def validate(self, batches):
         """Mean loss, without penalty and smoothing, and accuracy over all batches, as in prediction."""

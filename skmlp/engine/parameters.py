@@ -12,6 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Measured with Adam, whose four arrays of this many float32 fit a cache of 2 MB.
+PART_SIZE = 2**17
+
+
+def cache_sized_parts(size):
+    """Cut the range of a flat vector into slices on which several passes in a row stay within the processor's cache."""
+    return [slice(start, start + PART_SIZE) for start in range(0, size, PART_SIZE)]
+
 
 class Views(NamedTuple):
     """The parts of a flat vector of parameters, or of a gradient: each a list with one array a layer.

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from skmlp.engine.parameters import cache_sized_parts
+
 
 @dataclass(frozen=True)
 class Update:
@@ -37,7 +39,11 @@ class Update:
         if self.weight_decay:
             # Decoupled weight decay (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)
             state.theta[: layout.n_weights] *= 1 - rate * self.weight_decay
-        self.optimizer.step(state.theta, gradient, rate, state.slots, state.step, work)
+        for part in cache_sized_parts(len(gradient)):
+            slots = {name: slot[part] for name, slot in state.slots.items()}
+            self.optimizer.step(
+                state.theta[part], gradient[part], rate, slots, state.step, work[part]
+            )
         if self.max_norm is not None:
             for weights in layout.views(state.theta).weights[:-1]:
                 limit_row_norms(weights, self.max_norm)
