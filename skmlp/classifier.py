@@ -398,12 +398,13 @@ class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseE
         """
         first = not (self.warm_start and hasattr(self, "coefs_"))
         data = self._check_fit_data(X, y, sample_weight, X_val, y_val, sample_weight_val, first)
+        callbacks = self._begin_callbacks(data)
         self._begin(data, first)
         self._begin_watch(data.plan)
         self.n_iter_ = 0
         self._state.n_epochs = self._state.epoch + self.max_iter
         self._state.stopped = False
-        self._run(data)
+        self._run(data, callbacks)
         return self
 
     @available_if(_trains_by_single_epochs)
@@ -443,10 +444,11 @@ class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseE
         encoding = TargetEncoding(self.classes_, is_multilabel(y)) if first else self._encoding
         plan = make_plan(self, X.shape[1], encoding)
         samples = self._encoded(X, y, encoding, sample_weight)
-        self._begin(FitData(plan, encoding, samples, None, {}), first)
+        data = FitData(plan, encoding, samples, None, {})
+        self._begin(data, first)
         self._state.plateau = make_plateau(self, after=self._state.plateau)
         self._state.n_epochs = max(self.max_iter, self._state.epoch + 1)
-        with self._training(plan, samples, None) as problem:
+        with self._training(data) as problem:
             self._record(next(train(problem, self._state)))
         return self
 
@@ -738,7 +740,7 @@ class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseE
         data = copy._check_fit_data(X, y, sample_weight, None, None, None, first=True)
         copy._begin(data, first=True)
         rates = np.geomspace(min_rate, max_rate, n_steps)
-        with copy._training(data.plan, data.samples, None) as problem:
+        with copy._training(data) as problem:
             losses = losses_at_rising_rates(problem, copy._state, rates)
         return LearningRateCurve(rates[: len(losses)], losses)
 

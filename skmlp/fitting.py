@@ -68,7 +68,7 @@ class Trainable:
                 f"{path}: these are not the data of the checkpoint: features, labels, weights or validation samples "
                 "differ. Give the very arrays that fit was given."
             )
-        self._run(data)
+        self._run(data, self._begin_callbacks(data))
 
     def _check_fit_data(self, X, y, sample_weight, X_val, y_val, sample_weight_val, first):
         """Check everything that `fit` is given, and plan the training."""
@@ -181,7 +181,8 @@ class Trainable:
         )
 
     def _reset(self, plan, encoding, dtype):
-        """Draw new weights and forget all training."""
+        """Draw new weights and forget all training; until they are bound, the estimator is not fitted."""
+        self.__dict__.pop("coefs_", None)
         random_state = check_random_state(self.random_state)
         self._state = TrainState(random_state, spawn_generator(random_state))
         self._state.theta = draw_parameters(
@@ -213,22 +214,46 @@ class Trainable:
         if plan.stop_on_validation:
             self._state.plateau.best = self.best_validation_score_
 
-    def _run(self, data):
+    def _begin_callbacks(self, data):
+        """Tell the callbacks that a fit begins; one that refuses leaves the estimator as it is."""
+        return FitCallbacks(self, self.max_iter, self._copied_training, **data.given)
+
+    def _run(self, data, callbacks):
         """Train to the end, from the epoch that was reached."""
-        samples, validation = data.samples, data.validation
-        if data.plan.stop_on_validation and validation is None:
-            samples, validation = self._hold_out(samples, data.encoding)
-        self._data_in_training = data.samples, data.validation
-        callbacks = FitCallbacks(self, self.max_iter, self._copied_training, **data.given)
-        with self._training(data.plan, samples, validation) as problem:
+        with self._training(data) as problem:
             run = self._fit_lbfgs if data.plan.update is None else self._fit_epochs
             run(problem, callbacks)
         callbacks.end_fit()
 
     @contextmanager
-    def _training(self, plan, samples, validation):
+    def _training(self, data):
         """Bind the estimator's weights to the state while the body trains, whatever ends it."""
-        state = self._state
+        state, plan = self._state, data.plan
+        self._data_in_training = data.samples, data.validation
+        try:
+            problem = self._bind(data)
+            try:
+                yield problem
+            except KeyboardInterrupt:
+                warnings.warn(
+                    "Training interrupted by user: the network keeps what it has learned so far.",
+                    TrainingInterruptedWarning,
+                    stacklevel=5,
+                )
+            finally:
+                if plan.stop_on_validation and state.best is not None:
+                    self._restore_best()
+        finally:
+            # The weights live on in the fitted attributes, once.
+            state.lend()
+            del self._data_in_training
+
+    def _bind(self, data):
+        """Make the problem, and the fitted arrays views of the state's."""
+        plan, state = data.plan, self._state
+        samples, validation = data.samples, data.validation
+        if plan.stop_on_validation and validation is None:
+            samples, validation = self._hold_out(samples, data.encoding)
         prepare(plan, state, len(samples))
         problem = plan.problem(state, samples, validation)
         theta, statistics = state.predicting()
@@ -236,21 +261,12 @@ class Trainable:
         self.coefs_ = [weights.T for weights in parts.weights]
         self.intercepts_ = parts.biases
         self.batch_norm_ = batch_norm_views(plan.layout, parts, statistics)
-        try:
-            yield problem
-        except KeyboardInterrupt:
-            warnings.warn(
-                "Training interrupted by user: the network keeps what it has learned so far.",
-                TrainingInterruptedWarning,
-                stacklevel=5,
-            )
-        finally:
-            if plan.stop_on_validation and state.best is not None:
-                for array, best in zip(state.predicting(), state.best, strict=True):
-                    array[...] = best
-            # The weights live on in the fitted attributes, once.
-            state.lend()
-            self.__dict__.pop("_data_in_training", None)
+        return problem
+
+    def _restore_best(self):
+        """Put the weights of the best epoch where prediction finds them."""
+        for array, best in zip(self._state.predicting(), self._state.best, strict=True):
+            array[...] = best
 
     def _fit_epochs(self, problem, callbacks):
         """Train by epochs until a rule or a callback stops it, or max_iter is reached."""

@@ -275,8 +275,14 @@ def test_a_missing_checkpoint_is_the_usual_error(path):
 
 
 def test_lbfgs_is_refused_before_it_trains(path):
+    mlp = make("adam").fit(X, y)
+    expected = mlp.predict_proba(X_val)
+    attributes = set(vars(mlp))
+    mlp.set_params(solver="lbfgs").set_callbacks(Checkpoint(path))
     with pytest.raises(ValueError, match="Checkpoint cannot be used with solver='lbfgs'"):
-        MLPDigitClassifier(solver="lbfgs").set_callbacks(Checkpoint(path)).fit(X, y)
+        mlp.fit(X, y)
+    np.testing.assert_array_equal(mlp.predict_proba(X_val), expected)
+    assert set(vars(mlp.set_callbacks())) == attributes
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, "one"])

@@ -1026,3 +1026,28 @@ def test_real_digits_are_learned():
     estimator.fit(X[:800], y[:800])
     accuracy = estimator.score(X[800:], y[800:])
     assert accuracy == accuracy_score(y[800:], estimator.predict(X[800:])) > 0.9
+
+
+def test_a_refit_that_cannot_begin_leaves_no_half_fitted_estimator(digits):
+    X, y = digits
+    estimator = make().fit(X, y)
+    estimator.set_params(early_stopping=True)
+    with pytest.raises(ValueError, match="validation set is too small"):
+        estimator.fit(X[:3], ["a", "b", "c"])
+    with pytest.raises(NotFittedError):
+        estimator.predict(X)
+    assert not any("data" in name for name in vars(estimator))
+
+
+def test_a_warm_start_that_cannot_begin_goes_on_later_as_if_nothing_had_been(digits):
+    X, y = digits
+    first_of_each = np.unique(y, return_index=True)[1]
+    interrupted, plain = (make(warm_start=True, ema_decay=0.9).fit(X, y) for _ in range(2))
+    interrupted.set_params(early_stopping=True)
+    with pytest.raises(ValueError, match="validation set is too small"):
+        interrupted.fit(X[first_of_each], y[first_of_each])
+    interrupted.set_params(early_stopping=False)
+    for ours, theirs in zip(interrupted.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(interrupted.predict_proba(X), plain.predict_proba(X))
+    assert interrupted.fit(X, y).score(X, y) >= plain.score(X, y) - 0.05

@@ -152,7 +152,7 @@ def test_lbfgs_training(activation, target_type, weighted, hidden):
     )
     assert ours.n_iter_ == theirs.n_iter_
     assert ours.loss_ == pytest.approx(theirs.loss_, rel=RTOL)
-    assert_same_weights(ours, theirs, rtol=1e-5)
+    assert_same_weights(ours, theirs)
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
@@ -161,7 +161,7 @@ def test_lbfgs_converges_where_scikit_learn_does():
         "multiclass", solver="lbfgs", hidden_layer_sizes=(), alpha=1.0, max_iter=1000
     )
     assert ours.n_iter_ == theirs.n_iter_ < 1000
-    assert_same_weights(ours, theirs, rtol=1e-5)
+    assert_same_weights(ours, theirs)
 
 
 @pytest.mark.parametrize("max_fun", [1, 7, 20])
