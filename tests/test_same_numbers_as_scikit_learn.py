@@ -11,6 +11,7 @@ from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.neural_network import MLPClassifier
 
 from skmlp import MLPDigitClassifier
+from skmlp.engine.parameters import PART_SIZE
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -314,3 +315,13 @@ def test_fitted_attributes_of_scikit_learn_are_there(solver, target_type, early_
             # scikit-learn's early stopping holds out another number of samples.
             continue
         assert our == their, name
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_networks_larger_than_a_part_of_the_cache(solver):
+    theirs, ours, _ = fit_both(
+        "multiclass", solver=solver, hidden_layer_sizes=(400, 400), alpha=10.0, max_iter=3
+    )
+    assert sum(coef.size for coef in ours.coefs_) > PART_SIZE
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=RTOL)
+    assert_same_weights(ours, theirs)
