@@ -621,8 +621,8 @@ class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseE
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import MLPDigitClassifier
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier((32, 16), learning_rate_init=0.01, input_scale=1 / 16).fit(X, y)
-        >>> mlp.hidden_activations(X).shape
+        >>> mlp = MLPDigitClassifier((32, 16), learning_rate_init=0.01, input_scale=1 / 16, random_state=0)
+        >>> mlp.fit(X, y).hidden_activations(X).shape
         (1797, 16)
         """
         batches, network = self._prediction(X)

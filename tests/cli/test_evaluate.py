@@ -173,6 +173,8 @@ class TestBadModel:
 
     def test_multilabel(self, fails, tmp_path):
         X = np.eye(8)
-        model = MLPDigitClassifier((4,), solver="lbfgs").fit(X, np.eye(8)[:, :3].astype(int))
+        model = MLPDigitClassifier((4,), solver="lbfgs", random_state=0).fit(
+            X, np.eye(8)[:, :3].astype(int)
+        )
         save_model(model, tmp_path / "model")
         assert "the model is multilabel" in fails(4, "evaluate", tmp_path / "model")
