@@ -1,205 +1,132 @@
-"""Seconds per epoch of skmlp, scikit-learn's MLPClassifier, and the matrix products alone.
+"""Seconds per epoch of training: skmlp, its peers, and the matrix products alone.
 
-    python benchmarks/train.py --rounds 3 --epochs 3 --hidden 128,128
+    python benchmarks/train.py --rounds 5 --epochs 3 --hidden 128,128
 
-The peers train in turn, in one process, with the same seed and so the same initial weights and
-batches; each round begins with another peer. The data are MNIST, in $SKMLP_MNIST or in shared/mnist
-beside the checkout, and else noise of the same shape. Run it on a machine that does nothing else.
+Every peer that is installed trains the same network on the same samples: the same sizes of layers and
+batches, optimizer, learning rate and type of numbers, new batches every epoch. Each sits in a process
+of its own, and they train in turn; each round begins with another one. Run it on a machine that does
+nothing else.
 """
 
 import argparse
-import os
-import platform
-import statistics
-import sys
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
+from statistics import median
 from time import perf_counter
 
-import numpy as np
-import sklearn
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
-from threadpoolctl import threadpool_info
+from data import load_data
+from peers import PEERS, Recipe, chosen_keys, make_peer
+from report import describe_machine, middle, print_table, ratio, spread
+from workers import Crew
 
-import skmlp
-
-BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "mnist"
-PIXEL_SCALE = np.float32(1 / 255)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What every peer trains, and on what; the data are float32 from 0 to 1."""
-
-    X: np.ndarray
-    y: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
-    hidden: tuple[int, ...]
-    batch_size: int
-    epochs: int
+READING = """\
+s/epoch: the time of `fit` divided by its epochs. / products: that time as a multiple of the matrix products alone.
+skmlp-... / peer: 0.75 says that skmlp takes 0.75 of the peer's time. start-up: what the first fit takes beyond an epoch
+(compiling, loading kernels), without imports. skmlp and scikit-learn also compute the L2 penalty, alpha=1e-4, which
+is their default; the others train without one."""
+HEADER = [
+    "peer",
+    "",
+    "s/epoch, median",
+    "fastest to slowest",
+    "/ products",
+    "skmlp-numpy / peer",
+    "skmlp-numba / peer",
+    "test accuracy",
+    "start-up, s",
+]
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A name, and a function that trains once: Task -> seconds per epoch, test accuracy or None."""
+class Trainer:
+    """A peer and its data, in a worker."""
 
-    name: str
-    train: Callable
+    def __init__(self, key, recipe, rows):
+        self._peer = make_peer(key, recipe)
+        data = load_data(rows)
+        self._X, self._y = self._peer.as_input(data.X), data.y
+        self._X_test, self._y_test = self._peer.as_input(data.X_test), data.y_test
 
-
-def estimator_peer(name, estimator_class, dtype):
-    """Make a peer of a class with the parameters of MLPClassifier, on data of a type."""
-
-    def train(task):
-        X, X_test = task.X.astype(dtype, copy=False), task.X_test.astype(dtype, copy=False)
-        estimator = estimator_class(
-            task.hidden, batch_size=task.batch_size, max_iter=task.epochs, random_state=0
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            start = perf_counter()
-            estimator.fit(X, task.y)
-            seconds = perf_counter() - start
-        return seconds / estimator.n_iter_, estimator.score(X_test, task.y_test)
-
-    return Peer(name, train)
-
-
-def products_peer(name, dtype):
-    """Make a peer that only multiplies: the three products of each layer and batch, into buffers."""
-
-    def train(task):
-        sizes = (task.X.shape[1], *task.hidden, len(np.unique(task.y)))
-        n_full, n_last = divmod(len(task.X), task.batch_size)
-        full = step_of_products(sizes, task.batch_size, dtype)
-        last = step_of_products(sizes, n_last, dtype)
+    def seconds_per_epoch(self, epochs):
         start = perf_counter()
-        for _ in range(task.epochs):
-            for _ in range(n_full):
-                full()
-            if n_last:
-                last()
-        return (perf_counter() - start) / task.epochs, None
+        self._peer.fit(self._X, self._y, epochs)
+        return (perf_counter() - start) / epochs
 
-    return Peer(name, train)
-
-
-def step_of_products(sizes, batch_size, dtype):
-    """Give a function that computes the products of one training step."""
-    rng = np.random.default_rng(0)
-
-    def matrix(*shape):
-        return rng.standard_normal(shape).astype(dtype)
-
-    # Feature-major: activations (units, batch), weights (out, in).
-    activations = [matrix(size, batch_size) for size in sizes]
-    deltas = [matrix(size, batch_size) for size in sizes]
-    weights = [matrix(fan_out, fan_in) for fan_in, fan_out in pairwise(sizes)]
-    gradients = [np.empty_like(weight) for weight in weights]
-
-    def step():
-        for i, weight in enumerate(weights):
-            np.dot(weight, activations[i], out=activations[i + 1])
-        for i in reversed(range(len(weights))):
-            np.dot(deltas[i + 1], activations[i].T, out=gradients[i])
-            if i > 0:
-                np.dot(weights[i].T, deltas[i + 1], out=deltas[i])
-
-    return step
-
-
-PEERS = (
-    products_peer("the matrix products alone, float32", np.float32),
-    estimator_peer("skmlp, float32", skmlp.MLPDigitClassifier, np.float32),
-    estimator_peer("scikit-learn, float32", MLPClassifier, np.float32),
-    products_peer("the matrix products alone, float64", np.float64),
-    estimator_peer("skmlp, float64", skmlp.MLPDigitClassifier, np.float64),
-    estimator_peer("scikit-learn, float64", MLPClassifier, np.float64),
-)
-UNIT = "skmlp, float32"
-
-
-def load_data():
-    """Give MNIST where it is there, else noise of the same shape, with a name for it."""
-    directory = Path(os.environ.get("SKMLP_MNIST", BESIDE_THE_CHECKOUT))
-    if directory.is_dir():
-        X, y = skmlp.load_mnist(directory, return_X_y=True)
-        X_test, y_test = skmlp.load_mnist(directory, subset="test", return_X_y=True)
-        return "MNIST", (X * PIXEL_SCALE, y, X_test * PIXEL_SCALE, y_test)
-    rng = np.random.default_rng(0)
-    prototypes = rng.random((10, 784), dtype=np.float32)
-    y, y_test = rng.integers(0, 10, 60_000), rng.integers(0, 10, 10_000)
-    X, X_test = (
-        (prototypes[labels] + rng.random((len(labels), 784), dtype=np.float32)) / 2
-        for labels in (y, y_test)
-    )
-    return "noise of MNIST's shape", (X, y, X_test, y_test)
-
-
-def measure(task, peers, rounds):
-    """Train each peer once a round; give the seconds and the last accuracy of each."""
-    seconds = {peer.name: [] for peer in peers}
-    accuracy = {}
-    for number in range(rounds):
-        first = number % len(peers)
-        for peer in peers[first:] + peers[:first]:
-            taken, accuracy[peer.name] = peer.train(task)
-            seconds[peer.name].append(taken)
-            print(f"round {number + 1}: {peer.name}: {taken:.3f} s", file=sys.stderr)
-    return seconds, accuracy
-
-
-def print_table(seconds, accuracy):
-    """Print the medians, what lies around them, and how they compare."""
-    unit = statistics.median(seconds[UNIT])
-    print("| | s/epoch, median | fastest to slowest | ratio | test accuracy |")
-    print("|---|---|---|---|---|")
-    for name, taken in seconds.items():
-        median = statistics.median(taken)
-        score = "" if accuracy[name] is None else f"{100 * accuracy[name]:.2f} %"
-        spread = f"{min(taken):.3f} to {max(taken):.3f}"
-        print(f"| {name} | {median:.3f} | {spread} | {median / unit:.2f} | {score} |")
-
-
-def describe_machine():
-    """Tell what was measured on, and with which versions."""
-    blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    libraries = {
-        f"{p['internal_api']} {p['version']}, {p.get('architecture')}, {p['num_threads']} threads"
-        for p in blas
-    }
-    return (
-        f"{os.cpu_count()} cores, {'; '.join(sorted(libraries))}\n"
-        f"Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"scikit-learn {sklearn.__version__}, skmlp {skmlp.__version__}"
-    )
+    def accuracy(self):
+        return self._peer.score(self._X_test, self._y_test)
 
 
 def main():
     """Measure and print."""
+    arguments = parse_arguments()
+    recipe = Recipe(
+        arguments.hidden,
+        arguments.batch_size,
+        arguments.solver,
+        arguments.dtype,
+        arguments.dropout,
+        arguments.batch_norm,
+    )
+    with Crew() as crew:
+        for key in arguments.only:
+            reason = PEERS[key].reason_to_skip(recipe)
+            if reason:
+                crew.leave_out(key, reason)
+            else:
+                environment = PEERS[key].environment
+                crew.start(key, Trainer, key, recipe, arguments.rows, environment=environment)
+        first = {key: crew.ask(key, "seconds_per_epoch", 1) for key in crew.names}
+        seconds = crew.rounds(arguments.rounds, "seconds_per_epoch", arguments.epochs)
+        accuracy = {key: crew.ask(key, "accuracy") for key in crew.names}
+    print_report(arguments, recipe, first, seconds, accuracy, crew.left_out)
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3, metavar="N")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--epochs", type=int, default=3, metavar="N")
-    parser.add_argument("--hidden", default="128,128", metavar="SIZES")
+    parser.add_argument("--hidden", type=sizes, default=(128, 128), metavar="SIZES")
     parser.add_argument("--batch-size", type=int, default=128, metavar="N")
-    arguments = parser.parse_args()
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument("--solver", choices=["adam", "sgd"], default="adam")
+    parser.add_argument("--dropout", type=float, default=0.0, metavar="RATE")
+    parser.add_argument("--batch-norm", action="store_true")
+    parser.add_argument("--rows", type=int, metavar="N", help="train on the first N samples only")
+    parser.add_argument("--only", type=chosen_keys, default=list(PEERS), metavar="NAME,NAME")
+    return parser.parse_args()
 
-    name, data = load_data()
-    hidden = tuple(int(size) for size in arguments.hidden.split(","))
-    task = Task(*data, hidden, arguments.batch_size, arguments.epochs)
+
+def sizes(text):
+    return tuple(int(size) for size in text.split(",") if size)
+
+
+def print_report(arguments, recipe, first, seconds, accuracy, left_out):
+    """Print what was measured, the table, and who was left out."""
+    data = load_data(arguments.rows)
+    extras = f" with {' and '.join(sorted(recipe.extras))}" if recipe.extras else ""
     print(
-        f"{name}, {len(task.X)} x {task.X.shape[1]}, hidden layers {arguments.hidden}, batches of "
-        f"{task.batch_size}, Adam; {arguments.rounds} rounds of {task.epochs} epochs\n"
-        f"{describe_machine()}\n"
+        f"{describe_machine()}\n\n{data.name}, {data.X.shape[0]} x {data.X.shape[1]}, "
+        f"hidden layers {recipe.hidden}{extras}, batches of {recipe.batch_size}, {recipe.solver}, "
+        f"{recipe.dtype}; {arguments.rounds} rounds of {arguments.epochs} epochs.\n\n{READING}\n"
     )
-    print_table(*measure(task, PEERS, arguments.rounds))
+    print_table(HEADER, [row(key, first, seconds, accuracy) for key in seconds if seconds[key]])
+    for key, reason in left_out.items():
+        print(f"{key} was left out: {reason}")
+
+
+def row(key, first, seconds, accuracy):
+    taken = seconds[key]
+    score = accuracy.get(key)
+    return [
+        key,
+        PEERS[key].title,
+        middle(taken),
+        spread(taken),
+        ratio(taken, seconds.get("products")),
+        ratio(seconds.get("skmlp-numpy"), taken),
+        ratio(seconds.get("skmlp-numba"), taken),
+        "" if score is None else f"{score:.2%}",
+        f"{max(first[key] - median(taken), 0):.1f}",
+    ]
 
 
 if __name__ == "__main__":

@@ -159,6 +159,7 @@ def describe_state(state):
         "counters": {name: plain_number(getattr(state, name)) for name in COUNTERS},
         "stopped": bool(state.stopped),
         "watched": state.watched,
+        "kernels": state.kernels,
         "plateau": {name: plain_number(value) for name, value in plateau.items()},
         "random_state": plain_random_state(state.random_state),
         "generator": state.generator.bit_generator.state,
@@ -172,7 +173,8 @@ def rebuild_state(described, arrays, layout):
     state = TrainState(own_random_state(described["random_state"]), generator)
     for name, value in described["counters"].items():
         setattr(state, name, own_number(value))
-    state.stopped, state.watched = described["stopped"], described["watched"]
+    for name in ("stopped", "watched", "kernels"):
+        setattr(state, name, described[name])
     plateau = {name: own_number(value) for name, value in described["plateau"].items()}
     state.plateau = Plateau(**plateau)
     for name in ARRAYS:

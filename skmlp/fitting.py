@@ -16,6 +16,7 @@ from skmlp.checkpoints import CheckpointError, fingerprint_of
 from skmlp.engine.batches import Samples
 from skmlp.engine.holdout import stratified_holdout
 from skmlp.engine.initialization import draw_parameters
+from skmlp.engine.kernels import kernels_for
 from skmlp.engine.lbfgs import train_lbfgs
 from skmlp.engine.parameters import Layout, Views
 from skmlp.engine.training import TrainState, prepare, train
@@ -67,6 +68,14 @@ class Trainable:
             raise CheckpointError(
                 f"{path}: these are not the data of the checkpoint: features, labels, weights or validation samples "
                 "differ. Give the very arrays that fit was given."
+            )
+        began_with = self._state.kernels
+        goes_on_with = kernels_for(0, began_with)
+        if goes_on_with != began_with:
+            warnings.warn(
+                f"{path}: the training began with the kernels of {began_with} and goes on with those of {goes_on_with}: "
+                "the results will be equal to rounding, not to the last bit.",
+                stacklevel=4,
             )
         self._run(data, self._begin_callbacks(data))
 
@@ -254,6 +263,7 @@ class Trainable:
         samples, validation = data.samples, data.validation
         if plan.stop_on_validation and validation is None:
             samples, validation = self._hold_out(samples, data.encoding)
+        state.kernels = kernels_for(plan.layout.n_weights * len(samples), state.kernels)
         prepare(plan, state, len(samples))
         problem = plan.problem(state, samples, validation)
         theta, statistics = state.predicting()

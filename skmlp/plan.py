@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from skmlp.engine.activations import ACTIVATIONS
 from skmlp.engine.batches import Batches
 from skmlp.engine.initialization import INITIALIZERS, scikit_learn
+from skmlp.engine.kernels import load_kernels
 from skmlp.engine.losses import LOSSES
 from skmlp.engine.network import Design
 from skmlp.engine.objective import Objective
@@ -147,6 +148,7 @@ class Plan:
                 theta,
                 state.statistics,
                 state.generator,
+                load_kernels(state.kernels),
             ),
             batches=Batches(samples, self._clipped_batch_size(len(samples)), theta.dtype),
             validation=None

@@ -30,7 +30,7 @@ ENGINE = [
     "range_test",
     "lbfgs",
 ]
-ENGINE_STANDS_ON = {"numpy", "scipy", "threadpoolctl"}
+ENGINE_STANDS_ON = {"numpy", "scipy", "numba"}
 # Rooms that could live in a package of their own. `skmlp.atomic`, how a file is replaced, imports
 # nothing of skmlp and serves all who write files.
 ROOMS = {

@@ -16,6 +16,9 @@ def draw_parameters(layout, draws, random_state, dtype):
         draw(weights, biases, random_state)
     for gains in views.gains:
         gains[...] = 1
+    if layout.batch_norm:
+        for biases in views.biases[:-1]:
+            biases[...] = 0  # the shifts stand in their place
     return flat
 
 

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from skmlp.engine.kernels import numpy_kernels
+from skmlp.engine.products import multiply
+
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
 N_RANDOM_VALUES = 2**16
@@ -32,92 +35,94 @@ class Step(NamedTuple):
 
 
 class Dense:
-    """A fully connected layer.
+    """The product of a fully connected layer; the biases are added by the layer that follows.
 
     Parameters
     ----------
     weights : ndarray of shape (fan_out, fan_in)
-    biases : ndarray of shape (fan_out,)
-    weights_gradient, biases_gradient : ndarray, default=None
+    weights_gradient : ndarray of shape (fan_out, fan_in), default=None
         Where `backward` writes; None for a layer that only predicts.
     is_first : bool, default=False
         Whether nobody needs the gradient by x.
     """
 
-    def __init__(
-        self, weights, biases, weights_gradient=None, biases_gradient=None, is_first=False
-    ):
+    def __init__(self, weights, weights_gradient=None, is_first=False):
         self.weights = weights
-        self.biases = biases[:, np.newaxis]
         self.weights_gradient = weights_gradient
-        self.biases_gradient = biases_gradient
         self.is_first = is_first
 
     def allocate(self, batch_size):
         """Make the memory for a batch size."""
         fan_out, fan_in = self.weights.shape
         dtype = self.weights.dtype
-        memory = SimpleNamespace(out=np.empty((fan_out, batch_size), dtype))
-        if self.weights_gradient is not None:
-            memory.ones = np.ones(batch_size, dtype)
-            memory.delta_x = None if self.is_first else np.empty((fan_in, batch_size), dtype)
+        memory = SimpleNamespace(out=np.empty((fan_out, batch_size), dtype), delta_x=None)
+        if self.weights_gradient is not None and not self.is_first:
+            memory.delta_x = np.empty((fan_in, batch_size), dtype)
         return memory
 
     def forward(self, x, memory, step):
-        """Compute z = W x + b."""
+        """Compute z = W x."""
         multiply(self.weights, x, memory.out)
-        memory.out += self.biases
         return memory.out
 
     def backward(self, x, out, delta, memory, step):
-        """Compute dL/dW = delta x', dL/db = delta 1 and dL/dx = W' delta."""
+        """Compute dL/dW = delta x' and dL/dx = W' delta."""
         multiply(delta, x.T, self.weights_gradient)
-        # A product with ones is the fastest sum over the batch.
-        np.dot(delta, memory.ones, out=self.biases_gradient)
         if not self.is_first:
-            np.dot(self.weights.T, delta, out=memory.delta_x)
+            multiply(self.weights.T, delta, memory.delta_x)
         return memory.delta_x
 
 
 class Activate:
-    """An activation function, in place.
+    """Biases and an activation function, in place.
 
     Parameters
     ----------
-    activation : Activation
-    n_units : int
-    dtype : dtype
+    name : str
+        Of the activation.
+    biases : ndarray of shape (units,)
+    biases_gradient : ndarray of shape (units,), default=None
+        Where `backward` writes; None for a layer that only predicts.
+    kernels : module, default=numpy_kernels
     """
 
-    def __init__(self, activation, n_units, dtype):
-        self.activation = activation
-        self.n_units = n_units
-        self.dtype = dtype
+    def __init__(self, name, biases, biases_gradient=None, kernels=numpy_kernels):
+        self.name = name
+        self.biases = biases
+        self.biases_gradient = biases_gradient
+        self.kernels = kernels
 
     def allocate(self, batch_size):
         """Make the memory for a batch size."""
-        return SimpleNamespace(work=np.empty((self.n_units, batch_size), self.dtype))
+        dtype = self.biases.dtype
+        return SimpleNamespace(
+            work=np.empty((len(self.biases), batch_size), dtype), ones=np.ones(batch_size, dtype)
+        )
 
     def forward(self, x, memory, step):
-        """Turn z into a."""
-        self.activation.forward(x, memory.work)
+        """Turn z into a = f(z + b)."""
+        self.kernels.activate(self.name, x, self.biases, memory.work)
         return x
 
     def backward(self, x, out, delta, memory, step):
-        """Turn dL/da into dL/dz."""
-        self.activation.backward(out, delta, memory.work)
+        """Turn dL/da into dL/dz, and compute dL/db."""
+        self.kernels.activate_backward(
+            self.name, delta, out, self.biases_gradient, memory.work, memory.ones
+        )
         return delta
 
 
 class BatchNorm:
-    """Batch normalisation [1]_, with the sample weights in mean and variance.
+    """Batch normalisation [1]_, with the sample weights in mean and variance; its shifts are the biases of what follows.
 
     Parameters
     ----------
-    gains, shifts : ndarray of shape (units,)
+    gains : ndarray of shape (units,)
     running_mean, running_variance : ndarray of shape (units,)
         Changed in place by each training step, used by prediction.
-    gains_gradient, shifts_gradient : ndarray of shape (units,)
+    gains_gradient, shifts_gradient : ndarray of shape (units,), default=None
+        `backward` writes the first and reads the second.
+    kernels : module, default=numpy_kernels
 
     References
     ----------
@@ -126,69 +131,75 @@ class BatchNorm:
     """
 
     def __init__(
-        self, gains, shifts, running_mean, running_variance, gains_gradient, shifts_gradient
+        self,
+        gains,
+        running_mean,
+        running_variance,
+        gains_gradient=None,
+        shifts_gradient=None,
+        kernels=numpy_kernels,
     ):
         self.gains = gains
-        self.shifts = shifts
         self.running_mean = running_mean
         self.running_variance = running_variance
         self.gains_gradient = gains_gradient
         self.shifts_gradient = shifts_gradient
+        self.kernels = kernels
 
     def allocate(self, batch_size):
         """Make the memory for a batch size."""
-        shape, dtype = (len(self.gains), batch_size), self.gains.dtype
+        n_units, dtype = len(self.gains), self.gains.dtype
         return SimpleNamespace(
-            normal=np.empty(shape, dtype),
-            out=np.empty(shape, dtype),
-            work=np.empty(shape, dtype),
+            normal=np.empty((n_units, batch_size), dtype),
+            out=np.empty((n_units, batch_size), dtype),
+            work=np.empty((n_units, batch_size), dtype),
             ones=np.ones(batch_size, dtype),
-            inverse_deviation=np.empty(len(self.gains), dtype),
+            mean=np.empty(n_units, dtype),
+            variance=np.empty(n_units, dtype),
+            inverse_deviation=np.empty(n_units, dtype),
         )
 
     def forward(self, x, memory, step):
-        """Compute gain (x - mean) / sqrt(variance + epsilon) + shift, of the batch or the running ones."""
-        normal = memory.normal
+        """Compute gain (x - mean) / sqrt(variance + epsilon), of the batch or the running ones."""
         if step is None:
-            mean, variance = self.running_mean, self.running_variance
-            np.subtract(x, mean[:, np.newaxis], out=normal)
-        else:
-            # mean = sum(share x), variance = sum(share (x - mean)^2)
-            mean = np.dot(x, step.shares)
-            np.subtract(x, mean[:, np.newaxis], out=normal)
-            np.multiply(normal, normal, out=memory.work)
-            variance = np.dot(memory.work, step.shares)
-            move_average(self.running_mean, mean, BATCH_NORM_MOMENTUM)
-            move_average(self.running_variance, variance, BATCH_NORM_MOMENTUM)
-        memory.inverse_deviation[...] = 1 / np.sqrt(variance + BATCH_NORM_EPSILON)
-        normal *= memory.inverse_deviation[:, np.newaxis]
-        np.multiply(normal, self.gains[:, np.newaxis], out=memory.out)
-        memory.out += self.shifts[:, np.newaxis]
+            scale = self.gains / np.sqrt(self.running_variance + BATCH_NORM_EPSILON)
+            np.subtract(x, self.running_mean[:, np.newaxis], out=memory.out)
+            memory.out *= scale[:, np.newaxis]
+            return memory.out
+        self.kernels.normalise(
+            memory.normal,
+            memory.out,
+            memory.mean,
+            memory.variance,
+            memory.inverse_deviation,
+            x,
+            step.shares,
+            self.gains,
+            BATCH_NORM_EPSILON,
+        )
+        move_average(self.running_mean, memory.mean, BATCH_NORM_MOMENTUM)
+        move_average(self.running_variance, memory.variance, BATCH_NORM_MOMENTUM)
         return memory.out
 
     def backward(self, x, out, delta, memory, step):
-        """Compute the gradients by gain, shift and x.
-
-        With n = (x - mean) / deviation:
-        dL/dgain = sum(delta n), dL/dshift = sum(delta),
-        dL/dx = gain / deviation (delta - share (dL/dshift + n dL/dgain)).
-        """
-        np.multiply(delta, memory.normal, out=memory.work)
-        np.dot(memory.work, memory.ones, out=self.gains_gradient)
-        np.dot(delta, memory.ones, out=self.shifts_gradient)
-        np.multiply(memory.normal, self.gains_gradient[:, np.newaxis], out=memory.work)
-        memory.work += self.shifts_gradient[:, np.newaxis]
-        memory.work *= step.shares
-        delta -= memory.work
-        delta *= (self.gains * memory.inverse_deviation)[:, np.newaxis]
+        """Compute the gradients by gain and x."""
+        self.kernels.normalise_backward(
+            delta,
+            self.gains_gradient,
+            self.shifts_gradient,
+            memory.normal,
+            self.gains,
+            memory.inverse_deviation,
+            step.shares,
+            memory.work,
+            memory.ones,
+        )
         return delta
 
-    def fold_into(self, dense):
-        """Give the weights and biases of the one dense layer that predicts like `dense` and this layer together."""
+    def fold_into(self, weights, shifts):
+        """Give weights and biases of one dense layer that predicts like `weights`, this layer and `shifts` together."""
         scale = self.gains / np.sqrt(self.running_variance + BATCH_NORM_EPSILON)
-        weights = dense.weights * scale[:, np.newaxis]
-        biases = (dense.biases[:, 0] - self.running_mean) * scale + self.shifts
-        return weights, biases
+        return weights * scale[:, np.newaxis], shifts - self.running_mean * scale
 
 
 class Dropout:
@@ -200,6 +211,9 @@ class Dropout:
         Probability to drop, kept to a multiple of 2^-16 below one.
     n_units : int
     dtype : dtype
+    kernels : module, default=numpy_kernels
+    order : {"C", "F"}, default="C"
+        Of x in memory.
 
     References
     ----------
@@ -207,16 +221,20 @@ class Dropout:
        networks from overfitting", JMLR 15, 2014.
     """
 
-    def __init__(self, rate, n_units, dtype):
+    def __init__(self, rate, n_units, dtype, kernels=numpy_kernels, order="C"):
         self.threshold = min(round(rate * N_RANDOM_VALUES), N_RANDOM_VALUES - 1)
         self.scale = N_RANDOM_VALUES / (N_RANDOM_VALUES - self.threshold)
         self.n_units = n_units
         self.dtype = dtype
+        self.kernels = kernels
+        self.order = order
 
     def allocate(self, batch_size):
         """Make the memory for a batch size."""
         shape = (self.n_units, batch_size)
-        return SimpleNamespace(out=np.empty(shape, self.dtype), kept=np.empty(shape, bool))
+        return SimpleNamespace(
+            out=np.empty(shape, self.dtype, self.order), kept=np.empty(shape, bool, self.order)
+        )
 
     def forward(self, x, memory, step):
         """Compute out = kept x / (1 - rate)."""
@@ -224,33 +242,23 @@ class Dropout:
             return x
         if issparse(x):
             x = x.copy()
-            x.data *= self._draw(x.data.shape, step.generator) * self.dtype.type(self.scale)
+            kept = self._random_bits(x.data.shape, step.generator) >= self.threshold
+            x.data *= kept * self.dtype.type(self.scale)
             return x
-        self._draw(memory.kept.shape, step.generator, out=memory.kept)
-        np.multiply(x, memory.kept, out=memory.out)
-        memory.out *= self.scale
+        bits = self._random_bits(memory.kept.shape, step.generator)
+        self.kernels.drop(memory.out, memory.kept, x, bits, self.threshold, self.scale)
         return memory.out
 
     def backward(self, x, out, delta, memory, step):
         """Compute dL/dx = kept dL/dout / (1 - rate)."""
-        delta *= memory.kept
-        delta *= self.scale
+        self.kernels.drop_backward(delta, memory.kept, self.scale)
         return delta
 
-    def _draw(self, shape, generator, out=None):
+    def _random_bits(self, shape, generator):
         # Sixteen raw bits a value cost a sixth of a random float.
         size = int(np.prod(shape))
         values = generator.bit_generator.random_raw(-(-size // 4)).view(np.uint16)[:size]
-        return np.greater_equal(values.reshape(shape), self.threshold, out=out)
-
-
-def multiply(left, right, out):
-    """Compute ``left @ right`` into `out`, where `right` may be sparse."""
-    if issparse(right):
-        # SciPy multiplies sparse by dense, not dense by sparse.
-        out[...] = (right.T @ left.T).T
-    else:
-        np.dot(left, right, out=out)
+        return values.reshape(shape, order=self.order)
 
 
 def move_average(average, value, momentum):

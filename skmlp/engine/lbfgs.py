@@ -4,7 +4,6 @@ from time import perf_counter
 
 import numpy as np
 from scipy.optimize import minimize
-from threadpoolctl import ThreadpoolController
 
 from skmlp.engine.training import EpochReport, NonFiniteLossError
 
@@ -40,7 +39,7 @@ def train_lbfgs(problem, state, *, tolerance, max_iterations, max_evaluations, o
     (batch,) = problem.batches
     theta_before = state.theta.copy()
     iteration = Iteration(problem, state, batch, on_iteration)
-    with one_thread_for_scipy(), np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         result = minimize(
             iteration.evaluate,
             state.theta.astype(np.float64),
@@ -103,14 +102,3 @@ class Iteration:
         self.start = now
         if self.on_iteration(report):
             raise StopIteration
-
-
-def one_thread_for_scipy():
-    """Hold the BLAS that SciPy brings to one thread, and leave NumPy's alone.
-
-    Each wheel carries its own OpenBLAS with its own pool of threads, whose idle members spin. The optimizer's vector
-    operations between our products would make the two pools fight for the cores.
-    """
-    controller = ThreadpoolController()
-    own = [lib["filepath"] for lib in controller.info() if "scipy.libs" in lib["filepath"]]
-    return controller.select(filepath=own).limit(limits=1)

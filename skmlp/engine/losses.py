@@ -14,6 +14,8 @@ References
 import numpy as np
 from scipy.special import expit, log_expit
 
+from skmlp.engine.kernels import numpy_kernels
+
 
 class SoftmaxCrossEntropy:
     """Cross-entropy of softmax probabilities; targets are class indices of shape (batch,)."""
@@ -21,36 +23,11 @@ class SoftmaxCrossEntropy:
     out_activation = "softmax"
 
     @staticmethod
-    def differentiate(logits, targets, weights, total_weight, smoothing=0.0):
+    def differentiate(
+        logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels
+    ):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, y being one-hot or smoothed."""
-        batch_size = len(targets)
-        target_positions = targets * batch_size
-        target_positions += np.arange(batch_size)
-        flat = logits.reshape(-1)
-
-        logits -= logits.max(axis=0)
-        target_logits = flat.take(target_positions)
-        hits = target_logits == 0  # the largest logit is now zero
-        if smoothing:
-            mean_logits = logits.mean(axis=0)
-            target_logits += smoothing * (mean_logits - target_logits)
-        np.exp(logits, out=logits)
-        normalisers = np.add.reduce(logits, axis=0)
-        # -log p = log(sum(exp(z))) - z[target], or the smoothed mean of these over the classes
-        losses = np.log(normalisers)
-        losses -= target_logits
-
-        normalisers *= total_weight
-        if weights is not None:
-            losses *= weights
-            hits = weights[hits]
-            logits *= weights
-        logits /= normalisers
-        shares = (1 if weights is None else weights) / total_weight
-        flat[target_positions] -= (1 - smoothing) * shares
-        if smoothing:
-            logits -= shares * (smoothing / len(logits))
-        return float(losses.sum()), float(hits.sum())
+        return kernels.softmax_cross_entropy(logits, targets, weights, total_weight, smoothing)
 
     @staticmethod
     def probabilities(logits):
@@ -74,7 +51,9 @@ class LogisticCrossEntropy:
     out_activation = "logistic"
 
     @staticmethod
-    def differentiate(logits, targets, weights, total_weight, smoothing=0.0):
+    def differentiate(
+        logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels
+    ):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight."""
         hits = ((logits > 0) == targets).all(axis=0)
         if smoothing:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from skmlp.engine.activations import ACTIVATIONS
+from skmlp.engine.kernels import numpy_kernels
 from skmlp.engine.layers import Activate, BatchNorm, Dense, Dropout
 
 
@@ -24,7 +24,9 @@ class Design:
     input_dropout: float = 0.0
 
 
-def build_training_network(layout, parameters, gradient, statistics, design):
+def build_training_network(
+    layout, parameters, gradient, statistics, design, kernels=numpy_kernels
+):
     """Make a network whose layers are bound to views of flat vectors.
 
     Parameters
@@ -35,6 +37,7 @@ def build_training_network(layout, parameters, gradient, statistics, design):
     statistics : ndarray
         Running means and variances of the batch normalisation, as `Layout.statistics_views` sees them.
     design : Design
+    kernels : module, default=numpy_kernels
 
     Returns
     -------
@@ -43,22 +46,30 @@ def build_training_network(layout, parameters, gradient, statistics, design):
     dtype = parameters.dtype
     views, gradients = layout.views(parameters), layout.views(gradient)
     means, variances = layout.statistics_views(statistics) if layout.batch_norm else ([], [])
+    n_hidden = len(layout.hidden_sizes)
     layers = []
     if design.input_dropout:
-        layers.append(Dropout(design.input_dropout, layout.layer_sizes[0], dtype))
-    for i in range(len(views.weights)):
-        own_gradients = gradients.weights[i], gradients.biases[i]
-        layers.append(Dense(views.weights[i], views.biases[i], *own_gradients, is_first=i == 0))
-        if i == len(layout.hidden_sizes):
-            break
-        if layout.batch_norm:
-            normalised = (views.gains, views.shifts, means, variances)
-            normalised += (gradients.gains, gradients.shifts)
-            layers.append(BatchNorm(*(part[i] for part in normalised)))
+        n_features = layout.layer_sizes[0]
+        # A batch is gathered row by row.
+        layers.append(Dropout(design.input_dropout, n_features, dtype, kernels, order="F"))
+    for i in range(n_hidden):
         n_units = layout.hidden_sizes[i]
-        layers.append(Activate(ACTIVATIONS[design.activations[i]], n_units, dtype))
+        layers.append(Dense(views.weights[i], gradients.weights[i], is_first=i == 0))
+        biases = views.biases[i], gradients.biases[i]
+        if layout.batch_norm:
+            biases = views.shifts[i], gradients.shifts[i]
+            # The mean takes any bias away again, so that it has no gradient.
+            gradients.biases[i][...] = 0
+            layers.append(
+                BatchNorm(
+                    views.gains[i], means[i], variances[i], gradients.gains[i], biases[1], kernels
+                )
+            )
+        layers.append(Activate(design.activations[i], *biases, kernels))
         if design.dropout[i]:
-            layers.append(Dropout(design.dropout[i], n_units, dtype))
+            layers.append(Dropout(design.dropout[i], n_units, dtype, kernels))
+    layers.append(Dense(views.weights[-1], gradients.weights[-1], is_first=n_hidden == 0))
+    layers.append(Activate("identity", views.biases[-1], gradients.biases[-1], kernels))
     return Network(layers)
 
 
@@ -73,10 +84,8 @@ def build_prediction_network(weights, biases, activations):
         Names of the activations of the hidden layers.
     """
     layers = []
-    for i, (matrix, vector) in enumerate(zip(weights, biases, strict=True)):
-        layers.append(Dense(matrix, vector, is_first=i == 0))
-        if i < len(activations):
-            layers.append(Activate(ACTIVATIONS[activations[i]], len(vector), matrix.dtype))
+    for name, matrix, vector in zip((*activations, "identity"), weights, biases, strict=True):
+        layers += [Dense(matrix), Activate(name, vector)]
     return Network(layers)
 
 
@@ -161,8 +170,8 @@ def folded(layout, parts, statistics):
     means, variances = layout.statistics_views(statistics)
     weights, biases = [], []
     for i in range(len(layout.hidden_sizes)):
-        dense = Dense(parts.weights[i], parts.biases[i])
-        norm = BatchNorm(parts.gains[i], parts.shifts[i], means[i], variances[i], None, None)
-        for together, own in zip((weights, biases), norm.fold_into(dense), strict=True):
+        norm = BatchNorm(parts.gains[i], means[i], variances[i])
+        folded_parts = norm.fold_into(parts.weights[i], parts.shifts[i])
+        for together, own in zip((weights, biases), folded_parts, strict=True):
             together.append(own)
     return weights + parts.weights[-1:], biases + parts.biases[-1:]

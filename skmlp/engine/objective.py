@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skmlp.engine.kernels import numpy_kernels
 from skmlp.engine.layers import Step
 from skmlp.engine.network import build_training_network
-from skmlp.engine.parameters import PART_SIZE, cache_sized_parts
 
 
 class Evaluation(NamedTuple):
@@ -15,7 +15,7 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     loss : float
-        Mean loss of the batch with the L2 penalty.
+        Mean loss of the batch; with the L2 penalty where it is asked for.
     gradient : ndarray of shape (n_parameters,)
         Of `loss`; a buffer that the next evaluation overwrites and that the caller may overwrite.
     weight : float
@@ -48,46 +48,55 @@ class Objective:
         Running means and variances of batch normalisation, changed in place by each evaluation.
     generator : Generator
         Draws the dropout.
+    kernels : module, default=numpy_kernels
     """
 
-    def __init__(self, layout, design, loss, alpha, label_smoothing, theta, statistics, generator):
+    def __init__(
+        self,
+        layout,
+        design,
+        loss,
+        alpha,
+        label_smoothing,
+        theta,
+        statistics,
+        generator,
+        kernels=numpy_kernels,
+    ):
         self.theta = theta
         self.statistics = statistics
         self.loss = loss
         self.alpha = alpha
         self.label_smoothing = label_smoothing
         self.generator = generator
+        self.kernels = kernels
+        self._n_weights = layout.n_weights
         self._gradient = np.empty_like(theta)
-        self._weights = theta[: layout.n_weights]
-        self._weights_gradient = self._gradient[: layout.n_weights]
-        self._penalty_work = np.empty_like(self._weights[:PART_SIZE])
-        self.network = build_training_network(layout, theta, self._gradient, statistics, design)
+        self.network = build_training_network(
+            layout, theta, self._gradient, statistics, design, kernels
+        )
 
     def __call__(self, theta, batch):
         """Evaluate the objective on a batch at `theta`."""
         if theta is not self.theta:
             self.theta[...] = theta
+        evaluation = self.without_penalty(batch)
+        strength = self.alpha / evaluation.weight
+        squares = self.kernels.penalise(
+            self.theta, evaluation.gradient, self._n_weights, strength, decay=1.0
+        )
+        return evaluation._replace(loss=evaluation.loss + strength / 2 * squares)
+
+    def without_penalty(self, batch):
+        """Evaluate the objective at the parameters as they are, but for the penalty, which an optimizer adds itself."""
         weight = batch.total_weight
         step = Step(self._shares(batch, weight), self.generator)
         logits = self.network.forward(batch.x, step)
         loss_sum, hits = self.loss.differentiate(
-            logits, batch.targets, batch.weights, weight, self.label_smoothing
+            logits, batch.targets, batch.weights, weight, self.label_smoothing, self.kernels
         )
         self.network.backward(logits, step)
-
-        squares = self._add_penalty_gradient(self.alpha / weight)
-        loss = (loss_sum + self.alpha / 2 * squares) / weight
-        return Evaluation(loss, self._gradient, weight, hits)
-
-    def _add_penalty_gradient(self, strength):
-        """Add d/dW [strength / 2 * sum(W**2)] = strength W to the gradient; give sum(W**2)."""
-        squares = 0.0
-        for part in cache_sized_parts(len(self._weights)):
-            weights, work = self._weights[part], self._penalty_work[: len(self._weights[part])]
-            np.multiply(weights, strength, out=work)
-            self._weights_gradient[part] += work
-            squares += float(np.dot(weights, weights))
-        return squares
+        return Evaluation(loss_sum / weight, self._gradient, weight, hits)
 
     def validate(self, batches):
         """Mean loss, without penalty and smoothing, and accuracy over all batches, as in prediction."""
@@ -96,7 +105,7 @@ class Objective:
         for batch in batches:
             logits = self.network.forward(batch.x)
             batch_loss, batch_hits = self.loss.differentiate(
-                logits, batch.targets, batch.weights, total_weight
+                logits, batch.targets, batch.weights, total_weight, kernels=self.kernels
             )
             loss += batch_loss
             hits += batch_hits

@@ -1,13 +1,34 @@
 """First-order optimizers: one step on flat arrays.
 
-`step(theta, gradient, rate, slots, t, work)` moves `theta` in place and overwrites `gradient` and `work`. `slots` are
-the arrays of the optimizer's memory, by name, which begin as zeros; `t` counts the steps from 1.
+`step(theta, gradient, rate, slots, t, work, shrinkage, kernels)` moves `theta` in place, overwrites `gradient` and
+`work`, and gives the sum of the squared weights from before. `slots` are the arrays of the optimizer's memory, by name,
+which begin as zeros; `t` counts the steps from 1.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
+
+from skmlp.engine.kernels import numpy_kernels
+
+
+class Shrinkage(NamedTuple):
+    """What pulls the weights to zero, on the way of a step: the other parameters it leaves alone.
+
+    Attributes
+    ----------
+    n_weights : int
+        How many parameters, the first ones, are weights.
+    penalty : float
+        The gradient grows by penalty times the weights.
+    decay : float
+        The weights shrink by this factor.
+    """
+
+    n_weights: int = 0
+    penalty: float = 0.0
+    decay: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -24,18 +45,12 @@ class SGD:
     nesterov: bool = True
     slot_names: ClassVar = ("velocity",)
 
-    def step(self, theta, gradient, rate, slots, t, work):
+    def step(
+        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+    ):
         """Apply v = momentum v - rate g; theta += v, or momentum v - rate g with Nesterov's momentum."""
-        velocity = slots["velocity"]
-        gradient *= -rate
-        velocity *= self.momentum
-        velocity += gradient
-        if self.nesterov:
-            np.multiply(velocity, self.momentum, out=work)
-            gradient += work
-            theta += gradient
-        else:
-            theta += velocity
+        scalars = rate, self.momentum, self.nesterov
+        return kernels.sgd(theta, gradient, slots["velocity"], *shrinkage, scalars)
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,9 @@ class Adam:
     epsilon: float = 1e-8
     slot_names: ClassVar = ("first_moment", "second_moment")
 
-    def step(self, theta, gradient, rate, slots, t, work):
+    def step(
+        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+    ):
         """Apply the textbook's recursion with both of its corrections folded into two scalars.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
@@ -60,21 +77,16 @@ class Adam:
 
         The slots hold m / (1 - b1) and v / (1 - b2), which saves two passes over memory.
         """
-        first_moment, second_moment = slots["first_moment"], slots["second_moment"]
         root = np.sqrt(1 - self.beta_2)
         correction = np.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-
-        first_moment *= self.beta_1
-        first_moment += gradient
-        np.multiply(gradient, gradient, out=gradient)
-        second_moment *= self.beta_2
-        second_moment += gradient
-
-        np.sqrt(second_moment, out=gradient)
-        gradient += float(self.epsilon / root)
-        np.divide(first_moment, gradient, out=gradient)
-        gradient *= float(rate * correction * (1 - self.beta_1) / root)
-        theta -= gradient
+        scalars = (
+            self.beta_1,
+            self.beta_2,
+            float(rate * correction * (1 - self.beta_1) / root),
+            float(self.epsilon / root),
+        )
+        slots = slots["first_moment"], slots["second_moment"]
+        return kernels.adam(theta, gradient, *slots, *shrinkage, scalars)
 
 
 @dataclass(frozen=True)
@@ -91,32 +103,27 @@ class NAdam:
     epsilon: float = 1e-8
     slot_names: ClassVar = ("first_moment", "second_moment")
 
-    def step(self, theta, gradient, rate, slots, t, work):
-        """Apply the paper's recursion.
+    def step(
+        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+    ):
+        """Apply the paper's recursion, with slots and corrections like Adam's.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         m' = b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t);  v' = v / (1 - b2^t)
         theta -= rate m' / (sqrt(v') + epsilon)
         """
-        first_moment, second_moment = slots["first_moment"], slots["second_moment"]
         b1, b2 = self.beta_1, self.beta_2
-        np.multiply(gradient, 1 - b1, out=work)
-        first_moment *= b1
-        first_moment += work
-        work /= 1 - b1**t
-        np.multiply(gradient, gradient, out=gradient)
-        gradient *= 1 - b2
-        second_moment *= b2
-        second_moment += gradient
-
-        np.multiply(first_moment, b1 / (1 - b1 ** (t + 1)), out=gradient)
-        work += gradient
-        np.multiply(second_moment, 1 / (1 - b2**t), out=gradient)
-        np.sqrt(gradient, out=gradient)
-        gradient += self.epsilon
-        work /= gradient
-        work *= rate
-        theta -= work
+        root = np.sqrt(1 - b2)
+        scale = rate * np.sqrt(1 - b2**t) * (1 - b1) / root
+        scalars = (
+            b1,
+            b2,
+            float(scale * b1 / (1 - b1 ** (t + 1))),
+            float(scale / (1 - b1**t)),
+            float(self.epsilon * np.sqrt(1 - b2**t) / root),
+        )
+        slots = slots["first_moment"], slots["second_moment"]
+        return kernels.nadam(theta, gradient, *slots, work, *shrinkage, scalars)
 
 
 @dataclass(frozen=True)
@@ -132,24 +139,13 @@ class RMSprop:
     epsilon: float = 1e-8
     slot_names: ClassVar = ("second_moment",)
 
-    def step(self, theta, gradient, rate, slots, t, work):
-        """Apply v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon)."""
-        second_moment = slots["second_moment"]
-        np.multiply(gradient, gradient, out=work)
-        work *= 1 - self.decay
-        second_moment *= self.decay
-        second_moment += work
-        np.sqrt(second_moment, out=work)
-        work += self.epsilon
-        gradient /= work
-        gradient *= rate
-        theta -= gradient
+    def step(
+        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+    ):
+        """Apply v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon).
 
-
-def flush_subnormals(*arrays):
-    """Set numbers too small for full precision to zero: each operation that meets one is many times slower.
-
-    They are common: the weights of a pixel that is never inked have no gradient but the penalty's, and shrink for ever.
-    """
-    for values in arrays:
-        values[np.abs(values) < np.finfo(values.dtype).tiny] = 0
+        The slot holds v / (1 - decay).
+        """
+        root = np.sqrt(1 - self.decay)
+        scalars = self.decay, float(rate / root), float(self.epsilon / root)
+        return kernels.rmsprop(theta, gradient, slots["second_moment"], work, *shrinkage, scalars)

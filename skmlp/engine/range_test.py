@@ -41,5 +41,13 @@ def losses_at_rising_rates(problem, state, rates):
             if not smoothed < DIVERGED * best:
                 break
             losses.append(smoothed)
-            problem.update.apply(state, evaluation.gradient, float(rate), problem.layout, work)
+            # The gradient has its penalty already.
+            problem.update.apply(
+                state,
+                evaluation.gradient,
+                float(rate),
+                problem.layout,
+                work,
+                kernels=problem.objective.kernels,
+            )
     return np.array(losses)

@@ -11,7 +11,6 @@ import numpy as np
 
 from skmlp.engine.batches import Batches, shuffled
 from skmlp.engine.objective import Objective
-from skmlp.engine.optimizers import flush_subnormals
 from skmlp.engine.parameters import Layout
 from skmlp.engine.schedules import Position
 from skmlp.engine.stopping import Plateau
@@ -59,6 +58,8 @@ class TrainState:
         The score of the validation that `plateau` and `best` are about; None for the training loss.
     holdout_seed : int or None
         Decides which samples early stopping holds out, the same ones each time.
+    kernels : str or None
+        The set of kernels that the training began with.
     best : tuple of ndarray or None
         The parameters and statistics of the epoch with the best score, where they are to be restored.
     """
@@ -80,6 +81,7 @@ class TrainState:
     rate_divisor: float = 1.0
     watched: str | None = None
     holdout_seed: int | None = None
+    kernels: str | None = None
     best: tuple | None = None
 
     def arrays(self):
@@ -211,6 +213,7 @@ def run_epoch(problem, state, work):
     if problem.shuffle:
         state.order = shuffled(state.order, state.random_state)
     order = state.order if problem.shuffle else None
+    kernels = problem.objective.kernels
     before = [array.copy() for array in state.arrays()]
     n_batches, n_samples = len(problem.batches), len(problem.batches.samples)
     loss = hits = weight = rate = n_trained = 0
@@ -226,13 +229,18 @@ def run_epoch(problem, state, work):
             rate = rate_at(problem.schedule, position) / state.rate_divisor
             if batch.total_weight == 0:
                 continue
-            evaluation = problem.objective(state.theta, batch)
-            if not math.isfinite(evaluation.loss):
-                fail(problem, state, before, f"loss became {evaluation.loss}", number)
-            problem.update.apply(state, evaluation.gradient, rate, problem.layout, work)
+            evaluation = problem.objective.without_penalty(batch)
+            penalty = problem.objective.alpha / evaluation.weight
+            squares = problem.update.apply(
+                state, evaluation.gradient, rate, problem.layout, work, penalty, kernels
+            )
+            batch_loss = evaluation.loss + penalty / 2 * squares
+            if not math.isfinite(batch_loss):
+                fail(problem, state, before, f"loss became {batch_loss}", number)
             if state.step % FLUSH_INTERVAL == 0:
-                flush_subnormals(state.theta, *state.slots.values())
-            loss += evaluation.loss * batch.size
+                for values in (state.theta, *state.slots.values()):
+                    kernels.flush_subnormals(values, work)
+            loss += batch_loss * batch.size
             n_trained += batch.size
             hits += evaluation.hits
             weight += evaluation.weight

@@ -1,11 +1,14 @@
 """One step of the training: the optimizer's, with what is done to gradients before it and to weights beside it."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from skmlp.engine.parameters import cache_sized_parts
+from skmlp.engine.kernels import numpy_kernels
+from skmlp.engine.optimizers import Shrinkage
+from skmlp.engine.products import sum_of_squares
 
 
 @dataclass(frozen=True)
@@ -31,32 +34,44 @@ class Update:
     max_norm: float | None = None
     ema_decay: float | None = None
 
-    def apply(self, state, gradient, rate, layout, work):
-        """Move the parameters of a TrainState by one step; overwrites `gradient` and `work`."""
+    def apply(self, state, gradient, rate, layout, work, penalty=0.0, kernels=numpy_kernels):
+        """Move the parameters of a TrainState by one step along a gradient without its L2 penalty.
+
+        Parameters
+        ----------
+        state : TrainState
+        gradient, work : ndarray of shape (n_parameters,)
+            Overwritten.
+        rate : float
+        layout : Layout
+        penalty : float, default=0.0
+            The penalty is ``penalty / 2 * sum(W**2)``, W being the weights.
+        kernels : module, default=numpy_kernels
+
+        Returns
+        -------
+        squares : float
+            ``sum(W**2)`` from before the step, where there is a penalty.
+        """
         state.step += 1
+        theta, n_weights, squares = state.theta, layout.n_weights, 0.0
         if self.clip_norm is not None:
+            squares = kernels.penalise(theta, gradient, n_weights, penalty, 1.0)
             limit_norm(gradient, self.clip_norm)
-        if self.weight_decay:
-            # Decoupled weight decay (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)
-            state.theta[: layout.n_weights] *= 1 - rate * self.weight_decay
-        for part in cache_sized_parts(len(gradient)):
-            slots = {name: slot[part] for name, slot in state.slots.items()}
-            self.optimizer.step(
-                state.theta[part], gradient[part], rate, slots, state.step, work[part]
-            )
+            penalty = 0.0
+        # Decoupled weight decay (Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101)
+        shrinkage = Shrinkage(n_weights, penalty, 1 - rate * self.weight_decay)
+        squares_on_the_way = self.optimizer.step(
+            theta, gradient, rate, state.slots, state.step, work, shrinkage, kernels
+        )
         if self.max_norm is not None:
-            for weights in layout.views(state.theta).weights[:-1]:
+            for weights in layout.views(theta).weights[:-1]:
                 limit_row_norms(weights, self.max_norm)
         if self.ema_decay is not None:
-            self._average(state, work)
-
-    def _average(self, state, work):
-        """Move the averages towards the parameters and statistics: average += (1 - decay) (value - average)."""
-        decay = average_decay(self.ema_decay, state.step)
-        np.subtract(state.theta, state.average_theta, out=work)
-        work *= 1 - decay
-        state.average_theta += work
-        state.average_statistics += (1 - decay) * (state.statistics - state.average_statistics)
+            decay = average_decay(self.ema_decay, state.step)
+            kernels.move_average(state.average_theta, theta, decay)
+            kernels.move_average(state.average_statistics, state.statistics, decay)
+        return squares_on_the_way if penalty else squares
 
 
 def limit_norm(gradient, largest):
@@ -67,7 +82,7 @@ def limit_norm(gradient, largest):
     .. [1] Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
        https://arxiv.org/abs/1211.5063
     """
-    norm = float(np.sqrt(np.dot(gradient, gradient)))
+    norm = math.sqrt(sum_of_squares(gradient))
     if norm > largest:
         gradient *= largest / norm
 

@@ -1,0 +1,154 @@
+"""The peers: skmlp, other libraries on the same task, and the matrix products that all of them compute."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.util import find_spec
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The network that every peer trains, and how."""
+
+    hidden: tuple[int, ...] = (128, 128)
+    batch_size: int = 128
+    solver: str = "adam"
+    dtype: str = "float32"
+    dropout: float = 0.0
+    batch_norm: bool = False
+
+    LEARNING_RATE = 1e-3
+    MOMENTUM = 0.9
+    SEED = 0
+
+    @property
+    def extras(self):
+        """What it asks for that not every peer has."""
+        asked = {"dropout": self.dropout > 0, "batch norm": self.batch_norm}
+        return {name for name, is_asked in asked.items() if is_asked}
+
+
+class Peer(ABC):
+    """A library's way to train a recipe, and to predict; what it imports, it imports with its module.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    """
+
+    trains = True
+
+    def __init__(self, recipe):
+        self.recipe = recipe
+
+    def as_input(self, X):
+        """Convert samples to what the library likes best; nobody's time is measured here."""
+        return np.ascontiguousarray(X, self.recipe.dtype)
+
+    @abstractmethod
+    def fit(self, X, y, epochs):
+        """Train from new weights, on what `as_input` gave and the digits y."""
+
+    @abstractmethod
+    def predict_proba(self, X):
+        """Give the probability of each digit, as a NumPy array, for what `as_input` gave."""
+
+    def score(self, X, y):
+        """Give the accuracy, or None where nothing was learnt."""
+        return float(np.mean(self.predict_proba(X).argmax(axis=1) == y)) if self.trains else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a peer is found, and what it needs.
+
+    Attributes
+    ----------
+    title : str
+    module, name : str
+        Of the class.
+    needs : tuple of str
+        The libraries that must be installed.
+    knows : set of str
+        The recipe's extras that it can do.
+    environment : dict of str to str
+        Variables that its process must have.
+    dtype : str or None
+        The type it takes, whatever the recipe says.
+    """
+
+    title: str
+    module: str
+    name: str
+    needs: tuple[str, ...] = ()
+    knows: frozenset = frozenset()
+    environment: dict = field(default_factory=dict)
+    dtype: str | None = None
+
+    def adapt(self, recipe):
+        """Give the recipe as this peer follows it."""
+        return replace(recipe, dtype=self.dtype or recipe.dtype)
+
+    def reason_to_skip(self, recipe):
+        """Say why it cannot follow the recipe, or None."""
+        missing = [library for library in self.needs if find_spec(library) is None]
+        if missing:
+            return f"not installed: {', '.join(missing)}"
+        unknown = recipe.extras - self.knows
+        if unknown:
+            return f"not written for it: {', '.join(sorted(unknown))}"
+        if self.dtype == recipe.dtype:
+            return f"trains in {self.dtype} already, under another name"
+        return None
+
+
+KERAS_BACKEND = "torch" if find_spec("jax") is None else "jax"
+EXTRAS = frozenset({"dropout", "batch norm"})
+PEERS = {
+    "products": Entry("the matrix products alone", "products", "Products", knows=EXTRAS),
+    "skmlp-numpy": Entry(
+        "skmlp", "estimators", "Skmlp", knows=EXTRAS, environment={"SKMLP_KERNELS": "numpy"}
+    ),
+    "skmlp-numba": Entry(
+        "skmlp with numba",
+        "estimators",
+        "Skmlp",
+        needs=("numba",),
+        knows=EXTRAS,
+        environment={"SKMLP_KERNELS": "numba"},
+    ),
+    "jax": Entry("JAX, whole epoch jitted", "jax", "JAX", needs=("jax",)),
+    "torch": Entry("PyTorch, eager", "torch", "Torch", needs=("torch",), knows=EXTRAS),
+    "sklearn": Entry("scikit-learn", "estimators", "ScikitLearn"),
+    "sklearn-float64": Entry(
+        "scikit-learn, float64", "estimators", "ScikitLearn", dtype="float64"
+    ),
+    "keras": Entry(
+        f"Keras on {KERAS_BACKEND}",
+        "keras",
+        "Keras",
+        needs=("keras", KERAS_BACKEND),
+        knows=EXTRAS,
+        environment={"KERAS_BACKEND": KERAS_BACKEND},
+    ),
+    "skorch": Entry("skorch", "skorch", "Skorch", needs=("skorch", "torch"), knows=EXTRAS),
+}
+
+
+def make_peer(key, recipe):
+    """Import a peer's library, and make the peer."""
+    entry = PEERS[key]
+    return getattr(import_module(f"{__name__}.{entry.module}"), entry.name)(entry.adapt(recipe))
+
+
+def chosen_keys(only):
+    """Give the keys in a list with commas between, in the order of the table; all of them for None."""
+    if only is None:
+        return list(PEERS)
+    wanted = only.split(",")
+    unknown = [key for key in wanted if key not in PEERS]
+    if unknown:
+        raise SystemExit(f"--only takes names among {', '.join(PEERS)}; got {', '.join(unknown)}")
+    return [key for key in PEERS if key in wanted]

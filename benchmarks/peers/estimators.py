@@ -1,0 +1,51 @@
+"""skmlp and scikit-learn: the same parameters, the same seed, and so the same weights and batches."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from peers import Peer
+from skmlp import MLPDigitClassifier
+
+
+class ScikitLearn(Peer):
+    """scikit-learn's MLPClassifier."""
+
+    estimator_class = MLPClassifier
+
+    def fit(self, X, y, epochs):
+        self._estimator = self.estimator_class(**self._parameters(epochs))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._estimator.fit(X, y)
+
+    def predict_proba(self, X):
+        return self._estimator.predict_proba(X)
+
+    def predict(self, X):
+        """Give the digits."""
+        return self._estimator.predict(X)
+
+    def _parameters(self, epochs):
+        return {
+            "hidden_layer_sizes": self.recipe.hidden,
+            "solver": self.recipe.solver,
+            "batch_size": self.recipe.batch_size,
+            "learning_rate_init": self.recipe.LEARNING_RATE,
+            "momentum": self.recipe.MOMENTUM,
+            "max_iter": epochs,
+            "n_iter_no_change": np.inf,
+            "random_state": self.recipe.SEED,
+        }
+
+
+class Skmlp(ScikitLearn):
+    """skmlp's MLPDigitClassifier, with the kernels that SKMLP_KERNELS names."""
+
+    estimator_class = MLPDigitClassifier
+
+    def _parameters(self, epochs):
+        own = {"dropout": self.recipe.dropout, "batch_norm": self.recipe.batch_norm}
+        return super()._parameters(epochs) | own

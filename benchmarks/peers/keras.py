@@ -1,0 +1,71 @@
+"""Keras 3: compile and fit."""
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from peers import Peer
+
+N_CLASSES = 10
+PREDICTION_BATCH_SIZE = 1024
+
+
+class Keras(Peer):
+    """A Sequential that is compiled once; each fit sets its weights and its optimizer back."""
+
+    def __init__(self, recipe):
+        super().__init__(recipe)
+        if recipe.dtype == "float64" and keras.backend.backend() == "jax":
+            import jax
+
+            jax.config.update("jax_enable_x64", True)
+        keras.config.set_floatx(recipe.dtype)
+        self._model = None
+
+    def fit(self, X, y, epochs):
+        if self._model is None:
+            self._build(X.shape[1])
+        for variable, value in self._start:
+            variable.assign(value)
+        self._model.fit(X, y, batch_size=self.recipe.batch_size, epochs=epochs, verbose=0)
+
+    def predict_proba(self, X):
+        if len(X) <= PREDICTION_BATCH_SIZE:
+            logits = self._model.predict_on_batch(X)
+        else:
+            logits = self._model.predict(X, batch_size=PREDICTION_BATCH_SIZE, verbose=0)
+        return softmax(logits, axis=1)
+
+    def _build(self, n_features):
+        """Make and compile the model, and keep what its variables hold before training."""
+        keras.utils.set_random_seed(self.recipe.SEED)
+        self._model = make_model(self.recipe, n_features)
+        optimizer = make_optimizer(self.recipe)
+        self._model.compile(
+            optimizer=optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        optimizer.build(self._model.trainable_variables)
+        variables = [*self._model.variables, *optimizer.variables]
+        self._start = [(variable, np.array(variable)) for variable in variables]
+
+
+def make_model(recipe, n_features):
+    """Make the network of a recipe; it gives logits."""
+    layers = [keras.Input((n_features,))]
+    for size in recipe.hidden:
+        layers.append(keras.layers.Dense(size))
+        if recipe.batch_norm:
+            layers.append(keras.layers.BatchNormalization())
+        layers.append(keras.layers.ReLU())
+        if recipe.dropout:
+            layers.append(keras.layers.Dropout(recipe.dropout))
+    return keras.Sequential([*layers, keras.layers.Dense(N_CLASSES)])
+
+
+def make_optimizer(recipe):
+    """Make the optimizer of a recipe."""
+    if recipe.solver == "adam":
+        return keras.optimizers.Adam(recipe.LEARNING_RATE, epsilon=1e-8)
+    return keras.optimizers.SGD(recipe.LEARNING_RATE, momentum=recipe.MOMENTUM, nesterov=True)

@@ -1,0 +1,40 @@
+"""skorch: the network of PyTorch as a scikit-learn estimator, with skorch's defaults."""
+
+import numpy as np
+import torch
+from skorch import NeuralNetClassifier
+from torch import nn
+
+from peers import Peer
+from peers.torch import make_network
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+class Skorch(Peer):
+    """A NeuralNetClassifier."""
+
+    def __init__(self, recipe):
+        super().__init__(recipe)
+        torch.set_default_dtype(getattr(torch, recipe.dtype))
+
+    def fit(self, X, y, epochs):
+        torch.manual_seed(self.recipe.SEED)
+        nesterov = {"optimizer__momentum": self.recipe.MOMENTUM, "optimizer__nesterov": True}
+        self._net = NeuralNetClassifier(
+            make_network(self.recipe, X.shape[1]),
+            criterion=nn.CrossEntropyLoss,
+            optimizer=OPTIMIZERS[self.recipe.solver],
+            optimizer__fused=True,
+            lr=self.recipe.LEARNING_RATE,
+            batch_size=self.recipe.batch_size,
+            max_epochs=epochs,
+            iterator_train__shuffle=True,
+            train_split=None,
+            verbose=0,
+            **(nesterov if self.recipe.solver == "sgd" else {}),
+        )
+        self._net.fit(X, np.asarray(y, np.int64))
+
+    def predict_proba(self, X):
+        return self._net.predict_proba(X)
