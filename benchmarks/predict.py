@@ -7,24 +7,23 @@ matters here. Each sits in a process of its own, and they work in turn; each rou
 machine that does nothing else.
 """
 
-import argparse
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from time import perf_counter
 
 import numpy as np
-
 import resident
 from data import load_data
-from peers import PEERS, Recipe, chosen_keys, make_peer
+from options import make_parser, positive
+from peers import PEERS, Recipe, make_peer, start_peers
 from report import describe_machine, middle, print_table, ratio, spread
 from workers import Crew
 
 READING = """\
 The samples are in each library's own type of array beforehand; the probabilities come back as a NumPy array.
-/ products: the time as a multiple of the matrix products alone. skmlp-... / peer: 0.75 says that skmlp takes 0.75 of the
-peer's time. extra memory: by how much the first prediction of all samples raises the peak of the process, result
-included, after one of 1,000 samples. products: `np.dot(..., out=)` in blocks of 1,024 rows."""
+/ products: the time as a multiple of the matrix products alone, `np.dot(..., out=)` in blocks of 1,024 rows.
+skmlp-... / peer: 0.75 says that skmlp takes 0.75 of the peer's time. extra memory: by how much the first prediction of
+all samples raises the peak of the process, result included, after one of 1,000 samples."""
 RATIOS = ["/ products", "skmlp-numpy / peer", "skmlp-numba / peer"]
 FITTED_ROWS = 2_000
 WARM_UP_ROWS = 1_000
@@ -84,13 +83,7 @@ def main():
     arguments = parse_arguments()
     recipe = Recipe(arguments.hidden, dtype=arguments.dtype)
     with Crew() as crew:
-        for key in arguments.only:
-            reason = PEERS[key].reason_to_skip(recipe)
-            if reason:
-                crew.leave_out(key, reason)
-            else:
-                environment = PEERS[key].environment
-                crew.start(key, Predictor, key, recipe, arguments.rows, environment=environment)
+        start_peers(crew, arguments.only, Predictor, recipe, arguments.rows)
         told = resident.is_told()
         memory = {key: crew.ask(key, "extra_memory") for key in crew.names if told}
         for key in crew.names:
@@ -105,22 +98,11 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--hidden", type=sizes, default=(512, 512), metavar="SIZES")
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
-    parser.add_argument("--rows", type=int, metavar="N", help="predict the first N samples only")
+    parser = make_parser(__doc__, hidden=(512, 512))
     parser.add_argument(
-        "--repetitions", type=int, default=500, metavar="N", help="of one sample, each round"
+        "--repetitions", type=positive, default=500, metavar="N", help="of one sample, each round"
     )
-    parser.add_argument("--only", type=chosen_keys, default=list(PEERS), metavar="NAME,NAME")
     return parser.parse_args()
-
-
-def sizes(text):
-    return tuple(int(size) for size in text.split(",") if size)
 
 
 def print_report(arguments, seconds, microseconds, memory, threads):

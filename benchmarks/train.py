@@ -8,12 +8,12 @@ of its own, and they train in turn; each round begins with another one. Run it o
 nothing else.
 """
 
-import argparse
 from statistics import median
 from time import perf_counter
 
 from data import load_data
-from peers import PEERS, Recipe, chosen_keys, make_peer
+from options import make_parser, positive
+from peers import PEERS, Recipe, make_peer, start_peers
 from report import describe_machine, middle, print_table, ratio, spread
 from workers import Crew
 
@@ -45,11 +45,13 @@ class Trainer:
         self._X_test, self._y_test = self._peer.as_input(data.X_test), data.y_test
 
     def seconds_per_epoch(self, epochs):
+        """Train from new weights; give the time divided by the epochs."""
         start = perf_counter()
         self._peer.fit(self._X, self._y, epochs)
         return (perf_counter() - start) / epochs
 
     def accuracy(self):
+        """Give the accuracy of the last fit on the test samples."""
         return self._peer.score(self._X_test, self._y_test)
 
 
@@ -65,13 +67,7 @@ def main():
         arguments.batch_norm,
     )
     with Crew() as crew:
-        for key in arguments.only:
-            reason = PEERS[key].reason_to_skip(recipe)
-            if reason:
-                crew.leave_out(key, reason)
-            else:
-                environment = PEERS[key].environment
-                crew.start(key, Trainer, key, recipe, arguments.rows, environment=environment)
+        start_peers(crew, arguments.only, Trainer, recipe, arguments.rows)
         first = {key: crew.ask(key, "seconds_per_epoch", 1) for key in crew.names}
         seconds = crew.rounds(arguments.rounds, "seconds_per_epoch", arguments.epochs)
         accuracy = {key: crew.ask(key, "accuracy") for key in crew.names}
@@ -79,24 +75,13 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--epochs", type=int, default=3, metavar="N")
-    parser.add_argument("--hidden", type=sizes, default=(128, 128), metavar="SIZES")
-    parser.add_argument("--batch-size", type=int, default=128, metavar="N")
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser = make_parser(__doc__, hidden=(128, 128))
+    parser.add_argument("--epochs", type=positive, default=3, metavar="N", help="in each round")
+    parser.add_argument("--batch-size", type=positive, default=128, metavar="N")
     parser.add_argument("--solver", choices=["adam", "sgd"], default="adam")
     parser.add_argument("--dropout", type=float, default=0.0, metavar="RATE")
     parser.add_argument("--batch-norm", action="store_true")
-    parser.add_argument("--rows", type=int, metavar="N", help="train on the first N samples only")
-    parser.add_argument("--only", type=chosen_keys, default=list(PEERS), metavar="NAME,NAME")
     return parser.parse_args()
-
-
-def sizes(text):
-    return tuple(int(size) for size in text.split(",") if size)
 
 
 def print_report(arguments, recipe, first, seconds, accuracy, left_out):

@@ -1,7 +1,7 @@
 """Processes that each hold one thing to measure, and idle until it is their turn.
 
-Every library keeps its own threads, and a pool of threads that waits for work may do so by spinning. In processes of their
-own, started once and asked one at a time, the libraries do not disturb each other.
+Every library keeps its own threads, and a pool of threads that waits for work may do so by spinning. In processes of
+their own, started once and asked one at a time, the libraries do not disturb each other.
 """
 
 import os
@@ -88,7 +88,9 @@ class Worker:
 
 def _serve(connection, make, args):
     """Make the object, then answer calls until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process.
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the parent, which ends this process.
     served = []
     _answer(connection, lambda: served.append(make(*args)))
     while served:

@@ -17,12 +17,14 @@ _HOMES = {
     "TrainingInterruptedWarning": "fitting",
     "download_mnist": "digits.mnist",
     "fetch_mnist": "digits.mnist",
+    "get_kernels": "engine.kernels",
     "load_mnist": "digits.mnist",
     "load_model": "persistence",
     "read_idx": "digits.idx",
     "read_idx_header": "digits.idx",
     "read_model_header": "persistence",
     "save_model": "persistence",
+    "set_kernels": "engine.kernels",
     "write_idx": "digits.idx",
 }
 

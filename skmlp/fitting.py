@@ -73,8 +73,8 @@ class Trainable:
         goes_on_with = kernels_for(0, began_with)
         if goes_on_with != began_with:
             warnings.warn(
-                f"{path}: the training began with the kernels of {began_with} and goes on with those of {goes_on_with}: "
-                "the results will be equal to rounding, not to the last bit.",
+                f"{path}: the training began with the kernels of {began_with} and goes on with those of "
+                f"{goes_on_with}: the results will be equal to rounding, not to the last bit.",
                 stacklevel=4,
             )
         self._run(data, self._begin_callbacks(data))

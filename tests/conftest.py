@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from skmlp import set_kernels
+from skmlp.engine.kernels import KERNEL_SETS
+
 
 @pytest.fixture(scope="session")
 def mnist_dir():
@@ -14,3 +17,12 @@ def mnist_dir():
     if not directory.is_dir():
         pytest.skip(f"needs MNIST in {directory}; set SKMLP_MNIST to its directory")
     return directory
+
+
+@pytest.fixture(params=KERNEL_SETS)
+def every_kernel_set(request):
+    """Run a test with each set of kernels."""
+    pytest.importorskip(request.param)
+    set_kernels(request.param)
+    yield
+    set_kernels(None)

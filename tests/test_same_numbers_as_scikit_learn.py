@@ -13,7 +13,10 @@ from sklearn.neural_network import MLPClassifier
 from skmlp import MLPDigitClassifier
 from skmlp.engine.parameters import PART_SIZE
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 N_SAMPLES = 107
 RTOL = 1e-6

@@ -119,12 +119,10 @@ PEERS = {
         knows=EXTRAS,
         environment={"SKMLP_KERNELS": "numba"},
     ),
-    "jax": Entry("JAX, whole epoch jitted", "jax", "JAX", needs=("jax",)),
+    "jax": Entry("JAX, jitted", "jax", "JAX", needs=("jax",)),
     "torch": Entry("PyTorch, eager", "torch", "Torch", needs=("torch",), knows=EXTRAS),
     "sklearn": Entry("scikit-learn", "estimators", "ScikitLearn"),
-    "sklearn-float64": Entry(
-        "scikit-learn, float64", "estimators", "ScikitLearn", dtype="float64"
-    ),
+    "sklearn-float64": Entry("scikit-learn, float64", "estimators", "ScikitLearn", dtype="float64"),
     "keras": Entry(
         f"Keras on {KERAS_BACKEND}",
         "keras",
@@ -143,12 +141,11 @@ def make_peer(key, recipe):
     return getattr(import_module(f"{__name__}.{entry.module}"), entry.name)(entry.adapt(recipe))
 
 
-def chosen_keys(only):
-    """Give the keys in a list with commas between, in the order of the table; all of them for None."""
-    if only is None:
-        return list(PEERS)
-    wanted = only.split(",")
-    unknown = [key for key in wanted if key not in PEERS]
-    if unknown:
-        raise SystemExit(f"--only takes names among {', '.join(PEERS)}; got {', '.join(unknown)}")
-    return [key for key in PEERS if key in wanted]
+def start_peers(crew, keys, make, recipe, *args):
+    """Start a worker for each peer that can follow the recipe, with what `make` makes of it there."""
+    for key in keys:
+        reason = PEERS[key].reason_to_skip(recipe)
+        if reason is None:
+            crew.start(key, make, key, recipe, *args, environment=PEERS[key].environment)
+        else:
+            crew.leave_out(key, reason)

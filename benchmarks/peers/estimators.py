@@ -16,12 +16,14 @@ class ScikitLearn(Peer):
     estimator_class = MLPClassifier
 
     def fit(self, X, y, epochs):
+        """Call the public fit with new parameters."""
         self._estimator = self.estimator_class(**self._parameters(epochs))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._estimator.fit(X, y)
 
     def predict_proba(self, X):
+        """Give the probabilities, as a NumPy array."""
         return self._estimator.predict_proba(X)
 
     def predict(self, X):

@@ -23,6 +23,7 @@ class Keras(Peer):
         self._model = None
 
     def fit(self, X, y, epochs):
+        """Train from the first weights again."""
         if self._model is None:
             self._build(X.shape[1])
         for variable, value in self._start:
@@ -30,6 +31,7 @@ class Keras(Peer):
         self._model.fit(X, y, batch_size=self.recipe.batch_size, epochs=epochs, verbose=0)
 
     def predict_proba(self, X):
+        """Give the probabilities, as a NumPy array."""
         if len(X) <= PREDICTION_BATCH_SIZE:
             logits = self._model.predict_on_batch(X)
         else:

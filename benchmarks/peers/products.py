@@ -19,6 +19,7 @@ class Products(Peer):
     trains = False
 
     def fit(self, X, y, epochs):
+        """Multiply as often as training would, whatever X and y hold."""
         n_full, n_last = divmod(len(X), self.recipe.batch_size)
         full = self._step(X.shape[1], self.recipe.batch_size)
         last = self._step(X.shape[1], n_last)
@@ -29,6 +30,7 @@ class Products(Peer):
                 last()
 
     def predict_proba(self, X):
+        """Multiply block by block, and give the products of the last layer."""
         outputs = np.empty((len(X), N_CLASSES), X.dtype)
         sizes = self._sizes(X.shape[1])
         buffers = [np.empty(size * PREDICTION_BATCH_SIZE, X.dtype) for size in sizes[1:]]

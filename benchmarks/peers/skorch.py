@@ -19,6 +19,7 @@ class Skorch(Peer):
         torch.set_default_dtype(getattr(torch, recipe.dtype))
 
     def fit(self, X, y, epochs):
+        """Make an estimator and call its fit."""
         torch.manual_seed(self.recipe.SEED)
         nesterov = {"optimizer__momentum": self.recipe.MOMENTUM, "optimizer__nesterov": True}
         self._net = NeuralNetClassifier(
@@ -37,4 +38,5 @@ class Skorch(Peer):
         self._net.fit(X, np.asarray(y, np.int64))
 
     def predict_proba(self, X):
+        """Give the probabilities, as a NumPy array."""
         return self._net.predict_proba(X)

@@ -21,9 +21,11 @@ class Torch(Peer):
         torch.set_default_dtype(getattr(torch, recipe.dtype))
 
     def as_input(self, X):
+        """Make a tensor of the same memory."""
         return torch.from_numpy(super().as_input(X))
 
     def fit(self, X, y, epochs):
+        """Train from new weights, in the usual loop."""
         torch.manual_seed(self.recipe.SEED)
         y = torch.from_numpy(np.asarray(y, np.int64))
         self._network = make_network(self.recipe, X.shape[1])
@@ -31,10 +33,15 @@ class Torch(Peer):
         self.history = [self._train_epoch(X, y) for _ in range(epochs)]
 
     def predict_proba(self, X):
+        """Give the probabilities, as a NumPy array."""
         self._network.eval()
+        outputs = torch.empty(len(X), N_CLASSES, dtype=X.dtype)
         with torch.inference_mode():
-            blocks = [self._network(x).softmax(dim=1) for x in X.split(PREDICTION_BATCH_SIZE)]
-            return (blocks[0] if len(blocks) == 1 else torch.cat(blocks)).numpy()
+            for x, output in zip(
+                *(a.split(PREDICTION_BATCH_SIZE) for a in (X, outputs)), strict=True
+            ):
+                torch.softmax(self._network(x), dim=1, out=output)
+        return outputs.numpy()
 
     def _train_epoch(self, X, y):
         """Train once on every sample; give the mean loss and the accuracy on the way."""

@@ -44,12 +44,15 @@ class Dense:
         Where `backward` writes; None for a layer that only predicts.
     is_first : bool, default=False
         Whether nobody needs the gradient by x.
+    idle_gradient : ndarray, default=None
+        By biases that are not in use, as batch normalisation would take them away again: kept zero.
     """
 
-    def __init__(self, weights, weights_gradient=None, is_first=False):
+    def __init__(self, weights, weights_gradient=None, is_first=False, idle_gradient=None):
         self.weights = weights
         self.weights_gradient = weights_gradient
         self.is_first = is_first
+        self.idle_gradient = idle_gradient
 
     def allocate(self, batch_size):
         """Make the memory for a batch size."""
@@ -68,6 +71,8 @@ class Dense:
     def backward(self, x, out, delta, memory, step):
         """Compute dL/dW = delta x' and dL/dx = W' delta."""
         multiply(delta, x.T, self.weights_gradient)
+        if self.idle_gradient is not None:
+            self.idle_gradient[...] = 0
         if not self.is_first:
             multiply(self.weights.T, delta, memory.delta_x)
         return memory.delta_x
@@ -113,7 +118,7 @@ class Activate:
 
 
 class BatchNorm:
-    """Batch normalisation [1]_, with the sample weights in mean and variance; its shifts are the biases of what follows.
+    """Batch normalisation [1]_, sample weights counted; its shifts are the biases of the layer that follows.
 
     Parameters
     ----------

@@ -23,9 +23,7 @@ class SoftmaxCrossEntropy:
     out_activation = "softmax"
 
     @staticmethod
-    def differentiate(
-        logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels
-    ):
+    def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, y being one-hot or smoothed."""
         return kernels.softmax_cross_entropy(logits, targets, weights, total_weight, smoothing)
 
@@ -51,9 +49,7 @@ class LogisticCrossEntropy:
     out_activation = "logistic"
 
     @staticmethod
-    def differentiate(
-        logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels
-    ):
+    def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight."""
         hits = ((logits > 0) == targets).all(axis=0)
         if smoothing:

@@ -24,9 +24,7 @@ class Design:
     input_dropout: float = 0.0
 
 
-def build_training_network(
-    layout, parameters, gradient, statistics, design, kernels=numpy_kernels
-):
+def build_training_network(layout, parameters, gradient, statistics, design, kernels=numpy_kernels):
     """Make a network whose layers are bound to views of flat vectors.
 
     Parameters
@@ -54,12 +52,11 @@ def build_training_network(
         layers.append(Dropout(design.input_dropout, n_features, dtype, kernels, order="F"))
     for i in range(n_hidden):
         n_units = layout.hidden_sizes[i]
-        layers.append(Dense(views.weights[i], gradients.weights[i], is_first=i == 0))
         biases = views.biases[i], gradients.biases[i]
+        idle_gradient = biases[1] if layout.batch_norm else None
+        layers.append(Dense(views.weights[i], gradients.weights[i], i == 0, idle_gradient))
         if layout.batch_norm:
             biases = views.shifts[i], gradients.shifts[i]
-            # The mean takes any bias away again, so that it has no gradient.
-            gradients.biases[i][...] = 0
             layers.append(
                 BatchNorm(
                     views.gains[i], means[i], variances[i], gradients.gains[i], biases[1], kernels

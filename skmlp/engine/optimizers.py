@@ -31,6 +31,9 @@ class Shrinkage(NamedTuple):
     decay: float = 1.0
 
 
+NO_SHRINKAGE = Shrinkage()
+
+
 @dataclass(frozen=True)
 class SGD:
     """Stochastic gradient descent with momentum, Nesterov's or the classical one [1]_.
@@ -46,7 +49,7 @@ class SGD:
     slot_names: ClassVar = ("velocity",)
 
     def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
     ):
         """Apply v = momentum v - rate g; theta += v, or momentum v - rate g with Nesterov's momentum."""
         scalars = rate, self.momentum, self.nesterov
@@ -68,7 +71,7 @@ class Adam:
     slot_names: ClassVar = ("first_moment", "second_moment")
 
     def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
     ):
         """Apply the textbook's recursion with both of its corrections folded into two scalars.
 
@@ -104,7 +107,7 @@ class NAdam:
     slot_names: ClassVar = ("first_moment", "second_moment")
 
     def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
     ):
         """Apply the paper's recursion, with slots and corrections like Adam's.
 
@@ -140,7 +143,7 @@ class RMSprop:
     slot_names: ClassVar = ("second_moment",)
 
     def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=Shrinkage(), kernels=numpy_kernels
+        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
     ):
         """Apply v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon).
 

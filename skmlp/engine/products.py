@@ -45,7 +45,8 @@ def multiply_vector(matrix, vector, out):
 
 def add_scaled(values, factor, total):
     """Compute ``total += factor * values`` on flat vectors."""
-    AXPY[total.dtype.char](values, total, a=factor)
+    if len(total):  # BLAS refuses to add nothing
+        AXPY[total.dtype.char](values, total, a=factor)
 
 
 def sum_of_squares(values):

@@ -40,7 +40,9 @@ every_container = pytest.mark.parametrize("sparse", [False, True], ids=["dense",
 
 
 class Case:
-    """Random parameters and data, on which no relu stands near its kink."""
+    """Random parameters and data, on which no relu stands near its kink; the kernels are those of the test."""
+
+    kernels = None
 
     def __init__(
         self,
@@ -100,7 +102,13 @@ class Case:
             self.theta.astype(dtype),
             self.layout.initial_statistics(dtype),
             np.random.default_rng(5),
+            self.kernels,
         )
+
+
+@pytest.fixture(autouse=True)
+def _with_each_set_of_kernels(kernels, monkeypatch):
+    monkeypatch.setattr(Case, "kernels", kernels)
 
 
 def naive_parts(case, theta):

@@ -24,9 +24,9 @@ def step_of(weights=None, seed=0, dtype=np.float64, batch_size=BATCH):
 @every_dtype
 @pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_dropout_keeps_the_expectation(dtype, rate, sparse):
+def test_dropout_keeps_the_expectation(kernels, dtype, rate, sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH)).astype(dtype)
-    layer = Dropout(rate, N_UNITS, np.dtype(dtype))
+    layer = Dropout(rate, N_UNITS, np.dtype(dtype), kernels)
     memory, step = layer.allocate(BATCH), step_of(dtype=dtype)
     n_draws, total, dropped = 1500, np.zeros(x.shape), 0
     for _ in range(n_draws):
@@ -42,17 +42,17 @@ def test_dropout_keeps_the_expectation(dtype, rate, sparse):
     assert dropped / n_values == expected
 
 
-def test_dropout_drops_or_scales_up():
+def test_dropout_drops_or_scales_up(kernels):
     x = np.full((N_UNITS, 1000), 3.0)
-    layer = Dropout(0.25, N_UNITS, np.dtype(np.float64))
+    layer = Dropout(0.25, N_UNITS, np.dtype(np.float64), kernels)
     out = layer.forward(x, layer.allocate(1000), step_of(batch_size=1000))
     assert set(np.unique(out)) == {0.0, 4.0}
     np.testing.assert_array_equal(x, 3)
 
 
-def test_dropout_turns_back_what_it_kept():
+def test_dropout_turns_back_what_it_kept(kernels):
     x = np.ones((N_UNITS, BATCH))
-    layer = Dropout(0.5, N_UNITS, np.dtype(np.float64))
+    layer = Dropout(0.5, N_UNITS, np.dtype(np.float64), kernels)
     memory, step = layer.allocate(BATCH), step_of()
     out = layer.forward(x, memory, step).copy()
     delta = layer.backward(x, out, np.full(x.shape, 7.0), memory, step)
@@ -60,18 +60,18 @@ def test_dropout_turns_back_what_it_kept():
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_dropout_leaves_what_is_predicted_as_it_is(sparse):
+def test_dropout_leaves_what_is_predicted_as_it_is(kernels, sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH))
     x = csr_matrix(x) if sparse else x
-    layer = Dropout(0.9, N_UNITS, np.dtype(np.float64))
+    layer = Dropout(0.9, N_UNITS, np.dtype(np.float64), kernels)
     assert layer.forward(x, layer.allocate(BATCH), None) is x
 
 
 @pytest.mark.parametrize("rate", [1e-9, 2**-17, 1 - 2**-16, 1 - 1e-6, np.nextafter(1, 0)])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_rates_near_zero_and_one_give_finite_numbers(rate, sparse):
+def test_rates_near_zero_and_one_give_finite_numbers(kernels, rate, sparse):
     x = np.ones((N_UNITS, BATCH))
-    layer = Dropout(float(rate), N_UNITS, np.dtype(np.float64))
+    layer = Dropout(float(rate), N_UNITS, np.dtype(np.float64), kernels)
     out = layer.forward(csr_matrix(x) if sparse else x, layer.allocate(BATCH), step_of())
     out = out.toarray() if issparse(out) else out
     assert np.isfinite(out).all()
@@ -80,15 +80,15 @@ def test_rates_near_zero_and_one_give_finite_numbers(rate, sparse):
 
 
 @pytest.mark.parametrize("n_values", [1, 3, 4, 5, 1001])
-def test_any_number_of_values_may_be_dropped(n_values):
-    layer = Dropout(0.5, n_values, np.dtype(np.float64))
+def test_any_number_of_values_may_be_dropped(kernels, n_values):
+    layer = Dropout(0.5, n_values, np.dtype(np.float64), kernels)
     out = layer.forward(np.ones((n_values, 1)), layer.allocate(1), step_of(batch_size=1))
     assert out.shape == (n_values, 1)
 
 
-def test_sparse_dropout_leaves_the_samples_alone():
+def test_sparse_dropout_leaves_the_samples_alone(kernels):
     x = csr_matrix(np.eye(N_UNITS))
-    layer = Dropout(0.5, N_UNITS, np.dtype(np.float64))
+    layer = Dropout(0.5, N_UNITS, np.dtype(np.float64), kernels)
     layer.forward(x, layer.allocate(N_UNITS), step_of(batch_size=N_UNITS))
     np.testing.assert_array_equal(x.toarray(), np.eye(N_UNITS))
 
@@ -96,11 +96,11 @@ def test_sparse_dropout_leaves_the_samples_alone():
 # Batch normalisation
 
 
-def make_batch_norm(dtype=np.float64, seed=0):
+def make_batch_norm(kernels, dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
-    parts = rng.normal(size=(3, N_UNITS)).astype(dtype)
+    parts = rng.normal(size=(2, N_UNITS)).astype(dtype)
     variance = rng.uniform(0.5, 2, N_UNITS).astype(dtype)
-    return BatchNorm(*parts, variance, np.empty(N_UNITS, dtype), np.empty(N_UNITS, dtype))
+    return BatchNorm(*parts[:2], variance, *np.empty((2, N_UNITS), dtype), kernels)
 
 
 def weights_of(weighted):
@@ -111,25 +111,24 @@ def weights_of(weighted):
 
 @every_dtype
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_batch_norm_trains_with_mean_and_variance_of_the_batch(dtype, weighted):
+def test_batch_norm_trains_with_mean_and_variance_of_the_batch(kernels, dtype, weighted):
     x = (np.random.default_rng(2).normal(size=(N_UNITS, BATCH)) * 3 + 5).astype(dtype)
     weights = weights_of(weighted)
-    layer = make_batch_norm(dtype)
+    layer = make_batch_norm(kernels, dtype)
     out = layer.forward(x, layer.allocate(BATCH), step_of(weights, dtype=dtype))
     mean = np.average(x, axis=1, weights=weights)[:, np.newaxis]
     variance = np.average((x - mean) ** 2, axis=1, weights=weights)[:, np.newaxis]
     expected = (x - mean) / np.sqrt(variance + 1e-5) * layer.gains[:, np.newaxis]
-    expected += layer.shifts[:, np.newaxis]
     assert out.dtype == dtype
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(out, expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_running_statistics_follow_the_recursion(weighted):
+def test_running_statistics_follow_the_recursion(kernels, weighted):
     rng = np.random.default_rng(2)
     weights = weights_of(weighted)
-    layer = make_batch_norm()
+    layer = make_batch_norm(kernels)
     memory = layer.allocate(BATCH)
     mean, variance = layer.running_mean.copy(), layer.running_variance.copy()
     for _ in range(20):
@@ -144,28 +143,30 @@ def test_running_statistics_follow_the_recursion(weighted):
 
 
 @every_dtype
-def test_batch_norm_predicts_with_the_running_statistics_and_leaves_them(dtype):
+def test_batch_norm_predicts_with_the_running_statistics_and_leaves_them(kernels, dtype):
     x = np.random.default_rng(2).normal(size=(N_UNITS, BATCH)).astype(dtype)
-    layer = make_batch_norm(dtype)
+    layer = make_batch_norm(kernels, dtype)
     mean, variance = layer.running_mean.copy(), layer.running_variance.copy()
     out = layer.forward(x, layer.allocate(BATCH), None)
-    expected = (x.T - mean) / np.sqrt(variance + 1e-5) * layer.gains + layer.shifts
+    expected = (x.T - mean) / np.sqrt(variance + 1e-5) * layer.gains
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(out.T, expected, rtol=tolerance, atol=tolerance)
     np.testing.assert_array_equal(layer.running_mean, mean)
     np.testing.assert_array_equal(layer.running_variance, variance)
 
 
-def test_batch_norm_of_a_single_sample_is_the_shift():
-    layer = make_batch_norm()
+def test_batch_norm_of_a_single_sample_is_zero(kernels):
+    layer = make_batch_norm(kernels)
     out = layer.forward(np.ones((N_UNITS, 1)), layer.allocate(1), step_of(batch_size=1))
-    np.testing.assert_allclose(out[:, 0], layer.shifts)
+    np.testing.assert_array_equal(out, 0)
 
 
 # Networks
 
 
-def random_network(layer_sizes, batch_norm, dtype, activations, dropout=0.0, input_dropout=0.0):
+def random_network(
+    kernels, layer_sizes, batch_norm, dtype, activations, dropout=0.0, input_dropout=0.0
+):
     rng = np.random.default_rng(3)
     layout = Layout(layer_sizes, batch_norm)
     theta = rng.normal(size=layout.n_parameters).astype(dtype)
@@ -173,7 +174,9 @@ def random_network(layer_sizes, batch_norm, dtype, activations, dropout=0.0, inp
     statistics += rng.uniform(0, 1, statistics.shape).astype(dtype)
     depth = len(layer_sizes) - 2
     design = Design(activations, (dropout,) * depth, input_dropout)
-    training = build_training_network(layout, theta, np.empty_like(theta), statistics, design)
+    training = build_training_network(
+        layout, theta, np.empty_like(theta), statistics, design, kernels
+    )
     weights, biases = folded(layout, layout.views(theta), statistics)
     return training, build_prediction_network(weights, biases, activations)
 
@@ -184,10 +187,12 @@ def random_network(layer_sizes, batch_norm, dtype, activations, dropout=0.0, inp
 @pytest.mark.parametrize("dropout", [0, 0.5])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_the_folded_network_predicts_like_the_one_that_trains(
-    dtype, batch_norm, depth, dropout, sparse
+    kernels, dtype, batch_norm, depth, dropout, sparse
 ):
     sizes, activations = (4, *(5, 3, 7)[:depth], 3), ("gelu", "tanh", "relu")[:depth]
-    training, predicting = random_network(sizes, batch_norm, dtype, activations, dropout, dropout)
+    training, predicting = random_network(
+        kernels, sizes, batch_norm, dtype, activations, dropout, dropout
+    )
     x = np.random.default_rng(0).normal(size=(BATCH, 4)).astype(dtype)
     x = csr_matrix(x).T if sparse else x.T
     tolerance = 1e-4 if dtype == np.float32 else 1e-12
@@ -200,8 +205,8 @@ def test_the_folded_network_predicts_like_the_one_that_trains(
         np.testing.assert_allclose(our, their, rtol=tolerance, atol=tolerance)
 
 
-def test_batches_of_different_sizes_do_not_disturb_each_other():
-    network, _ = random_network((4, 5, 3), True, np.float64, ("relu",))
+def test_batches_of_different_sizes_do_not_disturb_each_other(kernels):
+    network, _ = random_network(kernels, (4, 5, 3), True, np.float64, ("relu",))
     x = np.random.default_rng(0).normal(size=(4, 20))
     expected = network.forward(x).copy()
     for n in (1, 7, 20, 3):

@@ -26,10 +26,12 @@ def logistic_case(n_outputs, dtype=np.float64, scale=3.0):
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_softmax_loss_is_scikit_learns_log_loss(weighted):
+def test_softmax_loss_is_scikit_learns_log_loss(kernels, weighted):
     logits, targets, weights = softmax_case()
     weights = weights if weighted else None
-    total, hits = LOSSES["softmax"].differentiate(logits.copy(), targets, weights, BATCH)
+    total, hits = LOSSES["softmax"].differentiate(
+        logits.copy(), targets, weights, BATCH, kernels=kernels
+    )
     probabilities = softmax(logits, axis=0).T
     expected = log_loss(targets, probabilities, normalize=False, sample_weight=weights)
     assert total == pytest.approx(expected, rel=1e-12)
@@ -39,10 +41,14 @@ def test_softmax_loss_is_scikit_learns_log_loss(weighted):
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("n_outputs", [1, 4])
-def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(weighted, n_outputs):
+def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(
+    kernels, weighted, n_outputs
+):
     logits, targets, weights = logistic_case(n_outputs)
     weights = weights if weighted else None
-    total, hits = LOSSES["logistic"].differentiate(logits.copy(), targets, weights, BATCH)
+    total, hits = LOSSES["logistic"].differentiate(
+        logits.copy(), targets, weights, BATCH, kernels=kernels
+    )
     expected = sum(
         log_loss(y, expit(z), normalize=False, sample_weight=weights)
         for y, z in zip(targets, logits, strict=True)
@@ -53,33 +59,37 @@ def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(wei
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_softmax_gradient_is_the_weighted_error_of_the_probabilities(weighted):
+def test_softmax_gradient_is_the_weighted_error_of_the_probabilities(kernels, weighted):
     logits, targets, weights = softmax_case()
     expected = softmax(logits, axis=0)
     expected[targets, np.arange(BATCH)] -= 1
     if weighted:
         expected *= weights
-    LOSSES["softmax"].differentiate(logits, targets, weights if weighted else None, 7.0)
+    LOSSES["softmax"].differentiate(
+        logits, targets, weights if weighted else None, 7.0, kernels=kernels
+    )
     np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_logistic_gradient_is_the_weighted_error_of_the_probabilities(weighted):
+def test_logistic_gradient_is_the_weighted_error_of_the_probabilities(kernels, weighted):
     logits, targets, weights = logistic_case(3)
     expected = expit(logits) - targets
     if weighted:
         expected *= weights
-    LOSSES["logistic"].differentiate(logits, targets, weights if weighted else None, 7.0)
+    LOSSES["logistic"].differentiate(
+        logits, targets, weights if weighted else None, 7.0, kernels=kernels
+    )
     np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_huge_logits_give_finite_losses_and_gradients_without_warnings(name, dtype):
+def test_huge_logits_give_finite_losses_and_gradients_without_warnings(kernels, name, dtype):
     case = softmax_case if name == "softmax" else lambda **kwargs: logistic_case(3, **kwargs)
     logits, targets, weights = case(dtype=dtype, scale=1e30)
     largest_margin = np.ptp(logits, axis=0).max() if name == "softmax" else np.abs(logits).max()
-    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH)
+    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, kernels=kernels)
     assert np.isfinite(logits).all()
     assert np.isfinite(total)
     assert total > largest_margin / 100
@@ -123,7 +133,7 @@ def test_no_probability_of_huge_logits_is_certain(name, dtype):
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("smoothing", [0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothed_losses_are_those_against_smoothed_targets(name, weighted, smoothing):
+def test_smoothed_losses_are_those_against_smoothed_targets(kernels, name, weighted, smoothing):
     logits, targets, weights = softmax_case() if name == "softmax" else logistic_case(3)
     weights = weights if weighted else None
     if name == "softmax":
@@ -134,8 +144,12 @@ def test_smoothed_losses_are_those_against_smoothed_targets(name, weighted, smoo
         p = expit(logits)
         y = (1 - smoothing) * targets + smoothing / 2
         losses = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=0)
-    expected_hits = LOSSES[name].differentiate(logits.copy(), targets, weights, 7.0)[1]
-    total, hits = LOSSES[name].differentiate(logits, targets, weights, 7.0, smoothing)
+    expected_hits = LOSSES[name].differentiate(
+        logits.copy(), targets, weights, 7.0, kernels=kernels
+    )[1]
+    total, hits = LOSSES[name].differentiate(
+        logits, targets, weights, 7.0, smoothing, kernels=kernels
+    )
     factors = np.ones(BATCH) if weights is None else weights
     assert total == pytest.approx((losses * factors).sum(), rel=1e-12)
     np.testing.assert_allclose(logits, (p - y) * factors / 7.0, rtol=1e-10, atol=1e-15)
@@ -143,13 +157,15 @@ def test_smoothed_losses_are_those_against_smoothed_targets(name, weighted, smoo
 
 
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothing_keeps_float32(name):
+def test_smoothing_keeps_float32(kernels, name):
     logits, targets, weights = (
         softmax_case(np.float32) if name == "softmax" else logistic_case(3, np.float32)
     )
     exact = logits.astype(np.float64)
-    LOSSES[name].differentiate(exact, targets, weights.astype(np.float64), BATCH, 0.1)
-    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1)
+    LOSSES[name].differentiate(
+        exact, targets, weights.astype(np.float64), BATCH, 0.1, kernels=kernels
+    )
+    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1, kernels=kernels)
     assert logits.dtype == np.float32
     assert np.isfinite(total)
     np.testing.assert_allclose(logits, exact, rtol=1e-4, atol=1e-7)
@@ -157,9 +173,9 @@ def test_smoothing_keeps_float32(name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothed_losses_of_huge_logits_are_finite(name, dtype):
+def test_smoothed_losses_of_huge_logits_are_finite(kernels, name, dtype):
     case = softmax_case if name == "softmax" else lambda **kwargs: logistic_case(3, **kwargs)
     logits, targets, weights = case(dtype=dtype, scale=1e30)
-    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1)
+    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1, kernels=kernels)
     assert np.isfinite(total)
     assert np.isfinite(logits).all()

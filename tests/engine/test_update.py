@@ -15,7 +15,7 @@ every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 PLAIN = SGD(momentum=0, nesterov=False)
 
 
-def trained(update, dtype=np.float64, scale=1.0, rate=0.1):
+def trained(kernels, update, dtype=np.float64, scale=1.0, rate=0.1):
     """Take steps along random gradients; give the gradients, and the state before and after each step."""
     rng = np.random.default_rng(0)
     theta = rng.normal(size=LAYOUT.n_parameters).astype(dtype)
@@ -30,7 +30,7 @@ def trained(update, dtype=np.float64, scale=1.0, rate=0.1):
         gradient = (rng.normal(size=theta.shape) * scale * rng.uniform(0, 3)).astype(dtype)
         state.statistics[...] = rng.normal(size=state.statistics.shape)
         gradients.append(gradient.copy())
-        update.apply(state, gradient, rate, LAYOUT, work)
+        update.apply(state, gradient, rate, LAYOUT, work, kernels=kernels)
         thetas.append(theta.copy())
         statistics.append(state.statistics.copy())
         if update.ema_decay is not None:
@@ -42,8 +42,8 @@ def trained(update, dtype=np.float64, scale=1.0, rate=0.1):
 
 @every_dtype
 @pytest.mark.parametrize("largest", [0.5, 7.0, 1e6])
-def test_clip_norm_limits_the_norm_of_the_whole_gradient(dtype, largest):
-    gradients, thetas, _, _ = trained(Update(PLAIN, clip_norm=largest), dtype)
+def test_clip_norm_limits_the_norm_of_the_whole_gradient(kernels, dtype, largest):
+    gradients, thetas, _, _ = trained(kernels, Update(PLAIN, clip_norm=largest), dtype)
     norms = []
     for gradient, before, after in zip(gradients, thetas[:-1], thetas[1:], strict=True):
         norm = np.linalg.norm(gradient)
@@ -57,9 +57,9 @@ def test_clip_norm_limits_the_norm_of_the_whole_gradient(dtype, largest):
 
 @every_dtype
 @pytest.mark.parametrize("optimizer", [PLAIN, Adam()], ids=repr)
-def test_max_norm_holds_the_units_of_the_hidden_layers(dtype, optimizer):
-    _, free, _, _ = trained(Update(optimizer), dtype)
-    _, held, _, _ = trained(Update(optimizer, max_norm=1.5), dtype)
+def test_max_norm_holds_the_units_of_the_hidden_layers(kernels, dtype, optimizer):
+    _, free, _, _ = trained(kernels, Update(optimizer), dtype)
+    _, held, _, _ = trained(kernels, Update(optimizer, max_norm=1.5), dtype)
     slack = 1e-6 if dtype == np.float32 else 1e-12
     too_long = 0
     for theta in held[1:]:
@@ -78,9 +78,9 @@ def test_max_norm_holds_the_units_of_the_hidden_layers(dtype, optimizer):
             np.testing.assert_array_equal(a, b)
 
 
-def test_max_norm_scales_what_is_too_long_and_leaves_the_rest():
-    _, thetas, _, _ = trained(Update(PLAIN, max_norm=1.5))
-    gradients, _, _, _ = trained(Update(PLAIN))
+def test_max_norm_scales_what_is_too_long_and_leaves_the_rest(kernels):
+    _, thetas, _, _ = trained(kernels, Update(PLAIN, max_norm=1.5))
+    gradients, _, _, _ = trained(kernels, Update(PLAIN))
     for gradient, before, after in zip(gradients, thetas[:-1], thetas[1:], strict=True):
         moved = LAYOUT.views(before - 0.1 * gradient).weights[:-1]
         for weights, seen in zip(moved, LAYOUT.views(after).weights[:-1], strict=True):
@@ -90,8 +90,10 @@ def test_max_norm_scales_what_is_too_long_and_leaves_the_rest():
 
 @every_dtype
 @pytest.mark.parametrize("rate", [0.01, 0.1])
-def test_decoupled_weight_decay_is_the_recursion_and_spares_all_but_the_weights(dtype, rate):
-    gradients, thetas, _, _ = trained(Update(PLAIN, weight_decay=0.3), dtype, rate=rate)
+def test_decoupled_weight_decay_is_the_recursion_and_spares_all_but_the_weights(
+    kernels, dtype, rate
+):
+    gradients, thetas, _, _ = trained(kernels, Update(PLAIN, weight_decay=0.3), dtype, rate=rate)
     n = LAYOUT.n_weights
     theta = thetas[0].astype(np.float64)
     for gradient, seen in zip(gradients, thetas[1:], strict=True):
@@ -101,14 +103,16 @@ def test_decoupled_weight_decay_is_the_recursion_and_spares_all_but_the_weights(
         np.testing.assert_allclose(seen, theta, rtol=tolerance, atol=tolerance)
 
 
-def test_weight_decay_does_not_enter_the_moments_of_adam():
+def test_weight_decay_does_not_enter_the_moments_of_adam(kernels):
     # Where the gradient is zero, only the decay moves the weights.
     theta = np.arange(1.0, LAYOUT.n_parameters + 1)
     update = Update(Adam(), weight_decay=0.5)
     state = TrainState(None, None, theta=theta.copy())
     state.slots = {name: np.zeros_like(theta) for name in update.optimizer.slot_names}
     for _ in range(3):
-        update.apply(state, np.zeros_like(theta), 0.1, LAYOUT, np.empty_like(theta))
+        update.apply(
+            state, np.zeros_like(theta), 0.1, LAYOUT, np.empty_like(theta), kernels=kernels
+        )
     n = LAYOUT.n_weights
     np.testing.assert_allclose(state.theta[:n], theta[:n] * 0.95**3, rtol=1e-14)
     np.testing.assert_array_equal(state.theta[n:], theta[n:])
@@ -116,8 +120,8 @@ def test_weight_decay_does_not_enter_the_moments_of_adam():
 
 @every_dtype
 @pytest.mark.parametrize("decay", [0.5, 0.9, 0.999])
-def test_the_average_is_the_recursion_for_parameters_and_statistics(dtype, decay):
-    _, thetas, statistics, averages = trained(Update(PLAIN, ema_decay=decay), dtype)
+def test_the_average_is_the_recursion_for_parameters_and_statistics(kernels, dtype, decay):
+    _, thetas, statistics, averages = trained(kernels, Update(PLAIN, ema_decay=decay), dtype)
     average = thetas[0].astype(np.float64), statistics[0].astype(np.float64)
     steps = zip(thetas[1:], statistics[1:], averages, strict=True)
     for t, (theta, now, seen) in enumerate(steps, start=1):
@@ -129,9 +133,9 @@ def test_the_average_is_the_recursion_for_parameters_and_statistics(dtype, decay
             np.testing.assert_allclose(ours, expected, rtol=tolerance, atol=tolerance)
 
 
-def test_the_average_does_not_disturb_the_training():
-    _, free, _, _ = trained(Update(Adam()))
-    _, averaged, _, _ = trained(Update(Adam(), ema_decay=0.9))
+def test_the_average_does_not_disturb_the_training(kernels):
+    _, free, _, _ = trained(kernels, Update(Adam()))
+    _, averaged, _, _ = trained(kernels, Update(Adam(), ema_decay=0.9))
     np.testing.assert_array_equal(averaged, free)
 
 

@@ -1,7 +1,7 @@
-"""The kernels compiled by numba: one loop where NumPy takes several passes. Names and formulas are those in NumPy.
+"""The kernels compiled by numba: one loop where NumPy takes several passes, with its names and formulas.
 
-One thread: a further pool of threads would fight with BLAS's for the cores. Where a compiled loop gains nothing, as with
-exp and tanh, for which NumPy has vector instructions, the kernel is NumPy's.
+One thread: a further pool of threads would fight with BLAS's for the cores. Where a compiled loop gains nothing, as
+with exp and tanh, for which NumPy has vector instructions, the kernel is NumPy's.
 """
 
 import math
@@ -18,7 +18,7 @@ FAST_MATH = {"contract", "arcp", "nsz", "reassoc"}
 
 
 def compiled(function):
-    """Compile a function at its first call for each type of arrays, and keep the result on disk where that is possible."""
+    """Compile a function at its first call for each type of arrays, and keep the result on disk if possible."""
     options = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
     try:
         return numba.njit(cache=True, **options)(function)
@@ -30,14 +30,14 @@ def compiled(function):
 
 
 @compiled
-def identity(z, biases):
+def _identity(z, biases):
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             z[i, j] += biases[i]
 
 
 @compiled
-def identity_backward(delta, a, biases_gradient):
+def _identity_backward(delta, a, biases_gradient):
     for i in range(a.shape[0]):
         total = delta.dtype.type(0)
         for j in range(a.shape[1]):
@@ -46,7 +46,7 @@ def identity_backward(delta, a, biases_gradient):
 
 
 @compiled
-def relu(z, biases):
+def _relu(z, biases):
     zero = z.dtype.type(0)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
@@ -56,7 +56,7 @@ def relu(z, biases):
 
 
 @compiled
-def relu_backward(delta, a, biases_gradient):
+def _relu_backward(delta, a, biases_gradient):
     zero = delta.dtype.type(0)
     for i in range(a.shape[0]):
         total = zero
@@ -68,7 +68,7 @@ def relu_backward(delta, a, biases_gradient):
 
 
 @compiled
-def leaky_relu(z, biases):
+def _leaky_relu(z, biases):
     slope = z.dtype.type(LEAKY_SLOPE)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
@@ -77,7 +77,7 @@ def leaky_relu(z, biases):
 
 
 @compiled
-def leaky_relu_backward(delta, a, biases_gradient):
+def _leaky_relu_backward(delta, a, biases_gradient):
     slope = delta.dtype.type(LEAKY_SLOPE)
     for i in range(a.shape[0]):
         total = delta.dtype.type(0)
@@ -89,9 +89,9 @@ def leaky_relu_backward(delta, a, biases_gradient):
 
 
 FUSED = {
-    "identity": (identity, identity_backward),
-    "relu": (relu, relu_backward),
-    "leaky_relu": (leaky_relu, leaky_relu_backward),
+    "identity": (_identity, _identity_backward),
+    "relu": (_relu, _relu_backward),
+    "leaky_relu": (_leaky_relu, _leaky_relu_backward),
 }
 
 
@@ -118,11 +118,11 @@ def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
     """Turn logits into d loss / d logits; give the summed loss and the hits."""
     if weights is None:
         weights = np.empty(0, logits.dtype)
-    return softmax_of_columns(logits, targets, weights, total_weight, smoothing)
+    return _softmax_of_columns(logits, targets, weights, total_weight, smoothing)
 
 
 @compiled
-def softmax_of_columns(logits, targets, weights, total_weight, smoothing):
+def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
     real = logits.dtype.type
     n_classes, batch_size = logits.shape
     largest = np.empty(batch_size, logits.dtype)
@@ -173,11 +173,11 @@ def softmax_of_columns(logits, targets, weights, total_weight, smoothing):
 
 def drop(out, kept, x, bits, threshold, scale):
     """Compute kept = bits >= threshold and out = kept x scale."""
-    drop_flat(*(array.ravel(order="K") for array in (out, kept, x, bits)), threshold, scale)
+    _drop_flat(*(array.ravel(order="K") for array in (out, kept, x, bits)), threshold, scale)
 
 
 @compiled
-def drop_flat(out, kept, x, bits, threshold, scale):
+def _drop_flat(out, kept, x, bits, threshold, scale):
     scale = out.dtype.type(scale)
     for i in range(len(out)):
         kept[i] = bits[i] >= threshold
@@ -186,11 +186,11 @@ def drop_flat(out, kept, x, bits, threshold, scale):
 
 def drop_backward(delta, kept, scale):
     """Compute dL/dx = kept dL/dout scale."""
-    drop_backward_flat(delta.ravel(order="K"), kept.ravel(order="K"), scale)
+    _drop_backward_flat(delta.ravel(order="K"), kept.ravel(order="K"), scale)
 
 
 @compiled
-def drop_backward_flat(delta, kept, scale):
+def _drop_backward_flat(delta, kept, scale):
     scale = delta.dtype.type(scale)
     for i in range(len(delta)):
         delta[i] = delta[i] * scale if kept[i] else delta.dtype.type(0)
@@ -223,13 +223,13 @@ def normalise_backward(
     delta, gains_gradient, shifts_gradient, normal, gains, inverse_deviation, shares, work, ones
 ):
     """Compute dL/dgain = sum(delta n) and dL/dx = gain / deviation (delta - share (dL/dshift + n dL/dgain))."""
-    normalise_backward_rows(
+    _normalise_backward_rows(
         delta, gains_gradient, shifts_gradient, normal, gains, inverse_deviation, shares
     )
 
 
 @compiled
-def normalise_backward_rows(
+def _normalise_backward_rows(
     delta, gains_gradient, shifts_gradient, normal, gains, inverse_deviation, shares
 ):
     for i in range(delta.shape[0]):
@@ -252,11 +252,11 @@ def sgd(theta, gradient, velocity, n_weights, penalty, decay, scalars):
     # theta += of_velocity v - of_gradient g
     of_velocity, of_gradient = (momentum, rate) if nesterov else (1, 0)
     scalars = penalty, decay, rate, momentum, of_velocity, of_gradient
-    return sgd_loop(theta, gradient, velocity, n_weights, *map(theta.dtype.type, scalars))
+    return _sgd_loop(theta, gradient, velocity, n_weights, *map(theta.dtype.type, scalars))
 
 
 @compiled
-def sgd_loop(
+def _sgd_loop(
     theta, gradient, velocity, n_weights, penalty, decay, rate, momentum, of_velocity, of_gradient
 ):
     squares = theta.dtype.type(0)
@@ -274,11 +274,11 @@ def sgd_loop(
 def adam(theta, gradient, first, second, n_weights, penalty, decay, scalars):
     """Apply m = b1 m + g; v = b2 v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
     scalars = map(theta.dtype.type, (penalty, decay, *scalars))
-    return adam_loop(theta, gradient, first, second, n_weights, *scalars)
+    return _adam_loop(theta, gradient, first, second, n_weights, *scalars)
 
 
 @compiled
-def adam_loop(theta, gradient, first, second, n_weights, penalty, decay, b1, b2, rate, epsilon):
+def _adam_loop(theta, gradient, first, second, n_weights, penalty, decay, b1, b2, rate, epsilon):
     squares = theta.dtype.type(0)
     for i in range(n_weights):
         g = gradient[i] + penalty * theta[i]
@@ -297,11 +297,11 @@ def adam_loop(theta, gradient, first, second, n_weights, penalty, decay, b1, b2,
 def nadam(theta, gradient, first, second, work, n_weights, penalty, decay, scalars):
     """Apply m = b1 m + g; v = b2 v + g^2; theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon)."""
     scalars = map(theta.dtype.type, (penalty, decay, *scalars))
-    return nadam_loop(theta, gradient, first, second, n_weights, *scalars)
+    return _nadam_loop(theta, gradient, first, second, n_weights, *scalars)
 
 
 @compiled
-def nadam_loop(
+def _nadam_loop(
     theta, gradient, first, second, n_weights, penalty, decay, b1, b2, rate, gradient_rate, epsilon
 ):
     squares = theta.dtype.type(0)
@@ -320,11 +320,11 @@ def nadam_loop(
 def rmsprop(theta, gradient, second, work, n_weights, penalty, decay, scalars):
     """Apply v = decay v + g^2; theta -= rate g / (sqrt(v) + epsilon)."""
     scalars = map(theta.dtype.type, (penalty, decay, *scalars))
-    return rmsprop_loop(theta, gradient, second, n_weights, *scalars)
+    return _rmsprop_loop(theta, gradient, second, n_weights, *scalars)
 
 
 @compiled
-def rmsprop_loop(theta, gradient, second, n_weights, penalty, decay, keep, rate, epsilon):
+def _rmsprop_loop(theta, gradient, second, n_weights, penalty, decay, keep, rate, epsilon):
     squares = theta.dtype.type(0)
     for i in range(len(theta)):
         g = gradient[i]
@@ -340,11 +340,11 @@ def rmsprop_loop(theta, gradient, second, n_weights, penalty, decay, keep, rate,
 def move_average(average, values, decay):
     """Apply average = decay average + (1 - decay) value."""
     real = average.dtype.type
-    move_average_loop(average, values, real(decay), real(1 - decay))
+    _move_average_loop(average, values, real(decay), real(1 - decay))
 
 
 @compiled
-def move_average_loop(average, values, keep, add):
+def _move_average_loop(average, values, keep, add):
     for i in range(len(average)):
         average[i] = keep * average[i] + add * values[i]
 
@@ -352,13 +352,13 @@ def move_average_loop(average, values, keep, add):
 penalise = numpy_kernels.penalise
 
 
-def flush_subnormals(values, work):
-    """Set numbers too small for full precision to zero."""
-    flush_loop(values, np.finfo(values.dtype).tiny)
+def flush(values, smallest, work):
+    """Set the numbers to zero that are smaller than `smallest`."""
+    _flush_loop(values, values.dtype.type(smallest))
 
 
 @compiled
-def flush_loop(values, smallest):
+def _flush_loop(values, smallest):
+    zero = values.dtype.type(0)
     for i in range(len(values)):
-        if abs(values[i]) < smallest:
-            values[i] = 0
+        values[i] = zero if abs(values[i]) < smallest else values[i]

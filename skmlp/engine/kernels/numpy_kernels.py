@@ -198,13 +198,8 @@ def move_average(average, values, decay):
     add_scaled(values, 1 - decay, average)
 
 
-def flush_subnormals(values, work):
-    """Set numbers too small for full precision to zero: each operation that meets one is many times slower.
-
-    They are common: the weights of a pixel that is never inked have no gradient but the penalty's, and shrink for ever.
-    """
-    smallest = np.finfo(values.dtype).tiny
+def flush(values, smallest, work):
+    """Set the numbers to zero that are smaller than `smallest`."""
     for part in cache_sized_parts(len(values)):
         np.abs(values[part], out=work[part])
-        normal = np.greater_equal(work[part], smallest, out=work[part].view(np.bool_)[: len(work[part])])
-        values[part] *= normal
+        np.copyto(values[part], 0, where=work[part] < smallest)
