@@ -7,6 +7,7 @@ it.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -66,7 +67,7 @@ class Layout:
         normalised = [(units,) for units in self.hidden_sizes] if self.batch_norm else []
         return Views(weights, biases, normalised, normalised)
 
-    @property
+    @cached_property
     def n_weights(self):
         """Number of weights of all layers."""
         return sum(fan_out * fan_in for fan_out, fan_in in self.shapes.weights)

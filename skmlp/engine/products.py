@@ -17,7 +17,7 @@ DOT = {"f": blas.sdot, "d": blas.ddot}
 
 def multiply(left, right, out):
     """Compute ``out = left @ right`` into a C-ordered `out`; `right` may be sparse."""
-    if issparse(right):
+    if not isinstance(right, np.ndarray) and issparse(right):
         # SciPy multiplies sparse by dense, not dense by sparse.
         out[...] = (right.T @ left.T).T
         return
