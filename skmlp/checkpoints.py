@@ -187,8 +187,9 @@ def rebuild_state(described, arrays, layout):
     }
     if "state.best.0" in arrays:
         state.best = (arrays["state.best.0"], arrays["state.best.1"])
-    for array in (state.theta, *state.slots.values()):
-        if array is None or array.shape != (layout.n_parameters,):
+    for name, array in {"theta": state.theta, **state.slots}.items():
+        size = 1 if name.endswith("_scale") else layout.n_parameters
+        if array is None or array.shape != (size,):
             raise CheckpointError(
                 "the arrays of the training do not fit the layers of the network."
             )

@@ -2,7 +2,7 @@
 
 `step(theta, gradient, rate, slots, t, work, shrinkage, kernels)` moves `theta` in place, overwrites `gradient` and
 `work`, and gives the sum of the squared weights from before. `slots` are the arrays of the optimizer's memory, by name,
-which begin as zeros; `t` counts the steps from 1.
+which begin as what `new_slots` gives; `t` counts the steps from 1.
 """
 
 from dataclasses import dataclass
@@ -32,10 +32,21 @@ class Shrinkage(NamedTuple):
 
 
 NO_SHRINKAGE = Shrinkage()
+SMALLEST_SCALE = 2.0**-10
+
+
+class Optimizer:
+    """What all of them share: a memory that begins empty."""
+
+    slot_names: ClassVar = ()
+
+    def new_slots(self, theta):
+        """Make the memory for parameters like `theta`, by name."""
+        return {name: np.zeros_like(theta) for name in self.slot_names}
 
 
 @dataclass(frozen=True)
-class SGD:
+class SGD(Optimizer):
     """Stochastic gradient descent with momentum, Nesterov's or the classical one [1]_.
 
     References
@@ -57,7 +68,7 @@ class SGD:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimizer):
     """Adam [1]_.
 
     References
@@ -68,7 +79,11 @@ class Adam:
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
-    slot_names: ClassVar = ("first_moment", "second_moment")
+    slot_names: ClassVar = ("first_moment", "second_moment", "first_moment_scale")
+
+    def new_slots(self, theta):
+        """Make moments of zero, and the scale of the first one."""
+        return super().new_slots(theta) | {"first_moment_scale": np.ones(1)}
 
     def step(
         self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
@@ -78,22 +93,29 @@ class Adam:
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         theta -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
 
-        The slots hold m / (1 - b1) and v / (1 - b2), which saves two passes over memory.
+        The slots hold m / (1 - b1) / scale and v / (1 - b2), which saves passes over memory. It is the scale that
+        decays: g / scale enters the sum, which is left alone until the scale becomes small.
         """
         root = np.sqrt(1 - self.beta_2)
         correction = np.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        first, second, scale = (slots[name] for name in self.slot_names)
+        scale *= self.beta_1
+        keep_1 = 1.0
+        if scale < SMALLEST_SCALE:
+            keep_1 = float(scale[0])
+            scale[0] = 1
         scalars = (
-            self.beta_1,
+            keep_1,
+            1 / float(scale[0]),
             self.beta_2,
-            float(rate * correction * (1 - self.beta_1) / root),
+            float(rate * correction * (1 - self.beta_1) / root * scale[0]),
             float(self.epsilon / root),
         )
-        slots = slots["first_moment"], slots["second_moment"]
-        return kernels.adam(theta, gradient, *slots, *shrinkage, scalars)
+        return kernels.adam(theta, gradient, first, second, *shrinkage, scalars)
 
 
 @dataclass(frozen=True)
-class NAdam:
+class NAdam(Optimizer):
     """Adam with Nesterov's momentum [1]_, in its form with constant beta_1.
 
     References
@@ -130,7 +152,7 @@ class NAdam:
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Optimizer):
     """RMSprop [1]_.
 
     References

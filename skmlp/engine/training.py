@@ -195,9 +195,9 @@ def prepare(plan, state, n_samples):
         setattr(state, name, array if array is None else np.require(array, requirements="W"))
     state.slots = {name: np.require(slot, requirements="W") for name, slot in state.slots.items()}
     if plan.update is not None:
-        slot_names = plan.update.optimizer.slot_names
-        if set(state.slots) != set(slot_names):
-            state.slots = {name: np.zeros_like(state.theta) for name in slot_names}
+        optimizer = plan.update.optimizer
+        if set(state.slots) != set(optimizer.slot_names):
+            state.slots = optimizer.new_slots(state.theta)
             state.step = 0
     if plan.update is None or plan.update.ema_decay is None:
         state.average_theta = state.average_statistics = None

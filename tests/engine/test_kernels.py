@@ -127,7 +127,7 @@ def test_steps_agree_to_rounding(numba_kernels, dtype, optimizer, shrinkage):
     for kernels in (numpy_kernels, numba_kernels):
         rng = np.random.default_rng(0)
         theta = rng.normal(size=1000).astype(dtype)
-        slots = {name: np.zeros_like(theta) for name in optimizer.slot_names}
+        slots = optimizer.new_slots(theta)
         squares = []
         for t in range(1, n_steps + 1):
             gradient = rng.normal(size=theta.shape).astype(dtype)
@@ -163,7 +163,7 @@ def test_vectors_larger_than_the_cache_take_the_same_steps(kernels, dtype):
         moved = []
         for rows in (slice(None), chosen):
             theta = start[rows].copy()
-            slots = {name: np.zeros_like(theta) for name in optimizer.slot_names}
+            slots = optimizer.new_slots(theta)
             for t in (1, 2, 3):
                 optimizer.step(
                     theta, gradient[rows].copy(), 0.1, slots, t, theta.copy(), kernels=kernels

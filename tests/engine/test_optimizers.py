@@ -23,7 +23,7 @@ def gradients_and_rates(seed=0):
 def path(kernels, optimizer, gradients, rates, dtype=np.float64):
     """Give the parameters after each step of an optimizer of the engine."""
     theta = np.linspace(-1, 1, N_PARAMETERS).astype(dtype)
-    slots = {name: np.zeros_like(theta) for name in optimizer.slot_names}
+    slots = optimizer.new_slots(theta)
     work = np.full_like(theta, np.nan)
     thetas = []
     for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
@@ -234,7 +234,7 @@ PYTORCH = {
 def test_the_steps_are_those_of_pytorch(kernels, name):
     update, expected = PYTORCH[name]
     state = TrainState(None, None, theta=np.array([1.0, -2.0, 0.5]))
-    state.slots = {slot: np.zeros(3) for slot in update.optimizer.slot_names}
+    state.slots = update.optimizer.new_slots(state.theta)
     for gradient, theta in zip(PYTORCH_GRADIENTS, expected, strict=True):
         update.apply(state, gradient.copy(), 0.1, Layout((2, 1)), np.empty(3), kernels=kernels)
         np.testing.assert_allclose(state.theta, theta, rtol=1e-12)

@@ -20,7 +20,7 @@ def trained(kernels, update, dtype=np.float64, scale=1.0, rate=0.1):
     rng = np.random.default_rng(0)
     theta = rng.normal(size=LAYOUT.n_parameters).astype(dtype)
     state = TrainState(None, None, theta=theta, statistics=LAYOUT.initial_statistics(dtype))
-    state.slots = {name: np.zeros_like(theta) for name in update.optimizer.slot_names}
+    state.slots = update.optimizer.new_slots(theta)
     if update.ema_decay is not None:
         state.average_theta = theta.copy()
         state.average_statistics = state.statistics.copy()
@@ -108,7 +108,7 @@ def test_weight_decay_does_not_enter_the_moments_of_adam(kernels):
     theta = np.arange(1.0, LAYOUT.n_parameters + 1)
     update = Update(Adam(), weight_decay=0.5)
     state = TrainState(None, None, theta=theta.copy())
-    state.slots = {name: np.zeros_like(theta) for name in update.optimizer.slot_names}
+    state.slots = update.optimizer.new_slots(theta)
     for _ in range(3):
         update.apply(
             state, np.zeros_like(theta), 0.1, LAYOUT, np.empty_like(theta), kernels=kernels

@@ -272,23 +272,25 @@ def _sgd_loop(
 
 
 def adam(theta, gradient, first, second, n_weights, penalty, decay, scalars):
-    """Apply m = b1 m + g; v = b2 v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
+    """Apply m = keep m + add g; v = b2 v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
     scalars = map(theta.dtype.type, (penalty, decay, *scalars))
     return _adam_loop(theta, gradient, first, second, n_weights, *scalars)
 
 
 @compiled
-def _adam_loop(theta, gradient, first, second, n_weights, penalty, decay, b1, b2, rate, epsilon):
+def _adam_loop(
+    theta, gradient, first, second, n_weights, penalty, decay, keep, add, b2, rate, epsilon
+):
     squares = theta.dtype.type(0)
     for i in range(n_weights):
         g = gradient[i] + penalty * theta[i]
         squares += theta[i] * theta[i]
-        first[i] = b1 * first[i] + g
+        first[i] = keep * first[i] + add * g
         second[i] = b2 * second[i] + g * g
         theta[i] = theta[i] * decay - rate * first[i] / (math.sqrt(second[i]) + epsilon)
     for i in range(n_weights, len(theta)):
         g = gradient[i]
-        first[i] = b1 * first[i] + g
+        first[i] = keep * first[i] + add * g
         second[i] = b2 * second[i] + g * g
         theta[i] -= rate * first[i] / (math.sqrt(second[i]) + epsilon)
     return squares
@@ -304,16 +306,22 @@ def nadam(theta, gradient, first, second, work, n_weights, penalty, decay, scala
 def _nadam_loop(
     theta, gradient, first, second, n_weights, penalty, decay, b1, b2, rate, gradient_rate, epsilon
 ):
-    squares = theta.dtype.type(0)
+    squares = _penalise_loop(theta, gradient, n_weights, penalty, decay)
     for i in range(len(theta)):
         g = gradient[i]
-        if i < n_weights:
-            g += penalty * theta[i]
-            squares += theta[i] * theta[i]
-            theta[i] *= decay
         first[i] = b1 * first[i] + g
         second[i] = b2 * second[i] + g * g
         theta[i] -= (rate * first[i] + gradient_rate * g) / (math.sqrt(second[i]) + epsilon)
+    return squares
+
+
+@compiled
+def _penalise_loop(theta, gradient, n_weights, penalty, decay):
+    squares = theta.dtype.type(0)
+    for i in range(n_weights):
+        squares += theta[i] * theta[i]
+        gradient[i] += penalty * theta[i]
+        theta[i] *= decay
     return squares
 
 
@@ -325,15 +333,10 @@ def rmsprop(theta, gradient, second, work, n_weights, penalty, decay, scalars):
 
 @compiled
 def _rmsprop_loop(theta, gradient, second, n_weights, penalty, decay, keep, rate, epsilon):
-    squares = theta.dtype.type(0)
+    squares = _penalise_loop(theta, gradient, n_weights, penalty, decay)
     for i in range(len(theta)):
-        g = gradient[i]
-        if i < n_weights:
-            g += penalty * theta[i]
-            squares += theta[i] * theta[i]
-            theta[i] *= decay
-        second[i] = keep * second[i] + g * g
-        theta[i] -= rate * g / (math.sqrt(second[i]) + epsilon)
+        second[i] = keep * second[i] + gradient[i] * gradient[i]
+        theta[i] -= rate * gradient[i] / (math.sqrt(second[i]) + epsilon)
     return squares
 
 

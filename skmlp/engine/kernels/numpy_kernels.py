@@ -145,11 +145,12 @@ def sgd(theta, gradient, velocity, n_weights, penalty, decay, scalars):
 
 
 def adam(theta, gradient, first, second, n_weights, penalty, decay, scalars):
-    """Apply m = b1 m + g; v = b2 v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
-    keep_1, keep_2, rate, epsilon = scalars
+    """Apply m = keep m + add g; v = b2 v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
+    keep_1, add_1, keep_2, rate, epsilon = scalars
     squares = penalise(theta, gradient, n_weights, penalty, decay)
-    first *= keep_1
-    add_scaled(gradient, 1, first)
+    if keep_1 != 1:
+        first *= keep_1
+    add_scaled(gradient, add_1, first)
     for part in cache_sized_parts(len(theta)):
         denominators = root_of_second_moment(gradient[part], second[part], keep_2, epsilon)
         np.divide(first[part], denominators, out=denominators)
@@ -201,5 +202,5 @@ def move_average(average, values, decay):
 def flush(values, smallest, work):
     """Set the numbers to zero that are smaller than `smallest`."""
     for part in cache_sized_parts(len(values)):
-        np.abs(values[part], out=work[part])
-        np.copyto(values[part], 0, where=work[part] < smallest)
+        sizes = np.abs(values[part], out=work[: len(values[part])])
+        np.copyto(values[part], 0, where=sizes < smallest)
