@@ -7,21 +7,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmlp.checkpoints import CheckpointError, read_checkpoint
-from skmlp.engine.batches import Batches, Samples
-from skmlp.engine.losses import LOSSES
-from skmlp.engine.network import build_prediction_network, folded
 from skmlp.engine.range_test import losses_at_rising_rates
 from skmlp.engine.training import train
-from skmlp.fitting import FitData, Trainable, pack_statistics
+from skmlp.fitting import FitData, Trainable
 from skmlp.learning_rate import LearningRateCurve
-from skmlp.plan import PARAMETER_CONSTRAINTS, activation_names, make_design, make_plan, make_plateau
+from skmlp.plan import PARAMETER_CONSTRAINTS, make_design, make_plan, make_plateau
+from skmlp.prediction import Predictive
 from skmlp.summary import summarise
 from skmlp.targets import TargetEncoding, is_multilabel
-
-PREDICTION_BATCH_SIZE = 1024
 
 
 def _trains_by_single_epochs(estimator):
@@ -43,7 +38,9 @@ def _trains_by_single_epochs(estimator):
     return True
 
 
-class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class MLPDigitClassifier(
+    Trainable, Predictive, CallbackSupportMixin, ClassifierMixin, BaseEstimator
+):
     """Multilayer perceptron classifier.
 
     It takes every parameter of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
@@ -564,38 +561,6 @@ class MLPDigitClassifier(Trainable, CallbackSupportMixin, ClassifierMixin, BaseE
         """
         logits, loss = self._class_logits(X)
         return loss.log_probabilities(logits.T).T
-
-    def _class_logits(self, X):
-        """Compute the logits of samples, a column a class, and find the loss whose transforms suit them."""
-        logits = self._logits(X)
-        if len(self.classes_) == 1:
-            return logits, LOSSES["softmax"]
-        if self.n_outputs_ == 1:
-            logits = np.hstack([-logits, logits])
-        return logits, LOSSES[self.out_activation_]
-
-    def _logits(self, X):
-        """Compute the logits of samples, shape (n_samples, n_outputs), batch by batch."""
-        batches, network = self._prediction(X)
-        logits = np.empty((len(batches.samples), self.n_outputs_), batches.dtype)
-        start = 0
-        for batch in batches:
-            logits[start : start + batch.size] = network.forward(batch.x).T
-            start += batch.size
-        return logits
-
-    def _prediction(self, X):
-        """Cut samples into batches, and make a network for them."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
-        dtype = self.coefs_[0].dtype
-        weights, biases = folded(
-            self._layout, self._parts, pack_statistics(self.batch_norm_, dtype)
-        )
-        activations = activation_names(self.activation, self.n_layers_ - 2)
-        network = build_prediction_network(weights, biases, activations)
-        samples = Samples(X, input_scale=self.input_scale)
-        return Batches(samples, PREDICTION_BATCH_SIZE, dtype), network
 
     def hidden_activations(self, X, layer=-1):
         """Compute the activations of a hidden layer: what the network makes of the samples.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+import skmlp.checkpoints
 from skmlp import CheckpointError, MLPDigitClassifier, ModelFormatError, load_model, save_model
 from skmlp.callbacks import Checkpoint
 from skmlp.engine.schedules import Cosine, Warmup
@@ -254,6 +255,22 @@ def test_a_damaged_checkpoint_is_refused_anywhere(path):
         path.write_bytes(content[:position])
         with pytest.raises(CheckpointError):
             MLPDigitClassifier.resume(path, X, y)
+
+
+@pytest.mark.parametrize("name", ["first_moment", "second_moment", "first_moment_scale"])
+def test_memory_of_the_optimizer_must_fit_the_network(path, monkeypatch, name):
+    arrays_of_state = skmlp.checkpoints.arrays_of_state
+
+    def with_a_longer_array(state):
+        arrays = arrays_of_state(state)
+        arrays[f"slots.{name}"] = np.append(arrays[f"slots.{name}"], 1)
+        return arrays
+
+    with monkeypatch.context() as patch:
+        patch.setattr(skmlp.checkpoints, "arrays_of_state", with_a_longer_array)
+        killed_after(1, "adam", path)
+    with pytest.raises(CheckpointError, match="do not fit the layers"):
+        MLPDigitClassifier.resume(path, X, y)
 
 
 @pytest.mark.parametrize("fault", ["damaged", "missing"])

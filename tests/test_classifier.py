@@ -1,6 +1,7 @@
 """MLPDigitClassifier beyond what scikit-learn's checks ask: data, validation, stopping, failure, callbacks."""
 
 import copy
+import re
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import validate_data
 
 from skmlp import IDXReader, MLPDigitClassifier, TrainingInterruptedWarning
 
@@ -349,15 +351,56 @@ def test_prediction_is_the_forward_pass_written_out(digits, solver):
     np.testing.assert_array_equal(estimator.predict(X), logits.argmax(axis=1))
 
 
-@pytest.mark.parametrize("n_samples", [1, 1023, 1024, 1025, 2500])
+@pytest.mark.parametrize("n_samples", [1, 2047, 2048, 2049, 4500])
 def test_predictions_do_not_depend_on_how_many_come_together(digits, n_samples):
     X, y = digits
     estimator = make().fit(X, y)
-    many = np.tile(X, (9, 1))[:n_samples]
+    many = np.tile(X, (15, 1))[:n_samples]
     together = estimator.predict_proba(many)
     assert together.shape == (n_samples, 10)
     alone = np.vstack([estimator.predict_proba(X[i : i + 1]) for i in range(300)])
-    np.testing.assert_allclose(together, np.tile(alone, (9, 1))[:n_samples], rtol=1e-10)
+    np.testing.assert_allclose(together, np.tile(alone, (15, 1))[:n_samples], rtol=1e-10)
+
+
+UNFIT_SAMPLES = {
+    "NaN": lambda X: np.where(X < X.max(), X, np.nan),
+    "infinity": lambda X: np.where(X < X.max(), X, np.inf),
+    "a feature too few": lambda X: X[:, 1:],
+    "one dimension": lambda X: X[0],
+    "three dimensions": lambda X: X[np.newaxis],
+    "no samples": lambda X: X[:0],
+    "complex numbers": lambda X: X.astype(complex),
+    "words": lambda X: np.full(X.shape, "ink"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT_SAMPLES)
+def test_samples_are_refused_in_the_words_of_scikit_learn(digits, name):
+    X, y = digits
+    estimator = make().fit(X, y)
+    samples = UNFIT_SAMPLES[name](X)
+    with pytest.raises(ValueError, match=r".") as expected:
+        validate_data(estimator, samples, reset=False)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(expected.value))}$"):
+        estimator.predict(samples)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, np.uint64, bool, object, list])
+def test_samples_of_any_kind_of_numbers_are_predicted(digits, kind):
+    X, y = digits
+    estimator = make().fit(X, y)
+    whole = np.rint(X)
+    given = whole.tolist() if kind is list else whole.astype(kind)
+    expected = estimator.predict_proba(np.asarray(given, dtype=float))
+    np.testing.assert_allclose(estimator.predict_proba(given), expected, rtol=1e-12)
+
+
+def test_samples_whose_sum_overflows_are_finite(digits):
+    X, y = digits
+    estimator = make().fit(X, y)
+    large = np.full((2, X.shape[1]), np.finfo(np.float64).max / 4)
+    with np.errstate(all="ignore"):
+        assert estimator.predict(large).shape == (2,)
 
 
 def test_eight_threads_at_once_predict_the_same(digits):

@@ -85,7 +85,7 @@ def test_the_sources_are_found():
     assert {"skmlp", "skmlp.classifier", "skmlp.engine.training", "skmlp.digits.idx"} <= set(
         SOURCES
     )
-    assert "skmlp.engine.network" in imports("skmlp.classifier")
+    assert "skmlp.engine.network" in imports("skmlp.prediction")
     assert "numpy" in imports("skmlp.engine.layers")
 
 

@@ -15,7 +15,7 @@ from jax import lax
 from peers import Peer, Recipe
 
 N_CLASSES = 10
-PREDICTION_BATCH_SIZE = 1024
+PREDICTION_BATCH_SIZE = 2048
 RATE, MOMENTUM = Recipe.LEARNING_RATE, Recipe.MOMENTUM
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 

@@ -7,7 +7,7 @@ from scipy.special import softmax
 from peers import Peer
 
 N_CLASSES = 10
-PREDICTION_BATCH_SIZE = 1024
+PREDICTION_BATCH_SIZE = 2048
 
 
 class Keras(Peer):

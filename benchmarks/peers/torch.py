@@ -10,7 +10,7 @@ from torch.nn import functional
 from peers import Peer
 
 N_CLASSES = 10
-PREDICTION_BATCH_SIZE = 1024
+PREDICTION_BATCH_SIZE = 2048
 
 
 class Torch(Peer):

@@ -5,6 +5,7 @@
 which begin as what `new_slots` gives; `t` counts the steps from 1.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -96,20 +97,19 @@ class Adam(Optimizer):
         The slots hold m / (1 - b1) / scale and v / (1 - b2), which saves passes over memory. It is the scale that
         decays: g / scale enters the sum, which is left alone until the scale becomes small.
         """
-        root = np.sqrt(1 - self.beta_2)
-        correction = np.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        first, second, scale = (slots[name] for name in self.slot_names)
-        scale *= self.beta_1
-        keep_1 = 1.0
+        root = math.sqrt(1 - self.beta_2)
+        correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        first, second, kept_scale = (slots[name] for name in self.slot_names)
+        scale, keep_1 = self.beta_1 * kept_scale.item(), 1.0
         if scale < SMALLEST_SCALE:
-            keep_1 = float(scale[0])
-            scale[0] = 1
+            scale, keep_1 = 1.0, scale
+        kept_scale[0] = scale
         scalars = (
             keep_1,
-            1 / float(scale[0]),
+            1 / scale,
             self.beta_2,
-            float(rate * correction * (1 - self.beta_1) / root * scale[0]),
-            float(self.epsilon / root),
+            rate * correction * (1 - self.beta_1) / root * scale,
+            self.epsilon / root,
         )
         return kernels.adam(theta, gradient, first, second, *shrinkage, scalars)
 
@@ -138,14 +138,14 @@ class NAdam(Optimizer):
         theta -= rate m' / (sqrt(v') + epsilon)
         """
         b1, b2 = self.beta_1, self.beta_2
-        root = np.sqrt(1 - b2)
-        scale = rate * np.sqrt(1 - b2**t) * (1 - b1) / root
+        root = math.sqrt(1 - b2)
+        scale = rate * math.sqrt(1 - b2**t) * (1 - b1) / root
         scalars = (
             b1,
             b2,
-            float(scale * b1 / (1 - b1 ** (t + 1))),
-            float(scale / (1 - b1**t)),
-            float(self.epsilon * np.sqrt(1 - b2**t) / root),
+            scale * b1 / (1 - b1 ** (t + 1)),
+            scale / (1 - b1**t),
+            self.epsilon * math.sqrt(1 - b2**t) / root,
         )
         slots = slots["first_moment"], slots["second_moment"]
         return kernels.nadam(theta, gradient, *slots, work, *shrinkage, scalars)
@@ -171,6 +171,6 @@ class RMSprop(Optimizer):
 
         The slot holds v / (1 - decay).
         """
-        root = np.sqrt(1 - self.decay)
-        scalars = self.decay, float(rate / root), float(self.epsilon / root)
+        root = math.sqrt(1 - self.decay)
+        scalars = self.decay, rate / root, self.epsilon / root
         return kernels.rmsprop(theta, gradient, slots["second_moment"], work, *shrinkage, scalars)

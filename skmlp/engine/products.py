@@ -21,6 +21,13 @@ def multiply(left, right, out):
         # SciPy multiplies sparse by dense, not dense by sparse.
         out[...] = (right.T @ left.T).T
         return
+    if out.shape[1] == 1:
+        # A matrix times a vector asks for another routine, twice as fast on the one sample of a prediction.
+        matrix, is_transposed = by_columns(left)
+        GEMV[out.dtype.char](
+            1, matrix, right[:, 0], 0, out[:, 0], trans=is_transposed, overwrite_y=True
+        )
+        return
     # BLAS orders by columns; the transpose of a C-ordered array is such an array: out' = right' left'.
     first, first_is_transposed = by_columns(right.T)
     second, second_is_transposed = by_columns(left.T)

@@ -126,6 +126,23 @@ def test_adam_with_a_tiny_epsilon_is_algorithm_1_with_corrected_moments(kernels)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
+def test_adam_goes_on_with_its_sums_where_beta_1_changes(kernels):
+    gradients, rates = gradients_and_rates()
+    theta = np.linspace(-1, 1, N_PARAMETERS)
+    expected, total, squares = theta.copy(), 0, 0
+    optimizers = [Adam(0.9), Adam(0.5), Adam(0), Adam(0.99)]
+    slots = optimizers[0].new_slots(theta)
+    for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        optimizer = optimizers[t // 7 % 4]
+        beta_1 = optimizer.beta_1
+        total = beta_1 * total + g
+        squares = 0.999 * squares + 0.001 * g**2
+        corrected = rate * np.sqrt(1 - 0.999**t) / (1 - beta_1**t)
+        expected -= corrected * (1 - beta_1) * total / (np.sqrt(squares) + 1e-8)
+        optimizer.step(theta, g.copy(), rate, slots, t, np.empty_like(theta), kernels=kernels)
+    np.testing.assert_allclose(theta, expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("momentum", [0, 0.5, 0.9, 1])
 @pytest.mark.parametrize("nesterov", [False, True], ids=["classical", "nesterov"])
 def test_sgd_takes_the_steps_of_the_textbook(kernels, momentum, nesterov):
