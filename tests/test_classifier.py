@@ -363,8 +363,8 @@ def test_predictions_do_not_depend_on_how_many_come_together(digits, n_samples):
 
 
 UNFIT_SAMPLES = {
-    "NaN": lambda X: np.where(X < X.max(), X, np.nan),
-    "infinity": lambda X: np.where(X < X.max(), X, np.inf),
+    "NaN": lambda X: np.where(X.max() > X, X, np.nan),
+    "infinity": lambda X: np.where(X.max() > X, X, np.inf),
     "a feature too few": lambda X: X[:, 1:],
     "one dimension": lambda X: X[0],
     "three dimensions": lambda X: X[np.newaxis],
