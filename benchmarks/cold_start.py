@@ -59,7 +59,17 @@ def parse_arguments():
     parser.add_argument("--import-rounds", type=positive, default=20, metavar="N")
     parser.add_argument("--small-rounds", type=positive, default=20, metavar="N")
     parser.add_argument("--hidden", type=positive, default=256, metavar="N")
-    parser.add_argument("--epochs", type=positive, default=6, metavar="N")
+    parser.add_argument("--epochs", type=positive, default=3, metavar="N", help="of one cycle")
+    parser.add_argument(
+        "--peak-rate", type=float, default=0.01, metavar="RATE", help="of one cycle"
+    )
+    parser.add_argument(
+        "--constant-epochs",
+        type=positive,
+        default=6,
+        metavar="N",
+        help="of those that have no schedule of the learning rate",
+    )
     parser.add_argument(
         "--only", type=peers, default=NETWORKS, metavar="NAMES", help=f"of {', '.join(NETWORKS)}"
     )
@@ -72,25 +82,36 @@ def measure_networks(arguments):
     if directory is None:
         print("The way to a good network was left out: it needs MNIST, in $SKMLP_MNIST.\n")
         return
-    what = (
-        f"{arguments.hidden} hidden units, batches of 128, Adam, float32, "
-        f"{arguments.epochs} epochs of MNIST; the goal is {GOAL:.1%} of the test images"
+    print(
+        "From the start of Python to a network's test accuracy, in seconds: "
+        f"{arguments.hidden} hidden units, batches of 128, Adam, float32; {arguments.epochs} epochs of "
+        f"MNIST with one cycle of the learning rate, up to {arguments.peak_rate:g}, and "
+        f"{arguments.constant_epochs} at {Recipe.LEARNING_RATE:g} for those that have no such schedule; "
+        f"the goal is {GOAL:.1%} of the test images\n"
     )
-    print(f"From the start of Python to a network's test accuracy, in seconds: {what}\n")
     accuracies = {}
 
     def run(key):
-        size, epochs = str(arguments.hidden), str(arguments.epochs)
-        command = [str(FROM_COLD), str(directory), key, size, epochs]
-        seconds, output = run_python(command, PEERS[key].environment)
+        command = [FROM_COLD, directory, key, arguments.hidden, epochs_of(key, arguments)]
+        if PEERS[key].has_schedule:
+            command.append(arguments.peak_rate)
+        seconds, output = run_python(map(str, command), PEERS[key].environment)
         accuracies.setdefault(key, []).append(float(output))
         return seconds
 
     able = [key for key in arguments.only if can_run(key)]
     seconds = measure_in_turn(able, arguments.rounds, run)
-    header = ["peer", "", "median", "fastest to slowest", "skmlp-numpy / peer"]
+    header = ["peer", "", "epochs", "median", "fastest to slowest", "skmlp-numpy / peer"]
     header += ["skmlp-numba / peer", "test accuracy", "goal"]
-    print_table(header, [network_row(key, seconds, accuracies[key]) for key in seconds])
+    rows = [
+        network_row(key, epochs_of(key, arguments), seconds, accuracies[key]) for key in seconds
+    ]
+    print_table(header, rows)
+
+
+def epochs_of(key, arguments):
+    """Give the number of epochs that a peer trains."""
+    return arguments.epochs if PEERS[key].has_schedule else arguments.constant_epochs
 
 
 def can_run(key):
@@ -101,10 +122,11 @@ def can_run(key):
     return reason is None
 
 
-def network_row(key, seconds, accuracies):
+def network_row(key, epochs, seconds, accuracies):
     return [
         key,
         PEERS[key].title,
+        epochs,
         middle(seconds[key], 2),
         spread(seconds[key], 2),
         ratio(seconds.get("skmlp-numpy"), seconds[key]),

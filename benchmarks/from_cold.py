@@ -1,6 +1,6 @@
 """What `cold_start.py` times: read MNIST, train one peer, and print its test accuracy.
 
-python benchmarks/from_cold.py DIRECTORY PEER HIDDEN EPOCHS
+python benchmarks/from_cold.py DIRECTORY PEER HIDDEN EPOCHS [PEAK_RATE]
 """
 
 import gzip
@@ -13,21 +13,24 @@ from peers import Recipe, make_peer
 
 def main():
     """Do what a short script of a user does."""
-    directory, key, hidden, epochs = sys.argv[1:]
+    directory, key, hidden, epochs, *peak_rates = sys.argv[1:]
+    recipe = Recipe((int(hidden),), peak_rate=float(peak_rates[0]) if peak_rates else None)
     read = read_with_skmlp if key.startswith("skmlp") else read_by_hand
     X, y, X_test, y_test = read(Path(directory))
-    peer = make_peer(key, Recipe((int(hidden),)))
+    peer = make_peer(key, recipe)
     peer.fit(peer.as_input(X), y, int(epochs))
     print(peer.score(peer.as_input(X_test), y_test))
 
 
 def read_with_skmlp(directory):
-    """Read by `skmlp.load_mnist`, which checks what it reads."""
+    """Read by `skmlp.load_mnist`, which checks what it reads; the pixels stay of 8 bits."""
     import skmlp
 
-    X, y = skmlp.load_mnist(directory, return_X_y=True)
-    X_test, y_test = skmlp.load_mnist(directory, subset="test", return_X_y=True)
-    return X * np.float32(1 / 255), y, X_test * np.float32(1 / 255), y_test
+    return [
+        part
+        for subset in ("train", "test")
+        for part in skmlp.load_mnist(directory, subset=subset, return_X_y=True)
+    ]
 
 
 def read_by_hand(directory):

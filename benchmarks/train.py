@@ -78,7 +78,7 @@ def parse_arguments():
     parser = make_parser(__doc__, hidden=(128, 128))
     parser.add_argument("--epochs", type=positive, default=3, metavar="N", help="in each round")
     parser.add_argument("--batch-size", type=positive, default=128, metavar="N")
-    parser.add_argument("--solver", choices=["adam", "sgd"], default="adam")
+    parser.add_argument("--solver", choices=["adam", "sgd", "lbfgs"], default="adam")
     parser.add_argument("--dropout", type=float, default=0.0, metavar="RATE")
     parser.add_argument("--batch-norm", action="store_true")
     return parser.parse_args()

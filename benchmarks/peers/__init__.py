@@ -4,13 +4,20 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
+from math import ceil, prod
 
 import numpy as np
+
+ONE_CYCLE = "one cycle"
+LBFGS = "L-BFGS"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The network that every peer trains, and how."""
+    """The network that every peer trains, and how.
+
+    The learning rate is constant, or goes through one cycle with the peak that is given.
+    """
 
     hidden: tuple[int, ...] = (128, 128)
     batch_size: int = 128
@@ -18,6 +25,7 @@ class Recipe:
     dtype: str = "float32"
     dropout: float = 0.0
     batch_norm: bool = False
+    peak_rate: float | None = None
 
     LEARNING_RATE = 1e-3
     MOMENTUM = 0.9
@@ -26,8 +34,41 @@ class Recipe:
     @property
     def extras(self):
         """What it asks for that not every peer has."""
-        asked = {"dropout": self.dropout > 0, "batch norm": self.batch_norm}
+        asked = {
+            "dropout": self.dropout > 0,
+            "batch norm": self.batch_norm,
+            ONE_CYCLE: self.has_one_cycle,
+            LBFGS: self.solver == "lbfgs",
+        }
         return {name for name, is_asked in asked.items() if is_asked}
+
+    @property
+    def has_one_cycle(self):
+        """Whether the learning rate changes from step to step."""
+        return self.peak_rate is not None
+
+    def rates(self, n_samples, epochs):
+        """Give the learning rate of every step, a row for each epoch."""
+        shape = epochs, ceil(n_samples / self.batch_size)
+        if self.has_one_cycle:
+            return one_cycle(self.peak_rate, np.arange(prod(shape)) / prod(shape)).reshape(shape)
+        return np.full(shape, self.LEARNING_RATE)
+
+
+def one_cycle(peak, part):
+    """Give the rate after a part of the training, as `skmlp.engine.schedules.OneCycle` has it.
+
+    Written again, so that nobody who is timed from cold imports skmlp for it.
+    """
+    start, end, rise = peak / 25, peak / 250_000, 0.3
+    rising = half_cosine(start, peak, part / rise)
+    falling = half_cosine(peak, end, (part - rise) / (1 - rise))
+    return np.where(part < rise, rising, falling)
+
+
+def half_cosine(start, end, part):
+    """Go from `start` to `end` along half a cosine."""
+    return end + (start - end) * (1 + np.cos(np.pi * part)) / 2
 
 
 class Peer(ABC):
@@ -87,6 +128,11 @@ class Entry:
     environment: dict = field(default_factory=dict)
     dtype: str | None = None
 
+    @property
+    def has_schedule(self):
+        """Whether its learning rate can go through one cycle."""
+        return ONE_CYCLE in self.knows
+
     def adapt(self, recipe):
         """Give the recipe as this peer follows it."""
         return replace(recipe, dtype=self.dtype or recipe.dtype)
@@ -105,24 +151,34 @@ class Entry:
 
 
 KERAS_BACKEND = "torch" if find_spec("jax") is None else "jax"
-EXTRAS = frozenset({"dropout", "batch norm"})
+EXTRAS = frozenset({"dropout", "batch norm", ONE_CYCLE})
 PEERS = {
     "products": Entry("the matrix products alone", "products", "Products", knows=EXTRAS),
     "skmlp-numpy": Entry(
-        "skmlp", "estimators", "Skmlp", knows=EXTRAS, environment={"SKMLP_KERNELS": "numpy"}
+        "skmlp",
+        "estimators",
+        "Skmlp",
+        knows=EXTRAS | {LBFGS},
+        environment={"SKMLP_KERNELS": "numpy"},
     ),
     "skmlp-numba": Entry(
         "skmlp with numba",
         "estimators",
         "Skmlp",
         needs=("numba",),
-        knows=EXTRAS,
+        knows=EXTRAS | {LBFGS},
         environment={"SKMLP_KERNELS": "numba"},
     ),
-    "jax": Entry("JAX, jitted", "jax", "JAX", needs=("jax",)),
+    "jax": Entry("JAX, jitted", "jax", "JAX", needs=("jax",), knows=frozenset({ONE_CYCLE})),
     "torch": Entry("PyTorch, eager", "torch", "Torch", needs=("torch",), knows=EXTRAS),
-    "sklearn": Entry("scikit-learn", "estimators", "ScikitLearn"),
-    "sklearn-float64": Entry("scikit-learn, float64", "estimators", "ScikitLearn", dtype="float64"),
+    "sklearn": Entry("scikit-learn", "estimators", "ScikitLearn", knows=frozenset({LBFGS})),
+    "sklearn-float64": Entry(
+        "scikit-learn, float64",
+        "estimators",
+        "ScikitLearn",
+        knows=frozenset({LBFGS}),
+        dtype="float64",
+    ),
     "keras": Entry(
         f"Keras on {KERAS_BACKEND}",
         "keras",

@@ -17,7 +17,7 @@ class ScikitLearn(Peer):
 
     def fit(self, X, y, epochs):
         """Call the public fit with new parameters."""
-        self._estimator = self.estimator_class(**self._parameters(epochs))
+        self._estimator = self.estimator_class(**self._parameters(X, epochs))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._estimator.fit(X, y)
@@ -30,7 +30,7 @@ class ScikitLearn(Peer):
         """Give the digits."""
         return self._estimator.predict(X)
 
-    def _parameters(self, epochs):
+    def _parameters(self, X, epochs):
         return {
             "hidden_layer_sizes": self.recipe.hidden,
             "solver": self.recipe.solver,
@@ -48,6 +48,14 @@ class Skmlp(ScikitLearn):
 
     estimator_class = MLPDigitClassifier
 
-    def _parameters(self, epochs):
+    def as_input(self, X):
+        """Leave pixels of 8 bits as they are: the estimator scales them, batch by batch."""
+        return X if X.dtype == np.uint8 else super().as_input(X)
+
+    def _parameters(self, X, epochs):
         own = {"dropout": self.recipe.dropout, "batch_norm": self.recipe.batch_norm}
-        return super()._parameters(epochs) | own
+        if X.dtype == np.uint8:
+            own["input_scale"] = 1 / 255
+        if self.recipe.has_one_cycle:
+            own |= {"learning_rate": "one_cycle", "learning_rate_init": self.recipe.peak_rate}
+        return super()._parameters(X, epochs) | own

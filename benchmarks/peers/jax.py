@@ -16,7 +16,7 @@ from peers import Peer, Recipe
 
 N_CLASSES = 10
 PREDICTION_BATCH_SIZE = 2048
-RATE, MOMENTUM = Recipe.LEARNING_RATE, Recipe.MOMENTUM
+MOMENTUM = Recipe.MOMENTUM
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -48,10 +48,10 @@ class JAX(Peer):
         slots = tuple(jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
         state = State(parameters, slots, jnp.zeros((), X.dtype))
         self.history = []
-        for _ in range(epochs):
+        for rates in self.recipe.rates(len(X), epochs).astype(X.dtype):
             order = rng.permutation(np.arange(len(X), dtype=np.int32))
             state, loss, accuracy = train_epoch(
-                state, order, X, y, batch_size=self.recipe.batch_size, update=self._update
+                state, order, rates, X, y, batch_size=self.recipe.batch_size, update=self._update
             )
             self.history.append((float(loss), float(accuracy)))
         self._parameters = state.parameters
@@ -94,23 +94,24 @@ def probabilities(parameters, X):
 
 
 @partial(jax.jit, donate_argnames="state", static_argnames=("batch_size", "update"))
-def train_epoch(state, order, X, y, *, batch_size, update):
+def train_epoch(state, order, rates, X, y, *, batch_size, update):
     """Train once on every sample; give the mean loss and the accuracy on the way."""
 
-    def step(state, rows):
-        return train_step(state, X[rows], y[rows], update)
+    def step(state, rows_and_rate):
+        rows, rate = rows_and_rate
+        return train_step(state, X[rows], y[rows], rate, update)
 
     in_full_batches = len(order) // batch_size * batch_size
     full = order[:in_full_batches].reshape(-1, batch_size)
-    state, (losses, hits) = lax.scan(step, state, full)
+    state, (losses, hits) = lax.scan(step, state, (full, rates[: len(full)]))
     loss_sum, hits = losses.sum(), hits.sum()
     if in_full_batches < len(order):
-        state, (last_loss, last_hits) = step(state, order[in_full_batches:])
+        state, (last_loss, last_hits) = step(state, (order[in_full_batches:], rates[-1]))
         loss_sum, hits = loss_sum + last_loss, hits + last_hits
     return state, loss_sum / len(order), hits / len(order)
 
 
-def train_step(state, x, targets, update):
+def train_step(state, x, targets, rate, update):
     """Train on one batch; give the sum of its losses and the number of its hits."""
 
     def mean_loss(parameters):
@@ -120,27 +121,27 @@ def train_step(state, x, targets, update):
         return loss_sum / len(x), (loss_sum, (logits.argmax(axis=1) == targets).sum())
 
     gradients, sums = jax.grad(mean_loss, has_aux=True)(state.parameters)
-    return update(state, gradients), sums
+    return update(state, gradients, rate), sums
 
 
-def adam(state, gradients):
+def adam(state, gradients, rate):
     """Apply Adam, with both corrections of the bias folded into the rate."""
     step = state.step + 1
     m, v = state.slots
     m = jax.tree.map(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, m, gradients)
     v = jax.tree.map(lambda v, g: BETA_2 * v + (1 - BETA_2) * g * g, v, gradients)
-    rate = RATE * jnp.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
+    corrected_rate = rate * jnp.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
     parameters = jax.tree.map(
-        lambda p, m, v: p - rate * m / (jnp.sqrt(v) + EPSILON), state.parameters, m, v
+        lambda p, m, v: p - corrected_rate * m / (jnp.sqrt(v) + EPSILON), state.parameters, m, v
     )
     return State(parameters, (m, v), step)
 
 
-def nesterov(state, gradients):
+def nesterov(state, gradients, rate):
     """Apply gradient descent with Nesterov's momentum; the second slot is idle."""
     velocity, idle = state.slots
-    velocity = jax.tree.map(lambda v, g: MOMENTUM * v - RATE * g, velocity, gradients)
+    velocity = jax.tree.map(lambda v, g: MOMENTUM * v - rate * g, velocity, gradients)
     parameters = jax.tree.map(
-        lambda p, v, g: p + MOMENTUM * v - RATE * g, state.parameters, velocity, gradients
+        lambda p, v, g: p + MOMENTUM * v - rate * g, state.parameters, velocity, gradients
     )
     return State(parameters, (velocity, idle), state.step + 1)

@@ -24,8 +24,9 @@ class Keras(Peer):
 
     def fit(self, X, y, epochs):
         """Train from the first weights again."""
-        if self._model is None:
-            self._build(X.shape[1])
+        # The rates of a cycle depend on the epochs, and are compiled into the step.
+        if self._model is None or self.recipe.has_one_cycle:
+            self._build(X.shape[1], make_rate(self.recipe, len(X), epochs))
         for variable, value in self._start:
             variable.assign(value)
         self._model.fit(X, y, batch_size=self.recipe.batch_size, epochs=epochs, verbose=0)
@@ -38,11 +39,11 @@ class Keras(Peer):
             logits = self._model.predict(X, batch_size=PREDICTION_BATCH_SIZE, verbose=0)
         return softmax(logits, axis=1)
 
-    def _build(self, n_features):
+    def _build(self, n_features, rate):
         """Make and compile the model, and keep what its variables hold before training."""
         keras.utils.set_random_seed(self.recipe.SEED)
         self._model = make_model(self.recipe, n_features)
-        optimizer = make_optimizer(self.recipe)
+        optimizer = make_optimizer(self.recipe, rate)
         self._model.compile(
             optimizer=optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -66,8 +67,31 @@ def make_model(recipe, n_features):
     return keras.Sequential([*layers, keras.layers.Dense(N_CLASSES)])
 
 
-def make_optimizer(recipe):
+class RateOfStep(keras.optimizers.schedules.LearningRateSchedule):
+    """Looks the learning rate of a step up.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (n_steps,)
+    """
+
+    def __init__(self, rates):
+        self._rates = rates
+
+    def __call__(self, step):
+        """Give the learning rate of a step."""
+        return keras.ops.take(keras.ops.convert_to_tensor(self._rates), step)
+
+
+def make_rate(recipe, n_samples, epochs):
+    """Make the learning rate of a recipe: a number, or a schedule."""
+    if not recipe.has_one_cycle:
+        return recipe.LEARNING_RATE
+    return RateOfStep(recipe.rates(n_samples, epochs).ravel().astype(recipe.dtype))
+
+
+def make_optimizer(recipe, rate):
     """Make the optimizer of a recipe."""
     if recipe.solver == "adam":
-        return keras.optimizers.Adam(recipe.LEARNING_RATE, epsilon=1e-8)
-    return keras.optimizers.SGD(recipe.LEARNING_RATE, momentum=recipe.MOMENTUM, nesterov=True)
+        return keras.optimizers.Adam(rate, epsilon=1e-8)
+    return keras.optimizers.SGD(rate, momentum=recipe.MOMENTUM, nesterov=True)

@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 from skorch import NeuralNetClassifier
+from skorch.callbacks import LRScheduler
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from peers import Peer
 from peers.torch import make_network
@@ -28,6 +30,7 @@ class Skorch(Peer):
             optimizer=OPTIMIZERS[self.recipe.solver],
             optimizer__fused=True,
             lr=self.recipe.LEARNING_RATE,
+            callbacks=self._callbacks(len(X), epochs),
             batch_size=self.recipe.batch_size,
             max_epochs=epochs,
             iterator_train__shuffle=True,
@@ -40,3 +43,16 @@ class Skorch(Peer):
     def predict_proba(self, X):
         """Give the probabilities, as a NumPy array."""
         return self._net.predict_proba(X)
+
+    def _callbacks(self, n_samples, epochs):
+        """Give what sets the rate before each batch, where it is not constant."""
+        if not self.recipe.has_one_cycle:
+            return []
+        factors = self.recipe.rates(n_samples, epochs).ravel() / self.recipe.LEARNING_RATE
+        # The scheduler steps after the last batch too, and asks for a rate that nothing uses.
+        factors = [*factors.tolist(), 0.0]
+        return [
+            LRScheduler(
+                LambdaLR, step_every="batch", event_name=None, lr_lambda=factors.__getitem__
+            )
+        ]

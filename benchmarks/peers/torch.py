@@ -30,7 +30,8 @@ class Torch(Peer):
         y = torch.from_numpy(np.asarray(y, np.int64))
         self._network = make_network(self.recipe, X.shape[1])
         self._optimizer = make_optimizer(self.recipe, self._network)
-        self.history = [self._train_epoch(X, y) for _ in range(epochs)]
+        all_rates = self.recipe.rates(len(X), epochs).tolist()
+        self.history = [self._train_epoch(X, y, rates) for rates in all_rates]
 
     def predict_proba(self, X):
         """Give the probabilities, as a NumPy array."""
@@ -43,11 +44,14 @@ class Torch(Peer):
                 torch.softmax(self._network(x), dim=1, out=output)
         return outputs.numpy()
 
-    def _train_epoch(self, X, y):
+    def _train_epoch(self, X, y, rates):
         """Train once on every sample; give the mean loss and the accuracy on the way."""
         self._network.train()
         loss_sum, hits = 0.0, 0
-        for rows in torch.randperm(len(X)).split(self.recipe.batch_size):
+        batches = torch.randperm(len(X)).split(self.recipe.batch_size)
+        (group,) = self._optimizer.param_groups
+        for rows, rate in zip(batches, rates, strict=True):
+            group["lr"] = rate
             x, targets = X.index_select(0, rows), y.index_select(0, rows)
             logits = self._network(x)
             loss = functional.cross_entropy(logits, targets)

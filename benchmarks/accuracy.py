@@ -1,0 +1,167 @@
+"""Accuracy on MNIST of every recipe, over several seeds: single, together, and on disturbed digits.
+
+    python benchmarks/accuracy.py --recipes fast,plain --seeds 5
+    python benchmarks/accuracy.py --recipes accurate --seeds 5 --keep models
+    python benchmarks/accuracy.py --recipes accurate --seeds 2 --validate --set max_iter=20
+
+Each network trains on all 60,000 training digits and is scored on the 10,000 test digits. With --validate it trains
+on the first 50,000 and is scored on the last 10,000 of the training digits: this is how the settings of the recipes
+were chosen. --keep writes each model and its seconds into a directory, and takes from there what it finds.
+"""
+
+import argparse
+import ast
+import json
+import sys
+import warnings
+from pathlib import Path
+from statistics import mean, stdev
+from time import perf_counter
+
+import numpy as np
+from data import mnist_directory
+from disturbances import DISTURBANCES
+from options import positive
+from report import describe_machine, print_table, tell
+from sklearn.exceptions import ConvergenceWarning
+
+import skmlp
+from skmlp.recipes import RECIPES
+
+WITHOUT_AUGMENTATION = "accurate without augmentation"
+LINES = RECIPES | {
+    WITHOUT_AUGMENTATION: lambda random_state: RECIPES["accurate"](random_state).set_params(
+        augmentation=None
+    )
+}
+
+
+def main():
+    """Train and print."""
+    arguments = parse_arguments()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    directory = mnist_directory()
+    if directory is None:
+        sys.exit(
+            "This needs MNIST: name its directory in $SKMLP_MNIST ('skmlp fetch DIR' gets it)."
+        )
+    X, y, X_test, y_test = load_sets(directory, arguments.validate)
+    models = {
+        name: [train(name, seed, X, y, arguments) for seed in range(arguments.seeds)]
+        for name in arguments.recipes
+    }
+    print(
+        f"{describe_machine()}\n\nTrained on {len(X):,} digits, scored on {len(X_test):,} others\n"
+    )
+    print_accuracies(models, X_test, y_test)
+    print_committees(models, X_test, y_test)
+    print_robustness(models, X_test, y_test)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recipes", type=names, default=list(RECIPES), metavar="NAMES")
+    parser.add_argument("--seeds", type=positive, default=3, metavar="N")
+    parser.add_argument("--validate", action="store_true")
+    parser.add_argument("--keep", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--set", type=setting, action="append", default=[], metavar="PARAMETER=VALUE"
+    )
+    arguments = parser.parse_args()
+    arguments.set = dict(arguments.set)
+    return arguments
+
+
+def names(text):
+    """Read names of recipes with commas between."""
+    unknown = set(text.split(",")) - set(LINES)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"must be among {', '.join(LINES)}, got {unknown}")
+    return text.split(",")
+
+
+def setting(text):
+    """Read a parameter and its value, as Python writes it."""
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        raise argparse.ArgumentTypeError(f"must be like max_iter=20, got {text}") from None
+
+
+def load_sets(directory, validate):
+    """Give training and test digits, or two parts of the training digits."""
+    X, y = skmlp.load_mnist(directory, return_X_y=True)
+    if validate:
+        return X[:50_000], y[:50_000], X[50_000:], y[50_000:]
+    return X, y, *skmlp.load_mnist(directory, subset="test", return_X_y=True)
+
+
+def train(name, seed, X, y, arguments):
+    """Train a recipe, or take a model that was kept; give it with its seconds."""
+    path = arguments.keep and arguments.keep / f"{name.replace(' ', '-')}-{seed}.safetensors"
+    if path and path.exists():
+        return skmlp.load_model(path), json.loads(path.with_suffix(".json").read_text())["seconds"]
+    mlp = LINES[name](random_state=seed).set_params(**arguments.set)
+    start = perf_counter()
+    mlp.fit(X, y)
+    seconds = perf_counter() - start
+    tell(f"{name}, seed {seed}: {seconds:.0f} s")
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".json").write_text(json.dumps({"seconds": seconds}))
+        skmlp.save_model(mlp, path)
+    return mlp, seconds
+
+
+def print_accuracies(models, X_test, y_test):
+    """Print a line for each recipe."""
+    rows = []
+    for name, trained in models.items():
+        scores = [mlp.score(X_test, y_test) for mlp, _ in trained]
+        mlp = trained[0][0]
+        n_parameters = sum(array.size for array in (*mlp.coefs_, *mlp.intercepts_))
+        seconds = mean(seconds for _, seconds in trained)
+        spread = f"{100 * stdev(scores):.2f}" if len(scores) > 1 else ""
+        between = f"{min(scores):.2%} to {max(scores):.2%}"
+        row = [name, f"{n_parameters:,}", mlp.n_iter_, f"{seconds:.0f}", len(scores)]
+        rows.append([*row, f"{mean(scores):.2%}", spread, between])
+    header = ["recipe", "parameters", "epochs", "seconds", "seeds", "accuracy", "std", "range"]
+    print_table(header, rows)
+
+
+def print_committees(models, X_test, y_test):
+    """Print what the networks of a recipe reach together, by the mean of their probabilities."""
+    rows = []
+    for name, trained in models.items():
+        if len(trained) > 1:
+            probabilities = np.mean([mlp.predict_proba(X_test) for mlp, _ in trained], axis=0)
+            accuracy = np.mean(trained[0][0].classes_[probabilities.argmax(axis=1)] == y_test)
+            seconds = sum(seconds for _, seconds in trained)
+            rows.append([name, len(trained), f"{seconds:.0f}", f"{accuracy:.2%}"])
+    if rows:
+        print("Together\n")
+        print_table(["recipe", "networks", "seconds", "accuracy"], rows)
+
+
+def print_robustness(models, X_test, y_test):
+    """Print the mean accuracy on disturbed digits."""
+    disturbed = {name: disturb(X_test) for name, disturb in DISTURBANCES.items()}
+    rows = [
+        [
+            name,
+            *(
+                f"{mean(mlp.score(X, y_test) for mlp, _ in trained):.2%}"
+                for X in disturbed.values()
+            ),
+        ]
+        for name, trained in models.items()
+    ]
+    print("Disturbed digits\n")
+    print_table(["recipe", *disturbed], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What happens to digits on their way to a classifier: by name, functions of pixels, one image a row, from 0 to 255."""
+
+import numpy as np
+from scipy import ndimage
+
+SHIFT = 2  # pixels
+ANGLE = 15  # degrees
+NOISE = 50  # standard deviation
+
+
+def as_they_are(X):
+    """Leave the images."""
+    return X
+
+
+def shifted(X):
+    """Shift each image by two pixels, up, down, left or right in turn."""
+    images = X.reshape(-1, 28, 28)
+    moves = [(SHIFT, 0), (-SHIFT, 0), (0, SHIFT), (0, -SHIFT)]
+    moved = np.empty_like(images)
+    for start, (down, right) in enumerate(moves):
+        moved[start::4] = ndimage.shift(images[start::4], (0, down, right), order=0)
+    return moved.reshape(X.shape)
+
+
+def rotated(X):
+    """Turn each image by 15 degrees, to the left or to the right in turn."""
+    images = X.reshape(-1, 28, 28)
+    turned = np.empty_like(images)
+    for start, angle in enumerate((ANGLE, -ANGLE)):
+        turned[start::2] = ndimage.rotate(
+            images[start::2], angle, axes=(1, 2), reshape=False, order=1
+        )
+    return turned.reshape(X.shape)
+
+
+def thickened(X):
+    """Let the ink spread to the neighbours of each pixel."""
+    images = X.reshape(-1, 28, 28)
+    footprint = ndimage.generate_binary_structure(2, 1)[np.newaxis]
+    return ndimage.grey_dilation(images, footprint=footprint).reshape(X.shape)
+
+
+def noisy(X):
+    """Add Gaussian noise."""
+    noise = np.random.default_rng(0).normal(0, NOISE, X.shape)
+    return np.clip(X + noise, 0, 255).astype(np.uint8)
+
+
+DISTURBANCES = {
+    "as they are": as_they_are,
+    f"shifted by {SHIFT} pixels": shifted,
+    f"rotated by {ANGLE} degrees": rotated,
+    "thickened": thickened,
+    "noisy": noisy,
+}
