@@ -8,11 +8,13 @@ __version__ = "0.1.0.dev0"
 # scikit-learn.
 _HOMES = {
     "CheckpointError": "checkpoints",
+    "DigitAugmenter": "digits.augmenter",
     "IDXFormatError": "digits.idx",
     "IDXHeader": "digits.idx",
     "IDXReader": "digits.reader",
     "MLPDigitClassifier": "classifier",
     "ModelFormatError": "persistence",
+    "NoDigitError": "digits.normalize",
     "TrainingCurveDisplay": "plots.curves",
     "TrainingInterruptedWarning": "fitting",
     "download_mnist": "digits.mnist",
@@ -20,6 +22,7 @@ _HOMES = {
     "get_kernels": "engine.kernels",
     "load_mnist": "digits.mnist",
     "load_model": "persistence",
+    "normalize_digit": "digits.normalize",
     "read_idx": "digits.idx",
     "read_idx_header": "digits.idx",
     "read_model_header": "persistence",

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from skmlp.checkpoints import CheckpointError, read_checkpoint
 from skmlp.engine.range_test import losses_at_rising_rates
 from skmlp.engine.training import train
-from skmlp.fitting import FitData, Trainable
+from skmlp.fitting import FitData, Trainable, refuse_to_change_sparse
 from skmlp.learning_rate import LearningRateCurve
 from skmlp.plan import PARAMETER_CONSTRAINTS, make_design, make_plan, make_plateau
 from skmlp.prediction import Predictive
@@ -128,7 +128,8 @@ class MLPDigitClassifier(
     epsilon : float, default=1e-8
         The guard of 'adam' and its kin against a division by zero, positive.
     n_iter_no_change : int or inf, default=10
-        How many epochs without progress are borne.
+        How many epochs without progress are borne. With ``np.inf`` there are `max_iter` epochs in any case, and no
+        warning says that they were not enough.
     max_fun : int, default=15000
         The most evaluations of the loss by 'lbfgs'.
     dropout : float or list of float, default=0.0
@@ -164,6 +165,19 @@ class MLPDigitClassifier(
         Positive factor by which `X` is multiplied as batches are made, in training and prediction alike. With
         ``input_scale=1/255``, pixels of type uint8, memory-mapped or not, train as float32 without a float copy of
         them all. None leaves `X` as it is.
+    augmentation : {'digits'} or callable, default=None
+        Random changes of training samples that are images, drawn anew for each batch of each epoch; never of samples
+        that validate or are predicted. 'digits' is :func:`skmlp.digits.augment.digit_distortions`; that module has
+        steps to compose others of, and :class:`~skmlp.digits.augment.Fading`, which weakens them towards the end. Any
+        function will do that takes images of shape (n_images, height, width), times `input_scale`, and a NumPy
+        Generator, and gives changed ones. `X` must be dense.
+    image_shape : (int, int), default=None
+        Height and width of the images that the features are, row by row; None for a square.
+    adversarial_norm : float, default=0.0
+        Adversarial training [20]_: how far, by the Euclidean norm, each training sample is moved to where its loss
+        grows fastest before the network learns it; in the unit of `X` times `input_scale`, not negative, zero for none.
+        It regularises strongly without knowing what the features are, and takes about 1.7 times the time. `X` must be
+        dense.
 
     Attributes
     ----------
@@ -257,6 +271,9 @@ class MLPDigitClassifier(
        https://arxiv.org/abs/1211.5063
     .. [19] Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal on Control and
        Optimization 30(4), 1992.
+    .. [20] Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015,
+       https://arxiv.org/abs/1412.6572, with the Euclidean norm as in Miyato, Maeda, Koyama and Ishii, "Virtual
+       adversarial training", IEEE TPAMI 41(8), 2019, https://arxiv.org/abs/1704.03976
 
     Examples
     --------
@@ -316,6 +333,9 @@ class MLPDigitClassifier(
         ema_decay=None,
         monitor="accuracy",
         input_scale=None,
+        augmentation=None,
+        image_shape=None,
+        adversarial_norm=0.0,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -353,6 +373,9 @@ class MLPDigitClassifier(
         self.ema_decay = ema_decay
         self.monitor = monitor
         self.input_scale = input_scale
+        self.augmentation = augmentation
+        self.image_shape = image_shape
+        self.adversarial_norm = adversarial_norm
 
     # Training
 
@@ -389,7 +412,7 @@ class MLPDigitClassifier(
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` epochs have not been enough by the rule of `tol` and `n_iter_no_change`.
+            If `max_iter` epochs have not been enough by the rule of `tol` and `n_iter_no_change`, where this is finite.
         TrainingInterruptedWarning
             If the user interrupted the training; what was learned is kept.
         """
@@ -441,6 +464,7 @@ class MLPDigitClassifier(
         encoding = TargetEncoding(self.classes_, is_multilabel(y)) if first else self._encoding
         plan = make_plan(self, X.shape[1], encoding)
         samples = self._encoded(X, y, encoding, sample_weight)
+        refuse_to_change_sparse(plan, samples)
         data = FitData(plan, encoding, samples, None, {})
         self._begin(data, first)
         self._state.plateau = make_plateau(self, after=self._state.plateau)

@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -87,6 +88,7 @@ class Trainable:
         plan = make_plan(self, X.shape[1], encoding)
         validation = self._check_validation(encoding, X_val, y_val, sample_weight_val)
         samples = self._encoded(X, y, encoding, sample_weight)
+        refuse_to_change_sparse(plan, samples)
         return FitData(plan, encoding, samples, validation, given)
 
     def _check_samples(self, X, y, sample_weight, *, reset):
@@ -285,7 +287,8 @@ class Trainable:
             callbacks.begin_epoch()
             self._record(next(epochs))
             self._state.stopped |= callbacks.end_epoch()
-        if self._state.stopped:
+        # Whoever has infinite patience asked for just so many epochs.
+        if self._state.stopped or self.n_iter_no_change == np.inf:
             return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't "
@@ -369,6 +372,15 @@ class Trainable:
         norm = self.batch_norm_ or {"gain": [], "shift": []}
         return Views(
             [coef.T for coef in self.coefs_], self.intercepts_, norm["gain"], norm["shift"]
+        )
+
+
+def refuse_to_change_sparse(plan, samples):
+    """Refuse to augment a sparse matrix, or to move its samples."""
+    changing = "augmentation" if plan.augmentation is not None else "adversarial_norm"
+    if issparse(samples.X) and (plan.augmentation is not None or plan.adversarial_norm):
+        raise TypeError(
+            f"{changing} needs dense samples, but X is a sparse matrix. Give X.toarray(), or leave {changing} out."
         )
 
 

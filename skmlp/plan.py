@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from skmlp.digits.augment import digit_distortions
+from skmlp.digits.shape import image_shape_of
 from skmlp.engine.activations import ACTIVATIONS
-from skmlp.engine.batches import Batches
+from skmlp.engine.batches import Augmentation, Batches
 from skmlp.engine.initialization import INITIALIZERS, scikit_learn
 from skmlp.engine.kernels import load_kernels
 from skmlp.engine.losses import LOSSES
@@ -53,6 +55,8 @@ SCHEDULES = {
     "one_cycle": lambda p: OneCycle(float(p.learning_rate_init)),
 }
 
+AUGMENTATIONS = {"digits": digit_distortions}
+
 PARAMETER_CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
     "activation": [StrOptions(set(ACTIVATIONS)), list, tuple],
@@ -93,6 +97,9 @@ PARAMETER_CONSTRAINTS = {
     "ema_decay": [Interval(Real, 0, 1, closed="neither"), None],
     "monitor": [StrOptions({"accuracy", "loss"})],
     "input_scale": [Interval(Real, 0, None, closed="neither"), None],
+    "augmentation": [StrOptions(set(AUGMENTATIONS)), callable, None],
+    "image_shape": ["array-like", None],
+    "adversarial_norm": [Interval(Real, 0, None, closed="left")],
 }
 
 
@@ -114,6 +121,8 @@ class Plan:
     shuffle, lower_rate_on_plateau, stop_on_validation : bool
         As in `Problem`.
     monitor : str
+    augmentation : Augmentation or None
+    adversarial_norm : float
     """
 
     layout: Layout
@@ -128,6 +137,8 @@ class Plan:
     lower_rate_on_plateau: bool
     stop_on_validation: bool
     monitor: str
+    augmentation: Augmentation | None
+    adversarial_norm: float
 
     @property
     def watched(self):
@@ -149,11 +160,13 @@ class Plan:
                 state.statistics,
                 state.generator,
                 load_kernels(state.kernels),
+                self.adversarial_norm,
             ),
             batches=Batches(samples, self._clipped_batch_size(len(samples)), theta.dtype),
             validation=None
             if validation is None
             else Batches(validation, VALIDATION_BATCH_SIZE, theta.dtype),
+            augmentation=self.augmentation,
             update=self.update,
             schedule=self.schedule,
             shuffle=self.shuffle,
@@ -208,6 +221,8 @@ def make_plan(estimator, n_features, encoding):
         and estimator.learning_rate == "adaptive",
         stop_on_validation=estimator.early_stopping and first_order,
         monitor=estimator.monitor,
+        augmentation=make_augmentation(estimator, n_features),
+        adversarial_norm=float(estimator.adversarial_norm),
     )
 
 
@@ -217,6 +232,7 @@ def make_design(estimator, n_hidden):
         activation_names(estimator.activation, n_hidden),
         dropout_rates(estimator.dropout, n_hidden),
         float(estimator.input_dropout),
+        differentiates_inputs=estimator.adversarial_norm > 0,
     )
 
 
@@ -277,6 +293,8 @@ def refuse_what_lbfgs_cannot(estimator):
         "clip_norm": None,
         "warmup_epochs": 0,
         "ema_decay": None,
+        "augmentation": None,
+        "adversarial_norm": 0,
     }.items():
         value = getattr(estimator, name)
         values = value if isinstance(value, list | tuple) else [value]
@@ -312,6 +330,15 @@ def make_schedule(estimator):
     if isinstance(schedule, str):
         schedule = SCHEDULES[schedule](estimator)
     return Warmup(schedule, float(estimator.warmup_epochs)) if estimator.warmup_epochs else schedule
+
+
+def make_augmentation(estimator, n_features):
+    """Make what changes the images of training batches, or None."""
+    change = estimator.augmentation
+    if change is None:
+        return None
+    shape = image_shape_of(estimator.image_shape, n_features)
+    return Augmentation(AUGMENTATIONS[change]() if isinstance(change, str) else change, shape)
 
 
 def initializers(estimator, design):

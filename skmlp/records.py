@@ -9,6 +9,7 @@ import sklearn
 
 from skmlp import __version__
 from skmlp.container import COPY_AGAIN, NOT_FINITE, ModelFormatError, own_number, plain_number
+from skmlp.digits import augment
 from skmlp.engine import schedules
 from skmlp.engine.parameters import Layout
 from skmlp.targets import TargetEncoding
@@ -16,10 +17,12 @@ from skmlp.targets import TargetEncoding
 NUMBERS = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")
 CLASS_TYPES = "?bBhHiIlLqQefd"
 BATCH_NORM_PARTS = ("gain", "shift", "mean", "variance")
-SCHEDULES = {
-    schedule.__name__: schedule
-    for schedule in vars(schedules).values()
-    if isinstance(schedule, type) and is_dataclass(schedule)
+# What a parameter may be, besides numbers, strings and lists: an object that is nothing but its fields.
+PLAIN_OBJECTS = {
+    item.__name__: item
+    for module in (schedules, augment)
+    for item in vars(module).values()
+    if isinstance(item, type) and is_dataclass(item)
 }
 
 
@@ -68,22 +71,22 @@ def plain_parameter(name, value):
     """Turn a parameter into a value that JSON knows."""
     if isinstance(value, np.random.RandomState):
         return {"MT19937": plain_random_state(value)}
-    if type(value).__name__ in SCHEDULES and is_dataclass(value):
+    if type(value) in PLAIN_OBJECTS.values():
         parts = {
             part.name: plain_parameter(name, getattr(value, part.name)) for part in fields(value)
         }
-        return {"schedule": type(value).__name__, "fields": parts}
+        return {"object": type(value).__name__, "fields": parts}
     if callable(value):
         raise TypeError(
-            f"A function of your own, {name}={value!r}, cannot be kept in a file, for no file may run code. Use a "
-            "schedule of skmlp.engine.schedules, or set another one before you save."
+            f"A function of your own, {name}={value!r}, cannot be kept in a file, for no file may run code. Use "
+            "what is in skmlp.engine.schedules or skmlp.digits.augment, or set another one before you save."
         )
     if isinstance(value, dict):
         return {
             "pairs": [[plain_number(key), plain_number(weight)] for key, weight in value.items()]
         }
-    if np.ndim(value):
-        return [plain_number(item) for item in value]
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain_parameter(name, item) for item in value]
     return plain_number(value)
 
 
@@ -199,14 +202,14 @@ def build(model_class, description, arrays, layout):
 def own_parameter(value):
     """Turn a value that JSON knows back into a parameter."""
     if isinstance(value, list):
-        return tuple(value)
+        return tuple(own_parameter(item) for item in value)
     if not isinstance(value, dict):
         return float(value) if value in NOT_FINITE else value
     if "MT19937" in value:
         return own_random_state(value["MT19937"])
-    if "schedule" in value:
+    if "object" in value:
         parts = {name: own_parameter(part) for name, part in value["fields"].items()}
-        return SCHEDULES[value["schedule"]](**parts)
+        return PLAIN_OBJECTS[value["object"]](**parts)
     return dict(value["pairs"])
 
 

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 import skmlp.checkpoints
 from skmlp import CheckpointError, MLPDigitClassifier, ModelFormatError, load_model, save_model
 from skmlp.callbacks import Checkpoint
+from skmlp.digits.augment import Affine, Compose, Elastic, Fading, Shift
 from skmlp.engine.schedules import Cosine, Warmup
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -44,6 +45,11 @@ TRAININGS = {
     "own schedule": {"solver": "nadam", "learning_rate": Warmup(Cosine(0.01), 2)},
     "early stopping": {"early_stopping": True, "monitor": "loss", "batch_norm": True},
     "class weights": {"class_weight": {3: 2.5, 7: 0.5}, "solver": "rmsprop", "beta_2": 0.99},
+    "augmentation": {
+        "augmentation": Fading(Compose([Affine(5), Shift(0.5), Elastic(2, 3)]), 0.2, 0.4),
+        "adversarial_norm": 0.5,
+        "image_shape": (8, 8),
+    },
     "RandomState": {"random_state": np.random.RandomState(5), "dropout": [0.1, 0.2]},
 }
 

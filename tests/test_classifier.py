@@ -604,7 +604,9 @@ def test_a_warm_start_of_early_stopping_ends_with_the_best_weights_of_all(digits
 def test_infinite_patience_trains_to_max_iter(digits):
     X, y = digits
     impatient = make(tol=10, n_iter_no_change=3, max_iter=30).fit(X, y)
-    patient = make(tol=10, n_iter_no_change=np.inf, max_iter=30).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is what was asked for
+        patient = make(tol=10, n_iter_no_change=np.inf, max_iter=30).fit(X, y)
     assert impatient.n_iter_ == 5
     assert patient.n_iter_ == 30
 

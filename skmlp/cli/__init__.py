@@ -4,7 +4,7 @@ import io
 import os
 import sys
 
-from skmlp.cli import evaluate, fetch, info, predict, train
+from skmlp.cli import evaluate, fetch, info, predict, recipes, train
 from skmlp.cli.arguments import CommandParser, Formatter
 from skmlp.cli.failures import (
     BROKEN_PIPE,
@@ -15,7 +15,7 @@ from skmlp.cli.failures import (
     explain,
 )
 
-COMMANDS = (train, evaluate, predict, info, fetch)
+COMMANDS = (train, evaluate, predict, info, fetch, recipes)
 
 DESCRIPTION = """\
 Train, judge and use multilayer perceptrons that read handwritten digits.

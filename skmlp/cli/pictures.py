@@ -8,22 +8,29 @@ import warnings
 from skmlp.cli.failures import BAD_DATA, CommandError, failing_with
 
 PICTURE_FORMATS = ("PNG", "JPEG")
+IMAGE_SIZE = 28  # of MNIST
 PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff")
 
 
-def read_images(path, n_pixels, *, dark_on_light=False):
-    """Return the images of an IDX file or a picture, one a row of `n_pixels`."""
+def read_images(path, n_pixels, *, dark_on_light=False, normalize=False):
+    """Return the images of an IDX file or a picture, one a row of `n_pixels`.
+
+    For a model of MNIST, pictures of another size are normalised, and with `normalize` all of them.
+    """
     with failing_with(BAD_DATA):
         source, start = _open(path)
         if start.startswith(PICTURE_MAGICS):
-            images = _read_picture(source, path, n_pixels, dark_on_light)
-        else:
-            images = _read_idx(source, path, n_pixels)
-    if dark_on_light:
-        if images.dtype != "uint8":
-            raise CommandError(BAD_DATA, f"{path}: --invert needs 8-bit pixels, got {images.dtype}")
-        images = 255 - images
-    return images
+            return _read_picture(source, path, n_pixels, dark_on_light, normalize)
+        return _light_ink(_read_idx(source, path, n_pixels), path, dark_on_light)
+
+
+def _light_ink(images, path, dark_on_light):
+    """Return images whose ink is light."""
+    if not dark_on_light:
+        return images
+    if images.dtype != "uint8":
+        raise CommandError(BAD_DATA, f"{path}: --invert needs 8-bit pixels, got {images.dtype}")
+    return 255 - images
 
 
 def _open(path):
@@ -52,7 +59,7 @@ def _read_idx(source, path, n_pixels):
     return images.reshape(len(images), n_pixels)
 
 
-def _read_picture(source, path, n_pixels, dark_on_light):
+def _read_picture(source, path, n_pixels, dark_on_light, normalize):
     from PIL import Image
 
     file = source if source is path else io.BytesIO(source)
@@ -61,12 +68,28 @@ def _read_picture(source, path, n_pixels, dark_on_light):
         try:
             with Image.open(file, formats=PICTURE_FORMATS) as picture:
                 # Before a pixel is decoded: a small file can unpack to gigabytes.
+                if n_pixels == IMAGE_SIZE**2 and (normalize or picture.size != (IMAGE_SIZE,) * 2):
+                    return _normalized(picture, path)
                 _check_size(picture.size, path, n_pixels)
-                return _grey_pixels(picture, dark_on_light).reshape(1, n_pixels)
+                pixels = _grey_pixels(picture, dark_on_light).reshape(1, n_pixels)
+                return _light_ink(pixels, path, dark_on_light)
         except (Image.DecompressionBombError, SyntaxError, OSError) as error:
             raise CommandError(
                 BAD_DATA, f"{path}: the picture cannot be read ({error}); is the file whole?"
             ) from error
+
+
+def _normalized(picture, path):
+    """Return a picture of any size, of any ink, as the images of MNIST are."""
+    from PIL import ImageOps
+
+    from skmlp.digits.normalize import check_size, normalize_digit
+
+    try:
+        check_size(picture.height, picture.width)
+        return normalize_digit(ImageOps.exif_transpose(picture)).reshape(1, -1)
+    except ValueError as error:
+        raise CommandError(BAD_DATA, f"{path}: {error}") from error
 
 
 def _check_size(size, path, n_pixels):

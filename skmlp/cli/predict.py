@@ -13,14 +13,18 @@ DESCRIPTION = """\
 Read the digits in image files: IDX, PNG or JPEG.
 
 Each image gives a line: where it is from, the digit, and the probability that
-the model gives it. Pictures must have the size of the model's images, 28 x 28
-for MNIST, and are turned into 8-bit grey. The ink is expected to be light on
-dark, as in MNIST; --invert takes dark ink on light paper. A file that cannot be
-read is told on stderr; the others are read all the same."""
+the model gives it. A photo, scan or drawing of one digit is made what MNIST's
+images are: its ink, dark or light, is told from the background, cut out, scaled
+and centred. Pictures of the very size of the model's images, 28 x 28, and IDX
+files are taken as they are, with light ink on dark; --invert takes dark ink on
+light paper, --normalize treats such pictures like photos. A model of images of
+another size takes pictures of that size alone. A file that cannot be read is
+told on stderr; the others are read all the same."""
 
 EXAMPLES = """\
 examples:
-  skmlp predict skmlp-run/model.safetensors seven.png --invert
+  skmlp predict skmlp-run/model.safetensors photo.jpg
+  skmlp predict skmlp-run/model.safetensors 28x28.png --invert
   skmlp predict model.safetensors t10k-images-idx3-ubyte.gz | head
   skmlp predict model.safetensors *.png --json > digits.jsonl
 
@@ -47,6 +51,11 @@ def add_parser(subparsers):
     pixels.add_argument(
         "--invert", action="store_true", help="the images are dark ink on light paper"
     )
+    pixels.add_argument(
+        "--normalize",
+        action="store_true",
+        help="find ink and background also in pictures that have the size of the model's images",
+    )
     add_scale_option(pixels)
     parser.add_argument_group("output").add_argument(
         "--json", action="store_true", help="print JSON lines, one object an image"
@@ -59,7 +68,12 @@ def run(arguments):
     exit_status = SUCCESS
     for path in arguments.files:
         try:
-            images = read_images(path, model.n_features_in_, dark_on_light=arguments.invert)
+            images = read_images(
+                path,
+                model.n_features_in_,
+                dark_on_light=arguments.invert,
+                normalize=arguments.normalize,
+            )
             images = prepare_pixels(images, model, path, arguments)
         except CommandError as error:
             print(f"skmlp predict: error: {error}", file=sys.stderr)

@@ -52,6 +52,7 @@ EXAMPLES = """\
 examples:
   skmlp train
   skmlp train --data mnist --hidden 512,512 --epochs 10 --out mnist-run
+  skmlp train --data mnist --recipe accurate
   skmlp train --data DIR --solver sgd --learning-rate 0.1 --batch-size 64
   skmlp train --data DIR --epochs 200 --early-stopping --patience 5
   skmlp train --data DIR --dropout 0.2 --batch-norm --schedule one_cycle
@@ -151,6 +152,7 @@ def _hold_out(X, y, share, seed):
 
 def _make_model(arguments, X):
     from skmlp import MLPDigitClassifier
+    from skmlp.recipes import RECIPES
 
     kind = "bundled" if arguments.data is None else "idx"
     given = {
@@ -158,10 +160,16 @@ def _make_model(arguments, X):
         for option, parameter in PARAMETER_OF_OPTION.items()
         if getattr(arguments, option) is not None
     }
-    defaults = {"max_iter": EPOCHS[kind], "batch_size": min(BATCH_SIZE[kind], len(X))}
-    if arguments.solver == "lbfgs":
-        del defaults["batch_size"]
-    return MLPDigitClassifier(**{**defaults, **given}, input_scale=scale_of(X))
+    if arguments.recipe is not None:
+        model = RECIPES[arguments.recipe]()
+    elif arguments.solver == "lbfgs":
+        model = MLPDigitClassifier(max_iter=EPOCHS[kind])
+    else:
+        model = MLPDigitClassifier(max_iter=EPOCHS[kind], batch_size=BATCH_SIZE[kind])
+    model.set_params(**given, input_scale=scale_of(X))
+    if model.batch_size != "auto" and "batch_size" not in given:
+        model.batch_size = min(model.batch_size, len(X))
+    return model
 
 
 def _announce(arguments, sets, had_ended):

@@ -39,6 +39,17 @@ ACTIVATIONS = (
     "softplus",
 )
 FIRST_ORDER_SOLVERS = ("adam", "adamw", "nadam", "rmsprop", "sgd")
+RECIPES = (
+    "softmax",
+    "one-hidden",
+    "relu-256-sgd",
+    "relu-128-adam",
+    "dropout-512",
+    "small-sample",
+    "fast",
+    "plain",
+    "accurate",
+)
 SCHEDULES = ("constant", "invscaling", "adaptive", "step", "exponential", "cosine", "one_cycle")
 INITIAL_WEIGHTS = (
     "auto",
@@ -61,6 +72,8 @@ PARAMETER_OF_OPTION = {
     "max_norm": "max_norm",
     "label_smoothing": "label_smoothing",
     "class_weight": "class_weight",
+    "augmentation": "augmentation",
+    "adversarial_norm": "adversarial_norm",
     "solver": "solver",
     "learning_rate": "learning_rate_init",
     "schedule": "learning_rate",
@@ -83,6 +96,9 @@ SOLVERS_OF_OPTION = {"momentum": ("sgd",)} | dict.fromkeys(
         "input_dropout",
         "weight_decay",
         "max_norm",
+        "augmentation",
+        "adversarial_norm",
+        "recipe",
         "learning_rate",
         "schedule",
         "warmup_epochs",
@@ -114,10 +130,22 @@ def add_options(parser):
 
 
 def take_defaults(arguments):
-    """Set what was not given and has a default."""
-    for name, value in DEFAULTS.items():
+    """Set what was not given and has a default, the recipe's where there is one."""
+    defaults = DEFAULTS if arguments.recipe is None else DEFAULTS | of_recipe(arguments.recipe)
+    for name, value in defaults.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
+
+
+def of_recipe(name):
+    """Return the options of a recipe that others are checked against."""
+    from skmlp.recipes import RECIPES
+
+    parameters = RECIPES[name]().get_params()
+    return {
+        option: parameters[PARAMETER_OF_OPTION[option]]
+        for option in ("hidden", "activation", "solver")
+    }
 
 
 def option(name):
@@ -168,6 +196,13 @@ def _add_data_options(group):
 
 
 def _add_network_options(group):
+    group.add_argument(
+        "--recipe",
+        choices=RECIPES,
+        metavar="NAME",
+        help="a ready-made network with all its settings, which the options given beside it change: "
+        "%(choices)s; 'skmlp recipes' tells about them",
+    )
     group.add_argument(
         "--hidden",
         type=hidden_sizes,
@@ -240,6 +275,20 @@ def _add_regularisation_options(group):
         choices=("balanced",),
         metavar="balanced",
         help="give every digit the same weight in all, however often it occurs",
+    )
+
+    group.add_argument(
+        "--augmentation",
+        choices=("digits",),
+        metavar="digits",
+        help="train on images that are turned, stretched, shifted and bent anew in every epoch",
+    )
+    group.add_argument(
+        "--adversarial-norm",
+        type=number_from_zero(),
+        metavar="NORM",
+        help="move each image by this distance to where its loss grows fastest before it is learned: "
+        "with pixels from 0 to 1, such as 1 (default: 0)",
     )
 
 

@@ -1,6 +1,7 @@
-"""Samples and how they are cut into batches: shuffled, gathered, scaled, converted."""
+"""Samples and how they are cut into batches: shuffled, gathered, scaled, converted, augmented."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,6 +68,38 @@ class Samples:
         return float((self.weights if self.rows is None else self.weights[self.rows]).sum())
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of samples that are images.
+
+    Parameters
+    ----------
+    change : callable
+        From images of shape (n_samples, height, width) and a Generator to such images. Where it has a method ``at``,
+        this gives the callable for a part of the training, from 0 to 1.
+    image_shape : tuple of int
+        Height and width.
+    """
+
+    change: Any
+    image_shape: tuple[int, int]
+
+    def at(self, progress, generator):
+        """Give what changes a batch, of shape (n_samples, n_features), after a part of the training."""
+        change = self.change.at(progress) if hasattr(self.change, "at") else self.change
+        return partial(self._apply, change, generator)
+
+    def _apply(self, change, generator, x):
+        images = x.reshape(-1, *self.image_shape)
+        changed = np.asarray(change(images, generator))
+        if changed.shape != images.shape:
+            raise ValueError(
+                f"augmentation must give images of the shape {images.shape} that it gets. {change!r} gave "
+                f"{changed.shape}."
+            )
+        return changed.astype(x.dtype, copy=False).reshape(x.shape)
+
+
 class Batches:
     """Cuts samples into batches, in buffers that each batch size uses again.
 
@@ -91,20 +124,24 @@ class Batches:
         """Yield the batches in the order of the samples."""
         return self.in_order(None)
 
-    def in_order(self, order):
-        """Yield the batches with the samples in `order`, a permutation; None for the order they have."""
+    def in_order(self, order, augment=None):
+        """Yield the batches with the samples in `order`, a permutation; None for the order they have.
+
+        `augment` changes the features of each batch, (n_samples, n_features).
+        """
         rows = self.samples.rows
         if order is not None:
             rows = order if rows is None else rows[order]
         for start in range(0, len(self.samples), self.batch_size):
             chosen = slice(start, min(start + self.batch_size, len(self.samples)))
-            yield self._batch(chosen if rows is None else rows[chosen])
+            yield self._batch(chosen if rows is None else rows[chosen], augment)
 
-    def _batch(self, rows):
+    def _batch(self, rows, augment):
         samples = self.samples
         targets = None if samples.targets is None else samples.targets[rows].T
         weights = None if samples.weights is None else samples.weights[rows]
-        return Batch(self._features(rows).T, targets, weights)
+        x = self._features(rows)
+        return Batch((x if augment is None else augment(x)).T, targets, weights)
 
     def _features(self, rows):
         X, scale = self.samples.X, self.samples.input_scale

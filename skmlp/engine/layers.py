@@ -28,10 +28,13 @@ class Step(NamedTuple):
         The weight of each sample as a part of the batch's weight.
     generator : Generator
         Draws what only training draws.
+    learns : bool
+        Whether the gradients by the weights are wanted; those by the samples alone otherwise.
     """
 
     shares: np.ndarray
     generator: Any
+    learns: bool = True
 
 
 class Dense:
@@ -42,16 +45,17 @@ class Dense:
     weights : ndarray of shape (fan_out, fan_in)
     weights_gradient : ndarray of shape (fan_out, fan_in), default=None
         Where `backward` writes; None for a layer that only predicts.
-    is_first : bool, default=False
-        Whether nobody needs the gradient by x.
+    x_gradient_order : {"C", "F", None}, default="C"
+        Of the gradient by x in memory. "F" is that of samples, which is computed only where the network does not learn;
+        None if nobody needs it.
     idle_gradient : ndarray, default=None
         By biases that are not in use, as batch normalisation would take them away again: kept zero.
     """
 
-    def __init__(self, weights, weights_gradient=None, is_first=False, idle_gradient=None):
+    def __init__(self, weights, weights_gradient=None, x_gradient_order="C", idle_gradient=None):
         self.weights = weights
         self.weights_gradient = weights_gradient
-        self.is_first = is_first
+        self.x_gradient_order = x_gradient_order
         self.idle_gradient = idle_gradient
 
     def allocate(self, batch_size):
@@ -59,8 +63,8 @@ class Dense:
         fan_out, fan_in = self.weights.shape
         dtype = self.weights.dtype
         memory = SimpleNamespace(out=np.empty((fan_out, batch_size), dtype), delta_x=None)
-        if self.weights_gradient is not None and not self.is_first:
-            memory.delta_x = np.empty((fan_in, batch_size), dtype)
+        if self.weights_gradient is not None and self.x_gradient_order:
+            memory.delta_x = np.empty((fan_in, batch_size), dtype, self.x_gradient_order)
         return memory
 
     def forward(self, x, memory, step):
@@ -70,11 +74,16 @@ class Dense:
 
     def backward(self, x, out, delta, memory, step):
         """Compute dL/dW = delta x' and dL/dx = W' delta."""
-        multiply(delta, x.T, self.weights_gradient)
+        if step.learns:
+            multiply(delta, x.T, self.weights_gradient)
         if self.idle_gradient is not None:
             self.idle_gradient[...] = 0
-        if not self.is_first:
+        if self.x_gradient_order == "C":
             multiply(self.weights.T, delta, memory.delta_x)
+        elif self.x_gradient_order == "F" and not step.learns:
+            multiply(delta.T, self.weights, memory.delta_x.T)
+        else:
+            return None
         return memory.delta_x
 
 

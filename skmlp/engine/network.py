@@ -17,11 +17,14 @@ class Design:
     dropout : tuple of float
         Rate of each hidden layer.
     input_dropout : float
+    differentiates_inputs : bool
+        Whether the gradient by the samples is wanted as well.
     """
 
     activations: tuple[str, ...]
     dropout: tuple[float, ...]
     input_dropout: float = 0.0
+    differentiates_inputs: bool = False
 
 
 def build_training_network(layout, parameters, gradient, statistics, design, kernels=numpy_kernels):
@@ -45,16 +48,17 @@ def build_training_network(layout, parameters, gradient, statistics, design, ker
     views, gradients = layout.views(parameters), layout.views(gradient)
     means, variances = layout.statistics_views(statistics) if layout.batch_norm else ([], [])
     n_hidden = len(layout.hidden_sizes)
+    # A batch is gathered row by row, so that its samples lie side by side.
+    orders = ["F" if design.differentiates_inputs else None] + ["C"] * n_hidden
     layers = []
     if design.input_dropout:
         n_features = layout.layer_sizes[0]
-        # A batch is gathered row by row.
         layers.append(Dropout(design.input_dropout, n_features, dtype, kernels, order="F"))
     for i in range(n_hidden):
         n_units = layout.hidden_sizes[i]
         biases = views.biases[i], gradients.biases[i]
         idle_gradient = biases[1] if layout.batch_norm else None
-        layers.append(Dense(views.weights[i], gradients.weights[i], i == 0, idle_gradient))
+        layers.append(Dense(views.weights[i], gradients.weights[i], orders[i], idle_gradient))
         if layout.batch_norm:
             biases = views.shifts[i], gradients.shifts[i]
             layers.append(
@@ -65,7 +69,7 @@ def build_training_network(layout, parameters, gradient, statistics, design, ker
         layers.append(Activate(design.activations[i], *biases, kernels))
         if design.dropout[i]:
             layers.append(Dropout(design.dropout[i], n_units, dtype, kernels))
-    layers.append(Dense(views.weights[-1], gradients.weights[-1], is_first=n_hidden == 0))
+    layers.append(Dense(views.weights[-1], gradients.weights[-1], orders[-1]))
     layers.append(Activate("identity", views.biases[-1], gradients.biases[-1], kernels))
     return Network(layers)
 
@@ -120,7 +124,13 @@ class Network:
         return x
 
     def backward(self, logits_gradient, step):
-        """Write the gradients by all parameters, for the batch and the step of the last forward pass."""
+        """Write the gradients by all parameters, for the batch and the step of the last forward pass.
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_features, batch) or None
+            By the samples, where the network was designed to give it; memory of the network.
+        """
         memories = self._memory(logits_gradient.shape[1])
         outputs = [*self._inputs[1:], logits_gradient]
         delta = logits_gradient
@@ -133,7 +143,8 @@ class Network:
         ):
             delta = layer.backward(x, out, delta, memory, step)
             if delta is None:
-                return
+                break
+        return delta
 
     def hidden_outputs(self, x):
         """Compute the activations of each hidden layer for a batch, without dropout, as copies."""

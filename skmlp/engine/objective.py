@@ -49,6 +49,8 @@ class Objective:
     generator : Generator
         Draws the dropout.
     kernels : module, default=numpy_kernels
+    adversarial_norm : float, default=0.0
+        By how much each sample is moved to where its loss grows fastest; needs a design that differentiates inputs.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Objective:
         statistics,
         generator,
         kernels=numpy_kernels,
+        adversarial_norm=0.0,
     ):
         self.theta = theta
         self.statistics = statistics
@@ -70,6 +73,7 @@ class Objective:
         self.label_smoothing = label_smoothing
         self.generator = generator
         self.kernels = kernels
+        self.adversarial_norm = adversarial_norm
         self._n_weights = layout.n_weights
         self._gradient = np.empty_like(theta)
         self.network = build_training_network(
@@ -89,14 +93,39 @@ class Objective:
 
     def without_penalty(self, batch):
         """Evaluate the objective at the parameters as they are, but for the penalty, which an optimizer adds itself."""
+        if self.adversarial_norm:
+            batch = self.adversarial(batch)
+        loss_sum, hits, _ = self._differentiate(batch, learns=True)
         weight = batch.total_weight
-        step = Step(self._shares(batch, weight), self.generator)
+        return Evaluation(loss_sum / weight, self._gradient, weight, hits)
+
+    def adversarial(self, batch):
+        """Move each sample by a vector of a fixed length to where its loss grows fastest [1]_ [2]_.
+
+        References
+        ----------
+        .. [1] Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015,
+           https://arxiv.org/abs/1412.6572
+        .. [2] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training", IEEE TPAMI 41(8), 2019,
+           https://arxiv.org/abs/1704.03976, which takes the Euclidean length, as here.
+        """
+        _, _, directions = self._differentiate(batch, learns=False)
+        lengths = np.sqrt(np.einsum("ij,ij->j", directions, directions))
+        # A sample without weight has no gradient, and stays where it is.
+        lengths[lengths == 0] = np.inf
+        directions *= self.adversarial_norm / lengths
+        directions += batch.x
+        return batch._replace(x=directions)
+
+    def _differentiate(self, batch, learns):
+        """Run forward and backward; give the summed loss, the hits, and the gradient by the samples if there is one."""
+        weight = batch.total_weight
+        step = Step(self._shares(batch, weight), self.generator, learns)
         logits = self.network.forward(batch.x, step)
         loss_sum, hits = self.loss.differentiate(
             logits, batch.targets, batch.weights, weight, self.label_smoothing, self.kernels
         )
-        self.network.backward(logits, step)
-        return Evaluation(loss_sum / weight, self._gradient, weight, hits)
+        return loss_sum, hits, self.network.backward(logits, step)
 
     def validate(self, batches):
         """Mean loss, without penalty and smoothing, and accuracy over all batches, as in prediction."""

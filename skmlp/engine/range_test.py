@@ -6,6 +6,7 @@ from itertools import chain, repeat
 import numpy as np
 
 from skmlp.engine.batches import shuffled
+from skmlp.engine.training import augment_at
 
 SMOOTHING = 0.9
 DIVERGED = 4.0
@@ -28,7 +29,10 @@ def losses_at_rising_rates(problem, state, rates):
         Exponential moving averages of the batches' losses, corrected for their beginning.
     """
     state.order = shuffled(np.arange(len(problem.batches.samples)), state.random_state)
-    batches = chain.from_iterable(problem.batches.in_order(order) for order in repeat(state.order))
+    augment = augment_at(problem.augmentation, state)
+    batches = chain.from_iterable(
+        problem.batches.in_order(order, augment) for order in repeat(state.order)
+    )
     work = np.empty_like(state.theta)
     losses, average, best = [], 0.0, math.inf
     with np.errstate(over="ignore", invalid="ignore"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skmlp.engine.batches import Batches, shuffled
+from skmlp.engine.batches import Augmentation, Batches, shuffled
 from skmlp.engine.objective import Objective
 from skmlp.engine.parameters import Layout
 from skmlp.engine.schedules import Position
@@ -122,6 +122,8 @@ class Problem:
     batches : Batches
         Of the training samples.
     validation : Batches or None
+    augmentation : Augmentation or None
+        Of the training samples.
     update : Update or None
         None for L-BFGS.
     schedule : callable
@@ -140,6 +142,7 @@ class Problem:
     objective: Objective
     batches: Batches
     validation: Batches | None
+    augmentation: Augmentation | None
     update: Update | None
     schedule: Any
     shuffle: bool
@@ -213,12 +216,13 @@ def run_epoch(problem, state, work):
     if problem.shuffle:
         state.order = shuffled(state.order, state.random_state)
     order = state.order if problem.shuffle else None
+    augment = augment_at(problem.augmentation, state)
     kernels = problem.objective.kernels
     before = [array.copy() for array in state.arrays()]
     n_batches, n_samples = len(problem.batches), len(problem.batches.samples)
     loss = hits = weight = rate = n_trained = 0
     with np.errstate(over="ignore", invalid="ignore"):
-        for number, batch in enumerate(problem.batches.in_order(order)):
+        for number, batch in enumerate(problem.batches.in_order(order, augment)):
             position = Position(
                 state.step,
                 state.epoch + number / n_batches,
@@ -261,6 +265,14 @@ def flush(state, work, kernels):
     for name, slot in state.slots.items():
         # Squares are small by nature.
         kernels.flush(slot, smallest_normal ** (0.75 if name == "second_moment" else 0.375), work)
+
+
+def augment_at(augmentation, state):
+    """Give what changes the batches of the coming epoch, or None."""
+    if augmentation is None:
+        return None
+    progress = min(1.0, state.epoch / state.n_epochs) if state.n_epochs else 0.0
+    return augmentation.at(progress, state.generator)
 
 
 def rate_at(schedule, position):

@@ -20,6 +20,7 @@ EVERYTHING = (
     *("--schedule", "one_cycle", "--warmup-epochs", "0.5", "--label-smoothing", "0.1"),
     *("--solver", "nadam", "--max-norm", "2", "--clip-norm", "1", "--class-weight", "balanced"),
     *("--activation", "gelu", "--weight-init", "he_normal", "--weight-decay", "0.01"),
+    *("--augmentation", "digits", "--adversarial-norm", "0.5"),
     *("--early-stopping", "--monitor", "loss", "--patience", "50", "--seed", "3"),
 )
 CHECKPOINT = "checkpoint.safetensors"
@@ -94,8 +95,9 @@ def uninterrupted(skmlp, stripes, tmp_path):
         ("--hidden", "none", "--checkpoint-every", "2"),
         ("--hidden", "8,4", "--activation", "tanh,relu", "--dropout", "0.2,0"),
         EVERYTHING,
+        ("--recipe", "small-sample"),
     ],
-    ids=["plain", "adaptive", "no hidden layer", "lists", "everything"],
+    ids=["plain", "adaptive", "no hidden layer", "lists", "everything", "recipe"],
 )
 def test_same_run_after_a_cut(skmlp, cut_off, uninterrupted, tmp_path, options):
     directory = cut_off(3, *options)

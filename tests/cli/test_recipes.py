@@ -1,0 +1,55 @@
+import pytest
+from sklearn.datasets import load_digits
+
+from skmlp import load_model
+from skmlp.recipes import RECIPES
+
+
+def test_every_recipe_is_listed(skmlp):
+    status, out, err = skmlp("recipes")
+    assert (status, err) == (0, "")
+    _, *lines = (line.split() for line in out.splitlines() if line.strip())
+    assert [line[0] for line in lines] == list(RECIPES)
+    assert all(len(line) > 6 for line in lines)
+
+
+@pytest.mark.parametrize("name", ["softmax", "relu-128-adam", "small-sample"])
+def test_a_recipe_is_trained_as_it_stands(skmlp, tmp_path, name):
+    options = ("--epochs", "2", "--out", tmp_path, "--seed", "7", "--quiet")
+    status, _, err = skmlp("train", "--recipe", name, *options)
+    assert (status, err) == (0, "")
+    mlp = load_model(tmp_path / "model.safetensors")
+    changed = {"max_iter": 2, "random_state": 7}
+    assert mlp.get_params() == RECIPES[name]().set_params(**changed).get_params()
+
+
+def test_options_change_a_recipe(skmlp, tmp_path):
+    options = ("--hidden", "20,10", "--dropout", "0.1,0", "--epochs", "1", "--solver", "nadam")
+    status, _, err = skmlp("train", "--recipe", "dropout-512", *options, "--out", tmp_path)
+    assert (status, err) == (0, "")
+    mlp = load_model(tmp_path / "model.safetensors")
+    assert mlp.hidden_layer_sizes == (20, 10)
+    assert mlp.dropout == (0.1, 0)
+    assert mlp.solver == "nadam"
+    assert mlp.batch_size == 128
+
+
+def test_a_recipe_learns_the_bundled_digits(skmlp, tmp_path):
+    status, out, _ = skmlp("train", "--recipe", "fast", "--epochs", "15", "--out", tmp_path)
+    assert status == 0
+    X, y = load_digits(return_X_y=True)
+    assert load_model(tmp_path / "model.safetensors").score(X * (255 / 16), y) > 0.97
+    assert "Test accuracy" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--recipe", "best"), "argument --recipe: invalid choice: 'best'"),
+        (("--recipe", "fast", "--solver", "lbfgs"), "--recipe has no effect with --solver lbfgs"),
+        (("--recipe", "softmax", "--dropout", "0.2"), "--dropout has no effect with --hidden none"),
+        (("--recipe", "fast", "--dropout", "0.2,0.1"), "--dropout has 2 values and --hidden 1"),
+    ],
+)
+def test_recipes_and_options_that_do_not_fit(fails, tmp_path, options, message):
+    assert message in fails(2, "train", *options, "--out", tmp_path)
