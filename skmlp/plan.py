@@ -338,7 +338,9 @@ def make_augmentation(estimator, n_features):
     if change is None:
         return None
     shape = image_shape_of(estimator.image_shape, n_features)
-    return Augmentation(AUGMENTATIONS[change]() if isinstance(change, str) else change, shape)
+    return Augmentation(
+        AUGMENTATIONS[change](min(shape)) if isinstance(change, str) else change, shape
+    )
 
 
 def initializers(estimator, design):

@@ -184,14 +184,14 @@ def fast(random_state=None):
         batch_size=128,
         learning_rate="one_cycle",
         learning_rate_init=0.01,
-        max_iter=5,
+        max_iter=4,
         input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
 
 def plain(random_state=None):
-    """Know nothing of images, and do best: adversarial training, batch normalisation, averaged weights.
+    """Know nothing of images, and do best: adversarial training and batch normalisation.
 
     Parameters
     ----------
@@ -205,12 +205,11 @@ def plain(random_state=None):
         (1024, 1024),
         solver="adamw",
         batch_norm=True,
-        dropout=0.2,
-        adversarial_norm=1.0,
+        adversarial_norm=1.5,
         batch_size=256,
         learning_rate="one_cycle",
         learning_rate_init=0.002,
-        max_iter=60,
+        max_iter=50,
         n_iter_no_change=np.inf,
         input_scale=PIXEL_SCALE,
         random_state=random_state,
@@ -218,7 +217,7 @@ def plain(random_state=None):
 
 
 def accurate(random_state=None):
-    """Do best of all single networks: distorted images whose distortions fade, batch normalisation, averaged weights.
+    """Do best of all single networks: images whose distortions fade, and batch normalisation.
 
     Parameters
     ----------

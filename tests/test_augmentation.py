@@ -125,7 +125,7 @@ def test_partial_fit_goes_through_the_same_images_as_fit(digits):
 
 def test_the_name_stands_for_the_distortions_of_digits(digits):
     named = make(augmentation="digits").fit(*digits)
-    assert_same_weights(named, make(augmentation=digit_distortions()).fit(*digits))
+    assert_same_weights(named, make(augmentation=digit_distortions(8)).fit(*digits))
 
 
 def test_images_may_be_rectangles(digits):

@@ -161,9 +161,9 @@ def test_dropout_does_not_disturb_the_first_random_stream(digits, rates, monkeyp
     orders = []
     in_order = Batches.in_order
 
-    def recording(self, order):
+    def recording(self, order, augment=None):
         orders.append(order.copy())
-        return in_order(self, order)
+        return in_order(self, order, augment)
 
     monkeypatch.setattr(Batches, "in_order", recording)
     plain, dropped = make(), make(**rates)

@@ -289,14 +289,28 @@ class Fading:
         return self.augmentation.scaled(1 - fallen * (1 - self.final_strength))
 
 
-def digit_distortions():
-    """Give the distortions that suit handwritten digits of 28 x 28 pixels: turned, stretched, slanted, moved, bent.
+def digit_distortions(side=28):
+    """Give distortions that suit handwritten digits: turned, stretched, slanted, moved, bent.
+
+    Parameters
+    ----------
+    side : int, default=28
+        Of the images in pixels, the shorter one of a rectangle: moves grow with it.
 
     Returns
     -------
     augmentation : Compose
+
+    Examples
+    --------
+    >>> from skmlp.digits.augment import digit_distortions
+    >>> digit_distortions(28).steps[1:]
+    (Shift(pixels=1.5, fill=0.0), Elastic(sigma=4.0, alpha=30.0, fill=0.0))
     """
-    return Compose([Affine(rotation=12, scale=0.12, shear=0.15), Shift(1.5), Elastic(4, 30)])
+    size = side / 28
+    # The displacements of an elastic distortion are proportional to alpha / sigma.
+    elastic = Elastic(sigma=4 * size, alpha=30 * size**2)
+    return Compose([Affine(rotation=12, scale=0.12, shear=0.15), Shift(1.5 * size), elastic])
 
 
 def uniform(rng, shape, limit):

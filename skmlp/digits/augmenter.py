@@ -88,7 +88,9 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype="numeric", reset=False)
-        change = digit_distortions() if self.augmentation is None else self.augmentation
+        change = self.augmentation
+        if change is None:
+            change = digit_distortions(min(self.image_shape_))
         seed = check_random_state(self.random_state).randint(2**32, size=4, dtype=np.uint32)
         images = X.astype(np.float64 if X.dtype == np.float64 else np.float32, copy=False)
         images = images.reshape(-1, *self.image_shape_)

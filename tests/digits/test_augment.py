@@ -205,6 +205,17 @@ def test_steps_compare_print_and_pickle_as_their_fields(step):
     assert step.scaled(2) != step
 
 
+@pytest.mark.parametrize("side", [8, 28, 56])
+def test_distortions_of_digits_grow_with_the_images(side):
+    affine, shift_step, elastic = digit_distortions(side).steps
+    assert affine == Affine(12, 0.12, 0.15)
+    assert shift_step.pixels == pytest.approx(1.5 * side / 28)
+    fields = smooth_noise(
+        np.random.default_rng(0), (2, 300, side, side), elastic.sigma, elastic.alpha
+    )
+    assert fields.std() == pytest.approx(1.15 * side / 28, rel=0.15)
+
+
 def test_strength_scales_every_size():
     composed = Compose([Affine(10, 0.2, 0.1), Shift(2), Elastic(4, 30)]).scaled(0.5)
     assert composed == Compose([Affine(5, 0.1, 0.05), Shift(1), Elastic(4, 15)])

@@ -238,7 +238,7 @@ def test_a_failed_download_gives_its_reason_and_leaves_nothing(failure, tmp_path
         mirror(serve_nothing) as (second, _),
         pytest.raises(OSError, match="no mirror gave train-images-idx3-ubyte") as refusal,
     ):
-        download_mnist(tmp_path, files=FILES, mirrors=[first, second], timeout=0.2)
+        download_mnist(tmp_path, files=FILES, mirrors=[first, second], timeout=1)
     _, first_reason, second_reason, mend = str(refusal.value).splitlines()
     assert first in first_reason
     assert FAILURES[failure] in first_reason
@@ -251,7 +251,7 @@ def test_a_failed_download_gives_its_reason_and_leaves_nothing(failure, tmp_path
 @every_failure
 def test_the_second_mirror_helps_out(failure, tmp_path):
     with mirror(failure) as (first, asked), mirror(serve_well) as (second, _):
-        download_mnist(tmp_path, files=FILES[:2], mirrors=[first, second], timeout=0.2)
+        download_mnist(tmp_path, files=FILES[:2], mirrors=[first, second], timeout=1)
     assert len(asked) == 2
     assert names_in(tmp_path) == [f"{file.name}.gz" for file in FILES[:2]]
 
