@@ -4,7 +4,7 @@
     python benchmarks/accuracy.py --recipes accurate --seeds 5 --keep models
     python benchmarks/accuracy.py --recipes accurate --seeds 2 --validate --set max_iter=20
 
-Each network trains on all 60,000 training digits, that for small samples on the first 1,000, and is scored on the 10,000
+Each network trains on all 60,000 training digits, that for small samples on the first 1,000; it is scored on the 10,000
 test digits. With --validate it trains on the first 50,000 and is scored on the last 10,000 of the training digits: this
 is how the settings of the recipes were chosen. --keep writes each model and its seconds into a directory, and takes
 from there what it finds.
