@@ -96,6 +96,65 @@ def test_what_is_transparent_is_background(skmlp, stripes_model, tmp_path, inver
     assert predict_json(skmlp, stripes_model, tmp_path / "ink.png", *option)[0]["digit"] == 2
 
 
+@pytest.fixture(scope="module")
+def model_of_28_x_28(tmp_path_factory):
+    """Give the path of a model of MNIST's size that tells a bar that stands from one that lies."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((60, 28, 28))
+    # The middle of 28 lies between two pixels: the bars are on either side of it.
+    for number, image in enumerate(images):
+        row, column = 4 + number // 2 % 2, 12 + number // 4 % 2
+        bar = image if number % 2 == 0 else image.T
+        bar[row : row + 20, column : column + 4] = 200
+    X = np.clip(images + rng.normal(0, 20, images.shape), 0, 255).astype(np.uint8)
+    mlp = MLPDigitClassifier(
+        (8,),
+        learning_rate_init=0.01,
+        max_iter=40,
+        n_iter_no_change=np.inf,
+        input_scale=1 / 255,
+        random_state=0,
+    ).fit(X.reshape(60, 784), np.arange(60) % 2)
+    path = tmp_path_factory.mktemp("bars") / "model.safetensors"
+    save_model(mlp, path)
+    return path
+
+
+@pytest.mark.parametrize("lies", [0, 1])
+@pytest.mark.parametrize(("ink", "paper"), [(30, 220), (220, 30)])
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
+def test_photos_are_normalised(skmlp, model_of_28_x_28, tmp_path, lies, ink, paper, name):
+    photo = np.full((300, 200, 3), paper, np.uint8)
+    photo[50:150, 90:110] = ink
+    if lies:
+        photo = np.rot90(photo)
+    Image.fromarray(np.ascontiguousarray(photo)).save(tmp_path / name)
+    (record,) = predict_json(skmlp, model_of_28_x_28, tmp_path / name)
+    assert record["digit"] == lies
+    assert record["probability"] > 0.9
+
+
+def test_pictures_of_the_models_size_are_normalised_if_told(skmlp, model_of_28_x_28, tmp_path):
+    pixels = np.full((28, 28), 255, np.uint8)
+    pixels[3:13, 20:22] = 0  # dark and in a corner
+    Image.fromarray(pixels).save(tmp_path / "bar.png")
+    (told,) = predict_json(skmlp, model_of_28_x_28, tmp_path / "bar.png", "--normalize")
+    assert told["digit"] == 0
+    assert told["probability"] > 0.9
+
+
+def test_a_photo_of_nothing_is_an_error(fails, model_of_28_x_28, tmp_path):
+    Image.new("L", (80, 90), 255).save(tmp_path / "blank.png")
+    message = fails(3, "predict", model_of_28_x_28, tmp_path / "blank.png")
+    assert "blank.png: There is no digit on the picture" in message
+
+
+def test_a_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path):
+    Image.new("L", (5, 90), 255).save(tmp_path / "small.png")
+    message = fails(3, "predict", model_of_28_x_28, tmp_path / "small.png")
+    assert "at least 8 x 8 pixels. Got 90 x 5" in message
+
+
 def test_classes_with_names(skmlp, stripes, tmp_path):
     X, y = load_mnist(stripes, return_X_y=True)
     names = np.array(["top", "second", "middle", "fourth"])[y]
