@@ -1,5 +1,6 @@
 """A picture of one digit, from a camera, a scanner or a drawing program, made into what MNIST is made of."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,16 @@ from scipy import ndimage
 # MNIST: the ink fits a box of 20 x 20 pixels, and its centre of mass is the centre of 28 x 28 (LeCun et al. 1998).
 BOX_SIZE = 20
 IMAGE_SIZE = 28
+THINNEST_STROKE = 1.7  # pixels in the box; few digits of MNIST have thinner ones
 # Larger pictures are made about as small as this at once: a digit needs no more.
-WORKING_SIZE = 200
+WORKING_SIZE = 300
 SMALLEST_SIDE = 8
 LARGEST_PICTURE = 80_000_000
+SLIMMEST_PICTURE = 30  # times as long as wide
+FAINTEST_INK = 0.02  # of the brightness
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+# Powers of the row and of the column, together at most 2.
+SECOND_DEGREE = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0])
 
 
 class NoDigitError(ValueError):
@@ -31,7 +37,7 @@ def normalize_digit(picture):
     picture : ndarray, PIL.Image.Image, str or Path
         Of shape (height, width), (height, width, 3) or (height, width, 4), the last of them opacity. Floats are
         brightness in any unit, integers and booleans too. Or an image of Pillow, or the name of a file that Pillow can
-        read. At least 8 x 8 pixels.
+        read. From 8 x 8 to 80 million pixels, most of them background.
 
     Returns
     -------
@@ -92,7 +98,7 @@ def as_grey(picture):
 
 
 def check_size(height, width):
-    """Refuse pictures that are too small to show a digit, or too large for the memory."""
+    """Refuse pictures that are too small or slim to show a digit, or too large for the memory."""
     if min(height, width) < SMALLEST_SIDE:
         raise ValueError(
             f"A picture must have at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels. Got {height} x {width}."
@@ -101,17 +107,23 @@ def check_size(height, width):
         raise ValueError(
             f"A picture must have at most {LARGEST_PICTURE:,} pixels. Got {height} x {width}: make it smaller."
         )
+    if max(height, width) > SLIMMEST_PICTURE * min(height, width):
+        raise ValueError(
+            f"A picture must be at most {SLIMMEST_PICTURE} times as long as wide. Got {height} x {width}: cut the "
+            "digit out."
+        )
 
 
 def reduced(picture):
-    """Average blocks of pixels until the longer side is near the working size, and give float32."""
-    factor = max(picture.shape) // WORKING_SIZE
-    if factor < 2 or min(picture.shape[:2]) < SMALLEST_SIDE * factor:
-        return picture.astype(np.float32)
+    """Average blocks of pixels so that the longer side comes near the working size, and give float32."""
+    factor = max(1, round(max(picture.shape) / WORKING_SIZE))
     height, width = (size // factor for size in picture.shape[:2])
     whole = picture[: height * factor, : width * factor]
-    blocks = whole.reshape(height, factor, width, factor, picture.shape[2])
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    total = np.zeros((height, width, picture.shape[2]), np.float32)
+    for row in range(factor):
+        for column in range(factor):
+            total += whole[row::factor, column::factor]
+    return total / factor**2
 
 
 def mixed(picture, largest):
@@ -161,42 +173,56 @@ def pillow_as_array(picture):
 
 def find_ink(grey):
     """Give how much ink there is at each pixel, from 0 to 1, or raise NoDigitError."""
+    grey = grey / max(float(np.abs(grey).max()), np.finfo(np.float32).tiny)
     contrast = grey - background(grey)
-    contrast = ndimage.gaussian_filter(contrast, max(grey.shape) / 250)
-    if tail_weight(-contrast) > tail_weight(contrast):
-        contrast = -contrast
-    noise = 1.4826 * float(np.median(np.abs(contrast)))
-    threshold = otsu_threshold(contrast)
-    inked = contrast > threshold
-    full = float(np.median(contrast[inked])) if inked.any() else 0.0
-    if full <= max(6 * noise, 0.02 * float(np.abs(grey).max()), np.finfo(np.float32).tiny):
+    smooth = ndimage.gaussian_filter(contrast, max(grey.shape) / 250)
+    if tail_weight(-smooth) > tail_weight(smooth):
+        contrast, smooth = -contrast, -smooth
+    full, noise = levels(smooth)
+    if full <= 6 * noise:
         raise NoDigitError(
             "There is no digit on the picture: nothing stands out from the background. Give a picture with one digit, "
             "in ink that is clearly darker or lighter than the paper."
         )
-    nothing = max(2 * noise, 0.1 * full)
-    ink = np.clip((contrast - nothing) / (0.9 * full - nothing), 0, 1)
-    return ink * belongs_to_digit(ink, inked)
+    nothing = max(2 * noise, 0.02 * full)
+    ink = np.clip((contrast - nothing) / (full - nothing), 0, 1)
+    ink *= belongs_to_digit(smooth / full)
+    return ink / ink.max()
 
 
 def background(grey):
     """Fit the brightness of the paper by a surface of second degree, to the half of the pixels that it fits best."""
-    rows, columns = (np.linspace(-1, 1, size, dtype=np.float32) for size in grey.shape)
-    rows, columns = (part.ravel() for part in np.meshgrid(rows, columns, indexing="ij"))
-    terms = np.stack([np.ones_like(rows), rows, columns, rows * columns, rows**2, columns**2])
-    values = grey.ravel()
-    surface = np.full_like(values, np.median(values))
+    powers = [np.linspace(-1, 1, size) ** [[0], [1], [2]] for size in grey.shape]
+    # So smooth a surface needs few of the pixels; every tenth, say, might all be on the lines of squared paper.
+    rng = np.random.default_rng(0)
+    row, column = (rng.integers(size, size=min(grey.size, 4000)) for size in grey.shape)
+    terms = powers[0][SECOND_DEGREE[0]][:, row] * powers[1][SECOND_DEGREE[1]][:, column]
+    values = grey[row, column].astype(np.float64)
+    distance = np.abs(values - np.median(values))
     for _ in range(8):
-        distance = np.abs(values - surface)
         paper = distance <= 2.5 * 1.4826 * np.median(distance)
-        coefficients = np.linalg.lstsq(terms[:, paper].T, values[paper], rcond=None)[0]
-        surface = coefficients @ terms
-    return surface.reshape(grey.shape)
+        known = terms[:, paper]
+        coefficients = np.linalg.lstsq(known @ known.T, known @ values[paper], rcond=None)[0]
+        distance = np.abs(values - coefficients @ terms)
+    surface = np.zeros((3, 3))
+    surface[SECOND_DEGREE] = coefficients
+    return (powers[0].T @ surface @ powers[1]).astype(np.float32)
 
 
 def tail_weight(contrast):
-    """Give how far the larger half of the numbers reaches, the far ones counting more."""
-    return float((np.maximum(contrast, 0).astype(np.float64) ** 3).sum())
+    """Give how far the positive numbers reach, the far ones counting more."""
+    positive = np.maximum(contrast, 0).ravel()
+    return float(np.dot(positive * positive, positive))
+
+
+def levels(contrast):
+    """Give the contrast of full ink, and the spread of the contrast where there is none."""
+    inked = contrast > max(FAINTEST_INK, otsu_threshold(contrast))
+    if inked.all() or not inked.any():
+        return 0.0, 0.0
+    noise = 1.4826 * float(np.median(np.abs(contrast[~inked])))
+    # Weighted: the edges of strokes, and ruled lines, are paler than ink.
+    return float(np.average(contrast[inked], weights=contrast[inked] ** 4)), noise
 
 
 def otsu_threshold(values, n_bins=256):
@@ -218,14 +244,30 @@ def otsu_threshold(values, n_bins=256):
     return float(edges[1:-1][between.argmax()])
 
 
-def belongs_to_digit(ink, inked):
-    """Tell which pixels are of the largest blot, of others that are not small beside it, or next to them."""
-    labels, n_blots = ndimage.label(ink > 0.2, structure=np.ones((3, 3)))
-    areas = ndimage.sum_labels(inked, labels, np.arange(n_blots + 1))
+def belongs_to_digit(strength):
+    """Tell which pixels are of the digit or next to it."""
+    digit, crosses = blots_of_digit(strength, 0.2)
+    if crosses:  # perhaps by the ruling of the paper, which is paler than ink
+        darker, crosses = blots_of_digit(strength, 0.5)
+        digit = digit if crosses else darker
+    return ndimage.binary_dilation(digit, iterations=2)
+
+
+def blots_of_digit(strength, level):
+    """Find the largest blot and others that are not small beside it; tell whether they reach two sides.
+
+    What reaches two sides of the picture is rather the ruling of the paper or the table that it lies on.
+    """
+    labels, n_blots = ndimage.label(strength > level, structure=np.ones((3, 3)))
+    areas = np.bincount(labels[strength > 0.5], minlength=n_blots + 1)
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    reached = sum(np.bincount(np.unique(side), minlength=n_blots + 1) for side in sides)
+    crosses = reached >= 2
     areas[0] = 0
-    kept = areas >= 0.08 * areas.max()
+    largest = np.argmax(np.where(crosses, 0.01, 1) * areas)
+    kept = (areas >= 0.08 * areas[largest]) & (crosses <= crosses[largest])
     kept[0] = False
-    return ndimage.binary_dilation(kept[labels], iterations=2)
+    return kept[labels], crosses[largest]
 
 
 # The form of MNIST
@@ -235,13 +277,47 @@ def fit_into_box(ink):
     """Cut the ink out and scale its longer side to 20 pixels."""
     from PIL import Image
 
-    rows, columns = (np.flatnonzero(ink.max(axis=axis) > 0.25) for axis in (1, 0))
-    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = BOX_SIZE / max(cut.shape)
-    height, width = (max(1, round(size * scale)) for size in cut.shape)
-    return np.asarray(
-        Image.fromarray(cut.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
-    )
+    ink = cut_out(ink)
+    if max(ink.shape) == BOX_SIZE:  # an image of MNIST stays what it is
+        return ink
+    ink = np.pad(thickened(ink), 1 + max(ink.shape) // BOX_SIZE)
+    starts, ends = np.transpose([extent(ink.max(axis=axis)) for axis in (1, 0)])
+    scale = max(ends - starts) / BOX_SIZE
+    size = np.maximum(1, np.rint((ends - starts) / scale))
+    middle = (starts + ends) / 2
+    top, left = middle - size * scale / 2
+    bottom, right = middle + size * scale / 2
+    height, width = size.astype(int).tolist()
+    box = (left, top, right, bottom)
+    return np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.HAMMING, box))
+
+
+def cut_out(ink):
+    """Cut off the rows and columns around the ink that hold none of it."""
+    rows, columns = (np.flatnonzero(ink.max(axis=axis) > 0.05) for axis in (1, 0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def extent(profile):
+    """Give where the most ink of each row, or column, first and last crosses 0.45, in fractions of a pixel."""
+    inked = np.flatnonzero(profile > 0.45)
+    first, last = inked[0], inked[-1]
+    start = np.interp(0.45, profile[[first - 1, first]], [first - 0.5, first + 0.5])
+    end = np.interp(0.45, profile[[last + 1, last]], [last + 1.5, last + 0.5])
+    return start, end
+
+
+def thickened(ink):
+    """Widen the strokes if they are thinner, as a pen's may be, than those of MNIST."""
+    inked = np.pad(ink > 0.5, 1)
+    outline = inked & ~ndimage.binary_erosion(inked)
+    width = 2 * inked.sum() / outline.sum()
+    radius = (THINNEST_STROKE / BOX_SIZE * max(ink.shape) - width) / 2
+    if radius <= 0:
+        return ink
+    ink = np.pad(ink, math.ceil(radius))
+    distance = ndimage.distance_transform_edt(ink <= 0.5).astype(np.float32)
+    return np.maximum(ink, np.clip(radius + 0.5 - distance, 0, 1))
 
 
 def centred(fitted):

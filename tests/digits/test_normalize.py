@@ -1,0 +1,315 @@
+"""Pictures of digits, drawn by the tests in many ways, against the form that MNIST has."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import center_of_mass
+
+from skmlp import MLPDigitClassifier, NoDigitError, load_mnist, normalize_digit
+
+FONTS = ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif-Italic", "DejaVuSansMono", "STIXGeneral"]
+every_font = pytest.mark.parametrize("font", FONTS)
+every_digit = pytest.mark.parametrize("digit", range(10))
+
+
+def drawn(digit, font="DejaVuSans", size=150, canvas=(240, 240), at=(70, 40), ink=0.1, paper=0.9):
+    """Draw a digit, in brightness from 0 to 1."""
+    path = Path(mpl.get_data_path(), "fonts", "ttf", f"{font}.ttf")
+    picture = Image.new("L", canvas[::-1], 0)
+    pen = ImageDraw.Draw(picture)
+    pen.text(at, str(digit), fill=255, font=ImageFont.truetype(str(path), size))
+    return paper + (ink - paper) * np.asarray(picture, float) / 255
+
+
+def likeness(first, second):
+    """Give the correlation of two images.
+
+    Where the centre of mass is halfway between two pixels, as a symmetrical zero's is, either may be the middle.
+    """
+    steps = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+    moved = [np.roll(second, step, axis=(0, 1)).ravel() for step in steps]
+    return np.corrcoef([first.ravel(), *moved])[0, 1:].max()
+
+
+def assert_form_of_mnist(image):
+    assert image.shape == (28, 28)
+    assert image.dtype == np.uint8
+    assert image.max() == 255
+    rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+    sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    assert max(sides) == 20
+    np.testing.assert_allclose(center_of_mass(image), (14, 14), atol=0.6)
+
+
+# The form
+
+
+@every_digit
+@every_font
+def test_drawn_digits_get_the_form_of_mnist(digit, font):
+    assert_form_of_mnist(normalize_digit(drawn(digit, font)))
+
+
+def test_proportions_are_kept():
+    paper = np.ones((100, 100))
+    paper[20:80, 45:57] = 0
+    image = normalize_digit(paper)
+    rows, columns = (np.flatnonzero(image.max(axis=axis) > 127) for axis in (1, 0))
+    assert (len(rows), len(columns)) == (20, 4)
+    assert image[14, 14] == 255
+    assert image[14, 8] == 0
+
+
+# What must not matter
+
+VARIANTS = {
+    "small": {"size": 40, "canvas": (64, 64), "at": (18, 8)},
+    "large": {"size": 700, "canvas": (1000, 1200), "at": (400, 80)},
+    "in a corner": {"at": (4, 2)},
+    "on a wide page": {"canvas": (240, 700), "at": (480, 20)},
+    "light ink": {"ink": 1.0, "paper": 0.0},
+    "grey on grey": {"ink": 0.45, "paper": 0.6},
+    "light grey on grey": {"ink": 0.6, "paper": 0.45},
+}
+
+
+@every_digit
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_size_place_and_colour_do_not_matter(digit, variant):
+    reference = normalize_digit(drawn(digit))
+    image = normalize_digit(drawn(digit, **VARIANTS[variant]))
+    assert_form_of_mnist(image)
+    assert likeness(image, reference) > 0.94
+
+
+@every_digit
+@pytest.mark.parametrize("ink", [0.15, 0.9])
+@pytest.mark.parametrize("light", ["gradient", "lamp", "vignette"])
+def test_uneven_light_does_not_matter(digit, ink, light):
+    rows, columns = np.mgrid[-1:1:240j, -1:1:240j]
+    light = {
+        "gradient": 0.75 + 0.25 * (rows + columns) / 2,
+        "lamp": np.exp(-((rows - 0.5) ** 2 + (columns + 0.3) ** 2) / 6),
+        "vignette": 1 - 0.2 * (rows**2 + columns**2),
+    }[light]
+    paper = 0.9 if ink < 0.5 else 0.2
+    image = normalize_digit(light * drawn(digit, ink=ink, paper=paper))
+    reference = normalize_digit(drawn(digit))
+    assert_form_of_mnist(image)
+    assert likeness(image, reference) > 0.93
+
+
+@every_digit
+@pytest.mark.parametrize("noise", [0.02, 0.08])
+def test_noise_does_not_matter(digit, noise):
+    rng = np.random.default_rng(digit)
+    picture = drawn(digit) + rng.normal(0, noise, (240, 240))
+    image = normalize_digit(picture)
+    assert_form_of_mnist(image)
+    assert likeness(image, normalize_digit(drawn(digit))) > 0.93
+
+
+def test_specks_do_not_matter():
+    picture = drawn(3)
+    clean = normalize_digit(picture)
+    rng = np.random.default_rng(0)
+    for row, column in rng.integers(5, 235, (25, 2)):
+        if picture[row - 4 : row + 6, column - 4 : column + 6].min() > 0.8:
+            picture[row : row + 2, column : column + 2] = 0.1
+    assert likeness(normalize_digit(picture), clean) > 0.98
+
+
+@pytest.mark.parametrize("pen", [4, 12])
+def test_thin_strokes_become_as_thick_as_those_of_mnist(pen):
+    paper = Image.new("L", (1000, 1000), 230)
+    ImageDraw.Draw(paper).ellipse((300, 250, 700, 850), outline=40, width=pen)
+    image = normalize_digit(np.asarray(paper))
+    assert_form_of_mnist(image)
+    across = image[14].astype(float)
+    assert across[:14].sum() / 255 == pytest.approx(1.8, abs=0.4)
+    assert across[12:16].max() == 0
+
+
+@pytest.mark.parametrize("paper", ["ruled", "squared"])
+@pytest.mark.parametrize("digit", [1, 4, 8])
+def test_lines_on_the_paper_do_not_matter(digit, paper):
+    picture = drawn(digit, size=600, canvas=(1000, 1200), at=(300, 100))
+    clean = normalize_digit(picture)
+    for line in range(20, 1000, 60):
+        picture[line : line + 3] = np.minimum(picture[line : line + 3], 0.65)
+        if paper == "squared":
+            picture[:, line : line + 3] = np.minimum(picture[:, line : line + 3], 0.65)
+    assert likeness(normalize_digit(picture), clean) > 0.97
+
+
+def test_a_table_beside_the_paper_does_not_matter():
+    picture = drawn(6)
+    clean = normalize_digit(picture)
+    picture[:, :30] = 0.3
+    picture[-15:] = 0.3
+    assert likeness(normalize_digit(picture), clean) > 0.97
+
+
+@every_digit
+def test_a_picture_cut_close_to_the_digit_is_read(digit):
+    picture = drawn(digit)
+    rows, columns = (np.flatnonzero(picture.min(axis=axis) < 0.5) for axis in (1, 0))
+    cut = picture[rows[0] - 2 : rows[-1] + 3, columns[0] - 2 : columns[-1] + 3]
+    assert likeness(normalize_digit(cut), normalize_digit(picture)) > 0.94
+
+
+@pytest.mark.parametrize("gap", [8, 16])
+def test_a_digit_of_several_strokes_stays_whole(gap):
+    picture = np.full((200, 200), 0.9)
+    picture[40:50, 60:130] = 0.1  # the bar of a five, apart from its body
+    picture[40 + gap + 10 : 160, 60:75] = 0.1
+    image = normalize_digit(picture)
+    rows = np.flatnonzero(image.max(axis=1) > 100)
+    assert rows[-1] - rows[0] == 19
+    assert image[rows[0]].max() > 200
+
+
+# Kinds of pictures
+
+
+def test_any_kind_of_picture_is_the_same_picture(tmp_path):
+    grey = np.rint(drawn(5) * 255).astype(np.uint8)
+    colours = np.stack([grey] * 3, axis=2)
+    opaque = np.concatenate([colours, np.full((240, 240, 1), 255, np.uint8)], axis=2)
+    ink_alone = np.zeros_like(opaque)
+    ink_alone[:, :, 3] = np.rint((0.9 - drawn(5)) / 0.8 * 255)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
+    turned = Image.fromarray(np.rot90(colours).copy())
+    exif = turned.getexif()
+    exif[0x0112] = 6  # the camera was held sideways
+    turned.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    reference = normalize_digit(grey)
+    pictures = {
+        "float": grey / 255,
+        "large float": grey * 1e20,
+        "small float": grey * 1e-20,
+        "int": grey.astype(np.int64),
+        "bool": grey > 127,
+        "colours": colours,
+        "one channel": grey[:, :, None],
+        "opaque": opaque,
+        "transparent": ink_alone,
+        "Pillow": Image.fromarray(grey),
+        "Pillow, colours": Image.fromarray(colours),
+        "Pillow, transparent": Image.fromarray(ink_alone),
+        "Pillow, palette": Image.fromarray(colours).quantize(32),
+        "Pillow, 1 bit": Image.fromarray(grey).convert("1", dither=Image.Dither.NONE),
+        "file": tmp_path / "grey.png",
+        "name of a file": str(tmp_path / "grey.png"),
+        "file of 16 bits": tmp_path / "sixteen.png",
+        "file, turned": tmp_path / "turned.jpg",
+    }
+    for name, picture in pictures.items():
+        assert likeness(normalize_digit(picture), reference) > 0.97, name
+
+
+def test_light_strokes_on_nothing_are_ink():
+    ink = np.zeros((240, 240, 4), np.uint8)
+    ink[:, :, :3] = 255
+    ink[:, :, 3] = np.rint((0.9 - drawn(5)) / 0.8 * 255)
+    assert likeness(normalize_digit(ink), normalize_digit(drawn(5))) > 0.97
+
+
+def test_the_picture_is_left_as_it_is():
+    picture = drawn(2)
+    before = picture.copy()
+    normalize_digit(picture)
+    np.testing.assert_array_equal(picture, before)
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.full((100, 100), 0.9),
+        np.zeros((100, 100), np.uint8),
+        np.full((50, 80, 3), 255, np.uint8),
+        np.random.default_rng(0).normal(0.5, 0.1, (150, 150)),
+        np.add.outer(np.linspace(0, 1, 90), np.linspace(0, 1, 120)),
+        np.zeros((60, 60, 4), np.uint8),
+    ],
+    ids=["white", "black", "colours", "noise", "gradient", "transparent"],
+)
+def test_a_blank_picture_is_an_error(picture):
+    with pytest.raises(NoDigitError, match="no digit on"):
+        normalize_digit(picture)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros(784), r"shape \(height, width\).*Got \(784,\)"),
+        (np.zeros((28, 28, 2)), r"Got \(28, 28, 2\)"),
+        (np.zeros((7, 28)), "at least 8 x 8 pixels. Got 7 x 28"),
+        (np.zeros((10, 400)), "at most 30 times as long as wide. Got 10 x 400"),
+        (np.full((30, 30), np.nan), "finite numbers"),
+        (np.zeros((30, 30), complex), "real numbers. Got complex128"),
+        (
+            np.lib.stride_tricks.as_strided(np.zeros(1), (10**5, 10**5), (0, 0)),
+            "at most 80,000,000",
+        ),
+    ],
+)
+def test_what_is_no_picture_is_refused(picture, message):
+    with pytest.raises(ValueError, match=message):
+        normalize_digit(picture)
+
+
+def test_files_that_are_no_pictures_are_refused(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("seven")
+    with pytest.raises(ValueError, match=r"notes\.txt: this is no picture"):
+        normalize_digit(path)
+    with pytest.raises(FileNotFoundError):
+        normalize_digit(tmp_path / "missing.png")
+    with pytest.raises(TypeError, match=r"an image of Pillow, or the name of a file. Got list"):
+        normalize_digit([[0, 1]])
+
+
+# MNIST
+
+
+@pytest.fixture(scope="module")
+def reader_of_mnist(mnist_dir):
+    X, y = load_mnist(mnist_dir, return_X_y=True)
+    mlp = MLPDigitClassifier(
+        (256,),
+        batch_size=128,
+        max_iter=4,
+        learning_rate="one_cycle",
+        learning_rate_init=0.01,
+        input_scale=1 / 255,
+        random_state=0,
+    )
+    with pytest.warns(match="Maximum iterations"):
+        return mlp.fit(X, y)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("size", [28, 60, 140, 400])
+def test_mnist_blown_up_moved_and_inverted_is_read_as_before(
+    mnist_dir, reader_of_mnist, inverted, size
+):
+    X, _ = load_mnist(mnist_dir, subset="test", return_X_y=True)
+    chosen = X[::20]
+    rng = np.random.default_rng(size)
+    images = []
+    for pixels in chosen.reshape(-1, 28, 28):
+        blown_up = Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC)
+        canvas = np.zeros((size * 2, size * 3), np.uint8)
+        top, left = rng.integers(0, size + 1), rng.integers(0, 2 * size + 1)
+        canvas[top : top + size, left : left + size] = blown_up
+        images.append(normalize_digit(255 - canvas if inverted else canvas).ravel())
+    same = reader_of_mnist.predict(np.array(images)) == reader_of_mnist.predict(chosen)
+    assert same.mean() >= 0.99
