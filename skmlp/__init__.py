@@ -14,7 +14,7 @@ _HOMES = {
     "IDXReader": "digits.reader",
     "MLPDigitClassifier": "classifier",
     "ModelFormatError": "persistence",
-    "NoDigitError": "digits.normalize",
+    "NoDigitError": "digits.picture",
     "TrainingCurveDisplay": "plots.curves",
     "TrainingInterruptedWarning": "fitting",
     "download_mnist": "digits.mnist",

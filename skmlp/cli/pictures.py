@@ -83,7 +83,8 @@ def _normalized(picture, path):
     """Return a picture of any size, of any ink, as the images of MNIST are."""
     from PIL import ImageOps
 
-    from skmlp.digits.normalize import check_size, normalize_digit
+    from skmlp.digits.normalize import normalize_digit
+    from skmlp.digits.picture import check_size
 
     try:
         check_size(picture.height, picture.width)

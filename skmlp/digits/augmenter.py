@@ -19,7 +19,7 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     augmentation : callable, default=None
-        Of :mod:`skmlp.digits.augment`, or any function of images, of shape (n_images, height, width), and a NumPy
+        Of ``skmlp.digits.augment``, or any function of images, of shape (n_images, height, width), and a NumPy
         Generator that gives such images. None for :func:`skmlp.digits.augment.digit_distortions`.
     image_shape : (int, int), default=None
         Height and width of the images, row by row in X; None for a square.

@@ -1,28 +1,19 @@
 """A picture of one digit, from a camera, a scanner or a drawing program, made into what MNIST is made of."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
+
+from skmlp.digits.picture import NoDigitError, as_grey
 
 # MNIST: the ink fits a box of 20 x 20 pixels, and its centre of mass is the centre of 28 x 28 (LeCun et al. 1998).
 BOX_SIZE = 20
 IMAGE_SIZE = 28
 THINNEST_STROKE = 1.7  # pixels in the box; few digits of MNIST have thinner ones
-# Larger pictures are made about as small as this at once: a digit needs no more.
-WORKING_SIZE = 300
-SMALLEST_SIDE = 8
-LARGEST_PICTURE = 80_000_000
-SLIMMEST_PICTURE = 30  # times as long as wide
 FAINTEST_INK = 0.02  # of the brightness
-GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Powers of the row and of the column, together at most 2.
 SECOND_DEGREE = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0])
-
-
-class NoDigitError(ValueError):
-    """There is nothing on the picture that could be a digit."""
 
 
 def normalize_digit(picture):
@@ -36,8 +27,8 @@ def normalize_digit(picture):
     ----------
     picture : ndarray, PIL.Image.Image, str or Path
         Of shape (height, width), (height, width, 3) or (height, width, 4), the last of them opacity. Floats are
-        brightness in any unit, integers and booleans too. Or an image of Pillow, or the name of a file that Pillow can
-        read. From 8 x 8 to 80 million pixels, most of them background.
+        brightness in any unit, integers and booleans too. Or an image of Pillow, or the name of a PNG, JPEG, BMP, GIF,
+        TIFF, WebP or PPM file. From 8 x 8 to 80 million pixels, most of them background.
 
     Returns
     -------
@@ -71,101 +62,6 @@ def normalize_digit(picture):
     ink = find_ink(as_grey(picture))
     fitted = fit_into_box(ink)
     return centred(fitted)
-
-
-# Reading
-
-
-def as_grey(picture):
-    """Turn a picture of any kind into a float array of brightness, small enough to work on."""
-    if isinstance(picture, str | Path):
-        picture = read_picture(picture)
-    if not isinstance(picture, np.ndarray):
-        picture = pillow_as_array(picture)
-    if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] not in (1, 3, 4)):
-        raise ValueError(
-            "A picture must have the shape (height, width), (height, width, 3) or (height, width, 4). Got "
-            f"{picture.shape}."
-        )
-    if picture.dtype.kind not in "biuf":
-        raise ValueError(f"A picture must be made of real numbers. Got {picture.dtype}.")
-    check_size(picture.shape[0], picture.shape[1])
-    largest = 255 if picture.dtype == np.uint8 else max(1, picture.max())
-    small = reduced(np.atleast_3d(picture))
-    if not np.isfinite(small).all():
-        raise ValueError("A picture must be made of finite numbers. Got NaN or infinity.")
-    return mixed(small, float(largest))
-
-
-def check_size(height, width):
-    """Refuse pictures that are too small or slim to show a digit, or too large for the memory."""
-    if min(height, width) < SMALLEST_SIDE:
-        raise ValueError(
-            f"A picture must have at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels. Got {height} x {width}."
-        )
-    if height * width > LARGEST_PICTURE:
-        raise ValueError(
-            f"A picture must have at most {LARGEST_PICTURE:,} pixels. Got {height} x {width}: make it smaller."
-        )
-    if max(height, width) > SLIMMEST_PICTURE * min(height, width):
-        raise ValueError(
-            f"A picture must be at most {SLIMMEST_PICTURE} times as long as wide. Got {height} x {width}: cut the "
-            "digit out."
-        )
-
-
-def reduced(picture):
-    """Average blocks of pixels so that the longer side comes near the working size, and give float32."""
-    factor = max(1, round(max(picture.shape) / WORKING_SIZE))
-    height, width = (size // factor for size in picture.shape[:2])
-    whole = picture[: height * factor, : width * factor]
-    total = np.zeros((height, width, picture.shape[2]), np.float32)
-    for row in range(factor):
-        for column in range(factor):
-            total += whole[row::factor, column::factor]
-    return total / factor**2
-
-
-def mixed(picture, largest):
-    """Mix colours into grey; what is transparent shows paper that is far from the ink."""
-    if picture.shape[2] == 1:
-        return picture[:, :, 0]
-    grey = picture[:, :, :3] @ GREY
-    if picture.shape[2] == 3:
-        return grey
-    opacity = picture[:, :, 3] / largest
-    if not opacity.any():
-        raise NoDigitError("The picture is transparent everywhere: there is no digit on it.")
-    paper = 0.0 if np.average(grey, weights=opacity) > largest / 2 else largest
-    return grey * opacity + paper * (1 - opacity)
-
-
-def read_picture(path):
-    """Read a file by Pillow, turned as the camera was held."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            # Before a pixel is decoded: a small file can unpack to gigabytes.
-            check_size(image.height, image.width)
-            return ImageOps.exif_transpose(image).copy()
-    except UnidentifiedImageError:
-        raise ValueError(f"{path}: this is no picture that Pillow can read.") from None
-    except (ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: {error}") from None
-
-
-def pillow_as_array(picture):
-    """Turn an image of Pillow into an array."""
-    from PIL import Image
-
-    if not isinstance(picture, Image.Image):
-        raise TypeError(
-            f"A picture must be a NumPy array, an image of Pillow, or the name of a file. Got {type(picture).__name__}."
-        )
-    if picture.mode.startswith(("I", "F")):  # 16 bits and more
-        return np.asarray(picture, dtype=np.float32)
-    return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
 
 
 # Ink and background

@@ -266,6 +266,14 @@ def test_what_is_no_picture_is_refused(picture, message):
         normalize_digit(picture)
 
 
+def test_formats_that_are_programs_are_refused(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "picture.eps")
+    with pytest.raises(
+        ValueError, match=r"picture\.eps: this is no picture of a known format: PNG, "
+    ):
+        normalize_digit(tmp_path / "picture.eps")
+
+
 def test_files_that_are_no_pictures_are_refused(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("seven")
