@@ -7,9 +7,14 @@ they come, uint8 from 0 to 255.
 import numpy as np
 
 from skmlp.classifier import MLPDigitClassifier
-from skmlp.digits.augment import Affine, Compose, Elastic, Fading, Shift
+from skmlp.digits.augment import Fading, digit_distortions
 
-PIXEL_SCALE = 1 / 255
+
+def classifier_of_pixels(hidden_layer_sizes, **settings):
+    """Make a classifier that scales pixels itself, and trains as many epochs as its recipe says."""
+    return MLPDigitClassifier(
+        hidden_layer_sizes, n_iter_no_change=np.inf, input_scale=1 / 255, **settings
+    )
 
 
 def softmax(random_state=None):
@@ -29,13 +34,12 @@ def softmax(random_state=None):
     >>> softmax().hidden_layer_sizes
     ()
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (),
         batch_size=128,
         learning_rate="one_cycle",
         learning_rate_init=0.005,
         max_iter=15,
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -55,16 +59,14 @@ def one_hidden(random_state=None):
     ----------
     .. [1] Nielsen, "Neural networks and deep learning", 2015, http://neuralnetworksanddeeplearning.com
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (100,),
-        "logistic",
+        activation="logistic",
         solver="sgd",
         momentum=0,
         batch_size=10,
         learning_rate_init=0.5,
         max_iter=30,
-        n_iter_no_change=np.inf,
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -80,15 +82,13 @@ def relu_256_sgd(random_state=None):
     -------
     mlp : MLPDigitClassifier
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (256,),
         solver="sgd",
         batch_size=64,
         learning_rate="cosine",
         learning_rate_init=0.05,
         max_iter=20,
-        n_iter_no_change=np.inf,
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -104,12 +104,10 @@ def relu_128_adam(random_state=None):
     -------
     mlp : MLPDigitClassifier
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (128, 128),
         batch_size=128,
         max_iter=20,
-        n_iter_no_change=np.inf,
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -129,13 +127,11 @@ def dropout_512(random_state=None):
     ----------
     .. [1] Chollet and others, "mnist_mlp.py" of the examples of Keras 1 and 2, 2015.
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (512, 512),
         dropout=0.2,
         batch_size=128,
         max_iter=20,
-        n_iter_no_change=np.inf,
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -151,7 +147,7 @@ def small_sample(random_state=None):
     -------
     mlp : MLPDigitClassifier
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (512, 256),
         solver="adamw",
         batch_norm=True,
@@ -161,9 +157,7 @@ def small_sample(random_state=None):
         learning_rate="one_cycle",
         learning_rate_init=0.003,
         max_iter=100,
-        n_iter_no_change=np.inf,
         augmentation="digits",
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -179,13 +173,12 @@ def fast(random_state=None):
     -------
     mlp : MLPDigitClassifier
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (256,),
         batch_size=128,
         learning_rate="one_cycle",
         learning_rate_init=0.01,
         max_iter=4,
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -201,7 +194,7 @@ def plain(random_state=None):
     -------
     mlp : MLPDigitClassifier
     """
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (1024, 1024),
         solver="adamw",
         batch_norm=True,
@@ -210,8 +203,6 @@ def plain(random_state=None):
         learning_rate="one_cycle",
         learning_rate_init=0.002,
         max_iter=50,
-        n_iter_no_change=np.inf,
-        input_scale=PIXEL_SCALE,
         random_state=random_state,
     )
 
@@ -227,8 +218,7 @@ def accurate(random_state=None):
     -------
     mlp : MLPDigitClassifier
     """
-    distortions = Compose([Affine(rotation=12, scale=0.12, shear=0.15), Shift(1.5), Elastic(4, 30)])
-    return MLPDigitClassifier(
+    return classifier_of_pixels(
         (1024, 512),
         solver="adamw",
         batch_norm=True,
@@ -236,9 +226,7 @@ def accurate(random_state=None):
         learning_rate="one_cycle",
         learning_rate_init=0.002,
         max_iter=60,
-        n_iter_no_change=np.inf,
-        augmentation=Fading(distortions, final_strength=0.3, begin=0.7),
-        input_scale=PIXEL_SCALE,
+        augmentation=Fading(digit_distortions(), final_strength=0.3, begin=0.7),
         random_state=random_state,
     )
 

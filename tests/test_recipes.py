@@ -24,7 +24,6 @@ def test_a_recipe_is_an_unfitted_classifier_that_takes_pixels(name):
 
 
 @every_recipe
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_recipe_learns_and_is_kept_in_files(name, tmp_path):
     X, y = load_digits(return_X_y=True)
     mlp = RECIPES[name](random_state=0).set_params(input_scale=1 / 16, max_iter=3, batch_size=32)
@@ -41,7 +40,6 @@ def test_the_command_line_knows_every_recipe():
     assert tuple(RECIPES) == train_options.RECIPES
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_fast_passes_98_percent(mnist_dir):
     X, y = load_mnist(mnist_dir, return_X_y=True)
     X_test, y_test = load_mnist(mnist_dir, subset="test", return_X_y=True)

@@ -4,6 +4,7 @@ Each step is a dataclass that is called with a batch of images and a random gene
 which the pixels come; the moves of several steps are summed up, and the images are drawn anew only once.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
@@ -16,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 from skmlp.digits.resample import BLOCK_SIZE, identity_coordinates, resample
 
 
-class Distortion:
+class Distortion(ABC):
     """What all steps share."""
 
     fill = 0.0
@@ -48,13 +49,13 @@ class Distortion:
             distorted[start : start + BLOCK_SIZE] = resample(block, coordinates, self.fill)
         return distorted
 
+    @abstractmethod
     def displace(self, coordinates, rng):
         """Move the places, of shape (2, n_images, height, width), from which the pixels come."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scaled(self, strength):
         """Give a step that distorts by `strength` times as much."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
