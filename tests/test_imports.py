@@ -16,6 +16,7 @@ ENGINE = [
     "parameters",
     "products",
     "initialization",
+    "normal_distribution",
     "activations",
     "kernels",
     "losses",

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtr
 
+from skmlp.engine.normal_distribution import DENSITY_AT_ZERO, bell, distribution
+
 LEAKY_SLOPE = 0.01
 # The fixed point of mean 0 and variance 1, from the paper.
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
-GELU_RANGE = 40.0
-NORMAL_DENSITY_AT_ZERO = 0.3989422804014327
 
 
 @dataclass(frozen=True)
@@ -123,16 +123,12 @@ def gelu(z, work):
 
     https://arxiv.org/abs/1606.08415; leaves da/dz = Phi(z) + z phi(z) in `work`.
     """
-    distribution = ndtr(z)
-    # Beyond the clipping, phi is zero.
-    np.clip(z, -GELU_RANGE, GELU_RANGE, out=work)
-    np.multiply(work, work, out=work)
-    work *= -0.5
-    np.exp(work, out=work)
-    work *= NORMAL_DENSITY_AT_ZERO
+    bell(z, out=work)
+    below = distribution(z, work) if z.dtype == np.float32 else ndtr(z)
+    work *= DENSITY_AT_ZERO
     work *= z
-    work += distribution
-    z *= distribution
+    work += below
+    z *= below
 
 
 def silu(z, work):
@@ -140,11 +136,16 @@ def silu(z, work):
 
     Leaves da/dz = s + a (1 - s) in `work`.
     """
-    s = expit(z)
+    # NumPy's exp has vector instructions, SciPy's expit has none.
+    np.negative(z, out=work)
+    with np.errstate(over="ignore"):
+        np.exp(work, out=work)
+    work += 1
+    s = np.reciprocal(work, out=work)
+    rest = 1 - s
     z *= s
-    np.subtract(1, s, out=work)
-    work *= z
-    work += s
+    rest *= z
+    work += rest
 
 
 def stored_backward(a, delta, work):

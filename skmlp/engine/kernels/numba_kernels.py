@@ -11,6 +11,7 @@ import numpy as np
 
 from skmlp.engine.activations import LEAKY_SLOPE
 from skmlp.engine.kernels import numpy_kernels
+from skmlp.engine.normal_distribution import DENSITY_AT_ZERO, TAIL, TAIL_SLOPE, bell
 
 # Reordered sums let the compiler use vector instructions. NaN and infinity keep their meaning: the training looks for
 # them.
@@ -88,6 +89,23 @@ def _leaky_relu_backward(delta, a, biases_gradient):
         biases_gradient[i] = total
 
 
+@compiled
+def _gelu_of_bell(z, bell_of_z):
+    one, density_at_zero = z.dtype.type(1), z.dtype.type(DENSITY_AT_ZERO)
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            x = z[i, j]
+            t = one / (one + TAIL_SLOPE * abs(x))
+            tail = t * TAIL[0]
+            for k in range(1, len(TAIL)):
+                tail = (tail + TAIL[k]) * t
+            tail *= bell_of_z[i, j]
+            # A comparison with NaN is false, and NaN must pass.
+            below = one - tail if x > 0 else tail
+            bell_of_z[i, j] = density_at_zero * bell_of_z[i, j] * x + below
+            z[i, j] = x * below
+
+
 FUSED = {
     "identity": (_identity, _identity_backward),
     "relu": (_relu, _relu_backward),
@@ -99,6 +117,10 @@ def activate(name, z, biases, work):
     """Compute a = f(z + b)."""
     if name in FUSED:
         FUSED[name][0](z, biases)
+    elif name == "gelu" and z.dtype == np.float32:
+        z += biases[:, np.newaxis]
+        bell(z, out=work)
+        _gelu_of_bell(z, work)
     else:
         numpy_kernels.activate(name, z, biases, work)
 
