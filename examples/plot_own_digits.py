@@ -44,23 +44,24 @@ print(f"{name}: {len(X_train)} to train, {len(X_test)} to test")
 # See the distortions
 # -------------------
 #
-# Each step moves the places from which the pixels come. ``DigitAugmenter`` is the transformer that
-# applies them outside of the training.
+# Each step moves the places from which the pixels come, or changes the pen. ``DigitAugmenter`` is the
+# transformer that applies them outside of the training.
 
 import matplotlib.pyplot as plt
 
 from skmlp import DigitAugmenter
-from skmlp.digits.augment import Affine, Elastic, Shift, digit_distortions
+from skmlp.digits.augment import Affine, Elastic, Ink, Shift, digit_distortions
 
 steps = {
     "Shift": Shift(3),
     "Affine": Affine(rotation=20, scale=0.2, shear=0.25),
     "Elastic": Elastic(sigma=4, alpha=45),
+    "Ink": Ink(gain=4, threshold=0.5),
     "digit_distortions": digit_distortions(),
 }
 one_each = np.array([np.flatnonzero(y_train == digit)[1] for digit in range(10)])
 
-figure, axes = plt.subplots(len(steps) + 1, 10, figsize=(10, 5.6), layout="constrained")
+figure, axes = plt.subplots(len(steps) + 1, 10, figsize=(10, 6.6), layout="constrained")
 rows = {"as it is": X_train[one_each]} | {
     title: DigitAugmenter(step, random_state=0).fit_transform(X_train[one_each])
     for title, step in steps.items()

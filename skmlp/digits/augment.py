@@ -1,7 +1,8 @@
-"""Random changes of images that leave what they show: shifts, affine maps, elastic distortions.
+"""Random changes of images that leave what they show: shifts, affine maps, elastic distortions, other pens.
 
 Each step is a dataclass that is called with a batch of images and a random generator. A step moves the places from
-which the pixels come; the moves of several steps are summed up, and the images are drawn anew only once.
+which the pixels come; the moves of several steps are summed up, and the images are drawn anew only once. Then a step
+may change the pixels.
 """
 
 from abc import ABC, abstractmethod
@@ -46,12 +47,17 @@ class Distortion(ABC):
             block = images[start : start + BLOCK_SIZE]
             coordinates = identity_coordinates(*block.shape)
             self.displace(coordinates, rng)
-            distorted[start : start + BLOCK_SIZE] = resample(block, coordinates, self.fill)
+            moved = resample(block, coordinates, self.fill)
+            distorted[start : start + BLOCK_SIZE] = self.redraw(moved, rng)
         return distorted
 
     @abstractmethod
     def displace(self, coordinates, rng):
         """Move the places, of shape (2, n_images, height, width), from which the pixels come."""
+
+    def redraw(self, images, rng):
+        """Change the pixels of moved images, in their memory, and give them; most steps leave them."""
+        return images
 
     @abstractmethod
     def scaled(self, strength):
@@ -204,6 +210,69 @@ class Elastic(Distortion):
 
 
 @dataclass(frozen=True)
+class Ink(Distortion):
+    """Draw each image as if by another pen, thinner or thicker.
+
+    The ink of a pixel is its difference to `fill`, as a part of the image's strongest one. A part is taken from it, and
+    what is left multiplied, up to full ink: the grey borders of strokes vanish or become ink.
+
+    Parameters
+    ----------
+    gain : float, default=3.0
+        Largest factor, from 1; its logarithm is uniform.
+    threshold : float, default=0.4
+        Largest part that is taken, in [0, 1).
+    fill : float, default=0.0
+        The paper.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.digits.augment import Ink
+    >>> image = np.array([[[0.0, 0.2, 0.6, 1.0]]])
+    >>> Ink(gain=2, threshold=0)(image, np.random.default_rng(0)).round(2)
+    array([[[0.  , 0.31, 0.93, 1.  ]]])
+    """
+
+    gain: float = 3.0
+    threshold: float = 0.4
+    fill: float = 0.0
+
+    def __post_init__(self):
+        check_not_negative(self, "gain", "threshold")
+        if self.gain < 1:
+            raise ValueError(f"Ink: gain must be at least 1. Got {self.gain!r}.")
+        if self.threshold >= 1:
+            raise ValueError(f"Ink: threshold must be below 1. Got {self.threshold!r}.")
+
+    def displace(self, coordinates, rng):
+        """Leave the places."""
+
+    def redraw(self, images, rng):
+        """Apply ink = gain (ink - threshold), from none to full."""
+        thresholds, exponents = rng.random((2, len(images), 1, 1), dtype=np.float32)
+        images -= self.fill
+        lightest, darkest = (
+            limit(images, axis=(1, 2), keepdims=True) for limit in (np.min, np.max)
+        )
+        full = np.where(darkest < -lightest, lightest, darkest)
+        full[full == 0] = 1
+        images /= full
+        images -= self.threshold * thresholds
+        images *= self.gain**exponents
+        np.clip(images, 0, 1, out=images)
+        images *= full
+        images += self.fill
+        return images
+
+    def scaled(self, strength):
+        """Give a step with pens that are more or less alike."""
+        return replace(
+            self, gain=self.gain**strength, threshold=min(self.threshold * strength, 0.99)
+        )
+
+
+@dataclass(frozen=True)
 class Compose(Distortion):
     """Take several steps at once: their displacements are summed up, and the images are drawn anew once.
 
@@ -239,6 +308,12 @@ class Compose(Distortion):
         """Move the places by all steps."""
         for step in self.steps:
             step.displace(coordinates, rng)
+
+    def redraw(self, images, rng):
+        """Change the pixels by all steps."""
+        for step in self.steps:
+            images = step.redraw(images, rng)
+        return images
 
     def scaled(self, strength):
         """Give the same steps, each scaled."""
@@ -291,7 +366,7 @@ class Fading:
 
 
 def digit_distortions(side=28):
-    """Give distortions that suit handwritten digits: turned, stretched, slanted, moved, bent.
+    """Give distortions that suit handwritten digits: turned, stretched, slanted, moved, bent, by another pen.
 
     Parameters
     ----------
@@ -305,13 +380,14 @@ def digit_distortions(side=28):
     Examples
     --------
     >>> from skmlp.digits.augment import digit_distortions
-    >>> digit_distortions(28).steps[1:]
+    >>> digit_distortions(28).steps[1:3]
     (Shift(pixels=1.5, fill=0.0), Elastic(sigma=4.0, alpha=30.0, fill=0.0))
     """
     size = side / 28
     # The displacements of an elastic distortion are proportional to alpha / sigma.
     elastic = Elastic(sigma=4 * size, alpha=30 * size**2)
-    return Compose([Affine(rotation=12, scale=0.12, shear=0.15), Shift(1.5 * size), elastic])
+    affine = Affine(rotation=12, scale=0.12, shear=0.15)
+    return Compose([affine, Shift(1.5 * size), elastic, Ink(gain=3, threshold=0.4)])
 
 
 def uniform(rng, shape, limit):

@@ -11,6 +11,7 @@ from skmlp.digits.augment import (
     Compose,
     Elastic,
     Fading,
+    Ink,
     Shift,
     digit_distortions,
     smooth_noise,
@@ -22,6 +23,7 @@ STEPS = [
     Shift(2),
     Affine(),
     Elastic(2, 10),
+    Ink(),
     Compose([Shift(1), Elastic(3, 20)]),
     digit_distortions(),
 ]
@@ -141,6 +143,50 @@ def test_displacements_of_the_defaults_are_of_the_size_that_is_told():
     assert fields.std() == pytest.approx(1.2, abs=0.1)
 
 
+INKS = [0.0, 0.1, 0.3, 0.5, 0.9, 1.0]
+
+
+@every_dtype
+@pytest.mark.parametrize(
+    ("paper", "full"), [(0.0, 1.0), (0.0, 255.0), (1.0, -1.0), (255.0, -200.0)]
+)
+@pytest.mark.parametrize(
+    ("rng", "expected"),
+    [
+        # Nothing is taken, and the gain is 1.
+        (SMALLEST, INKS),
+        # 3 (ink - 0.2), from 0 to 1
+        (LARGEST, [0, 0, 0.3, 0.9, 1, 1]),
+    ],
+)
+def test_ink_grows_from_a_threshold_on(dtype, paper, full, rng, expected):
+    images = np.array([[INKS]], dtype) * full + paper
+    drawn = Ink(gain=3, threshold=0.2, fill=paper)(images, rng)
+    np.testing.assert_allclose((drawn - paper) / full, [[expected]], atol=2e-6)
+
+
+def test_ink_without_ink_stays_paper():
+    blank = np.full((2, 5, 5), 0.25)
+    np.testing.assert_array_equal(Ink(fill=0.25)(blank, np.random.default_rng(0)), blank)
+    np.testing.assert_array_equal(Ink()(0 * blank, np.random.default_rng(0)), 0 * blank)
+
+
+def test_ink_makes_strokes_thinner_and_thicker():
+    blurred = np.clip(1.5 - np.abs(np.linspace(-3, 3, 41)), 0, 1).reshape(1, 1, -1)
+    drawn = Ink()(np.repeat(blurred, 200, axis=0), np.random.default_rng(0))
+    sums = drawn.sum(axis=(1, 2)) / blurred.sum()
+    assert sums.min() < 0.85
+    assert sums.max() > 1.15
+    assert np.mean(sums) == pytest.approx(1, abs=0.15)
+
+
+def test_ink_changes_what_was_moved_by_the_steps_beside_it():
+    images = images_of((9, 9))
+    moved = Shift(1)(images, LARGEST)
+    composed = Compose([Ink(), Shift(1)])(images, LARGEST)
+    np.testing.assert_allclose(composed, Ink()(moved, LARGEST), atol=2e-6)
+
+
 def test_composed_steps_sum_up_and_interpolate_once():
     images = images_of((12, 12))
     half = Compose([Shift(0.5), Shift(0.5)])
@@ -207,8 +253,9 @@ def test_steps_compare_print_and_pickle_as_their_fields(step):
 
 @pytest.mark.parametrize("side", [8, 28, 56])
 def test_distortions_of_digits_grow_with_the_images(side):
-    affine, shift_step, elastic = digit_distortions(side).steps
+    affine, shift_step, elastic, ink = digit_distortions(side).steps
     assert affine == Affine(12, 0.12, 0.15)
+    assert ink == Ink(3, 0.4)
     assert shift_step.pixels == pytest.approx(1.5 * side / 28)
     fields = smooth_noise(
         np.random.default_rng(0), (2, 300, side, side), elastic.sigma, elastic.alpha
@@ -217,8 +264,8 @@ def test_distortions_of_digits_grow_with_the_images(side):
 
 
 def test_strength_scales_every_size():
-    composed = Compose([Affine(10, 0.2, 0.1), Shift(2), Elastic(4, 30)]).scaled(0.5)
-    assert composed == Compose([Affine(5, 0.1, 0.05), Shift(1), Elastic(4, 15)])
+    composed = Compose([Affine(10, 0.2, 0.1), Shift(2), Elastic(4, 30), Ink(4, 0.5)]).scaled(0.5)
+    assert composed == Compose([Affine(5, 0.1, 0.05), Shift(1), Elastic(4, 15), Ink(2, 0.25)])
 
 
 @pytest.mark.parametrize(
@@ -242,6 +289,9 @@ def test_fading_that_never_begins_keeps_its_strength():
         (lambda: Affine(rotation=np.nan), "Affine: rotation .*Got nan"),
         (lambda: Affine(scale=1), "Affine: scale must be below 1. Got 1"),
         (lambda: Elastic(sigma=-0.1), "Elastic: sigma .*Got -0.1"),
+        (lambda: Ink(gain=0.9), "Ink: gain must be at least 1. Got 0.9"),
+        (lambda: Ink(threshold=1), "Ink: threshold must be below 1. Got 1"),
+        (lambda: Ink(threshold=-1), "Ink: threshold .*not negative. Got -1"),
         (lambda: Fading(Shift(), begin=1.5), "begin must be a number from 0 to 1. Got 1.5"),
         (lambda: Fading(Shift(), final_strength=-1), "final_strength .*Got -1"),
         (lambda: Shift()(np.zeros((4, 4)), None), r"\(n_images, height, width\). Got \(4, 4\)"),
