@@ -11,12 +11,13 @@ from options import positive
 from report import describe_machine, in_turn, middle, print_table, spread
 from threadpoolctl import threadpool_limits
 
-from skmlp.digits.augment import Affine, Compose, Elastic, Shift, digit_distortions
+from skmlp.digits.augment import Affine, Compose, Elastic, Ink, Shift, digit_distortions
 
 STEPS = {
     "Shift": Shift(1.5),
     "Affine": Affine(),
     "Elastic": Elastic(),
+    "Ink": Ink(),
     "Affine and Elastic": Compose([Affine(), Elastic()]),
     "digit_distortions": digit_distortions(),
 }
