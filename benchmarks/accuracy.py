@@ -21,10 +21,11 @@ from time import perf_counter
 
 import numpy as np
 from data import mnist_directory
-from disturbances import DISTURBANCES
+from disturbances import DISTURBANCES, nine_moves
 from options import positive
 from report import describe_machine, print_table, tell
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
 
 import skmlp
 from skmlp.recipes import RECIPES
@@ -61,6 +62,8 @@ def main():
     print_accuracies(models, len(X), X_test, y_test)
     print_committees(models, X_test, y_test)
     print_robustness(models, X_test, y_test)
+    if arguments.validate:
+        print_moved(models, X_test, y_test)
 
 
 def parse_arguments():
@@ -134,7 +137,8 @@ def print_accuracies(models, n_trained, X_test, y_test):
         between = f"{min(scores):.2%} to {max(scores):.2%}"
         digits = f"{N_DIGITS.get(name, n_trained):,}"
         row = [name, digits, f"{n_parameters:,}", mlp.n_iter_, f"{seconds:.0f}", len(scores)]
-        rows.append([*row, f"{mean(scores):.2%}", spread, between])
+        loss = mean(log_loss(y_test, mlp.predict_proba(X_test)) for mlp, _ in trained)
+        rows.append([*row, f"{mean(scores):.2%}", spread, between, f"{loss:.4f}"])
     header = [
         "recipe",
         "digits",
@@ -145,6 +149,7 @@ def print_accuracies(models, n_trained, X_test, y_test):
         "accuracy",
         "std",
         "range",
+        "log loss",
     ]
     print_table(header, rows)
 
@@ -178,6 +183,17 @@ def print_robustness(models, X_test, y_test):
     ]
     print("Disturbed digits\n")
     print_table(["recipe", *disturbed], rows)
+
+
+def print_moved(models, X_test, y_test):
+    """Print the mean accuracy over nine moves of each digit, which tells networks apart better than one."""
+    sets = nine_moves(X_test)
+    rows = [
+        [name, f"{mean(mlp.score(X, y_test) for mlp, _ in trained for X in sets):.2%}"]
+        for name, trained in models.items()
+    ]
+    print("Moved by up to a pixel\n")
+    print_table(["recipe", "accuracy"], rows)
 
 
 if __name__ == "__main__":

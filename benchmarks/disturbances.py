@@ -47,6 +47,15 @@ def noisy(X):
     return np.clip(X + noise, 0, 255).astype(np.uint8)
 
 
+def nine_moves(X):
+    """Give all images moved by up to a pixel, up, down, left, right and aslant, and as they are."""
+    images = X.reshape(-1, 28, 28)
+    steps = (-1, 0, 1)
+    return [
+        np.roll(images, (down, right), (1, 2)).reshape(X.shape) for down in steps for right in steps
+    ]
+
+
 DISTURBANCES = {
     "as they are": as_they_are,
     f"shifted by {SHIFT} pixels": shifted,
