@@ -131,7 +131,7 @@ def print_accuracies(models, n_trained, X_test, y_test):
     for name, trained in models.items():
         scores = [mlp.score(X_test, y_test) for mlp, _ in trained]
         mlp = trained[0][0]
-        n_parameters = sum(array.size for array in (*mlp.coefs_, *mlp.intercepts_))
+        n_parameters = mlp.summary().n_parameters
         seconds = mean(seconds for _, seconds in trained)
         spread = f"{100 * stdev(scores):.2f}" if len(scores) > 1 else ""
         between = f"{min(scores):.2%} to {max(scores):.2%}"
