@@ -2,7 +2,7 @@
 
 from numbers import Integral
 
-from skmlp.checkpoints import fingerprint_of, remove_leftovers, write_checkpoint
+from skmlp.files.checkpoints import fingerprint_of, remove_leftovers, write_checkpoint
 
 
 class FitCallbacks:

@@ -8,9 +8,10 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from skmlp.checkpoints import CheckpointError, read_checkpoint
 from skmlp.engine.range_test import losses_at_rising_rates
 from skmlp.engine.training import train
+from skmlp.exceptions import CheckpointError
+from skmlp.files.checkpoints import read_checkpoint
 from skmlp.fitting import FitData, Trainable, refuse_to_change_sparse
 from skmlp.learning_rate import LearningRateCurve
 from skmlp.plan import PARAMETER_CONSTRAINTS, make_design, make_plan, make_plateau

@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skmlp.callbacks import FitCallbacks
-from skmlp.checkpoints import CheckpointError, fingerprint_of
 from skmlp.engine.batches import Samples
 from skmlp.engine.holdout import stratified_holdout
 from skmlp.engine.initialization import draw_parameters
@@ -21,6 +20,8 @@ from skmlp.engine.kernels import kernels_for
 from skmlp.engine.lbfgs import train_lbfgs
 from skmlp.engine.parameters import Layout, Views
 from skmlp.engine.training import TrainState, prepare, train
+from skmlp.exceptions import CheckpointError, TrainingInterruptedWarning
+from skmlp.files.checkpoints import fingerprint_of
 from skmlp.history import empty_history, extend_history
 from skmlp.plan import Plan, initializers, make_plan, make_plateau
 from skmlp.targets import TargetEncoding, check_labels, weights_of_classes
@@ -47,10 +48,6 @@ class FitData:
     samples: Samples
     validation: Samples | None
     given: dict
-
-
-class TrainingInterruptedWarning(UserWarning):
-    """The user interrupted the training (Ctrl-C); the estimator keeps what it has learned."""
 
 
 class Trainable:

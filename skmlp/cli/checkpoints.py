@@ -4,12 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
-from skmlp.atomic import replacing
 from skmlp.cli.arguments import CommandParser
 from skmlp.cli.data import absolute_place
 from skmlp.cli.failures import BAD_MODEL, CANNOT_WRITE, USAGE, CommandError, failing_with
 from skmlp.cli.records import make_directory
 from skmlp.cli.train_options import add_options, option, refuse_wrong_combinations, take_defaults
+from skmlp.files.atomic import replacing
 
 CHECKPOINT = "checkpoint.safetensors"
 SETTINGS = "settings.json"
@@ -38,7 +38,7 @@ def has_checkpoint(directory):
 
 def _checkpoints(directory):
     """Return where the last checkpoint and the one before it are."""
-    from skmlp.checkpoints import previous
+    from skmlp.files.checkpoints import previous
 
     path = checkpoint_path(directory)
     return path, previous(path)

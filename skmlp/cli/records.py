@@ -4,8 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from skmlp.atomic import replacing
 from skmlp.cli.failures import CANNOT_WRITE, USAGE, CommandError, failing_with
+from skmlp.files.atomic import replacing
 
 
 def make_directory(path, option):

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from skmlp.atomic import replacing
+from skmlp.exceptions import IDXFormatError
+from skmlp.files.atomic import replacing
 
 _TYPES = {
     0x08: np.dtype(np.uint8),
@@ -47,10 +48,6 @@ _FOREIGN = {
     b"<": "an HTML page, perhaps saved in place of a download",
     b"vers": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
 }
-
-
-class IDXFormatError(ValueError):
-    """The bytes are no well-formed IDX file; the message names the source and the fault."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from skmlp.digits.idx import IDXFormatError, read_idx
+from skmlp.digits.idx import read_idx
 from skmlp.digits.reader import pixel_names
+from skmlp.exceptions import IDXFormatError
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

@@ -5,7 +5,8 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from skmlp.digits.picture import NoDigitError, as_grey
+from skmlp.digits.picture import as_grey
+from skmlp.exceptions import NoDigitError
 
 # MNIST: the ink fits a box of 20 x 20 pixels, and its centre of mass is the centre of 28 x 28 (LeCun et al. 1998).
 BOX_SIZE = 20

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from skmlp.exceptions import NoDigitError
+
 # Larger pictures are made about as small as this at once: a digit needs no more.
 WORKING_SIZE = 300
 SMALLEST_SIDE = 8
@@ -12,10 +14,6 @@ SLIMMEST_PICTURE = 30  # times as long as wide
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 # Pillow knows more formats; for some it runs other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-
-
-class NoDigitError(ValueError):
-    """There is nothing on the picture that could be a digit."""
 
 
 def as_grey(picture):

@@ -5,7 +5,8 @@ from time import perf_counter
 import numpy as np
 from scipy.optimize import minimize
 
-from skmlp.engine.training import EpochReport, NonFiniteLossError
+from skmlp.engine.training import EpochReport
+from skmlp.exceptions import NonFiniteLossError
 
 
 def train_lbfgs(problem, state, *, tolerance, max_iterations, max_evaluations, on_iteration):

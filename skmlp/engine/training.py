@@ -15,14 +15,11 @@ from skmlp.engine.parameters import Layout
 from skmlp.engine.schedules import Position
 from skmlp.engine.stopping import Plateau
 from skmlp.engine.update import Update
+from skmlp.exceptions import NonFiniteLossError
 
 SMALLEST_ADAPTIVE_RATE = 1e-6
 ADAPTIVE_FACTOR = 5.0
 FLUSH_INTERVAL = 100
-
-
-class NonFiniteLossError(ValueError):
-    """The loss or the weights are no longer finite; the state holds the weights from before the epoch."""
 
 
 @dataclass

@@ -12,7 +12,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from skmlp.digits.idx import IDXFormatError, read_idx, read_idx_header, write_idx
+from skmlp.digits.idx import read_idx, read_idx_header, write_idx
+from skmlp.exceptions import IDXFormatError
 
 # Each file as the format's description has it, and the array that it stands for.
 FILES = {

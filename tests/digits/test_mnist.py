@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from skmlp.digits.idx import IDXFormatError
 from skmlp.digits.mnist import MNIST_FILES, RemoteFile, download_mnist, fetch_mnist, load_mnist
+from skmlp.exceptions import IDXFormatError
 
 
 def images_file(n, height=4, width=3):

@@ -14,8 +14,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skmlp.digits.idx import IDXFormatError
 from skmlp.digits.reader import IDXReader
+from skmlp.exceptions import IDXFormatError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 2, 3), dtype=np.uint8)
 LABELS = (IMAGES[:, 0, 0] > 127).astype(np.int64)

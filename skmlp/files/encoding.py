@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skmlp import __version__
-from skmlp.atomic import replacing
+from skmlp.exceptions import ModelFormatError
+from skmlp.files.atomic import replacing
 
 FORMAT_VERSION = 1
 METADATA_KEY = "skmlp"
@@ -21,10 +22,6 @@ HEADER_LENGTH_BYTES = 8
 MAX_BYTES = 2**31
 NOT_FINITE = ("inf", "-inf", "nan")
 COPY_AGAIN = "Copy it again from where it came, or save the model again."
-
-
-class ModelFormatError(ValueError):
-    """A file is no model file, or a damaged one, or one of another version."""
 
 
 class Container(NamedTuple):

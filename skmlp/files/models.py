@@ -3,17 +3,16 @@
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.classifier import MLPDigitClassifier
-from skmlp.container import (
+from skmlp.files.encoding import (
     MAX_BYTES,
-    ModelFormatError,
     naming,
     read_container,
     read_description,
     write_container,
 )
-from skmlp.records import arrays_of, build, check_finite, check_shapes, describe
+from skmlp.files.records import arrays_of, build, check_finite, check_shapes, describe
 
-__all__ = ["ModelFormatError", "load_model", "read_model_header", "save_model"]
+__all__ = ["load_model", "read_model_header", "save_model"]
 
 
 def save_model(model, path):

@@ -8,10 +8,11 @@ import scipy
 import sklearn
 
 from skmlp import __version__
-from skmlp.container import COPY_AGAIN, NOT_FINITE, ModelFormatError, own_number, plain_number
 from skmlp.digits import augment
 from skmlp.engine import schedules
 from skmlp.engine.parameters import Layout
+from skmlp.exceptions import ModelFormatError
+from skmlp.files.encoding import COPY_AGAIN, NOT_FINITE, own_number, plain_number
 from skmlp.targets import TargetEncoding
 
 NUMBERS = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")

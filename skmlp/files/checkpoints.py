@@ -10,17 +10,17 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skmlp import __version__
-from skmlp.container import (
-    ModelFormatError,
+from skmlp.engine.stopping import Plateau
+from skmlp.engine.training import TrainState
+from skmlp.exceptions import CheckpointError, ModelFormatError
+from skmlp.files.encoding import (
     naming,
     own_number,
     plain_number,
     read_container,
     write_container,
 )
-from skmlp.engine.stopping import Plateau
-from skmlp.engine.training import TrainState
-from skmlp.records import (
+from skmlp.files.records import (
     arrays_of,
     build,
     check_shapes,
@@ -31,10 +31,6 @@ from skmlp.records import (
 
 ARRAYS = ("theta", "statistics", "average_theta", "average_statistics", "order")
 COUNTERS = ("step", "epoch", "samples_seen", "n_epochs", "rate_divisor", "holdout_seed")
-
-
-class CheckpointError(ModelFormatError):
-    """A checkpoint cannot be resumed: it is damaged, of another version, or of another training."""
 
 
 def previous(path):

@@ -261,7 +261,7 @@ def test_a_missing_file_is_the_usual_error(tmp_path):
 
 def forge(path, change, arrays=None):
     """Change what a file says of itself, with a digest that fits: a forger can compute one, too."""
-    from skmlp.container import as_json, digest
+    from skmlp.files.encoding import as_json, digest
 
     description = json.loads(json.loads(header_text(path))["__metadata__"]["skmlp"])
     arrays = load(path.read_bytes()) | (arrays or {})

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-import skmlp.checkpoints
+import skmlp.files.checkpoints
 from skmlp import CheckpointError, MLPDigitClassifier, ModelFormatError, load_model, save_model
 from skmlp.callbacks import Checkpoint
 from skmlp.digits.augment import Affine, Compose, Elastic, Fading, Shift
@@ -232,9 +232,9 @@ def test_other_parameters_are_refused(path):
 
 
 def test_another_version_is_refused(path, monkeypatch):
-    import skmlp.records
+    import skmlp.files.records
 
-    monkeypatch.setattr(skmlp.records, "__version__", "0.0.1")
+    monkeypatch.setattr(skmlp.files.records, "__version__", "0.0.1")
     killed_after(1, "adam", path)
     with pytest.raises(CheckpointError, match=r"written by skmlp 0\.0\.1"):
         MLPDigitClassifier.resume(path, X, y)
@@ -265,7 +265,7 @@ def test_a_damaged_checkpoint_is_refused_anywhere(path):
 
 @pytest.mark.parametrize("name", ["first_moment", "second_moment", "first_moment_scale"])
 def test_memory_of_the_optimizer_must_fit_the_network(path, monkeypatch, name):
-    arrays_of_state = skmlp.checkpoints.arrays_of_state
+    arrays_of_state = skmlp.files.checkpoints.arrays_of_state
 
     def with_a_longer_array(state):
         arrays = arrays_of_state(state)
@@ -273,7 +273,7 @@ def test_memory_of_the_optimizer_must_fit_the_network(path, monkeypatch, name):
         return arrays
 
     with monkeypatch.context() as patch:
-        patch.setattr(skmlp.checkpoints, "arrays_of_state", with_a_longer_array)
+        patch.setattr(skmlp.files.checkpoints, "arrays_of_state", with_a_longer_array)
         killed_after(1, "adam", path)
     with pytest.raises(CheckpointError, match="do not fit the layers"):
         MLPDigitClassifier.resume(path, X, y)
