@@ -28,18 +28,19 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 
 import skmlp
-from skmlp.recipes import RECIPES
+from skmlp.recipes import RECIPES, make_recipe
 
 N_DIGITS = {"small-sample": 1000}  # what it is for; the others take all
 WITHOUT_AUGMENTATION = "accurate without augmentation"
+NAMES = [*RECIPES, WITHOUT_AUGMENTATION]
 
 
-def without_augmentation(random_state):
-    """Give the network of `accurate` for images as they are, which it knows by heart after fewer epochs."""
-    return RECIPES["accurate"](random_state).set_params(augmentation=None, max_iter=20)
-
-
-LINES = RECIPES | {WITHOUT_AUGMENTATION: without_augmentation}
+def make_classifier(name, random_state):
+    """Return the unfitted classifier of a line of the tables."""
+    if name == WITHOUT_AUGMENTATION:
+        # It fits the training set after fewer epochs than on augmented images.
+        return make_recipe("accurate", random_state).set_params(augmentation=None, max_iter=20)
+    return make_recipe(name, random_state)
 
 
 def main():
@@ -83,10 +84,10 @@ def parse_arguments():
 
 
 def names(text):
-    """Read names of recipes with commas between."""
-    unknown = set(text.split(",")) - set(LINES)
+    """Parse names of recipes, separated by commas."""
+    unknown = set(text.split(",")) - set(NAMES)
     if unknown:
-        raise argparse.ArgumentTypeError(f"must be among {', '.join(LINES)}, got {unknown}")
+        raise argparse.ArgumentTypeError(f"must be among {', '.join(NAMES)}, got {unknown}")
     return text.split(",")
 
 
@@ -112,7 +113,7 @@ def train(name, seed, X, y, arguments):
     path = arguments.keep and arguments.keep / f"{name.replace(' ', '-')}-{seed}.safetensors"
     if path and path.exists():
         return skmlp.load_model(path), json.loads(path.with_suffix(".json").read_text())["seconds"]
-    mlp = LINES[name](random_state=seed).set_params(**arguments.set)
+    mlp = make_classifier(name, seed).set_params(**arguments.set)
     n_digits = N_DIGITS.get(name, len(X))
     start = perf_counter()
     mlp.fit(X[:n_digits], y[:n_digits])

@@ -30,16 +30,15 @@ def add_parser(subparsers):
 
 def run(arguments):
     """Carry out `skmlp recipes`."""
-    from skmlp.recipes import RECIPES
+    from skmlp.recipes import RECIPES, make_recipe
 
     console = make_console()
     table = make_table(console)
     for heading in ("recipe", "hidden layers", "epochs", "what it is"):
         table.add_column(heading, justify="right" if heading == "epochs" else "left")
     for name, recipe in RECIPES.items():
-        mlp = recipe()
+        mlp = make_recipe(name)
         sizes = ", ".join(map(str, mlp.hidden_layer_sizes)) or "none"
-        summary = recipe.__doc__.partition("\n")[0].replace(" [1]_", "").removesuffix(".")
-        table.add_row(name, sizes, str(mlp.max_iter), summary)
+        table.add_row(name, sizes, str(mlp.max_iter), recipe.summary)
     print_table(console, table)
     return SUCCESS

@@ -152,7 +152,7 @@ def _hold_out(X, y, share, seed):
 
 def _make_model(arguments, X):
     from skmlp import MLPDigitClassifier
-    from skmlp.recipes import RECIPES
+    from skmlp.recipes import make_recipe
 
     kind = "bundled" if arguments.data is None else "idx"
     given = {
@@ -161,7 +161,7 @@ def _make_model(arguments, X):
         if getattr(arguments, option) is not None
     }
     if arguments.recipe is not None:
-        model = RECIPES[arguments.recipe]()
+        model = make_recipe(arguments.recipe)
     elif arguments.solver == "lbfgs":
         model = MLPDigitClassifier(max_iter=EPOCHS[kind])
     else:

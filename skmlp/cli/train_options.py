@@ -139,9 +139,9 @@ def take_defaults(arguments):
 
 def of_recipe(name):
     """Return the options of a recipe that others are checked against."""
-    from skmlp.recipes import RECIPES
+    from skmlp.recipes import make_recipe
 
-    parameters = RECIPES[name]().get_params()
+    parameters = make_recipe(name).get_params()
     return {
         option: parameters[PARAMETER_OF_OPTION[option]]
         for option in ("hidden", "activation", "solver")

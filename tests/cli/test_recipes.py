@@ -2,7 +2,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from skmlp import load_model
-from skmlp.recipes import RECIPES
+from skmlp.recipes import RECIPES, make_recipe
 
 
 def test_every_recipe_is_listed(skmlp):
@@ -20,7 +20,7 @@ def test_a_recipe_is_trained_as_it_stands(skmlp, tmp_path, name):
     assert (status, err) == (0, "")
     mlp = load_model(tmp_path / "model.safetensors")
     changed = {"max_iter": 2, "random_state": 7}
-    assert mlp.get_params() == RECIPES[name]().set_params(**changed).get_params()
+    assert mlp.get_params() == make_recipe(name).set_params(**changed).get_params()
 
 
 def test_options_change_a_recipe(skmlp, tmp_path):
