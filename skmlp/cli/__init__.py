@@ -1,28 +1,33 @@
-"""The `skmlp` command: trains, judges and uses models of handwritten digits from a terminal."""
+"""The `skmlp` command: trains, evaluates and uses models of handwritten digits from a terminal."""
 
 import io
 import os
 import sys
 
-from skmlp.cli import evaluate, fetch, info, predict, recipes, train
-from skmlp.cli.arguments import CommandParser, Formatter
-from skmlp.cli.failures import (
+from skmlp.cli import evaluate, fetch, info, list_recipes, predict, train
+from skmlp.cli.errors import (
     BROKEN_PIPE,
     CANNOT_WRITE,
     INTERRUPTED,
     SUCCESS,
+    USAGE,
     CommandError,
-    explain,
+    one_line,
 )
+from skmlp.cli.parser import CommandParser, add_command
+from skmlp.cli.values import OptionError
 
-COMMANDS = (train, evaluate, predict, info, fetch, recipes)
+COMMANDS = {
+    module.COMMAND.name: module.COMMAND
+    for module in (train, evaluate, predict, info, fetch, list_recipes)
+}
 
 DESCRIPTION = """\
-Train, judge and use multilayer perceptrons that read handwritten digits.
+Train, evaluate and use multilayer perceptrons for handwritten digits.
 
-  skmlp train                                       learn scikit-learn's bundled digits
-  skmlp evaluate skmlp-run/model.safetensors        see what the model gets right and wrong
-  skmlp predict skmlp-run/model.safetensors 7.png   read a picture"""
+  skmlp train                                       train on scikit-learn's bundled digits
+  skmlp evaluate skmlp-run/model.safetensors        print accuracy and confusion matrix
+  skmlp predict skmlp-run/model.safetensors 7.png   predict the digit in a picture"""
 
 EXIT_CODES = """\
 exit status:
@@ -33,7 +38,7 @@ exit status:
   4    bad model file or checkpoint
   130  interrupted by Ctrl-C
 
-'skmlp COMMAND --help' tells all about a command, with examples."""
+'skmlp COMMAND --help' describes a command, with examples."""
 
 
 def main(argv=None):
@@ -42,13 +47,13 @@ def main(argv=None):
     Parameters
     ----------
     argv : list of str or None, default=None
-        The arguments after the command's name; those of the process if `None`.
+        Arguments after the name of the command; those of the process if `None`.
 
     Returns
     -------
     exit_status : int
         0 for success, 2 for wrong usage, 3 for bad data, 4 for a bad model file, 130 after
-        Ctrl-C, 1 where something could not be written, downloaded or held in memory.
+        Ctrl-C, 1 if something could not be written, downloaded or held in memory.
 
     Examples
     --------
@@ -57,63 +62,64 @@ def main(argv=None):
     skmlp ...
     0
     """
-    _print_every_character()
-    speaker = "skmlp"
+    _escape_unencodable_characters()
+    program = "skmlp"
     try:
-        arguments = _build_parser().parse_args(argv)
-        speaker = f"skmlp {arguments.command}"
-        exit_status = arguments.run(arguments)
+        given = vars(_make_parser().parse_args(argv))
+        command = COMMANDS[given.pop("command")]
+        program = f"skmlp {command.name}"
+        exit_status = command(given)
         sys.stdout.flush()
-    except SystemExit as stop:  # argparse is done: after --help, or after its error message
+    except SystemExit as stop:  # argparse exits after --help, and after an error message
         exit_status = stop.code
+    except OptionError as error:
+        exit_status = _complain(program, f"{error} (see '{program} --help')", USAGE)
     except BrokenPipeError:
         exit_status = BROKEN_PIPE
     except CommandError as error:
-        exit_status = _complain(speaker, str(error), error.exit_status)
+        exit_status = _complain(program, str(error), error.exit_status)
     except KeyboardInterrupt:
-        exit_status = _complain(speaker, "interrupted", INTERRUPTED)
+        exit_status = _complain(program, "interrupted", INTERRUPTED)
     except MemoryError as error:
-        advice = "choose smaller layers, smaller batches or less data"
-        exit_status = _complain(speaker, f"not enough memory ({error}); {advice}", CANNOT_WRITE)
+        fix = "choose smaller layers, smaller batches or less data"
+        exit_status = _complain(program, f"not enough memory ({error}); {fix}", CANNOT_WRITE)
     except OSError as error:
-        exit_status = _complain(speaker, explain(error), CANNOT_WRITE)
-    return _close_output(speaker, exit_status)
+        exit_status = _complain(program, one_line(error), CANNOT_WRITE)
+    return _close_output(program, exit_status)
 
 
-def _build_parser():
+def _make_parser():
     from skmlp import __version__
 
-    parser = CommandParser(
-        prog="skmlp", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=Formatter
-    )
+    parser = CommandParser(prog="skmlp", description=DESCRIPTION, epilog=EXIT_CODES)
     parser.add_argument("--version", action="version", version=f"skmlp {__version__}")
     subparsers = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
-    for command in COMMANDS:
-        command.add_parser(subparsers)
+    for command in COMMANDS.values():
+        add_command(subparsers, command)
     return parser
 
 
-def _print_every_character():
-    """Let a file name that the terminal's encoding lacks be shown escaped, instead of failing."""
+def _escape_unencodable_characters():
+    """Print characters that the encoding of the terminal lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _complain(speaker, message, exit_status):
-    print(f"{speaker}: error: {message}", file=sys.stderr)
+def _complain(program, message, exit_status):
+    print(f"{program}: error: {message}", file=sys.stderr)
     return exit_status
 
 
-def _close_output(speaker, exit_status):
-    """Flush what was printed; a reader that has gone away, as `head` does, is no error."""
+def _close_output(program, exit_status):
+    """Flush stdout. That the reader of a pipe has closed it, as `head` does, is not an error."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        # What is left in the buffer would fail again, and loudly, when Python exits.
+        # Otherwise Python would fail at exit to write what is left in the buffer.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if exit_status == SUCCESS and not isinstance(error, BrokenPipeError):
-            return _complain(speaker, explain(error), CANNOT_WRITE)
+            return _complain(program, one_line(error), CANNOT_WRITE)
     return exit_status

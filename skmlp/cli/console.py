@@ -1,11 +1,11 @@
-"""What the commands print: lines, warnings and tables, for terminals, pipes and files alike."""
+"""Output of the commands: lines, warnings and tables, on terminals, pipes and files."""
 
 import os
 import sys
 
 
 def say(text=""):
-    """Print a line at once, and go on in silence when the reader, `head` say, has gone away."""
+    """Print a line at once. If the reader of a pipe has closed it, as `head` does, print nothing."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -13,17 +13,17 @@ def say(text=""):
 
 
 def discard_output():
-    """Send stdout nowhere from now on, what its buffer still holds included."""
+    """Redirect stdout to the null device, including what is in its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def warn(arguments, message):
+def warn(command, message):
     """Print a warning of a command in one line on stderr."""
-    print(f"skmlp {arguments.command}: warning: {message}", file=sys.stderr)
+    print(f"skmlp {command}: warning: {message}", file=sys.stderr)
 
 
 def make_console():
-    """Return a rich console on stdout that takes all text literally."""
+    """Return a rich console on stdout that prints all text literally."""
     from rich.console import Console
 
     class LiteralConsole(Console):
@@ -34,7 +34,7 @@ def make_console():
 
 
 def make_table(console):
-    """Return an empty table: framed on a terminal, bare columns for a pipe or a file."""
+    """Return an empty table: with lines on a terminal, bare columns in a pipe or a file."""
     from rich import box
     from rich.table import Table
 
@@ -45,9 +45,9 @@ def make_table(console):
 
 
 def print_table(console, table):
-    """Print a table with every number whole: one wider than the terminal is wrapped by it."""
-    boundless = console.options.update(max_width=100_000)
-    console.width = max(console.width, console.measure(table, options=boundless).maximum)
+    """Print a table without cutting its cells: the terminal wraps lines that are too long."""
+    unlimited = console.options.update(max_width=100_000)
+    console.width = max(console.width, console.measure(table, options=unlimited).maximum)
     console.print(table)
 
 
@@ -56,6 +56,6 @@ def counted(number, noun):
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def percent(share):
-    """Return a share of one as a percentage with two decimals."""
-    return f"{100 * share:.2f} %"
+def percent(fraction):
+    """Return a fraction as a percentage with two decimals."""
+    return f"{100 * fraction:.2f} %"

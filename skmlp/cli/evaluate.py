@@ -1,26 +1,30 @@
-"""`skmlp evaluate`: judges a model on a set of digits, digit by digit."""
+"""`skmlp evaluate`: evaluates a model on a labeled dataset, class by class."""
 
 import json
+from dataclasses import dataclass
 
-from skmlp.cli.arguments import add_command
 from skmlp.cli.console import counted, make_console, make_table, percent, print_table
-from skmlp.cli.data import (
-    add_data_option,
-    add_scale_option,
-    add_seed_option,
+from skmlp.cli.datasets import (
+    DATA_HELP,
+    SCALE_HELP,
     check_labels,
     load_subset,
     name_of,
     prepare_pixels,
 )
-from skmlp.cli.failures import SUCCESS
-from skmlp.cli.models import add_model_argument, load
+from skmlp.cli.errors import SUCCESS
+from skmlp.cli.model_files import model_argument, read_single_label_model
+from skmlp.cli.options import Option, declare
+from skmlp.cli.parser import Command
+from skmlp.cli.values import FACTOR, FLAG, PATH, SEED, OptionError, one_of
+
+NAME = "evaluate"
 
 DESCRIPTION = """\
-Judge a model on digits whose labels are known.
+Evaluate a model on labeled digits.
 
 Prints the accuracy, the log loss, precision, recall and F1 of every class, and
-the confusion matrix: what was taken for what."""
+the confusion matrix."""
 
 EXAMPLES = """\
 examples:
@@ -29,53 +33,56 @@ examples:
   skmlp evaluate model.safetensors --data DIR --subset train --json"""
 
 
-def add_parser(subparsers):
-    """Add `skmlp evaluate` to the command line."""
-    parser = add_command(
-        subparsers,
-        "evaluate",
-        run,
-        summary="judge a model on labelled digits",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """The options of `skmlp evaluate`."""
+
+    model: str = model_argument()
+    data: str | None = declare(
+        Option(PATH, DATA_HELP.format("what to evaluate on"), "data", "DIR"), None
     )
-    add_model_argument(parser)
-    data = parser.add_argument_group("data")
-    add_data_option(data, "what to judge by")
-    data.add_argument(
-        "--subset",
-        choices=("train", "test"),
-        default="test",
-        help="which half of the data (default: %(default)s)",
+    subset: str = declare(
+        Option(
+            one_of(("train", "test")),
+            "which set of the data: train or test (default: test)",
+            "data",
+            "NAME",
+        ),
+        "test",
     )
-    add_seed_option(
-        data,
+    seed: int | None = declare(
+        Option(
+            SEED,
+            "seed of the split of the bundled digits (default: the seed of the model, so that the "
+            "test set is the one that 'skmlp train' held out)",
+            "data",
+            "N",
+        ),
         None,
-        "of the split of the bundled digits (default: the model's, so that the test set holds "
-        "what 'skmlp train' kept from it)",
     )
-    add_scale_option(data)
-    parser.add_argument_group("output").add_argument(
-        "--json", action="store_true", help="print one JSON object instead of the tables"
-    )
+    scale: float | None = declare(Option(FACTOR, SCALE_HELP, "data", "FACTOR"), None)
+    json: bool = declare(Option(FLAG, "print one JSON object instead of tables", "output"), False)
+
+    def __post_init__(self):
+        if self.seed is not None and self.data is not None:
+            raise OptionError("--seed has no effect with --data: leave it out")
 
 
-def run(arguments):
-    """Carry out `skmlp evaluate`."""
-    if arguments.seed is not None and arguments.data is not None:
-        arguments.usage_error("--seed has no effect with --data: leave it out")
-    model = load(arguments.model)
-    X, y = load_subset(arguments.data, arguments.subset, _choose_seed(arguments.seed, model))
-    X = prepare_pixels(X, model, name_of(arguments.data), arguments)
-    check_labels(y, model.classes_, f"the {arguments.subset} set of {name_of(arguments.data)}")
+def run(options):
+    """Run `skmlp evaluate`."""
+    model = read_single_label_model(options.model)
+    source = name_of(options.data)
+    X, y = load_subset(options.data, options.subset, _choose_seed(options.seed, model))
+    X = prepare_pixels(X, model, source, scale=options.scale, command=NAME)
+    check_labels(y, model.classes_, f"the {options.subset} set of {source}")
     results = {
-        "model": arguments.model,
-        "data": name_of(arguments.data),
-        "subset": arguments.subset,
+        "model": options.model,
+        "data": source,
+        "subset": options.subset,
         "images": len(X),
-        **_judge(model, X, y),
+        **_evaluate(model, X, y),
     }
-    if arguments.json:
+    if options.json:
         print(json.dumps(results))
     else:
         _print_results(results)
@@ -88,34 +95,35 @@ def _choose_seed(given, model):
     return model.random_state if isinstance(model.random_state, int) else 0
 
 
-def _judge(model, X, y):
+def _evaluate(model, X, y):
     import numpy as np
 
-    # One pass through the network gives the predictions too.
+    # The predictions follow from the same pass through the network.
     log_probabilities = model.predict_log_proba(X)
     predicted = log_probabilities.argmax(axis=1)
     truth = np.searchsorted(model.classes_, y)
     confusion = np.zeros((len(model.classes_), len(model.classes_)), dtype=int)
     np.add.at(confusion, (truth, predicted), 1)
 
-    right, support, guesses = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    n_correct = confusion.diagonal()
+    support, n_predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         "accuracy": float(np.mean(predicted == truth)),
         "log_loss": float(np.abs(log_probabilities[np.arange(len(y)), truth]).mean(dtype=float)),
         "classes": model.classes_.tolist(),
-        "precision": _shares(right, guesses),
-        "recall": _shares(right, support),
-        "f1": _shares(2 * right, guesses + support),
+        "precision": _ratios(n_correct, n_predicted),
+        "recall": _ratios(n_correct, support),
+        "f1": _ratios(2 * n_correct, n_predicted + support),
         "support": support.tolist(),
         "confusion_matrix": confusion.tolist(),
     }
 
 
-def _shares(parts, wholes):
-    """Divide, and call nothing out of nothing 0."""
+def _ratios(numerators, denominators):
+    """Divide element-wise; 0 / 0 is 0."""
     return [
-        part / whole if whole else 0.0
-        for part, whole in zip(parts.tolist(), wholes.tolist(), strict=True)
+        numerator / denominator if denominator else 0.0
+        for numerator, denominator in zip(numerators.tolist(), denominators.tolist(), strict=True)
     ]
 
 
@@ -145,7 +153,7 @@ def _per_class_table(console, results):
 
 
 def _confusion_table(console, results):
-    """Return the confusion matrix, in which the eye finds the diagonal and the mistakes."""
+    """Return the table of the confusion matrix, with the diagonal and the mistakes in color."""
     from rich.text import Text
 
     table = make_table(console)
@@ -160,7 +168,17 @@ def _confusion_table(console, results):
     return table
 
 
-def _style(count, is_right):
-    if is_right:
+def _style(count, is_correct):
+    if is_correct:
         return "bold green"
     return "dim" if count == 0 else "red"
+
+
+COMMAND = Command(
+    NAME,
+    summary="evaluate a model on labeled digits",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    options_class=EvaluateOptions,
+    run=run,
+)

@@ -1,14 +1,18 @@
-"""`skmlp fetch`: downloads MNIST, every byte checked."""
+"""`skmlp fetch`: downloads MNIST and verifies it."""
 
-from skmlp.cli.arguments import add_command
-from skmlp.cli.data import downloading
-from skmlp.cli.failures import SUCCESS
+from dataclasses import dataclass
+
+from skmlp.cli.datasets import downloading
+from skmlp.cli.errors import SUCCESS
+from skmlp.cli.options import Option, declare
+from skmlp.cli.parser import Command
+from skmlp.cli.values import FLAG, PATH
 
 DESCRIPTION = """\
 Download MNIST, 70,000 handwritten digits, as four gzipped IDX files (11 MB).
 
-Every file is checked by its SHA-256. What is already in DIR is checked and
-kept, so a second run downloads nothing. Downloading needs pooch:
+Every file is verified by its SHA-256. Files that are already in DIR are
+verified and kept, so a second run downloads nothing. Downloading needs pooch:
 pip install "skmlp[fetch]"."""
 
 EXAMPLES = """\
@@ -17,27 +21,38 @@ examples:
   skmlp train --data mnist-files"""
 
 
-def add_parser(subparsers):
-    """Add `skmlp fetch` to the command line."""
-    parser = add_command(
-        subparsers,
-        "fetch",
-        run,
-        summary="download MNIST",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
+@dataclass(frozen=True, kw_only=True)
+class FetchOptions:
+    """The options of `skmlp fetch`."""
+
+    directory: str = declare(
+        Option(
+            PATH,
+            "where to write the files; created if it is missing",
+            metavar="DIR",
+            positional=True,
+        )
     )
-    parser.add_argument("directory", metavar="DIR", help="where the files go; made if missing")
-    parser.add_argument("--quiet", action="store_true", help="print nothing, show no progress")
+    quiet: bool = declare(Option(FLAG, "print nothing, show no progress"), False)
 
 
-def run(arguments):
-    """Carry out `skmlp fetch`."""
+def run(options):
+    """Run `skmlp fetch`."""
     from skmlp import download_mnist
 
     with downloading():
-        paths = download_mnist(arguments.directory, progress=not arguments.quiet)
-    if not arguments.quiet:
+        paths = download_mnist(options.directory, progress=not options.quiet)
+    if not options.quiet:
         for path in paths:
             print(f"{path}  {path.stat().st_size:,} bytes, intact")
     return SUCCESS
+
+
+COMMAND = Command(
+    "fetch",
+    summary="download MNIST",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    options_class=FetchOptions,
+    run=run,
+)

@@ -1,63 +1,66 @@
-"""`skmlp info`: tells what an IDX file or a model file holds."""
+"""`skmlp info`: describes an IDX file or a model file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from skmlp.cli.arguments import add_command
 from skmlp.cli.console import counted, make_console, make_table, percent, print_table
-from skmlp.cli.failures import BAD_DATA, SUCCESS, failing_with
+from skmlp.cli.errors import BAD_DATA, SUCCESS, command_errors
+from skmlp.cli.model_files import is_multilabel, read_model
+from skmlp.cli.options import Option, declare
+from skmlp.cli.parser import Command
+from skmlp.cli.values import PATH
 
 DESCRIPTION = """\
-Tell what a file holds, and whether it is intact.
+Describe the contents of a file, and check that it is intact.
 
-An IDX file: element type and shape; for labels how often each occurs; for
-images the range of the pixels and the first image, drawn in characters. A model
-file: its layers, the settings that differ from the defaults, its classes and
-how its training went."""
+An IDX file: element type and shape; for labels, how often each occurs; for
+images, the range of the pixels and the first image, drawn in characters.
+
+A model file: its layers, the settings that differ from the defaults, its
+classes and the metrics of its training."""
 
 EXAMPLES = """\
 examples:
   skmlp info train-images-idx3-ubyte.gz
   skmlp info skmlp-run/model.safetensors"""
 
-INKS = " .:-=+*#%@"
-WIDEST_DRAWING = 40
-MOST_COUNTED_LABELS = 100
+SHADES = " .:-=+*#%@"
+MAX_DRAWING_WIDTH = 40
+MAX_COUNTED_LABELS = 100
 
 
-def add_parser(subparsers):
-    """Add `skmlp info` to the command line."""
-    parser = add_command(
-        subparsers,
-        "info",
-        run,
-        summary="tell what an IDX file or a model file holds",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
+@dataclass(frozen=True, kw_only=True)
+class InfoOptions:
+    """The options of `skmlp info`."""
+
+    file: str = declare(
+        Option(
+            PATH, "an IDX file, gzipped or not, or a model file", metavar="FILE", positional=True
+        )
     )
-    parser.add_argument("file", metavar="FILE", help="an IDX file, gzipped or not, or a model file")
 
 
-def run(arguments):
-    """Carry out `skmlp info`."""
-    path = arguments.file
-    with failing_with(BAD_DATA):
+def run(options):
+    """Run `skmlp info`."""
+    path = options.file
+    with command_errors(BAD_DATA):
         size = Path(path).stat().st_size
         with open(path, "rb") as file:
             start = file.read(9)
-    # A safetensors file opens with the length of its header, 8 bytes, and a JSON object.
+    # A safetensors file begins with the length of its header, 8 bytes, and a JSON object.
     if start[8:] == b"{" or Path(path).suffix == ".safetensors":
-        _tell_model(path, size)
+        _print_model(path, size)
     else:
-        _tell_idx(path, size)
+        _print_idx(path, size)
     return SUCCESS
 
 
-def _tell_idx(path, size):
+def _print_idx(path, size):
     import numpy as np
 
     from skmlp import read_idx, read_idx_header
 
-    with failing_with(BAD_DATA):
+    with command_errors(BAD_DATA):
         header = read_idx_header(path)
         array = read_idx(path)
     print(f"{path}: an IDX file, {size:,} bytes{', gzip' if header.compressed else ''}\n")
@@ -66,18 +69,18 @@ def _tell_idx(path, size):
     if array.size == 0:
         return
     if array.ndim == 1 and array.dtype.kind in "iu":
-        _tell_labels(array)
+        _print_labels(array)
     else:
         with np.errstate(invalid="ignore"):  # infinite pixels have no mean
             print(f"range  {array.min():g} to {array.max():g}, mean {array.mean(dtype=float):.4g}")
         _draw_first_image(array)
 
 
-def _tell_labels(labels):
+def _print_labels(labels):
     import numpy as np
 
     values, counts = np.unique(labels, return_counts=True)
-    if len(values) > MOST_COUNTED_LABELS:
+    if len(values) > MAX_COUNTED_LABELS:
         print(f"range  {values[0]} to {values[-1]}, {len(values):,} different values")
         return
     console = make_console()
@@ -91,26 +94,24 @@ def _tell_labels(labels):
 
 
 def _draw_first_image(array):
-    """Draw the first image, every pixel two characters wide, which makes it about square."""
+    """Draw the first image; each pixel is two characters wide, which makes it about square."""
     import numpy as np
 
-    if array.ndim not in (2, 3) or max(array.shape[-2:]) > WIDEST_DRAWING:
+    if array.ndim not in (2, 3) or max(array.shape[-2:]) > MAX_DRAWING_WIDTH:
         return
     image = array if array.ndim == 2 else array[0]
     low, high = float(image.min()), float(image.max())
     if not np.isfinite([low, high]).all() or low == high:
         return
-    shades = (image.astype(float) - low) / (high - low) * (len(INKS) - 1)
+    levels = (image.astype(float) - low) / (high - low) * (len(SHADES) - 1)
     if array.ndim == 3:
         print("\nThe first image:")
-    for row in np.rint(shades).astype(int):
-        print("".join(2 * INKS[shade] for shade in row).rstrip())
+    for row in np.rint(levels).astype(int):
+        print("".join(2 * SHADES[level] for level in row).rstrip())
 
 
-def _tell_model(path, size):
-    from skmlp.cli.models import load
-
-    model = load(path)
+def _print_model(path, size):
+    model = read_model(path)
     print(f"{path}: a model, {size:,} bytes, intact\n")
     print(model.summary())
     print()
@@ -125,8 +126,9 @@ def _facts(model, path):
     defaults = type(model)().get_params()
     settings = model.get_params().items()
     changed = [f"{name}={value!r}" for name, value in settings if value != defaults[name]]
-    yield "settings", ", ".join(changed) or "all as the defaults"
-    yield "classes", ", ".join(map(str, model.classes_))
+    yield "settings", ", ".join(changed) or "all at their defaults"
+    kind = "multilabel: " if is_multilabel(model) else ""
+    yield "classes", kind + ", ".join(map(str, model.classes_))
     yield "weights", str(model.coefs_[0].dtype)
     yield from _training_facts(model.history_)
     versions = read_model_header(path)["versions"]
@@ -151,3 +153,13 @@ def _metrics(history, index):
         if name.endswith(("loss", "accuracy"))
     }
     return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+COMMAND = Command(
+    "info",
+    summary="describe an IDX file or a model file",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    options_class=InfoOptions,
+    run=run,
+)

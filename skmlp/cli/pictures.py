@@ -5,41 +5,42 @@ import math
 import sys
 import warnings
 
-from skmlp.cli.failures import BAD_DATA, CommandError, failing_with
+from skmlp.cli.errors import BAD_DATA, CommandError, command_errors, one_line
 
 PICTURE_FORMATS = ("PNG", "JPEG")
-IMAGE_SIZE = 28  # of MNIST
 PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff")
+MNIST_SIDE = 28
+LARGEST_PICTURE = 80_000_000  # pixels
 
 
 def read_images(path, n_pixels, *, dark_on_light=False, normalize=False):
-    """Return the images of an IDX file or a picture, one a row of `n_pixels`.
+    """Return the images of an IDX file or a picture, one per row of `n_pixels`.
 
-    For a model of MNIST, pictures of another size are normalised, and with `normalize` all of them.
+    For a model of MNIST, pictures of another size are normalized, and all pictures with `normalize`.
     """
-    with failing_with(BAD_DATA):
+    with command_errors(BAD_DATA):
         source, start = _open(path)
         if start.startswith(PICTURE_MAGICS):
             return _read_picture(source, path, n_pixels, dark_on_light, normalize)
-        return _light_ink(_read_idx(source, path, n_pixels), path, dark_on_light)
-
-
-def _light_ink(images, path, dark_on_light):
-    """Return images whose ink is light."""
-    if not dark_on_light:
-        return images
-    if images.dtype != "uint8":
-        raise CommandError(BAD_DATA, f"{path}: --invert needs 8-bit pixels, got {images.dtype}")
-    return 255 - images
+        return _inverted(_read_idx(source, path, n_pixels), path, dark_on_light)
 
 
 def _open(path):
-    """Return what to read, the path or all bytes of stdin for "-", and its first bytes."""
+    """Return the path, or all bytes of stdin for "-", and the first bytes."""
     if path == "-":
         content = sys.stdin.buffer.read()
         return content, content[:8]
     with open(path, "rb") as file:
         return path, file.read(8)
+
+
+def _inverted(images, path, dark_on_light):
+    """Return images of light digits on a dark background."""
+    if not dark_on_light:
+        return images
+    if images.dtype != "uint8":
+        raise CommandError(BAD_DATA, f"{path}: --invert needs 8-bit pixels, got {images.dtype}")
+    return 255 - images
 
 
 def _read_idx(source, path, n_pixels):
@@ -55,69 +56,74 @@ def _read_idx(source, path, n_pixels):
         return images.reshape(1, n_pixels)
     if math.prod(shape[1:]) != n_pixels:
         size = " x ".join(map(str, shape[1:]))
-        raise CommandError(BAD_DATA, f"{path}: the images are {size}; {_needs(n_pixels)}")
+        raise CommandError(BAD_DATA, f"{path}: the images are {size}; {_requirement(n_pixels)}")
     return images.reshape(len(images), n_pixels)
 
 
 def _read_picture(source, path, n_pixels, dark_on_light, normalize):
-    from PIL import Image
-
-    file = source if source is path else io.BytesIO(source)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(file, formats=PICTURE_FORMATS) as picture:
-                # Before a pixel is decoded: a small file can unpack to gigabytes.
-                if n_pixels == IMAGE_SIZE**2 and (normalize or picture.size != (IMAGE_SIZE,) * 2):
-                    return _normalized(picture, path)
-                _check_size(picture.size, path, n_pixels)
-                pixels = _grey_pixels(picture, dark_on_light).reshape(1, n_pixels)
-                return _light_ink(pixels, path, dark_on_light)
-        except (Image.DecompressionBombError, SyntaxError, OSError) as error:
-            raise CommandError(
-                BAD_DATA, f"{path}: the picture cannot be read ({error}); is the file whole?"
-            ) from error
-
-
-def _normalized(picture, path):
-    """Return a picture of any size, of any ink, as the images of MNIST are."""
-    from PIL import ImageOps
-
-    from skmlp.digits.normalize import normalize_digit
-    from skmlp.digits.picture import check_size
+    from skmlp import normalize_digit
 
     try:
-        check_size(picture.height, picture.width)
-        return normalize_digit(ImageOps.exif_transpose(picture)).reshape(1, -1)
+        picture = open_picture(source)
+        if n_pixels == MNIST_SIDE**2 and (normalize or picture.size != (MNIST_SIDE, MNIST_SIDE)):
+            return normalize_digit(picture).reshape(1, n_pixels)
+        _check_size(picture.size, path, n_pixels)
+        pixels = gray_pixels(picture, background=255 if dark_on_light else 0)
     except ValueError as error:
-        raise CommandError(BAD_DATA, f"{path}: {error}") from error
+        raise CommandError(BAD_DATA, f"{path}: {one_line(error)}") from error
+    return _inverted(pixels.reshape(1, n_pixels), path, dark_on_light)
 
 
 def _check_size(size, path, n_pixels):
     width, height = size
     side = math.isqrt(n_pixels)
-    square_wanted = side * side == n_pixels
-    if (size != (side, side)) if square_wanted else (width * height != n_pixels):
+    is_square = side * side == n_pixels
+    if (size != (side, side)) if is_square else (width * height != n_pixels):
         raise CommandError(
-            BAD_DATA, f"{path}: the picture is {width} x {height}; {_needs(n_pixels)}"
+            BAD_DATA, f"{path}: the picture is {width} x {height}; {_requirement(n_pixels)}"
         )
 
 
-def _needs(n_pixels):
+def _requirement(n_pixels):
     side = math.isqrt(n_pixels)
     square = f", {side} x {side}" if side * side == n_pixels else ""
     return f"the model takes {n_pixels} pixels{square}: crop or resize it"
 
 
-def _grey_pixels(picture, dark_on_light):
-    """Return the picture as 8-bit grey; what is transparent becomes background."""
+# The two functions below are the only ones that call Pillow.
+
+
+def open_picture(source):
+    """Return a picture, decoded and upright, from a path or the bytes of a file."""
+    from PIL import Image, ImageOps
+
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(file, formats=PICTURE_FORMATS) as picture:
+                # Before a pixel is decoded: a small file can expand to gigabytes.
+                if picture.width * picture.height > LARGEST_PICTURE:
+                    raise ValueError(
+                        f"a picture must have at most {LARGEST_PICTURE:,} pixels, got "
+                        f"{picture.width} x {picture.height}: make it smaller"
+                    )
+                return ImageOps.exif_transpose(picture).copy()
+        except (Image.DecompressionBombError, SyntaxError, OSError) as error:
+            raise ValueError(
+                f"the picture cannot be read ({error}); is the file complete?"
+            ) from error
+
+
+def gray_pixels(picture, background):
+    """Return a picture as an array of 8-bit gray; transparent pixels show the background."""
     import numpy as np
     from PIL import Image
 
     if picture.mode.startswith("I"):
-        return (np.asarray(picture) >> 8).astype(np.uint8)  # PIL would cut 16 bits off at 255
+        # 16 bits; Pillow's own conversion would clip them at 255.
+        return (np.asarray(picture) >> 8).astype(np.uint8)
     if picture.has_transparency_data:
-        ink = picture.convert("RGBA")
-        background = Image.new("RGBA", picture.size, "white" if dark_on_light else "black")
-        picture = Image.alpha_composite(background, ink)
+        paper = Image.new("RGBA", picture.size, (background, background, background, 255))
+        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
     return np.asarray(picture.convert("L"))

@@ -1,25 +1,31 @@
-"""`skmlp predict`: reads the digits in image files."""
+"""`skmlp predict`: predicts the digits in image files."""
 
 import json
 import sys
+from dataclasses import dataclass
 
-from skmlp.cli.arguments import add_command
-from skmlp.cli.data import add_scale_option, prepare_pixels
-from skmlp.cli.failures import SUCCESS, CommandError
-from skmlp.cli.models import add_model_argument, load
+from skmlp.cli.datasets import SCALE_HELP, prepare_pixels
+from skmlp.cli.errors import SUCCESS, CommandError
+from skmlp.cli.model_files import model_argument, read_single_label_model
+from skmlp.cli.options import Option, declare
+from skmlp.cli.parser import Command
 from skmlp.cli.pictures import read_images
+from skmlp.cli.values import FACTOR, FLAG, PATH
+
+NAME = "predict"
 
 DESCRIPTION = """\
-Read the digits in image files: IDX, PNG or JPEG.
+Predict the digits in image files: IDX, PNG or JPEG.
 
-Each image gives a line: where it is from, the digit, and the probability that
-the model gives it. A photo, scan or drawing of one digit is made what MNIST's
-images are: its ink, dark or light, is told from the background, cut out, scaled
-and centred. Pictures of the very size of the model's images, 28 x 28, and IDX
-files are taken as they are, with light ink on dark; --invert takes dark ink on
-light paper, --normalize treats such pictures like photos. A model of images of
-another size takes pictures of that size alone. A file that cannot be read is
-told on stderr; the others are read all the same."""
+Prints one line per image: its source, the predicted digit, and the probability
+of the digit. A photo, scan or drawing of one digit is normalized to the format
+of MNIST: the digit, dark or light, is separated from the background, cropped,
+scaled and centered. IDX files, and pictures that have the size of the model's
+images, 28 x 28, are used as they are, with a light digit on a dark background;
+--invert accepts dark digits on a light background, --normalize normalizes such
+pictures too. A model for images of another size accepts pictures of that size
+only. A file that cannot be read is reported on stderr; the others are read
+nevertheless."""
 
 EXAMPLES = """\
 examples:
@@ -28,62 +34,58 @@ examples:
   skmlp predict model.safetensors t10k-images-idx3-ubyte.gz | head
   skmlp predict model.safetensors *.png --json > digits.jsonl
 
---json prints one object a line, with the probability of every class:
+--json prints one object per line, with the probability of every class:
   {"file": "7.png", "index": 0, "digit": 7, "probability": 0.99,
    "probabilities": {"0": 0.0001, ...}}"""
 
 
-def add_parser(subparsers):
-    """Add `skmlp predict` to the command line."""
-    parser = add_command(
-        subparsers,
-        "predict",
-        run,
-        summary="read the digits in image files",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """The options of `skmlp predict`."""
+
+    model: str = model_argument()
+    files: tuple[str, ...] = declare(
+        Option(
+            PATH,
+            "an IDX, PNG or JPEG file; - for stdin",
+            metavar="FILE",
+            positional=True,
+            repeated=True,
+        )
     )
-    add_model_argument(parser)
-    parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="an IDX, PNG or JPEG file; - for stdin"
+    invert: bool = declare(
+        Option(FLAG, "the images show dark digits on a light background", "pixels"), False
     )
-    pixels = parser.add_argument_group("pixels")
-    pixels.add_argument(
-        "--invert", action="store_true", help="the images are dark ink on light paper"
+    normalize: bool = declare(
+        Option(FLAG, "normalize also pictures that have the size of the model's images", "pixels"),
+        False,
     )
-    pixels.add_argument(
-        "--normalize",
-        action="store_true",
-        help="find ink and background also in pictures that have the size of the model's images",
-    )
-    add_scale_option(pixels)
-    parser.add_argument_group("output").add_argument(
-        "--json", action="store_true", help="print JSON lines, one object an image"
-    )
+    scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixels", "FACTOR"), None)
+    json: bool = declare(Option(FLAG, "print JSON lines, one object per image", "output"), False)
 
 
-def run(arguments):
-    """Carry out `skmlp predict`."""
-    model = load(arguments.model)
+def run(options):
+    """Run `skmlp predict`."""
+    model = read_single_label_model(options.model)
     exit_status = SUCCESS
-    for path in arguments.files:
+    for path in options.files:
         try:
             images = read_images(
                 path,
                 model.n_features_in_,
-                dark_on_light=arguments.invert,
-                normalize=arguments.normalize,
+                dark_on_light=options.invert,
+                normalize=options.normalize,
             )
-            images = prepare_pixels(images, model, path, arguments)
+            images = prepare_pixels(images, model, path, scale=options.scale, command=NAME)
         except CommandError as error:
             print(f"skmlp predict: error: {error}", file=sys.stderr)
             exit_status = error.exit_status
         else:
-            _print_digits(arguments, model, path, images)
+            _print_digits(model, path, images, as_json=options.json)
     return exit_status
 
 
-def _print_digits(arguments, model, path, images):
+def _print_digits(model, path, images, *, as_json):
     if len(images) == 0:
         return
     probabilities = model.predict_proba(images)
@@ -93,7 +95,7 @@ def _print_digits(arguments, model, path, images):
     for index, row in enumerate(probabilities.tolist()):
         probability = max(row)
         digit = classes[row.index(probability)]
-        if arguments.json:
+        if as_json:
             record = {
                 "file": path,
                 "index": index,
@@ -104,3 +106,13 @@ def _print_digits(arguments, model, path, images):
             print(json.dumps(record))
         else:
             print(f"{names[index]:<{width}}  {digit}  {probability:.4f}")
+
+
+COMMAND = Command(
+    NAME,
+    summary="predict the digits in image files",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    options_class=PredictOptions,
+    run=run,
+)

@@ -1,25 +1,25 @@
-"""Callbacks that show each epoch as it ends: a live bar on a terminal, a line for a pipe or file."""
+"""Callbacks that print each epoch: a live progress bar on a terminal, a line in a pipe or a file."""
 
 from skmlp.cli.console import make_console, percent, say
 
-NARROWEST_WITH_TIMES = 78
-NARROWEST_WITH_BAR = 86
-WIDEST_BAR = 40
+MIN_WIDTH_WITH_TIMES = 78
+MIN_WIDTH_WITH_BAR = 86
+MAX_BAR_WIDTH = 40
 
 
-def make_progress(second_set):
-    """Return the callback that suits stdout; `second_set` is what it calls the val_ metrics."""
+def make_progress(validation_name):
+    """Return the callback for stdout; `validation_name` is its name of the validation set."""
     console = make_console()
     if console.is_terminal and not console.is_dumb_terminal:
-        return EpochBar(console, second_set)
-    return EpochLines(second_set)
+        return EpochBar(console, validation_name)
+    return EpochLines(validation_name)
 
 
 class _EpochCallback:
-    """What both displays share: scikit-learn's protocol of callbacks, reduced to whole epochs."""
+    """The methods of a callback of scikit-learn, reduced to the end of each epoch."""
 
-    def __init__(self, second_set):
-        self.second_set = second_set
+    def __init__(self, validation_name):
+        self.validation_name = validation_name
 
     def setup(self, estimator, context):
         pass
@@ -37,28 +37,28 @@ class _EpochCallback:
 
 
 class EpochLines(_EpochCallback):
-    """Prints one line an epoch."""
+    """Prints one line per epoch."""
 
     def show(self, epoch, n_epochs, last):
         """Print the line of an epoch."""
-        second = f"  {self.second_set} {percent(last['val_accuracy']):>8}"
         say(
             f"epoch {epoch:>{len(str(n_epochs))}}/{n_epochs}"
             f"  loss {last['loss']:.4f}"
-            f"  training {percent(last['accuracy']):>8}{second}"
+            f"  training {percent(last['accuracy']):>8}"
+            f"  {self.validation_name} {percent(last['val_accuracy']):>8}"
             f"  {last['seconds']:.2f} s"
         )
 
 
 class EpochBar(_EpochCallback):
-    """Keeps one line of the terminal up to date."""
+    """Updates one line of the terminal."""
 
-    def __init__(self, console, second_set):
-        super().__init__(second_set)
+    def __init__(self, console, validation_name):
+        super().__init__(validation_name)
         self.console = console
 
     def setup(self, estimator, context):
-        """Show the bar before the first epoch, filled by those of a training that goes on."""
+        """Show the bar before the first epoch, with the completed epochs of a resumed training."""
         from rich.progress import Progress
 
         self._progress = Progress(*self._columns(), console=self.console)
@@ -72,27 +72,27 @@ class EpochBar(_EpochCallback):
         self._progress.start()
 
     def _columns(self):
-        """Yield what there is room for."""
+        """Yield the columns that fit the width of the terminal."""
         from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
         yield SpinnerColumn("line", finished_text="")
         yield TextColumn("epoch {task.completed}/{task.total}", markup=False)
-        if self.console.width >= NARROWEST_WITH_BAR:
-            yield BarColumn(min(WIDEST_BAR, self.console.width - NARROWEST_WITH_TIMES))
+        if self.console.width >= MIN_WIDTH_WITH_BAR:
+            yield BarColumn(min(MAX_BAR_WIDTH, self.console.width - MIN_WIDTH_WITH_TIMES))
         yield TextColumn("{task.fields[metrics]}", markup=False)
-        if self.console.width >= NARROWEST_WITH_TIMES:
+        if self.console.width >= MIN_WIDTH_WITH_TIMES:
             yield TextColumn("{task.fields[seconds]}", markup=False)
             yield TimeRemainingColumn(compact=True, elapsed_when_finished=True)
 
     def show(self, epoch, n_epochs, last):
-        """Move the bar to an epoch."""
+        """Update the bar to an epoch."""
         metrics = (
             f"loss {last['loss']:.4f}  training {percent(last['accuracy'])}"
-            f"  {self.second_set} {percent(last['val_accuracy'])}"
+            f"  {self.validation_name} {percent(last['val_accuracy'])}"
         )
         seconds = f"{last['seconds']:.2f} s/epoch"
         self._progress.update(self._task, completed=epoch, metrics=metrics, seconds=seconds)
 
     def teardown(self, estimator, context):
-        """Leave the last state of the bar on the terminal."""
+        """Stop updating; the bar stays on the terminal."""
         self._progress.stop()

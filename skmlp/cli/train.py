@@ -1,52 +1,39 @@
-"""`skmlp train`: trains a network on digits; keeps the model, its history and its curves."""
+"""`skmlp train`: trains a network on digits; saves the model, its history and its curves."""
 
 import warnings
-from dataclasses import dataclass
-from typing import Any
 
-from skmlp.cli.arguments import add_command
-from skmlp.cli.checkpoints import (
-    begin_run,
-    checkpoint_path,
-    has_checkpoint,
-    resume_run,
-    write_settings,
-)
 from skmlp.cli.console import counted, percent, say, warn
-from skmlp.cli.data import check_labels, load_subset, name_of, scale_of
-from skmlp.cli.failures import (
+from skmlp.cli.datasets import name_of, scale_of
+from skmlp.cli.errors import (
     BAD_DATA,
     BAD_MODEL,
     CANNOT_WRITE,
     INTERRUPTED,
     SUCCESS,
     CommandError,
-    explain,
-    failing_with,
+    command_errors,
+    one_line,
 )
-from skmlp.cli.records import make_directory, save_curves, save_history
-from skmlp.cli.train_options import (
-    BATCH_SIZE,
-    EPOCHS,
-    PARAMETER_OF_OPTION,
-    VALIDATION_SHARE,
-    add_options,
-    refuse_wrong_combinations,
-    take_defaults,
-)
+from skmlp.cli.outputs import make_directory, save_curves, save_history
+from skmlp.cli.parser import Command
+from skmlp.cli.run_directory import RunDirectory
+from skmlp.cli.train_options import BATCH_SIZE, EPOCHS, HIDDEN_LAYER_SIZES, TrainOptions
+from skmlp.cli.training_data import load_training_data
+
+NAME = "train"
 
 DESCRIPTION = """\
 Train a multilayer perceptron on handwritten digits.
 
-Shows the progress epoch by epoch, tells the accuracy on the test set, and
-writes into the output directory:
+Prints the progress epoch by epoch and the accuracy on the test set, and writes
+into the output directory:
 
   model.safetensors  the model, for 'skmlp evaluate' and 'skmlp predict'
-  history.csv        the metrics of every epoch, to the last digit
+  history.csv        the metrics of every epoch, in full precision
   curves.png         loss and accuracy over the epochs
 
-Ctrl-C ends the training early and keeps what was learned. With --checkpoint,
-training that was cut off, by whatever, goes on by --resume."""
+Ctrl-C stops the training and saves the model as it is. With --checkpoint,
+--resume continues a training that was interrupted for any reason."""
 
 EXAMPLES = """\
 examples:
@@ -60,224 +47,186 @@ examples:
   skmlp train --resume long-run"""
 
 
-def add_parser(subparsers):
-    """Add `skmlp train` to the command line."""
-    parser = add_command(
-        subparsers,
-        "train",
-        run,
-        summary="train a network and keep it",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-    )
-    parser.usage = "skmlp train [options]"  # all of them would be a paragraph
-    add_options(parser)
-
-
-def run(arguments):
-    """Carry out `skmlp train`."""
-    arguments, had_ended = _settle(arguments)
-    sets = _load_sets(arguments)
-    directory = make_directory(arguments.out, "--out")
-    if arguments.checkpoint is not None and arguments.resume is None:
-        begin_run(arguments)
-    model = _make_model(arguments, sets.X)
-    if not arguments.quiet:
-        _announce(arguments, sets, had_ended)
-    model, interrupted = _fit(arguments, model, sets)
+def run(options):
+    """Run `skmlp train`."""
+    options, finished = settle_options(options)
+    data = load_training_data(options)
+    out = make_directory(options.out, "--out")
+    if options.checkpoint is not None and options.resume is None:
+        RunDirectory(options.checkpoint).start(options)
+    model = make_model(options, data.X)
+    if not options.quiet:
+        announce(options, data, finished)
+    model, interrupted = train(options, model, data)
     if not model.history_["loss"]:
-        raise CommandError(INTERRUPTED, "interrupted within the first epoch; nothing is written")
-    if not arguments.quiet:
-        say(_duration(model, interrupted))
-    accuracy = _keep(arguments, model, directory, sets)
-    if arguments.checkpoint is not None and not interrupted:
-        write_settings(arguments, arguments.checkpoint, finished=True)
-    _conclude(arguments, directory, accuracy, len(sets.y_test), interrupted)
+        raise CommandError(INTERRUPTED, "interrupted during the first epoch; nothing is written")
+    if not options.quiet:
+        say(describe_duration(model, interrupted))
+    accuracy = save(options, model, data, out)
+    if options.checkpoint is not None and not interrupted:
+        RunDirectory(options.checkpoint).write(options, finished=True)
+    report(options, out, accuracy, len(data.y_test), interrupted)
     return INTERRUPTED if interrupted else SUCCESS
 
 
-def _settle(arguments):
-    """Return all settings, and whether they are those of a run that had ended."""
-    if arguments.resume is not None:
-        return resume_run(arguments)
-    take_defaults(arguments)
-    refuse_wrong_combinations(arguments)
-    return arguments, False
+def settle_options(options):
+    """Return the options of the run, those of the stored run with --resume, and whether it is finished."""
+    if options.resume is not None:
+        return RunDirectory(options.resume).read(quiet=options.quiet)
+    if options.checkpoint is not None:
+        return options.with_absolute_paths(), False
+    return options, False
 
 
-@dataclass(frozen=True)
-class _Sets:
-    """What is learned, what is watched beside it, and what judges it at the end."""
-
-    X: Any
-    y: Any
-    X_watched: Any
-    y_watched: Any
-    watched: str
-    X_test: Any
-    y_test: Any
-
-
-def _load_sets(arguments):
-    import numpy as np
-
-    X, y = load_subset(arguments.data, "train", arguments.seed)
-    X_test, y_test = load_subset(arguments.data, "test", arguments.seed)
-    if X.shape[1] != X_test.shape[1]:
-        raise CommandError(
-            BAD_DATA,
-            f"{name_of(arguments.data)}: the training images have {X.shape[1]} pixels, the test "
-            f"images {X_test.shape[1]}; they must have the same size",
-        )
-    check_labels(y_test, np.unique(y), f"the test set of {name_of(arguments.data)}")
-    share = arguments.validation or (VALIDATION_SHARE if arguments.early_stopping else None)
-    if share is None:
-        return _Sets(X, y, X_test, y_test, "test", X_test, y_test)
-    X, X_validation, y, y_validation = _hold_out(X, y, share, arguments.seed)
-    return _Sets(X, y, X_validation, y_validation, "validation", X_test, y_test)
-
-
-def _hold_out(X, y, share, seed):
-    from sklearn.model_selection import train_test_split
-
-    try:
-        return train_test_split(X, y, test_size=share, stratify=y, random_state=seed)
-    except ValueError as error:
-        raise CommandError(
-            BAD_DATA,
-            f"cannot hold out {share} of {counted(len(X), 'training image')} with every digit in "
-            f"both parts ({explain(error)}); choose another --validation",
-        ) from error
-
-
-def _make_model(arguments, X):
+def make_model(options, X):
+    """Return the unfitted classifier that the options describe."""
     from skmlp import MLPDigitClassifier
     from skmlp.recipes import make_recipe
 
-    kind = "bundled" if arguments.data is None else "idx"
-    given = {
-        parameter: getattr(arguments, option)
-        for option, parameter in PARAMETER_OF_OPTION.items()
-        if getattr(arguments, option) is not None
-    }
-    if arguments.recipe is not None:
-        model = make_recipe(arguments.recipe)
-    elif arguments.solver == "lbfgs":
-        model = MLPDigitClassifier(max_iter=EPOCHS[kind])
+    kind = "bundled" if options.data is None else "idx"
+    if options.recipe is not None:
+        model = make_recipe(options.recipe)
+    elif options.solver == "lbfgs":
+        model = MLPDigitClassifier(HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind])
     else:
-        model = MLPDigitClassifier(max_iter=EPOCHS[kind], batch_size=BATCH_SIZE[kind])
-    model.set_params(**given, input_scale=scale_of(X))
-    if model.batch_size != "auto" and "batch_size" not in given:
+        model = MLPDigitClassifier(
+            HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind], batch_size=BATCH_SIZE[kind]
+        )
+    model.set_params(**options.parameters(), input_scale=scale_of(X))
+    if options.batch_size is None and model.batch_size != "auto":
         model.batch_size = min(model.batch_size, len(X))
     return model
 
 
-def _announce(arguments, sets, had_ended):
-    if had_ended:
-        say(f"The run of {arguments.resume} had ended; its files are written again")
-    elif arguments.resume is not None:
-        start = "" if has_checkpoint(arguments.resume) else ", from the start: no epoch had ended"
-        say(f"Going on with the run of {arguments.resume}{start}")
-    n_images, n_pixels = sets.X.shape
-    purpose = "testing" if sets.watched == "test" else "validation"
+def announce(options, data, finished):
+    """Print what is about to be trained, on what."""
+    if finished:
+        say(f"The run of {options.resume} is finished; writing its files again")
+    elif options.resume is not None:
+        has_checkpoint = RunDirectory(options.resume).has_checkpoint()
+        start = "" if has_checkpoint else " from the start: no epoch was completed"
+        say(f"Resuming the run of {options.resume}{start}")
+    n_images, n_pixels = data.X.shape
+    purpose = "testing" if data.validation_name == "test" else "validation"
     say(
-        f"Training on {name_of(arguments.data)}: {counted(n_images, 'image')} of {n_pixels} pixels,"
-        f" and {len(sets.y_watched):,} for {purpose}"
+        f"Training on {name_of(options.data)}: {counted(n_images, 'image')} of {n_pixels} pixels,"
+        f" and {len(data.y_val):,} for {purpose}"
     )
 
 
-def _fit(arguments, model, sets):
-    """Train; return the model and whether Ctrl-C ended it."""
+def train(options, model, data):
+    """Train the model; return it, and whether Ctrl-C interrupted the training."""
     from sklearn.exceptions import ConvergenceWarning
 
     from skmlp import TrainingInterruptedWarning
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = _fit_or_resume(arguments, model, sets)
-    # Reaching the last epoch is no surprise to who chose their number.
+        model = fit_or_resume(options, model, data)
+    # The user chose the number of epochs: reaching it needs no warning.
     expected = (ConvergenceWarning, TrainingInterruptedWarning)
     for each in caught:
         if not issubclass(each.category, expected):
-            warn(arguments, explain(each.message))
+            warn(NAME, one_line(each.message))
     return model, any(issubclass(each.category, TrainingInterruptedWarning) for each in caught)
 
 
-def _fit_or_resume(arguments, model, sets):
-    from skmlp import ModelFormatError
+def fit_or_resume(options, model, data):
+    """Return the fitted model, resumed from the checkpoint of the run if there is one."""
+    from skmlp import ModelFormatError, NonFiniteLossError
 
-    validation = {"X_val": sets.X_watched, "y_val": sets.y_watched}
-    callbacks = _make_callbacks(arguments, sets.watched)
+    validation = {"X_val": data.X_val, "y_val": data.y_val}
+    callbacks = make_callbacks(options, data.validation_name)
     try:
-        if arguments.resume is None or not has_checkpoint(arguments.resume):
+        if options.resume is None or not RunDirectory(options.resume).has_checkpoint():
             model.set_callbacks(*callbacks)
-            model.fit(sets.X, sets.y, **validation)
+            model.fit(data.X, data.y, **validation)
             return model
         return model.resume(
-            checkpoint_path(arguments.resume),
-            sets.X,
-            sets.y,
+            RunDirectory(options.resume).checkpoint,
+            data.X,
+            data.y,
             **validation,
             callbacks=callbacks,
             expected_parameters=model.get_params(),
         )
     except ModelFormatError as error:
-        raise CommandError(BAD_MODEL, explain(error)) from error
+        raise CommandError(BAD_MODEL, one_line(error)) from error
+    except NonFiniteLossError as error:
+        raise CommandError(BAD_DATA, describe_divergence(model, data.X)) from error
     except ValueError as error:
-        raise CommandError(BAD_DATA, _in_terms_of_options(error)) from error
+        raise CommandError(BAD_DATA, one_line(error)) from error
 
 
-def _make_callbacks(arguments, watched):
-    """Return what happens at the end of each epoch: it is shown once it is kept."""
+def make_callbacks(options, validation_name):
+    """Return the callbacks of the training; an epoch is printed after its checkpoint is written."""
     callbacks = []
-    if arguments.checkpoint is not None:
+    if options.checkpoint is not None:
         from skmlp.callbacks import Checkpoint
 
-        path = checkpoint_path(arguments.checkpoint)
-        callbacks.append(Checkpoint(path, every=arguments.checkpoint_every or 1))
-    if not arguments.quiet:
+        path = RunDirectory(options.checkpoint).checkpoint
+        callbacks.append(Checkpoint(path, every=options.checkpoint_every or 1))
+    if not options.quiet:
         from skmlp.cli.progress import make_progress
 
-        callbacks.append(make_progress(watched))
+        callbacks.append(make_progress(validation_name))
     return callbacks
 
 
-def _in_terms_of_options(error):
-    """Tell an error of fit to who knows the options, and has no estimator to go on with."""
-    message = explain(error).removesuffix(" The weights of the last whole epoch are kept.")
-    return message.replace("learning_rate_init", "--learning-rate")
+def describe_divergence(model, X):
+    """Return the error message for a loss that is not finite."""
+    if model.solver == "lbfgs":
+        fix = f"lower --alpha, now {model.alpha:g}"
+    else:
+        fix = f"lower --learning-rate, now {model.learning_rate_init:g}"
+    if X.dtype != "uint8":
+        fix += ", or scale the pixels of the data to 0..1"
+    return f"the training diverges: the loss is not finite; {fix}"
 
 
-def _duration(model, interrupted):
+def describe_duration(model, interrupted):
+    """Return the line about how long the training took, and why it stopped."""
     n_epochs = len(model.history_["loss"])
     text = f"{counted(n_epochs, 'epoch')} in {sum(model.history_['seconds']):.1f} s"
     if interrupted:
         return f"Interrupted after {text}"
     if n_epochs < model.max_iter:
-        watched = f"validation {model.monitor}" if model.early_stopping else "training loss"
-        return f"Stopped after {text}: the {watched} no longer improved"
+        metric = f"validation {model.monitor}" if model.early_stopping else "training loss"
+        return f"Stopped after {text}: the {metric} no longer improved"
     return f"Trained {text}"
 
 
-def _keep(arguments, model, directory, sets):
+def save(options, model, data, out):
     """Write the model, the history and the curves; return the test accuracy."""
     from skmlp import save_model
 
-    with failing_with(CANNOT_WRITE):
-        save_model(model, directory / "model.safetensors")
-        save_history(model.history_, directory / "history.csv")
-    accuracy = model.score(sets.X_test, sets.y_test)
-    with failing_with(CANNOT_WRITE):
-        title = f"{name_of(arguments.data)}: test accuracy {percent(accuracy)}"
-        save_curves(model, directory / "curves.png", title, sets.watched)
+    with command_errors(CANNOT_WRITE):
+        save_model(model, out / "model.safetensors")
+        save_history(model.history_, out / "history.csv")
+    accuracy = model.score(data.X_test, data.y_test)
+    title = f"{name_of(options.data)}: test accuracy {percent(accuracy)}"
+    with command_errors(CANNOT_WRITE):
+        save_curves(model, out / "curves.png", title, data.validation_name)
     return accuracy
 
 
-def _conclude(arguments, directory, accuracy, n_test, interrupted):
-    n_right = round(accuracy * n_test)
-    say(f"Test accuracy {percent(accuracy)} ({n_right:,} of {n_test:,})")
-    if not arguments.quiet:
-        kept = "What was learned is in" if interrupted else "Written to"
-        say(f"{kept} {directory}: model.safetensors, history.csv, curves.png")
-        if interrupted and arguments.checkpoint is not None:
-            say(f"Go on by: skmlp train --resume {arguments.checkpoint}")
+def report(options, out, accuracy, n_test, interrupted):
+    """Print the test accuracy, what was written, and how to continue."""
+    n_correct = round(accuracy * n_test)
+    say(f"Test accuracy {percent(accuracy)} ({n_correct:,} of {n_test:,})")
+    if not options.quiet:
+        say(f"Written to {out}: model.safetensors, history.csv, curves.png")
+        if interrupted and options.checkpoint is not None:
+            say(f"To continue: skmlp train --resume {options.checkpoint}")
+
+
+COMMAND = Command(
+    NAME,
+    summary="train a network and save it",
+    description=DESCRIPTION,
+    examples=EXAMPLES,
+    options_class=TrainOptions,
+    make_options=TrainOptions.from_arguments,
+    run=run,
+    usage="skmlp train [options]",  # all options would fill a paragraph
+)

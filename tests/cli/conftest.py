@@ -1,19 +1,24 @@
 import contextlib
 import gzip
 import io
+import json
+import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from skmlp import MLPDigitClassifier, save_model
 from skmlp.cli import main
 
 TYPE_CODES = {"uint8": 0x08, "float32": 0x0D}
 
 
 def _idx_bytes(array):
-    """Make an IDX file by hand."""
+    """Return the bytes of an IDX file, without the code under test."""
     header = struct.pack(
         f">BBBB{array.ndim}I", 0, 0, TYPE_CODES[str(array.dtype)], array.ndim, *array.shape
     )
@@ -21,14 +26,14 @@ def _idx_bytes(array):
 
 
 def _striped_images(labels, side=5, seed=0):
-    """Make noisy images whose label is the number of the bright row."""
+    """Return noisy images; the label is the index of the bright row."""
     images = np.random.default_rng(seed).integers(0, 60, size=(len(labels), side, side))
     images[np.arange(len(labels)), labels] += 180
     return images.astype(np.uint8)
 
 
 def _write_set(directory, *, side=5, scale=None, n_train=120, n_test=40):
-    """Write the four files of a small data set of striped images, the images gzipped."""
+    """Write the four files of a small dataset of striped images, the images gzipped."""
     for seed, (prefix, n) in enumerate({"train": n_train, "t10k": n_test}.items()):
         labels = (np.arange(n) % 4).astype(np.uint8)
         images = _striped_images(labels, side, seed)
@@ -42,7 +47,7 @@ def _write_set(directory, *, side=5, scale=None, n_train=120, n_test=40):
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    """Keep BLAS to one thread: these networks are tiny, and a busy machine makes two wait."""
+    """Limit BLAS to one thread: for such small networks, more threads are slower."""
     with threadpool_limits(1):
         yield
 
@@ -64,19 +69,19 @@ def write_set():
 
 @pytest.fixture(scope="session")
 def stripes(tmp_path_factory):
-    """Give the directory of a small set of 8-bit images in MNIST's four files."""
+    """Return the directory of a small dataset of 8-bit images, in four files as MNIST."""
     return _write_set(tmp_path_factory.mktemp("stripes"))
 
 
 @pytest.fixture(scope="session")
 def float_stripes(tmp_path_factory):
-    """Give the same set with float pixels from 0 to 1."""
+    """Return the directory of the same dataset with float pixels from 0 to 1."""
     return _write_set(tmp_path_factory.mktemp("float-stripes"), scale=1 / 255)
 
 
 @pytest.fixture(scope="session")
 def stripes_model(stripes, tmp_path_factory):
-    """Give the path of a model that has learned the stripes."""
+    """Return the path of a model that was trained on the stripes."""
     out = tmp_path_factory.mktemp("stripes-run")
     with contextlib.redirect_stdout(io.StringIO()):
         options = ["--hidden", "16", "--batch-size", "8", "--learning-rate", "0.01"]
@@ -85,8 +90,17 @@ def stripes_model(stripes, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def multilabel_model(tmp_path_factory):
+    """Return the path of a multilabel model: three labels, 8 features."""
+    X, Y = np.eye(8), np.eye(8, 3, dtype=int)
+    path = tmp_path_factory.mktemp("multilabel") / "model.safetensors"
+    save_model(MLPDigitClassifier((4,), solver="lbfgs", random_state=0).fit(X, Y), path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def digits_model(tmp_path_factory):
-    """Give the path of the model that `skmlp train` makes of the bundled digits."""
+    """Return the path of the model that `skmlp train` trains on the bundled digits."""
     out = tmp_path_factory.mktemp("digits-run")
     with contextlib.redirect_stdout(io.StringIO()):
         assert main(["train", "--out", str(out), "--quiet"]) == 0
@@ -95,7 +109,7 @@ def digits_model(tmp_path_factory):
 
 @pytest.fixture
 def skmlp(capsys):
-    """Give a function that runs a command line: exit status, stdout, stderr."""
+    """Return a function that runs a command line and returns exit status, stdout and stderr."""
 
     def run(*argv):
         status = main([str(argument) for argument in argv])
@@ -106,8 +120,57 @@ def skmlp(capsys):
 
 
 @pytest.fixture
+def succeeds(skmlp):
+    """Return a function that runs a command line that must succeed, and returns its stdout."""
+
+    def run(*argv):
+        status, out, err = skmlp(*argv)
+        assert (status, err) == (0, "")
+        return out
+
+    return run
+
+
+@pytest.fixture
+def json_lines(succeeds):
+    """Return a function that runs a command line with --json, and returns the parsed lines."""
+
+    def run(*argv):
+        return [json.loads(line) for line in succeeds(*argv, "--json").splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def train(succeeds):
+    """Return a function that trains a small network for three epochs, and returns its stdout."""
+
+    def run(data, out, *options):
+        small = ("--hidden", "16", "--batch-size", "8", "--epochs", "3")
+        return succeeds("train", "--data", data, "--out", out, *small, *options)
+
+    return run
+
+
+@pytest.fixture
+def start_skmlp():
+    """Return a function that starts a command line in a process of its own."""
+
+    def start(*argv, stdout=subprocess.PIPE):
+        return subprocess.Popen(
+            [sys.executable, "-m", "skmlp", *map(str, argv)],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    return start
+
+
+@pytest.fixture
 def fails(skmlp):
-    """Give a function that runs a command line that fails, and returns its one line on stderr."""
+    """Return a function that runs a command line that must fail, and returns its line on stderr."""
 
     def run(exit_status, *argv):
         status, _, err = skmlp(*argv)

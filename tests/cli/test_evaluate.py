@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 from sklearn.metrics import classification_report, confusion_matrix, log_loss
@@ -16,14 +14,8 @@ def scaled_model(tmp_path, stripes):
     return tmp_path / "scaled.safetensors"
 
 
-def evaluate_json(skmlp, *argv):
-    status, out, err = skmlp("evaluate", *argv, "--json")
-    assert (status, err) == (0, "")
-    return json.loads(out)
-
-
-def test_numbers_are_scikit_learns(skmlp, stripes, stripes_model):
-    results = evaluate_json(skmlp, stripes_model, "--data", stripes)
+def test_numbers_are_scikit_learns(json_lines, stripes, stripes_model):
+    results = json_lines("evaluate", stripes_model, "--data", stripes)[0]
     X, y = load_mnist(stripes, subset="test", return_X_y=True)
     model = load_model(stripes_model)
     predicted = model.predict(X)
@@ -44,27 +36,26 @@ def test_numbers_are_scikit_learns(skmlp, stripes, stripes_model):
         assert results["support"][label] == row["support"]
 
 
-def test_bundled_digits_are_split_as_in_training(skmlp, tmp_path):
+def test_bundled_digits_are_split_as_in_training(skmlp, json_lines, tmp_path):
     skmlp("train", "--seed", "5", "--epochs", "3", "--out", tmp_path)
     model = tmp_path / "model.safetensors"
-    results = evaluate_json(skmlp, model)
+    results = json_lines("evaluate", model)[0]
     assert results["images"] == 360
     assert results["accuracy"] == load_model(model).history_["val_accuracy"][-1]
-    assert evaluate_json(skmlp, model, "--seed", "6")["accuracy"] != results["accuracy"]
+    assert json_lines("evaluate", model, "--seed", "6")[0]["accuracy"] != results["accuracy"]
 
 
-def test_train_subset(skmlp, digits_model):
-    results = evaluate_json(skmlp, digits_model, "--subset", "train")
+def test_train_subset(json_lines, digits_model):
+    results = json_lines("evaluate", digits_model, "--subset", "train")[0]
     assert results["images"] == 1437
     assert results["accuracy"] > 0.98
 
 
-def test_tables(skmlp, digits_model):
-    status, out, err = skmlp("evaluate", digits_model)
-    assert (status, err) == (0, "")
+def test_tables(json_lines, succeeds, digits_model):
+    out = succeeds("evaluate", digits_model)
     lines = out.splitlines()
     assert lines[0].endswith("on the test set of scikit-learn's bundled digits, 360 images")
-    results = evaluate_json(skmlp, digits_model)
+    results = json_lines("evaluate", digits_model)[0]
     assert f"accuracy  {100 * results['accuracy']:.2f} %" in lines
     assert f"log loss  {results['log_loss']:.4f}" in lines
     start = lines.index("Confusion matrix (rows: true class, columns: predicted)")
@@ -74,50 +65,50 @@ def test_tables(skmlp, digits_model):
     assert [row[1:] for row in rows] == results["confusion_matrix"]
 
 
-def test_table_wider_than_the_terminal_keeps_its_numbers(skmlp, digits_model, monkeypatch):
-    wide = skmlp("evaluate", digits_model)[1]
+def test_table_wider_than_the_terminal_keeps_its_numbers(succeeds, digits_model, monkeypatch):
+    wide = succeeds("evaluate", digits_model)
     monkeypatch.setenv("COLUMNS", "20")
-    assert skmlp("evaluate", digits_model)[1] == wide
+    assert succeeds("evaluate", digits_model) == wide
 
 
-def test_colours_only_where_they_are_wanted(skmlp, digits_model, monkeypatch):
-    assert "\x1b[" not in skmlp("evaluate", digits_model)[1]
+def test_colors_only_where_they_are_wanted(succeeds, digits_model, monkeypatch):
+    assert "\x1b[" not in succeeds("evaluate", digits_model)
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b[1;32m" in skmlp("evaluate", digits_model)[1]
+    assert "\x1b[1;32m" in succeeds("evaluate", digits_model)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[1;32m" not in skmlp("evaluate", digits_model)[1]
+    assert "\x1b[1;32m" not in succeeds("evaluate", digits_model)
 
 
-def test_a_class_without_images(skmlp, stripes_model, tmp_path, write_set):
+def test_a_class_without_images(json_lines, stripes_model, tmp_path, write_set):
     write_set(tmp_path, n_test=3)
-    results = evaluate_json(skmlp, stripes_model, "--data", tmp_path)
+    results = json_lines("evaluate", stripes_model, "--data", tmp_path)[0]
     assert results["support"] == [1, 1, 1, 0]
     assert results["recall"][3] == 0
     assert len(results["confusion_matrix"]) == 4
 
 
-def test_one_class(skmlp, tmp_path, write_set):
+def test_one_class(skmlp, json_lines, tmp_path, write_set):
     write_set(tmp_path, n_train=4, n_test=1)
     for name in ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"):
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[:8] + bytes(len(content) - 8))
     skmlp("train", "--data", tmp_path, "--epochs", "1", "--out", tmp_path)
-    results = evaluate_json(skmlp, tmp_path / "model.safetensors", "--data", tmp_path)
+    results = json_lines("evaluate", tmp_path / "model.safetensors", "--data", tmp_path)[0]
     assert results["confusion_matrix"] == [[1]]
     assert (results["accuracy"], results["log_loss"]) == (1, pytest.approx(0, abs=1e-6))
 
 
-def test_scale_for_a_model_that_stores_none(skmlp, scaled_model, stripes):
+def test_scale_for_a_model_that_stores_none(skmlp, json_lines, scaled_model, stripes):
     status, _, err = skmlp("evaluate", scaled_model, "--data", stripes)
     assert status == 0
     assert err.startswith("skmlp evaluate: warning: the model stores no input_scale")
     assert "add --scale 1/255" in err
-    scaled = evaluate_json(skmlp, scaled_model, "--data", stripes, "--scale", "1/255")
+    scaled = json_lines("evaluate", scaled_model, "--data", stripes, "--scale", "1/255")[0]
     assert scaled["accuracy"] > 0.9
 
 
-def test_float_data(skmlp, scaled_model, float_stripes):
-    assert evaluate_json(skmlp, scaled_model, "--data", float_stripes)["accuracy"] > 0.9
+def test_float_data(json_lines, scaled_model, float_stripes):
+    assert json_lines("evaluate", scaled_model, "--data", float_stripes)[0]["accuracy"] > 0.9
 
 
 def test_seed_of_a_split_that_is_not_made(fails, stripes, stripes_model):
@@ -128,12 +119,12 @@ def test_seed_of_a_split_that_is_not_made(fails, stripes, stripes_model):
 @pytest.mark.parametrize("scale", ["0", "-1", "1/0", "bright"])
 def test_wrong_scale(fails, stripes_model, scale):
     err = fails(2, "evaluate", stripes_model, f"--scale={scale}")
-    assert "--scale: must be a number above 0 or such as 1/255" in err
+    assert "--scale: must be a number above 0, or a fraction such as 1/255" in err
 
 
 def test_scale_on_top_of_the_models(fails, stripes, stripes_model):
     err = fails(2, "evaluate", stripes_model, "--data", stripes, "--scale", "1/255")
-    assert "the model scales its pixels itself, by 0.00392157; drop --scale" in err
+    assert "the model scales the pixels itself, by 0.00392157; leave out --scale" in err
 
 
 class TestBadData:
@@ -150,7 +141,7 @@ class TestBadData:
         labels = tmp_path / "t10k-labels-idx1-ubyte"
         labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
         err = fails(3, "evaluate", stripes_model, "--data", tmp_path)
-        assert "the labels 7 are none of the classes that were learned, 0, 1, 2, 3" in err
+        assert "the labels 7 are not among the classes of the model, 0, 1, 2, 3" in err
 
 
 class TestBadModel:

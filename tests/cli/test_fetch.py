@@ -3,9 +3,8 @@ import shutil
 import pytest
 
 
-def test_files_that_are_there_are_checked_and_kept(skmlp, mnist_dir):
-    status, out, err = skmlp("fetch", mnist_dir)
-    assert (status, err) == (0, "")
+def test_files_that_are_there_are_checked_and_kept(succeeds, mnist_dir):
+    out = succeeds("fetch", mnist_dir)
     lines = out.splitlines()
     assert len(lines) == 4
     for line in lines:
@@ -59,5 +58,5 @@ def test_training_on_mnist_fetches_it(fails, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_help_says_that_mnist_can_be_fetched(skmlp, command):
-    assert "'mnist' downloads" in " ".join(skmlp(command, "--help")[1].split())
+def test_help_says_that_mnist_can_be_fetched(succeeds, command):
+    assert "'mnist' downloads" in " ".join(succeeds(command, "--help").split())

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 
 
-def test_images(skmlp, stripes):
+def test_images(succeeds, stripes):
     path = stripes / "t10k-images-idx3-ubyte.gz"
-    status, out, err = skmlp("info", path)
-    assert (status, err) == (0, "")
+    out = succeeds("info", path)
     lines = out.splitlines()
     assert lines[0] == f"{path}: an IDX file, {path.stat().st_size:,} bytes, gzip"
     assert lines[2:4] == ["type   uint8", "shape  40 x 5 x 5"]
@@ -16,9 +15,8 @@ def test_images(skmlp, stripes):
     assert not set("".join(drawing[1:])) & set("@%#")
 
 
-def test_labels(skmlp, stripes):
-    status, out, err = skmlp("info", stripes / "train-labels-idx1-ubyte")
-    assert (status, err) == (0, "")
+def test_labels(succeeds, stripes):
+    out = succeeds("info", stripes / "train-labels-idx1-ubyte")
     assert "gzip" not in out
     assert "shape  120\n" in out
     table = [line.split() for line in out.splitlines()[5:]]
@@ -38,23 +36,21 @@ def test_labels(skmlp, stripes):
         (np.array([[[-np.inf, np.inf]]], np.float32), ["range  -inf to inf, mean nan"]),
     ],
 )
-def test_arrays_of_every_kind(skmlp, idx_bytes, tmp_path, array, words):
+def test_arrays_of_every_kind(succeeds, idx_bytes, tmp_path, array, words):
     (tmp_path / "array").write_bytes(idx_bytes(array))
-    status, out, err = skmlp("info", tmp_path / "array")
-    assert (status, err) == (0, "")
+    out = succeeds("info", tmp_path / "array")
     for word in words:
         assert word in out
     assert "first image" not in out
 
 
-def test_one_image(skmlp, idx_bytes, tmp_path):
+def test_one_image(succeeds, idx_bytes, tmp_path):
     (tmp_path / "image").write_bytes(idx_bytes(np.eye(2, dtype=np.uint8)))
-    assert skmlp("info", tmp_path / "image")[1].endswith("\n@@\n  @@\n")
+    assert succeeds("info", tmp_path / "image").endswith("\n@@\n  @@\n")
 
 
-def test_model(skmlp, stripes_model):
-    status, out, err = skmlp("info", stripes_model)
-    assert (status, err) == (0, "")
+def test_model(succeeds, stripes_model):
+    out = succeeds("info", stripes_model)
     lines = [line.split() for line in out.splitlines()]
     assert out.splitlines()[0].endswith("bytes, intact")
     assert lines[2:9] == [
@@ -76,12 +72,11 @@ def test_model(skmlp, stripes_model):
     assert "versions" in out
 
 
-def test_batch_norm_and_dropout(skmlp, stripes, tmp_path):
+def test_batch_norm_and_dropout(succeeds, stripes, tmp_path):
     options = ("--hidden", "8,4", "--activation", "gelu,tanh", "--batch-norm", "--epochs", "1")
     dropout = ("--dropout", "0.5,0.25", "--input-dropout", "0.1", "--out", tmp_path, "--quiet")
-    assert skmlp("train", "--data", stripes, *options, *dropout)[0] == 0
-    status, out, err = skmlp("info", tmp_path / "model.safetensors")
-    assert (status, err) == (0, "")
+    succeeds("train", "--data", stripes, *options, *dropout)
+    out = succeeds("info", tmp_path / "model.safetensors")
     lines = [line.split() for line in out.splitlines()]
     layers = [(line[:-3], line[-1]) for line in lines[4:-1] if "(n," in line]
     assert layers == [

@@ -1,5 +1,4 @@
 import io
-import json
 import struct
 import zlib
 
@@ -12,7 +11,7 @@ from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
 
 @pytest.fixture
 def picture(tmp_path, striped_images):
-    """Give a function that saves the image of a label as a picture, and returns its path."""
+    """Return a function that saves the image of a label as a picture and returns its path."""
 
     def save(label, name, *, invert=False, mode="L", **options):
         pixels = striped_images([label])[0]
@@ -23,16 +22,9 @@ def picture(tmp_path, striped_images):
     return save
 
 
-def predict_json(skmlp, *argv):
-    status, out, err = skmlp("predict", *argv, "--json")
-    assert (status, err) == (0, "")
-    return [json.loads(line) for line in out.splitlines()]
-
-
-def test_idx_file_of_many_images(skmlp, stripes, stripes_model):
+def test_idx_file_of_many_images(succeeds, stripes, stripes_model):
     path = stripes / "t10k-images-idx3-ubyte.gz"
-    status, out, err = skmlp("predict", stripes_model, path)
-    assert (status, err) == (0, "")
+    out = succeeds("predict", stripes_model, path)
     X = load_mnist(stripes, subset="test", return_X_y=True)[0]
     model = load_model(stripes_model)
     assert [line.split() for line in out.splitlines()] == [
@@ -43,9 +35,9 @@ def test_idx_file_of_many_images(skmlp, stripes, stripes_model):
     ]
 
 
-def test_json_lines(skmlp, stripes, stripes_model):
+def test_json_lines(json_lines, stripes, stripes_model):
     path = stripes / "t10k-images-idx3-ubyte.gz"
-    records = predict_json(skmlp, stripes_model, path)
+    records = json_lines("predict", stripes_model, path)
     X = load_mnist(stripes, subset="test", return_X_y=True)[0]
     expected = load_model(stripes_model).predict_proba(X)
     assert [record["index"] for record in records] == list(range(40))
@@ -57,48 +49,49 @@ def test_json_lines(skmlp, stripes, stripes_model):
 
 
 @pytest.mark.parametrize("name", ["2.png", "2.jpg"])
-def test_picture(skmlp, stripes_model, picture, name):
+def test_picture(succeeds, stripes_model, picture, name):
     path = picture(2, name)
-    status, out, err = skmlp("predict", stripes_model, path)
-    assert (status, err) == (0, "")
+    out = succeeds("predict", stripes_model, path)
     name, digit, probability = out.split()
     assert (name, digit) == (str(path), "2")
     assert 0.5 < float(probability) <= 1
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16"])
-def test_every_kind_of_picture_is_read_as_8_bit_grey(skmlp, stripes_model, picture, mode, tmp_path):
-    grey = predict_json(skmlp, stripes_model, picture(1, "grey.png"))[0]
+def test_every_kind_of_picture_is_read_as_8_bit_gray(
+    json_lines, stripes_model, picture, mode, tmp_path
+):
+    gray = json_lines("predict", stripes_model, picture(1, "gray.png"))[0]
     if mode == "I;16":
         path = tmp_path / "16-bit.png"
-        pixels = np.asarray(Image.open(tmp_path / "grey.png")).astype(np.uint16) * 257
+        pixels = np.asarray(Image.open(tmp_path / "gray.png")).astype(np.uint16) * 257
         Image.fromarray(pixels).save(path)
     else:
         path = picture(1, "other.png", mode=mode)
-    other = predict_json(skmlp, stripes_model, path)[0]
-    assert other["probabilities"] == pytest.approx(grey["probabilities"], abs=0.02)
+    other = json_lines("predict", stripes_model, path)[0]
+    assert other["probabilities"] == pytest.approx(gray["probabilities"], abs=0.02)
 
 
-def test_dark_ink_on_light_paper(skmlp, stripes_model, picture):
-    light = predict_json(skmlp, stripes_model, picture(3, "light.png"))[0]
-    dark = predict_json(skmlp, stripes_model, picture(3, "dark.png", invert=True), "--invert")[0]
+def test_dark_ink_on_light_paper(json_lines, stripes_model, picture):
+    light = json_lines("predict", stripes_model, picture(3, "light.png"))[0]
+    dark = json_lines("predict", stripes_model, picture(3, "dark.png", invert=True), "--invert")[0]
     assert dark["digit"] == light["digit"] == 3
     assert dark["probabilities"] == light["probabilities"]
 
 
 @pytest.mark.parametrize("invert", [False, True])
-def test_what_is_transparent_is_background(skmlp, stripes_model, tmp_path, invert):
+def test_what_is_transparent_is_background(json_lines, stripes_model, tmp_path, invert):
     pixels = np.zeros((5, 5, 4), np.uint8)
     pixels[2, :, :3] = 0 if invert else 255
     pixels[2, :, 3] = 255
     Image.fromarray(pixels).save(tmp_path / "ink.png")
     option = ["--invert"] if invert else []
-    assert predict_json(skmlp, stripes_model, tmp_path / "ink.png", *option)[0]["digit"] == 2
+    assert json_lines("predict", stripes_model, tmp_path / "ink.png", *option)[0]["digit"] == 2
 
 
 @pytest.fixture(scope="module")
 def model_of_28_x_28(tmp_path_factory):
-    """Give the path of a model of MNIST's size that tells a bar that stands from one that lies."""
+    """Return the path of a model of 28 x 28 pixels that distinguishes vertical from horizontal bars."""
     rng = np.random.default_rng(0)
     images = np.zeros((60, 28, 28))
     # The middle of 28 lies between two pixels: the bars are on either side of it.
@@ -123,24 +116,26 @@ def model_of_28_x_28(tmp_path_factory):
 @pytest.mark.parametrize("lies", [0, 1])
 @pytest.mark.parametrize(("ink", "paper"), [(30, 220), (220, 30)])
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
-def test_photos_are_normalised(skmlp, model_of_28_x_28, tmp_path, lies, ink, paper, name):
+def test_photos_are_normalized(json_lines, model_of_28_x_28, tmp_path, lies, ink, paper, name):
     photo = np.full((300, 200, 3), paper, np.uint8)
     photo[50:150, 90:110] = ink
     if lies:
         photo = np.rot90(photo)
     Image.fromarray(np.ascontiguousarray(photo)).save(tmp_path / name)
-    (record,) = predict_json(skmlp, model_of_28_x_28, tmp_path / name)
+    (record,) = json_lines("predict", model_of_28_x_28, tmp_path / name)
     assert record["digit"] == lies
     assert record["probability"] > 0.9
 
 
-def test_pictures_of_the_models_size_are_normalised_if_told(skmlp, model_of_28_x_28, tmp_path):
+def test_pictures_of_the_models_size_are_normalized_on_request(
+    json_lines, model_of_28_x_28, tmp_path
+):
     pixels = np.full((28, 28), 255, np.uint8)
     pixels[3:13, 20:22] = 0  # dark and in a corner
     Image.fromarray(pixels).save(tmp_path / "bar.png")
-    (told,) = predict_json(skmlp, model_of_28_x_28, tmp_path / "bar.png", "--normalize")
-    assert told["digit"] == 0
-    assert told["probability"] > 0.9
+    (record,) = json_lines("predict", model_of_28_x_28, tmp_path / "bar.png", "--normalize")
+    assert record["digit"] == 0
+    assert record["probability"] > 0.9
 
 
 def test_a_photo_of_nothing_is_an_error(fails, model_of_28_x_28, tmp_path):
@@ -155,27 +150,27 @@ def test_a_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path
     assert "at least 8 x 8 pixels. Got 90 x 5" in message
 
 
-def test_classes_with_names(skmlp, stripes, tmp_path):
+def test_classes_with_names(json_lines, stripes, tmp_path):
     X, y = load_mnist(stripes, return_X_y=True)
     names = np.array(["top", "second", "middle", "fourth"])[y]
     model = MLPDigitClassifier((8,), solver="lbfgs", input_scale=1 / 255, random_state=0)
     save_model(model.fit(X, names), tmp_path / "model")
     images = stripes / "t10k-images-idx3-ubyte.gz"
-    digits = [record["digit"] for record in predict_json(skmlp, tmp_path / "model", images)]
+    digits = [record["digit"] for record in json_lines("predict", tmp_path / "model", images)]
     assert digits[:4] == ["top", "second", "middle", "fourth"]
 
 
-def test_one_image_in_an_idx_file(skmlp, stripes_model, striped_images, idx_bytes, tmp_path):
+def test_one_image_in_an_idx_file(succeeds, stripes_model, striped_images, idx_bytes, tmp_path):
     (tmp_path / "one").write_bytes(idx_bytes(striped_images([3])[0]))
-    assert skmlp("predict", stripes_model, tmp_path / "one")[1].split()[:2] == [
+    assert succeeds("predict", stripes_model, tmp_path / "one").split()[:2] == [
         str(tmp_path / "one"),
         "3",
     ]
 
 
-def test_flat_images_in_an_idx_file(skmlp, stripes_model, striped_images, idx_bytes, tmp_path):
+def test_flat_images_in_an_idx_file(json_lines, stripes_model, striped_images, idx_bytes, tmp_path):
     (tmp_path / "flat").write_bytes(idx_bytes(striped_images([3, 1]).reshape(2, 25)))
-    assert [r["digit"] for r in predict_json(skmlp, stripes_model, tmp_path / "flat")] == [3, 1]
+    assert [r["digit"] for r in json_lines("predict", stripes_model, tmp_path / "flat")] == [3, 1]
 
 
 def test_idx_file_without_images(skmlp, stripes_model, idx_bytes, tmp_path):
@@ -184,12 +179,12 @@ def test_idx_file_without_images(skmlp, stripes_model, idx_bytes, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["png", "idx"])
-def test_stdin(skmlp, stripes_model, picture, striped_images, idx_bytes, monkeypatch, kind):
+def test_stdin(json_lines, stripes_model, picture, striped_images, idx_bytes, monkeypatch, kind):
     content = idx_bytes(striped_images([1]))
     if kind == "png":
         content = picture(1, "1.png").read_bytes()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
-    record = predict_json(skmlp, stripes_model, "-")[0]
+    record = json_lines("predict", stripes_model, "-")[0]
     assert (record["file"], record["digit"]) == ("-", 1)
 
 

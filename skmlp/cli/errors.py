@@ -1,4 +1,4 @@
-"""What can go wrong for a user: exit statuses, and errors told in one line with the mend."""
+"""Exit statuses, and errors that end a command with one line on stderr."""
 
 import errno
 from contextlib import contextmanager
@@ -9,15 +9,15 @@ USAGE = 2
 BAD_DATA = 3
 BAD_MODEL = 4
 INTERRUPTED = 130
-BROKEN_PIPE = 141  # what a shell reports of a program that the closed pipe has ended
+BROKEN_PIPE = 141  # the status that a shell reports for a program that SIGPIPE ended
 
-MENDS = {
+FIXES = {
     errno.ENOENT: "check the path",
     errno.EISDIR: "give a file, not a directory",
-    errno.ENOTDIR: "check the path: a part of it is no directory",
+    errno.ENOTDIR: "check the path: one of its parents is not a directory",
     errno.EACCES: "ask for permission or choose another path",
     errno.EPERM: "ask for permission or choose another path",
-    errno.EROFS: "choose a path on a disk that can be written",
+    errno.EROFS: "choose a path on a disk that is writable",
     errno.ENOSPC: "free some space or choose another disk",
     errno.EDQUOT: "free some space or choose another disk",
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -30,9 +30,9 @@ class CommandError(Exception):
     Parameters
     ----------
     exit_status : int
-        What the command exits with.
+        Exit status of the command.
     message : str
-        What is wrong, and how to mend it.
+        What is wrong, and how to fix it.
     """
 
     def __init__(self, exit_status, message):
@@ -41,20 +41,20 @@ class CommandError(Exception):
 
 
 @contextmanager
-def failing_with(exit_status, errors=(OSError, EOFError, ValueError)):
-    """Turn errors, by default those of files and what is in them, into a :class:`CommandError`."""
+def command_errors(exit_status, errors=(OSError, EOFError, ValueError)):
+    """Turn errors, by default those of files and their contents, into a :class:`CommandError`."""
     try:
         yield
     except BrokenPipeError:
         raise
     except errors as error:
-        raise CommandError(exit_status, explain(error)) from error
+        raise CommandError(exit_status, one_line(error)) from error
 
 
-def explain(error):
-    """Tell an exception in one line; for the operating system's errors, with the mend."""
+def one_line(error):
+    """Return the message of an exception in one line; for errors of the system, with a fix."""
     if not isinstance(error, OSError) or error.strerror is None:
         return " ".join(str(error).split()) or type(error).__name__
     subject = "" if error.filename is None else f"{error.filename}: "
-    mend = MENDS.get(error.errno)
-    return f"{subject}{error.strerror.lower()}" + (f"; {mend}" if mend else "")
+    fix = FIXES.get(error.errno)
+    return f"{subject}{error.strerror.lower()}" + (f"; {fix}" if fix else "")

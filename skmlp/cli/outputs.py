@@ -1,22 +1,21 @@
-"""What a training run leaves behind, its directory, its history and its curves."""
+"""What `skmlp train` writes: the output directory, the history and the curves."""
 
 import csv
 import io
 from pathlib import Path
 
-from skmlp.cli.failures import CANNOT_WRITE, USAGE, CommandError, failing_with
+from skmlp.cli.errors import CANNOT_WRITE, USAGE, CommandError, command_errors
 from skmlp.files.atomic import replacing
 
 
 def make_directory(path, option):
-    """Make a directory that can be written, or say at once why there can be none."""
+    """Make a directory and check that files can be written into it, before the training begins."""
     directory = Path(path)
     if directory.exists() and not directory.is_dir():
         raise CommandError(USAGE, f"{directory}: is a file; {option} must be a directory")
     trial = directory / ".skmlp-trial"
-    with failing_with(CANNOT_WRITE):
+    with command_errors(CANNOT_WRITE):
         directory.mkdir(parents=True, exist_ok=True)
-        # Better to fail now than after an hour of training.
         with replacing(trial):
             pass
         trial.unlink()
@@ -24,7 +23,7 @@ def make_directory(path, option):
 
 
 def save_history(history, path):
-    """Write one row an epoch; every float in full, so that reading it back gives the same."""
+    """Write one row per epoch; floats are written so that reading them gives the same values."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["epoch", *history])
@@ -34,16 +33,16 @@ def save_history(history, path):
         file.write(text.getvalue().encode())
 
 
-def save_curves(model, path, title, second_set):
+def save_curves(model, path, title, validation_name):
     """Draw loss and accuracy over the epochs into a PNG file."""
     from matplotlib.figure import Figure
 
-    from skmlp.plots.curves import TrainingCurveDisplay
+    from skmlp import TrainingCurveDisplay
 
     figure = Figure(figsize=(10, 4.3), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", parse_math=False)
     TrainingCurveDisplay.from_estimator(
-        model, validation_name=second_set, axes=figure.subplots(1, 2)
+        model, validation_name=validation_name, axes=figure.subplots(1, 2)
     )
     with replacing(path) as file:
         figure.savefig(file, format="png", dpi=120)

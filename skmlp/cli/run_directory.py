@@ -1,0 +1,105 @@
+"""The directory of `skmlp train --checkpoint`: the options of a run, and its last checkpoints."""
+
+import json
+from pathlib import Path
+
+from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, USAGE, CommandError, command_errors
+from skmlp.cli.outputs import make_directory
+from skmlp.cli.train_options import TrainOptions
+from skmlp.cli.values import OptionError
+from skmlp.files.atomic import replacing
+
+CHECKPOINT = "checkpoint.safetensors"
+SETTINGS = "settings.json"
+MAX_SETTINGS_BYTES = 2**20
+
+
+class RunDirectory:
+    """The directory of a run that can be resumed.
+
+    Parameters
+    ----------
+    path : str
+        What --checkpoint or --resume was given.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    @property
+    def checkpoint(self):
+        """Path of the last checkpoint."""
+        return self.path / CHECKPOINT
+
+    @property
+    def settings(self):
+        """Path of the file with the options."""
+        return self.path / SETTINGS
+
+    def has_checkpoint(self):
+        """Return whether a checkpoint was written."""
+        return self.checkpoint.exists() or previous_checkpoint(self.checkpoint).exists()
+
+    def start(self, options):
+        """Prepare the directory for a new run, and write its options."""
+        make_directory(self.path, "--checkpoint")
+        if self.has_checkpoint() and not self._holds_finished_run():
+            raise CommandError(
+                USAGE,
+                f"{self.path}: holds the checkpoint of an unfinished run; resume it by "
+                f"'skmlp train --resume {self.path}', or choose another directory, or delete it",
+            )
+        with command_errors(CANNOT_WRITE):
+            self.checkpoint.unlink(missing_ok=True)
+            previous_checkpoint(self.checkpoint).unlink(missing_ok=True)
+        self.write(options, finished=False)
+
+    def write(self, options, *, finished):
+        """Write the options of the run, and whether it is finished."""
+        content = {"finished": finished, "options": options.to_json()}
+        with command_errors(CANNOT_WRITE), replacing(self.settings) as file:
+            file.write(json.dumps(content, indent=2).encode() + b"\n")
+
+    def read(self, *, quiet):
+        """Return the options of the run, for resuming it, and whether it is finished."""
+        content = self._read_settings()
+        try:
+            options = TrainOptions.from_json(
+                content["options"], checkpoint=str(self.path), resume=str(self.path), quiet=quiet
+            )
+        except OptionError as error:
+            raise CommandError(
+                BAD_MODEL,
+                f"{self.settings}: {error}; the file must have the options of a run of this "
+                "version of skmlp: start the training again",
+            ) from error
+        return options, content["finished"]
+
+    def _read_settings(self):
+        with command_errors(BAD_MODEL), open(self.settings, "rb") as file:
+            text = file.read(MAX_SETTINGS_BYTES + 1)
+        try:
+            content = json.loads(text) if len(text) <= MAX_SETTINGS_BYTES else None
+            valid = isinstance(content["options"], dict) and isinstance(content["finished"], bool)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            valid = False
+        if not valid:
+            raise CommandError(
+                BAD_MODEL,
+                f"{self.settings}: is not the settings file of a run; give a directory that "
+                "--checkpoint has written",
+            )
+        return content
+
+    def _holds_finished_run(self):
+        try:
+            return self._read_settings()["finished"]
+        except CommandError:
+            return False
+
+
+def previous_checkpoint(path):
+    """Return the path of the checkpoint before the last one."""
+    from skmlp.files.checkpoints import previous
+
+    return previous(path)
