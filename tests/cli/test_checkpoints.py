@@ -202,6 +202,27 @@ def test_other_options_beside_resume(fails, cut_off, option):
     assert f"leave out {option.partition('=')[0]} " in err
 
 
+def test_resume_uses_the_stored_options(succeeds, cut_off, tmp_path):
+    options = ("--solver", "adamw", "--dropout", "0.25", "--activation", "tanh", "--seed", "5")
+    # No epoch has a checkpoint, so that the settings can still be changed.
+    directory = cut_off(1, *options, "--checkpoint-every", "5")
+    settings = json.loads((directory / "settings.json").read_text())
+    settings["options"] |= {"epochs": 2, "dropout": 0.125}
+    (directory / "settings.json").write_text(json.dumps(settings))
+    assert "Trained 2 epochs in" in succeeds("train", "--resume", directory)
+    parameters = load_model(tmp_path / "out" / "model.safetensors").get_params()
+    expected = {
+        "hidden_layer_sizes": (16,),
+        "solver": "adamw",
+        "dropout": 0.125,
+        "activation": "tanh",
+        "random_state": 5,
+        "batch_size": 8,
+        "max_iter": 2,
+    }
+    assert {name: parameters[name] for name in expected} == expected
+
+
 class TestBadDirectory:
     def test_missing(self, fails, tmp_path):
         err = fails(4, "train", "--resume", tmp_path / "nowhere")
@@ -217,6 +238,13 @@ class TestBadDirectory:
         assert (
             "settings.json: is not the settings file of a run; give a directory that --check" in err
         )
+
+    def test_settings_larger_than_any_run_writes(self, fails, cut_off):
+        directory = cut_off(1)
+        with open(directory / "settings.json", "ab") as file:
+            file.write(b" " * 2**20)
+        err = fails(4, "train", "--resume", directory)
+        assert "settings.json: is not the settings file of a run" in err
 
     @pytest.mark.parametrize(
         ("name", "value", "message"),

@@ -96,6 +96,14 @@ def test_batch_norm_and_dropout(succeeds, stripes, tmp_path):
     assert "288 parameters" in out
 
 
+def test_multilabel_model(succeeds, multilabel_model):
+    lines = [line.split() for line in succeeds("info", multilabel_model).splitlines()]
+    assert ["dense", "(n,", "3)", "15"] in lines
+    assert ["logistic", "(n,", "3)", "0"] in lines
+    assert ["classes", "multilabel:", "0,", "1,", "2"] in lines
+    assert any(line[:1] == ["last"] and "accuracy" in line for line in lines)
+
+
 class TestBadFile:
     def test_missing(self, fails, tmp_path):
         assert "check the path" in fails(3, "info", tmp_path / "nothing")

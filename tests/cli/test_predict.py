@@ -254,3 +254,7 @@ class TestBadData:
 
 def test_bad_model(fails, tmp_path):
     fails(4, "predict", tmp_path / "model.safetensors", "picture.png")
+
+
+def test_multilabel_model(fails, multilabel_model):
+    assert "the model is multilabel" in fails(4, "predict", multilabel_model, "picture.png")

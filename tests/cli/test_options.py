@@ -1,0 +1,220 @@
+"""The options of `skmlp train`: parsing, conversion to JSON and back, and checks of stored values."""
+
+import argparse
+import dataclasses
+import json
+
+import pytest
+
+from skmlp.cli.options import add_options, flag, options_of
+from skmlp.cli.train_options import TrainOptions
+from skmlp.cli.values import FLAG, LONGEST_SHOWN, OptionError
+
+OPTIONS = options_of(TrainOptions)
+STORED = [name for name, option in OPTIONS.items() if option.stored]
+
+# One or more command lines for each stored option, with the value that it has in JSON.
+EXAMPLES = {
+    "data": [("/somewhere/mnist", "/somewhere/mnist")],
+    "validation": [("0.25", 0.25)],
+    "recipe": [("small-sample", "small-sample"), ("accurate", "accurate")],
+    "hidden": [("64,32", [64, 32]), ("64", [64]), ("none", [])],
+    "activation": [("gelu", "gelu"), ("relu", "relu")],
+    "batch_norm": [("", True)],
+    "weight_init": [("he_normal", "he_normal")],
+    "dropout": [("0.25", 0.25), ("0", 0.0)],
+    "input_dropout": [("0.125", 0.125)],
+    "alpha": [("0", 0.0), ("1e-3", 0.001)],
+    "weight_decay": [("0.01", 0.01)],
+    "max_norm": [("3", 3.0)],
+    "label_smoothing": [("0.1", 0.1)],
+    "class_weight": [("balanced", "balanced")],
+    "augmentation": [("digits", "digits")],
+    "adversarial_norm": [("0.5", 0.5)],
+    "solver": [("nadam", "nadam"), ("lbfgs", "lbfgs")],
+    "learning_rate": [("0.1", 0.1)],
+    "schedule": [("one_cycle", "one_cycle")],
+    "warmup_epochs": [("0.5", 0.5)],
+    "momentum": [("0", 0.0), ("1", 1.0)],
+    "clip_norm": [("1", 1.0)],
+    "batch_size": [("64", 64)],
+    "ema": [("0.999", 0.999)],
+    "seed": [("0", 0), ("4294967295", 4294967295)],
+    "epochs": [("7", 7)],
+    "early_stopping": [("", True)],
+    "monitor": [("loss", "loss")],
+    "patience": [("5", 5)],
+    "out": [("/somewhere/run", "/somewhere/run")],
+    "checkpoint_every": [("3", 3)],
+}
+# What an option needs so that it has an effect.
+BESIDE = {
+    "momentum": ("--solver=sgd",),
+    "monitor": ("--early-stopping",),
+    "patience": ("--early-stopping",),
+    "checkpoint_every": ("--checkpoint=run",),
+}
+DEFAULTS = {"seed": 0, "out": "skmlp-run"}
+
+
+def parse(*argv):
+    parser = argparse.ArgumentParser()
+    add_options(parser, TrainOptions)
+    return TrainOptions.from_arguments(**vars(parser.parse_args(argv)))
+
+
+def to_json_and_back(options):
+    text = json.dumps(options.to_json())
+    return TrainOptions.from_json(json.loads(text), checkpoint=options.checkpoint)
+
+
+def word(name, text):
+    return flag(name) if OPTIONS[name].value_type is FLAG else f"{flag(name)}={text}"
+
+
+def test_every_stored_option_has_an_example():
+    assert list(EXAMPLES) == STORED
+    assert set(OPTIONS) - set(STORED) == {"quiet", "checkpoint", "resume"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [(name, text, value) for name, examples in EXAMPLES.items() for text, value in examples],
+)
+def test_round_trip_of_every_option(name, text, value):
+    options = parse(word(name, text), *BESIDE.get(name, ()))
+    assert options.to_json()[name] == value
+    assert to_json_and_back(options) == options
+
+
+def test_round_trip_of_one_value_for_each_layer():
+    options = parse("--hidden=8,4", "--activation=tanh,relu", "--dropout=0.5,0")
+    assert options.to_json() == DEFAULTS | {
+        "hidden": [8, 4],
+        "activation": ["tanh", "relu"],
+        "dropout": [0.5, 0.0],
+    }
+    assert to_json_and_back(options) == options
+
+
+def test_options_that_were_not_given_are_not_stored():
+    assert parse().to_json() == DEFAULTS
+    assert TrainOptions.from_json({}) == TrainOptions() == parse()
+
+
+def test_options_of_the_call_are_not_stored():
+    assert parse("--quiet", "--checkpoint=run").to_json() == DEFAULTS
+    options = TrainOptions.from_json({}, checkpoint="run", resume="run", quiet=True)
+    assert (options.checkpoint, options.resume, options.quiet) == ("run", "run", True)
+
+
+def test_whole_numbers_in_json_serve_as_floats():
+    options = TrainOptions.from_json({"alpha": 1, "dropout": 0})
+    assert (options.alpha, options.dropout) == (1.0, 0.0)
+    assert (type(options.alpha), type(options.dropout)) == (float, float)
+
+
+def test_options_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse().epochs = 3
+
+
+@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("value", [None, {}, {"a": 1}, [[1]], [None], ["", 1]])
+def test_values_of_a_wrong_type_are_refused(name, value):
+    with pytest.raises(OptionError, match=f"^{name}: must be .*, got "):
+        TrainOptions.from_json({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("epochs", 0, "epochs: must be a whole number of at least 1, got 0"),
+        ("epochs", 2.0, "epochs: must be a whole number of at least 1, got 2.0"),
+        ("epochs", True, "epochs: must be a whole number of at least 1, got True"),
+        ("epochs", "3", "epochs: must be a whole number of at least 1, got '3'"),
+        ("seed", -1, "seed: must be a whole number from 0 to 4294967295, got -1"),
+        ("seed", 2**32, "seed: must be a whole number from 0 to 4294967295, got 4294967296"),
+        ("alpha", -0.1, "alpha: must be a number of at least 0, got -0.1"),
+        ("alpha", float("nan"), "alpha: must be a number of at least 0, got nan"),
+        ("alpha", float("inf"), "alpha: must be a number of at least 0, got inf"),
+        ("alpha", 10**400, "alpha: must be a number of at least 0, got 1000"),
+        ("learning_rate", 0, "learning_rate: must be a number above 0, got 0"),
+        ("dropout", 1, "dropout: must be a number from 0 to below 1"),
+        ("dropout", [0.5, -1], "dropout: must be a number from 0 to below 1"),
+        ("ema", 1, "ema: must be a number between 0 and 1"),
+        ("momentum", 1.5, "momentum: must be a number from 0 to 1, got 1.5"),
+        ("hidden", 64, "hidden: must be sizes of at least 1"),
+        ("hidden", [64, 0], "hidden: must be sizes of at least 1"),
+        ("hidden", [64.0], "hidden: must be sizes of at least 1"),
+        ("activation", "swish", "activation: must be one of identity, logistic, "),
+        ("activation", ["relu", ""], "activation: must be one of identity, logistic, "),
+        ("solver", "SGD", "solver: must be one of adam, adamw, nadam, rmsprop, sgd, lbfgs, got"),
+        ("recipe", "best", "recipe: must be one of softmax, one-hidden, "),
+        ("batch_norm", 1, "batch_norm: must be true or false, got 1"),
+        ("batch_norm", "yes", "batch_norm: must be true or false, got 'yes'"),
+        ("out", "", "out: must be a path, got ''"),
+        ("data", "a\0b", "data: must be a path, got "),
+        ("colour", "red", "there is no option 'colour'"),
+        ("batch-size", 8, "there is no option 'batch-size'"),
+        ("quiet", True, "there is no option 'quiet'"),
+        ("resume", "run", "there is no option 'resume'"),
+        ("__class__", "str", "there is no option '__class__'"),
+    ],
+)
+def test_invalid_values_are_refused(name, value, message):
+    with pytest.raises(OptionError) as caught:
+        TrainOptions.from_json({name: value})
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["out", "x" * 100_000])
+def test_messages_do_not_repeat_long_values(name):
+    with pytest.raises(OptionError) as caught:
+        TrainOptions.from_json({name: "\0" * 100_000})
+    assert len(str(caught.value)) < 2 * LONGEST_SHOWN
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"momentum": 0.5}, "--momentum has no effect with --solver adam"),
+        ({"patience": 3}, "--patience has no effect without --early-stopping: add it"),
+        ({"hidden": [], "dropout": 0.5}, "--dropout has no effect with --hidden none"),
+        ({"hidden": [8], "activation": ["relu", "tanh"]}, "--activation has 2 values and --hidden"),
+        ({"dropout": []}, "--dropout has 0 values and --hidden 1"),
+        (
+            {"recipe": "softmax", "batch_norm": True},
+            "--batch-norm has no effect with --hidden none",
+        ),
+        ({"checkpoint_every": 2}, "--checkpoint-every has no effect without --checkpoint"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(values, message):
+    with pytest.raises(OptionError, match=message):
+        TrainOptions.from_json(values)
+
+
+def test_switches_that_are_off_are_not_given():
+    values = {"batch_norm": False, "early_stopping": False, "solver": "lbfgs"}
+    assert TrainOptions.from_json(values) == TrainOptions(solver="lbfgs")
+
+
+def test_parameters_of_the_classifier():
+    options = parse("--hidden=8", "--alpha=0", "--schedule=cosine", "--batch-norm", "--ema=0.9")
+    assert options.parameters() == {
+        "hidden_layer_sizes": (8,),
+        "alpha": 0.0,
+        "learning_rate": "cosine",
+        "batch_norm": True,
+        "ema_decay": 0.9,
+        "random_state": 0,
+    }
+
+
+def test_paths_become_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = parse("--data=digits", "--out=run").with_absolute_paths()
+    assert (options.data, options.out) == (str(tmp_path / "digits"), str(tmp_path / "run"))
+    assert parse("--data=mnist").with_absolute_paths().data == "mnist"
+    assert parse().with_absolute_paths().data is None

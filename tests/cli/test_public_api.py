@@ -1,0 +1,54 @@
+"""The command line is built on what is public, and --help loads neither NumPy nor scikit-learn."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skmlp.cli
+
+SOURCES = sorted(Path(skmlp.cli.__file__).parent.glob("*.py"))
+PUBLIC = {
+    "skmlp",
+    "skmlp.augment",
+    "skmlp.callbacks",
+    "skmlp.exceptions",
+    "skmlp.recipes",
+    "skmlp.schedules",
+}
+# The atomic writes of the package, and the name of the checkpoint before the last one.
+EXCEPTIONS = {
+    "outputs.py": {"skmlp.files.atomic"},
+    "run_directory.py": {"skmlp.files.atomic", "skmlp.files.checkpoints"},
+}
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_only_public_modules_are_imported(path):
+    modules = {name for name in imported_modules(path) if name.partition(".")[0] == "skmlp"}
+    others = {name for name in modules if not name.startswith("skmlp.cli")}
+    assert others <= PUBLIC | EXCEPTIONS.get(path.name, set())
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "info", "fetch", "recipes"])
+def test_help_loads_nothing_heavy(command):
+    program = (
+        "import sys\n"
+        "from skmlp.cli import main\n"
+        f"assert main([{command!r}, '--help']) == 0\n"
+        "print(sorted({'numpy', 'scipy', 'sklearn', 'rich', 'PIL', 'numba'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
