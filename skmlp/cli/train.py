@@ -49,7 +49,7 @@ examples:
 
 def run(options):
     """Run `skmlp train`."""
-    options, finished = settle_options(options)
+    options, finished = resolve_options(options)
     data = load_training_data(options)
     out = make_directory(options.out, "--out")
     if options.checkpoint is not None and options.resume is None:
@@ -69,7 +69,7 @@ def run(options):
     return INTERRUPTED if interrupted else SUCCESS
 
 
-def settle_options(options):
+def resolve_options(options):
     """Return the options of the run, those of the stored run with --resume, and whether it is finished."""
     if options.resume is not None:
         return RunDirectory(options.resume).read(quiet=options.quiet)

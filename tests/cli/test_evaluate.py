@@ -6,7 +6,7 @@ from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
 
 @pytest.fixture
 def scaled_model(tmp_path, stripes):
-    """Give a model that was trained in Python on pixels from 0 to 1, and stores no scale."""
+    """Return the path of a model trained in Python on pixels from 0 to 1, which stores no scale."""
     X, y = load_mnist(stripes, return_X_y=True)
     model = MLPDigitClassifier((8,), solver="lbfgs", random_state=0).fit(X / 255, y)
     save_model(model, tmp_path / "scaled.safetensors")

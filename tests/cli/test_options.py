@@ -155,7 +155,7 @@ def test_values_of_a_wrong_type_are_refused(name, value):
         ("batch_norm", "yes", "batch_norm: must be true or false, got 'yes'"),
         ("out", "", "out: must be a path, got ''"),
         ("data", "a\0b", "data: must be a path, got "),
-        ("colour", "red", "there is no option 'colour'"),
+        ("color", "red", "there is no option 'color'"),
         ("batch-size", 8, "there is no option 'batch-size'"),
         ("quiet", True, "there is no option 'quiet'"),
         ("resume", "run", "there is no option 'resume'"),
