@@ -1,9 +1,7 @@
 """Ready-made classifiers for handwritten digits, by name."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +24,7 @@ class Recipe:
         Name under which :func:`make_recipe` and ``skmlp train --recipe`` find it.
     summary : str
         Description in one line.
-    parameters : mapping of str to object
+    parameters : dict
         Parameters of the classifier, in addition to those that all recipes share: ``input_scale=1/255``, and an
         ``n_iter_no_change`` for which training takes ``max_iter`` epochs.
     reference : str or None, default=None
@@ -35,7 +33,7 @@ class Recipe:
 
     name: str
     summary: str
-    parameters: Mapping[str, Any]
+    parameters: dict
     reference: str | None = None
 
 
@@ -168,9 +166,9 @@ def make_recipe(name, random_state=None):
 
     Parameters
     ----------
-    name : {'softmax', 'one-hidden', 'relu-256-sgd', 'relu-128-adam', 'dropout-512', 'small-sample', 'fast', \
-            'plain', 'accurate'}
-        Name of the recipe. ``RECIPES[name].summary`` describes it.
+    name : str
+        Name of the recipe: 'softmax', 'one-hidden', 'relu-256-sgd', 'relu-128-adam', 'dropout-512', 'small-sample',
+        'fast', 'plain' or 'accurate'. ``RECIPES[name].summary`` describes it.
     random_state : int, RandomState instance or None, default=None
         The parameter of the classifier. Pass an int for reproducible results.
 

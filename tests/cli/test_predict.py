@@ -72,6 +72,14 @@ def test_every_kind_of_picture_is_read_as_8_bit_gray(
     assert other["probabilities"] == pytest.approx(gray["probabilities"], abs=0.02)
 
 
+def test_orientation_of_the_camera(json_lines, stripes_model, striped_images, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown rotated by 90 degrees clockwise
+    sideways = np.ascontiguousarray(np.rot90(striped_images([1])[0]))
+    Image.fromarray(sideways).save(tmp_path / "photo.png", exif=exif)
+    assert json_lines("predict", stripes_model, tmp_path / "photo.png")[0]["digit"] == 1
+
+
 def test_dark_ink_on_light_paper(json_lines, stripes_model, picture):
     light = json_lines("predict", stripes_model, picture(3, "light.png"))[0]
     dark = json_lines("predict", stripes_model, picture(3, "dark.png", invert=True), "--invert")[0]
