@@ -5,16 +5,13 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from skmlp.digits.ink import find_ink
 from skmlp.digits.picture import as_grey
-from skmlp.exceptions import NoDigitError
 
 # MNIST: the ink fits a box of 20 x 20 pixels, and its centre of mass is the centre of 28 x 28 (LeCun et al. 1998).
 BOX_SIZE = 20
 IMAGE_SIZE = 28
 THINNEST_STROKE = 1.7  # pixels in the box; few digits of MNIST have thinner ones
-FAINTEST_INK = 0.02  # of the brightness
-# Powers of the row and of the column, together at most 2.
-SECOND_DEGREE = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0])
 
 
 def normalize_digit(picture):
@@ -63,108 +60,6 @@ def normalize_digit(picture):
     ink = find_ink(as_grey(picture))
     fitted = fit_into_box(ink)
     return centred(fitted)
-
-
-# Ink and background
-
-
-def find_ink(grey):
-    """Give how much ink there is at each pixel, from 0 to 1, or raise NoDigitError."""
-    grey = grey / max(float(np.abs(grey).max()), np.finfo(np.float32).tiny)
-    contrast = grey - background(grey)
-    smooth = ndimage.gaussian_filter(contrast, max(grey.shape) / 250)
-    if tail_weight(-smooth) > tail_weight(smooth):
-        contrast, smooth = -contrast, -smooth
-    full, noise = levels(smooth)
-    if full <= 6 * noise:
-        raise NoDigitError(
-            "There is no digit on the picture: nothing stands out from the background. Give a picture with one digit, "
-            "in ink that is clearly darker or lighter than the paper."
-        )
-    nothing = max(2 * noise, 0.02 * full)
-    ink = np.clip((contrast - nothing) / (full - nothing), 0, 1)
-    ink *= belongs_to_digit(smooth / full)
-    return ink / ink.max()
-
-
-def background(grey):
-    """Fit the brightness of the paper by a surface of second degree, to the half of the pixels that it fits best."""
-    powers = [np.linspace(-1, 1, size) ** [[0], [1], [2]] for size in grey.shape]
-    # So smooth a surface needs few of the pixels; every tenth, say, might all be on the lines of squared paper.
-    rng = np.random.default_rng(0)
-    row, column = (rng.integers(size, size=min(grey.size, 4000)) for size in grey.shape)
-    terms = powers[0][SECOND_DEGREE[0]][:, row] * powers[1][SECOND_DEGREE[1]][:, column]
-    values = grey[row, column].astype(np.float64)
-    distance = np.abs(values - np.median(values))
-    for _ in range(8):
-        paper = distance <= 2.5 * 1.4826 * np.median(distance)
-        known = terms[:, paper]
-        coefficients = np.linalg.lstsq(known @ known.T, known @ values[paper], rcond=None)[0]
-        distance = np.abs(values - coefficients @ terms)
-    surface = np.zeros((3, 3))
-    surface[SECOND_DEGREE] = coefficients
-    return (powers[0].T @ surface @ powers[1]).astype(np.float32)
-
-
-def tail_weight(contrast):
-    """Give how far the positive numbers reach, the far ones counting more."""
-    positive = np.maximum(contrast, 0).ravel()
-    return float(np.dot(positive * positive, positive))
-
-
-def levels(contrast):
-    """Give the contrast of full ink, and the spread of the contrast where there is none."""
-    inked = contrast > max(FAINTEST_INK, otsu_threshold(contrast))
-    if inked.all() or not inked.any():
-        return 0.0, 0.0
-    noise = 1.4826 * float(np.median(np.abs(contrast[~inked])))
-    # Weighted: the edges of strokes, and ruled lines, are paler than ink.
-    return float(np.average(contrast[inked], weights=contrast[inked] ** 4)), noise
-
-
-def otsu_threshold(values, n_bins=256):
-    """Give the threshold that parts numbers into two groups with the least variance within them [1]_.
-
-    References
-    ----------
-    .. [1] Otsu, "A threshold selection method from gray-level histograms", IEEE Transactions on Systems, Man, and
-       Cybernetics 9(1), 1979.
-    """
-    counts, edges = np.histogram(values, n_bins)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)[:-1]
-    sums = np.cumsum(counts * centres)
-    above = values.size - below
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
-    between = np.nan_to_num(below * above * distance**2)
-    return float(edges[1:-1][between.argmax()])
-
-
-def belongs_to_digit(strength):
-    """Tell which pixels are of the digit or next to it."""
-    digit, crosses = blots_of_digit(strength, 0.2)
-    if crosses:  # perhaps by the ruling of the paper, which is paler than ink
-        darker, crosses = blots_of_digit(strength, 0.5)
-        digit = digit if crosses else darker
-    return ndimage.binary_dilation(digit, iterations=2)
-
-
-def blots_of_digit(strength, level):
-    """Find the largest blot and others that are not small beside it; tell whether they reach two sides.
-
-    What reaches two sides of the picture is rather the ruling of the paper or the table that it lies on.
-    """
-    labels, n_blots = ndimage.label(strength > level, structure=np.ones((3, 3)))
-    areas = np.bincount(labels[strength > 0.5], minlength=n_blots + 1)
-    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    reached = sum(np.bincount(np.unique(side), minlength=n_blots + 1) for side in sides)
-    crosses = reached >= 2
-    areas[0] = 0
-    largest = np.argmax(np.where(crosses, 0.01, 1) * areas)
-    kept = (areas >= 0.08 * areas[largest]) & (crosses <= crosses[largest])
-    kept[0] = False
-    return kept[labels], crosses[largest]
 
 
 # The form of MNIST

@@ -8,7 +8,7 @@ from skmlp.exceptions import NoDigitError
 
 # Larger pictures are made about as small as this at once: a digit needs no more.
 WORKING_SIZE = 300
-SMALLEST_SIDE = 8
+SMALLEST_HEIGHT, SMALLEST_WIDTH = 8, 2
 LARGEST_PICTURE = 80_000_000
 SLIMMEST_PICTURE = 30  # times as long as wide
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -39,9 +39,10 @@ def as_grey(picture):
 
 def check_size(height, width):
     """Refuse pictures that are too small or slim to show a digit, or too large for the memory."""
-    if min(height, width) < SMALLEST_SIDE:
+    if height < SMALLEST_HEIGHT or width < SMALLEST_WIDTH:
         raise ValueError(
-            f"A picture must have at least {SMALLEST_SIDE} x {SMALLEST_SIDE} pixels. Got {height} x {width}."
+            f"A picture must be at least {SMALLEST_HEIGHT} pixels high and {SMALLEST_WIDTH} pixels wide. Got "
+            f"{height} x {width}."
         )
     if height * width > LARGEST_PICTURE:
         raise ValueError(
