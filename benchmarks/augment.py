@@ -1,4 +1,4 @@
-"""The cost of distorting images of 28 x 28 pixels, in microseconds an image, on one core.
+"""The cost of distorting images of 28 x 28 pixels, in microseconds per image, on one core.
 
 python benchmarks/augment.py --rounds 9
 """
@@ -11,15 +11,15 @@ from options import positive
 from report import describe_machine, in_turn, middle, print_table, spread
 from threadpoolctl import threadpool_limits
 
-from skmlp.digits.augment import Affine, Compose, Elastic, Ink, Shift, digit_distortions
+from skmlp.augment import Affine, Compose, DigitDistortions, Elastic, Shift, StrokeWidth
 
 STEPS = {
     "Shift": Shift(1.5),
     "Affine": Affine(),
     "Elastic": Elastic(),
-    "Ink": Ink(),
+    "StrokeWidth": StrokeWidth(),
     "Affine and Elastic": Compose([Affine(), Elastic()]),
-    "digit_distortions": digit_distortions(),
+    "DigitDistortions": DigitDistortions(),
 }
 N_IMAGES = 5120
 BATCH_SIZE = 128
@@ -39,13 +39,13 @@ def main():
             microseconds = cost(STEPS[name], images)
             if number:  # the first one warms up
                 taken[name].append(microseconds)
-    print(f"{describe_machine()}\n\nBatches of {BATCH_SIZE} images, one core; us an image\n")
+    print(f"{describe_machine()}\n\nBatches of {BATCH_SIZE} images, one core; us per image\n")
     rows = [[name, middle(values, 1), spread(values, 1)] for name, values in taken.items()]
     print_table(["", "median", "fastest to slowest"], rows)
 
 
 def cost(step, images):
-    """Give the microseconds an image that a step takes on batches."""
+    """Return the microseconds per image that a step takes on batches."""
     rng = np.random.default_rng(0)
     start = perf_counter()
     for first in range(0, N_IMAGES, BATCH_SIZE):

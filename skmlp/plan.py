@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from skmlp.digits.augment import digit_distortions
+from skmlp.digits.augment import AUGMENTATIONS
 from skmlp.digits.shape import image_shape_of
 from skmlp.engine.activations import ACTIVATIONS
 from skmlp.engine.batches import Augmentation, Batches
@@ -54,8 +54,6 @@ SCHEDULES = {
     "cosine": lambda p: Cosine(float(p.learning_rate_init)),
     "one_cycle": lambda p: OneCycle(float(p.learning_rate_init)),
 }
-
-AUGMENTATIONS = {"digits": digit_distortions}
 
 PARAMETER_CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -338,9 +336,7 @@ def make_augmentation(estimator, n_features):
     if change is None:
         return None
     shape = image_shape_of(estimator.image_shape, n_features)
-    return Augmentation(
-        AUGMENTATIONS[change](min(shape)) if isinstance(change, str) else change, shape
-    )
+    return Augmentation(AUGMENTATIONS[change] if isinstance(change, str) else change, shape)
 
 
 def initializers(estimator, design):

@@ -6,12 +6,12 @@ from types import MappingProxyType
 import numpy as np
 
 from skmlp.classifier import MLPDigitClassifier
-from skmlp.digits.augment import Fading, digit_distortions
+from skmlp.digits.augment import Annealed, DigitDistortions
 
 # Every recipe reads pixels from 0 to 255 and trains for exactly max_iter epochs.
 COMMON_PARAMETERS = MappingProxyType({"input_scale": 1 / 255, "n_iter_no_change": np.inf})
 
-STRONG_AUGMENTATION = Fading(digit_distortions().scaled(1.25), final_strength=0.25, begin=0.6)
+STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Random changes of images that leave what they show: shifts, affine maps, elastic distortions, other pens.
+"""Random distortions of images that keep what they show: shifts, affine maps, elastic distortions, stroke widths.
 
-Each step is a dataclass that is called with a batch of images and a random generator. A step moves the places from
-which the pixels come; the moves of several steps are summed up, and the images are drawn anew only once. Then a step
-may change the pixels.
+Each step is a dataclass that is called with a batch of images and a random generator. A step displaces the coordinates
+that the pixels are sampled from; the displacements of several steps are added, and the images are interpolated once.
+After that a step may change the pixels.
 """
 
 from abc import ABC, abstractmethod
@@ -19,12 +19,12 @@ from skmlp.digits.resample import BLOCK_SIZE, identity_coordinates, resample
 
 
 class Distortion(ABC):
-    """What all steps share."""
+    """A step of an augmentation."""
 
     fill = 0.0
 
     def __call__(self, images, rng):
-        """Distort images, each in its own way.
+        """Distort each image by its own random numbers.
 
         Parameters
         ----------
@@ -34,12 +34,12 @@ class Distortion(ABC):
         Returns
         -------
         distorted : ndarray of shape (n_images, height, width)
-            Of float64 if `images` are, else of float32.
+            float64 if `images` are, else float32.
         """
         images = np.asarray(images)
         if images.ndim != 3:
             raise ValueError(
-                f"images must have the shape (n_images, height, width). Got {images.shape}."
+                f"images must have the shape (n_images, height, width). Got {images.shape}; use images.reshape."
             )
         images = images.astype(np.result_type(images, np.float32), copy=False)
         distorted = np.empty_like(images)
@@ -53,15 +53,15 @@ class Distortion(ABC):
 
     @abstractmethod
     def displace(self, coordinates, rng):
-        """Move the places, of shape (2, n_images, height, width), from which the pixels come."""
+        """Displace the coordinates that pixels are sampled from, of shape (2, n_images, height, width), in place."""
 
     def redraw(self, images, rng):
-        """Change the pixels of moved images, in their memory, and give them; most steps leave them."""
+        """Change the pixels of displaced images in place and return them; most steps change nothing."""
         return images
 
     @abstractmethod
     def scaled(self, strength):
-        """Give a step that distorts by `strength` times as much."""
+        """Return a step that distorts by `strength` times as much."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Shift(Distortion):
     Parameters
     ----------
     pixels : float, default=2.0
-        Largest shift in each direction; parts of pixels are interpolated.
+        Largest shift in each direction; fractions of a pixel are interpolated.
     fill : float, default=0.0
-        What comes in at the border.
+        Value outside of the images.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skmlp.digits.augment import Shift
+    >>> from skmlp.augment import Shift
     >>> images = np.eye(8)[np.newaxis]
     >>> Shift(1.5)(images, np.random.default_rng(0)).shape
     (1, 8, 8)
@@ -88,37 +88,38 @@ class Shift(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
+        check_numbers(self, "fill")
         check_not_negative(self, "pixels")
 
     def displace(self, coordinates, rng):
-        """Move all places of an image alike."""
+        """Displace all coordinates of an image equally."""
         distances = uniform(rng, (2, coordinates.shape[1], 1, 1), self.pixels)
         coordinates += distances
 
     def scaled(self, strength):
-        """Give a step with shorter or longer shifts."""
+        """Return a step with shorter or longer shifts."""
         return replace(self, pixels=self.pixels * strength)
 
 
 @dataclass(frozen=True)
 class Affine(Distortion):
-    """Turn, stretch and slant each image about its centre.
+    """Rotate, scale and shear each image about its center.
 
     Parameters
     ----------
     rotation : float, default=12.0
-        Largest angle in degrees, to either side.
+        Largest angle in degrees, in either direction.
     scale : float, default=0.12
-        Largest part by which height and width, each by itself, grow or shrink, in [0, 1).
+        Largest fraction by which height and width, independently, grow or shrink, in [0, 1).
     shear : float, default=0.15
-        Largest part of a pixel by which a row slides against the next one, to either side.
+        Largest shift of a row relative to the next one, in pixels, in either direction.
     fill : float, default=0.0
-        What comes in at the border.
+        Value outside of the images.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skmlp.digits.augment import Affine
+    >>> from skmlp.augment import Affine
     >>> images = np.eye(8)[np.newaxis]
     >>> Affine(rotation=20, scale=0, shear=0)(images, np.random.default_rng(0)).shape
     (1, 8, 8)
@@ -130,12 +131,13 @@ class Affine(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
+        check_numbers(self, "fill")
         check_not_negative(self, "rotation", "scale", "shear")
         if self.scale >= 1:
             raise ValueError(f"Affine: scale must be below 1. Got {self.scale!r}.")
 
     def displace(self, coordinates, rng):
-        """Move a place p, seen from the centre, to [rotation][shear][1 / scale] p."""
+        """Map coordinates p relative to the center to [rotation][shear][1 / scale] p."""
         _, n_images, height, width = coordinates.shape
         angles = uniform(rng, n_images, np.radians(self.rotation))
         slants = uniform(rng, n_images, self.shear)
@@ -155,7 +157,7 @@ class Affine(Distortion):
             coordinate += of_columns[:, np.newaxis, :]
 
     def scaled(self, strength):
-        """Give a step with smaller or larger maps."""
+        """Return a step with smaller or larger maps."""
         return replace(
             self,
             rotation=self.rotation * strength,
@@ -166,18 +168,18 @@ class Affine(Distortion):
 
 @dataclass(frozen=True)
 class Elastic(Distortion):
-    """Distort each image like rubber, by a smooth random field of displacements [1]_.
+    """Distort each image by a smooth random displacement field [1]_.
 
-    Uniform noise in [-1, 1], one number a pixel and direction, is smoothed by a Gaussian and multiplied by `alpha`.
+    Uniform noise in [-1, 1], one number per pixel and direction, is smoothed by a Gaussian and multiplied by `alpha`.
 
     Parameters
     ----------
     sigma : float, default=4.0
         Standard deviation of the Gaussian in pixels: the larger, the smoother.
     alpha : float, default=30.0
-        Strength. With sigma=4 and alpha=30 the displacements have a standard deviation of 1.2 pixels.
+        Strength. With sigma=4 and alpha=30, displacements have a standard deviation of 1.2 pixels.
     fill : float, default=0.0
-        What comes in at the border.
+        Value outside of the images.
 
     References
     ----------
@@ -187,7 +189,7 @@ class Elastic(Distortion):
     Examples
     --------
     >>> import numpy as np
-    >>> from skmlp.digits.augment import Elastic
+    >>> from skmlp.augment import Elastic
     >>> images = np.eye(8)[np.newaxis]
     >>> Elastic(sigma=2, alpha=8)(images, np.random.default_rng(0)).shape
     (1, 8, 8)
@@ -198,39 +200,41 @@ class Elastic(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
+        check_numbers(self, "fill")
         check_not_negative(self, "sigma", "alpha")
 
     def displace(self, coordinates, rng):
-        """Move each place by its own displacement."""
+        """Displace the coordinates by a random field."""
         coordinates += smooth_noise(rng, coordinates.shape, self.sigma, self.alpha)
 
     def scaled(self, strength):
-        """Give a step with smaller or larger displacements."""
+        """Return a step with smaller or larger displacements."""
         return replace(self, alpha=self.alpha * strength)
 
 
 @dataclass(frozen=True)
-class Ink(Distortion):
-    """Draw each image as if by another pen, thinner or thicker.
+class StrokeWidth(Distortion):
+    """Make the strokes of each image thinner or thicker.
 
-    The ink of a pixel is its difference to `fill`, as a part of the image's strongest one. A part is taken from it, and
-    what is left multiplied, up to full ink: the grey borders of strokes vanish or become ink.
+    The ink of a pixel is its difference from `fill`, divided by the largest difference of the image. A threshold is
+    subtracted from it, and the rest is multiplied by a gain and clipped to [0, 1]: the gray edges of strokes become
+    background or ink.
 
     Parameters
     ----------
     gain : float, default=3.0
-        Largest factor, from 1; its logarithm is uniform.
+        Largest gain, at least 1; the logarithm of the gain is uniform from 0.
     threshold : float, default=0.4
-        Largest part that is taken, in [0, 1).
+        Largest threshold, in [0, 1).
     fill : float, default=0.0
-        The paper.
+        Value of the background.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skmlp.digits.augment import Ink
+    >>> from skmlp.augment import StrokeWidth
     >>> image = np.array([[[0.0, 0.2, 0.6, 1.0]]])
-    >>> Ink(gain=2, threshold=0)(image, np.random.default_rng(0)).round(2)
+    >>> StrokeWidth(gain=2, threshold=0)(image, np.random.default_rng(0)).round(2)
     array([[[0.  , 0.31, 0.93, 1.  ]]])
     """
 
@@ -239,17 +243,18 @@ class Ink(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
+        check_numbers(self, "fill")
         check_not_negative(self, "gain", "threshold")
         if self.gain < 1:
-            raise ValueError(f"Ink: gain must be at least 1. Got {self.gain!r}.")
+            raise ValueError(f"StrokeWidth: gain must be at least 1. Got {self.gain!r}.")
         if self.threshold >= 1:
-            raise ValueError(f"Ink: threshold must be below 1. Got {self.threshold!r}.")
+            raise ValueError(f"StrokeWidth: threshold must be below 1. Got {self.threshold!r}.")
 
     def displace(self, coordinates, rng):
-        """Leave the places."""
+        """Leave the coordinates."""
 
     def redraw(self, images, rng):
-        """Apply ink = gain (ink - threshold), from none to full."""
+        """Apply ink = gain (ink - threshold), clipped to [0, 1]."""
         thresholds, exponents = rng.random((2, len(images), 1, 1), dtype=np.float32)
         images -= self.fill
         lightest, darkest = (
@@ -266,7 +271,7 @@ class Ink(Distortion):
         return images
 
     def scaled(self, strength):
-        """Give a step with pens that are more or less alike."""
+        """Return a step that changes the strokes less or more."""
         return replace(
             self, gain=self.gain**strength, threshold=min(self.threshold * strength, 0.99)
         )
@@ -274,18 +279,18 @@ class Ink(Distortion):
 
 @dataclass(frozen=True)
 class Compose(Distortion):
-    """Take several steps at once: their displacements are summed up, and the images are drawn anew once.
+    """Combine several steps: their displacements are added, and the images are interpolated once.
 
     Parameters
     ----------
     steps : sequence of steps
     fill : float, default=0.0
-        What comes in at the border, whatever the steps say.
+        Value outside of the images; the `fill` of the steps is not used for it.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skmlp.digits.augment import Affine, Compose, Elastic, Shift
+    >>> from skmlp.augment import Affine, Compose, Elastic, Shift
     >>> images = np.eye(8)[np.newaxis]
     >>> augmentation = Compose([Affine(), Shift(1), Elastic(sigma=2, alpha=8)])
     >>> augmentation(images, np.random.default_rng(0)).shape
@@ -296,16 +301,17 @@ class Compose(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
+        check_numbers(self, "fill")
+        if not isinstance(self.steps, list | tuple):
+            raise TypeError(
+                f"Compose: steps must be a list or tuple of steps of skmlp.augment. Got {self.steps!r}."
+            )
         object.__setattr__(self, "steps", tuple(self.steps))
         for step in self.steps:
-            if not isinstance(step, Distortion):
-                raise TypeError(
-                    "Compose: steps must be steps of skmlp.digits.augment, such as Shift(2) or Elastic(). Got "
-                    f"{step!r}."
-                )
+            check_step(self, "each of steps", step)
 
     def displace(self, coordinates, rng):
-        """Move the places by all steps."""
+        """Displace the coordinates by all steps."""
         for step in self.steps:
             step.displace(coordinates, rng)
 
@@ -316,26 +322,81 @@ class Compose(Distortion):
         return images
 
     def scaled(self, strength):
-        """Give the same steps, each scaled."""
+        """Return the same steps, each scaled."""
         return replace(self, steps=[step.scaled(strength) for step in self.steps])
 
 
 @dataclass(frozen=True)
-class Fading:
-    """An augmentation that grows weaker towards the end of the training, when the network settles on real images.
+class DigitDistortions(Distortion):
+    """Distort handwritten digits: affine maps, shifts, elastic distortions and stroke widths that suit MNIST.
+
+    Distances grow with the images: the steps that are right for 28 x 28 pixels are scaled by the shorter side of the
+    images divided by 28.
+
+    Parameters
+    ----------
+    strength : float, default=1.0
+        Factor for all distortions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.augment import DigitDistortions
+    >>> images = np.eye(8)[np.newaxis]
+    >>> DigitDistortions()(images, np.random.default_rng(0)).shape
+    (1, 8, 8)
+    >>> DigitDistortions(0.5).for_side(28).steps[1]
+    Shift(pixels=0.75, fill=0.0)
+    """
+
+    strength: float = 1.0
+
+    def __post_init__(self):
+        check_not_negative(self, "strength")
+
+    def for_side(self, side):
+        """Return the steps for images of a size.
+
+        Parameters
+        ----------
+        side : int
+            The shorter side of the images in pixels.
+
+        Returns
+        -------
+        steps : Compose
+        """
+        return digit_steps(side, self.strength)
+
+    def displace(self, coordinates, rng):
+        """Displace the coordinates by the steps for images of this size."""
+        self.for_side(min(coordinates.shape[2:])).displace(coordinates, rng)
+
+    def redraw(self, images, rng):
+        """Change the stroke widths."""
+        return self.for_side(min(images.shape[1:])).redraw(images, rng)
+
+    def scaled(self, strength):
+        """Return a step with weaker or stronger distortions."""
+        return replace(self, strength=self.strength * strength)
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """Reduce the strength of an augmentation towards the end of the training, so that it ends on nearly real images.
 
     Parameters
     ----------
     augmentation : step
     final_strength : float, default=0.3
-        What is left of it in the end, from 0 to 1.
+        Strength at the end of the training, from 0 to 1.
     begin : float, default=0.7
-        Part of the epochs that pass at full strength, from 0 to 1; from there it falls evenly.
+        Fraction of the epochs at full strength, from 0 to 1; after it the strength decreases linearly.
 
     Examples
     --------
-    >>> from skmlp.digits.augment import Fading, Shift
-    >>> Fading(Shift(2), final_strength=0.5, begin=0.5).at(0.75)
+    >>> from skmlp.augment import Annealed, Shift
+    >>> Annealed(Shift(2), final_strength=0.5, begin=0.5).at(0.75)
     Shift(pixels=1.5, fill=0.0)
     """
 
@@ -344,50 +405,35 @@ class Fading:
     begin: float = 0.7
 
     def __post_init__(self):
+        check_not_negative(self, "final_strength", "begin")
         for name in ("final_strength", "begin"):
-            value = getattr(self, name)
-            if not (isinstance(value, Real) and 0 <= value <= 1):
-                raise ValueError(f"Fading: {name} must be a number from 0 to 1. Got {value!r}.")
-        if not isinstance(self.augmentation, Distortion):
-            raise TypeError(
-                f"Fading: augmentation must be a step of skmlp.digits.augment. Got {self.augmentation!r}."
-            )
+            if getattr(self, name) > 1:
+                raise ValueError(
+                    f"Annealed: {name} must be a number from 0 to 1. Got {getattr(self, name)!r}."
+                )
+        check_step(self, "augmentation", self.augmentation)
 
     def __call__(self, images, rng):
         """Distort images at full strength, as each step does."""
         return self.augmentation(images, rng)
 
     def at(self, progress):
-        """Give the augmentation after a part of the training, from 0 to 1."""
+        """Return the augmentation after a fraction of the training, from 0 to 1."""
         if progress <= self.begin:
             return self.augmentation
-        fallen = (progress - self.begin) / (1 - self.begin)
-        return self.augmentation.scaled(1 - fallen * (1 - self.final_strength))
+        annealed = (progress - self.begin) / (1 - self.begin)
+        return self.augmentation.scaled(1 - annealed * (1 - self.final_strength))
 
 
-def digit_distortions(side=28):
-    """Give distortions that suit handwritten digits: turned, stretched, slanted, moved, bent, by another pen.
-
-    Parameters
-    ----------
-    side : int, default=28
-        Of the images in pixels, the shorter one of a rectangle: moves grow with it.
-
-    Returns
-    -------
-    augmentation : Compose
-
-    Examples
-    --------
-    >>> from skmlp.digits.augment import digit_distortions
-    >>> digit_distortions(28).steps[1:3]
-    (Shift(pixels=1.5, fill=0.0), Elastic(sigma=4.0, alpha=30.0, fill=0.0))
-    """
+@lru_cache(maxsize=64)
+def digit_steps(side, strength):
+    """Make the steps of `DigitDistortions` for images of a size."""
     size = side / 28
     # The displacements of an elastic distortion are proportional to alpha / sigma.
     elastic = Elastic(sigma=4 * size, alpha=30 * size**2)
     affine = Affine(rotation=12, scale=0.12, shear=0.15)
-    return Compose([affine, Shift(1.5 * size), elastic, Ink(gain=3, threshold=0.4)])
+    steps = Compose([affine, Shift(1.5 * size), elastic, StrokeWidth(gain=3, threshold=0.4)])
+    return steps.scaled(strength)
 
 
 def uniform(rng, shape, limit):
@@ -399,9 +445,9 @@ def uniform(rng, shape, limit):
 
 
 def smooth_noise(rng, shape, sigma, alpha):
-    """Draw uniform noise in [-1, 1], smooth its last two axes by a Gaussian, and multiply it by alpha."""
+    """Draw uniform noise in [-1, 1], smooth its last two axes by a Gaussian, and multiply it by `alpha`."""
     *outer, height, width = shape
-    # A byte is fine enough for what is summed up over dozens of places, and cheap to draw.
+    # The sum over dozens of pixels needs no more than 8 bits of each, and bytes are fast to draw.
     size = int(np.prod(shape))
     noise = np.frombuffer(rng.bytes(size), np.int8).astype(np.float32)
     noise += 0.5
@@ -415,7 +461,7 @@ def smooth_noise(rng, shape, sigma, alpha):
 
 @lru_cache(maxsize=16)
 def smoothing_matrix(size, sigma):
-    """Give the matrix that smooths a row of pixels by a Gaussian; beyond the border there is nothing."""
+    """Compute the matrix that smooths a row of pixels by a Gaussian, with zeros outside of the row."""
     matrix = np.eye(size, dtype=np.float32)
     if sigma:
         matrix = gaussian_filter1d(matrix, sigma, axis=0, mode="constant")
@@ -423,15 +469,43 @@ def smoothing_matrix(size, sigma):
 
 
 def multiply(left, right):
-    """Compute left @ right by SciPy's BLAS, as the training does: NumPy's threads would fight with its."""
+    """Compute left @ right with SciPy's BLAS, as the training does, so that no threads of another BLAS compete."""
     return blas.sgemm(1, right.T, left.T).T
 
 
-def check_not_negative(step, *names):
-    """Refuse parameters that are no finite numbers from zero."""
+def check_numbers(step, *names):
+    """Check that parameters are finite numbers."""
     for name in names:
         value = getattr(step, name)
-        if not (isinstance(value, Real) and 0 <= value < np.inf):
+        if not is_number(value) or not np.isfinite(value):
+            raise ValueError(
+                f"{type(step).__name__}: {name} must be a finite number. Got {value!r}."
+            )
+
+
+def check_not_negative(step, *names):
+    """Check that parameters are finite numbers and not negative."""
+    for name in names:
+        value = getattr(step, name)
+        if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(
                 f"{type(step).__name__}: {name} must be a finite number that is not negative. Got {value!r}."
             )
+
+
+def is_number(value):
+    """Return whether a value is a real number and not a boolean."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def check_step(step, name, value):
+    """Check that a parameter is a step that can be combined and scaled."""
+    if not isinstance(value, Distortion):
+        raise TypeError(
+            f"{type(step).__name__}: {name} must be a step of skmlp.augment, such as Shift(2) or DigitDistortions(). "
+            f"Got {value!r}."
+        )
+
+
+# Augmentations that have a name, for the parameter `augmentation` of estimators
+AUGMENTATIONS = {"digits": DigitDistortions()}

@@ -18,6 +18,7 @@ SMALLEST_CORRELATION = 0.3  # of neighbors; of independent noise it is 0 (1 %: 0
 SMALLEST_SEPARATION = 0.76  # of two brightnesses; 0.75 for a linear gradient (1 %: 0.86)
 LARGEST_UNLIKENESS = 1.0  # of the shapes of ink (99 %: 0.66)
 WIDEST_STROKE = 0.7  # of the longer side (99 %: 0.35)
+SMALLEST_PAPER = 0.15  # of the pixels, to fit a surface to
 # A sheet of paper on a table is wide, and much wider than the strokes of the digit on it.
 NARROWEST_SHEET = 0.3  # of the longer side
 SHEET_TO_STROKE = 3
@@ -84,15 +85,15 @@ def find_ink(gray):
 
 def amount_of_ink(contrast, digit):
     """Scale contrast to 0 for the background and 1 for full ink, and remove what is not near the digit."""
-    lowest = max(2 * contrast.noise, 0.02 * contrast.full)
+    lowest = min(max(2 * contrast.noise, 0.02 * contrast.full), 0.33 * contrast.full)
     ink = np.clip((contrast.exact - lowest) / (contrast.full - lowest), 0, 1)
     ink *= ndimage.binary_dilation(digit, iterations=2)
     return ink / ink.max()
 
 
-def smoothed(gray):
-    """Reduce noise by a Gaussian that is narrow compared with a stroke."""
-    return ndimage.gaussian_filter(gray, max(gray.shape) / 250)
+def smoothed(gray, sigma=0.004):
+    """Reduce noise by a Gaussian whose `sigma` is given as a fraction of the longer side; a stroke is wider."""
+    return ndimage.gaussian_filter(gray, sigma * max(gray.shape))
 
 
 def full_contrast(contrast, inked):
@@ -126,19 +127,39 @@ def contrast_on_page(gray):
     return Contrast(contrast, smooth, full, noise) if full > 6 * noise else None
 
 
-def background(gray, n_pixels=4000):
-    """Fit the brightness of the paper by a surface of second degree, to the half of the pixels that it fits best."""
+def background(gray, paper=None, n_pixels=4000):
+    """Fit the brightness of the paper by a surface of second degree.
+
+    Parameters
+    ----------
+    gray : ndarray of shape (height, width)
+    paper : ndarray of bool of shape (height, width), default=None
+        Pixels known to be paper; None for the half of the pixels that a surface fits best.
+    n_pixels : int, default=4000
+        Number of pixels that are used.
+
+    Returns
+    -------
+    background : ndarray of shape (height, width)
+    """
     powers = [np.linspace(-1, 1, size) ** [[0], [1], [2]] for size in gray.shape]
     # So smooth a surface needs few of the pixels; every tenth, say, might all be on the lines of squared paper.
     rng = np.random.default_rng(0)
-    row, column = (rng.integers(size, size=min(gray.size, n_pixels)) for size in gray.shape)
+    if paper is None:
+        row, column = (rng.integers(size, size=min(gray.size, n_pixels)) for size in gray.shape)
+    else:
+        row, column = np.nonzero(paper)
+        if len(row) > n_pixels:
+            row, column = (
+                places[rng.integers(len(row), size=n_pixels)] for places in (row, column)
+            )
     terms = powers[0][SECOND_DEGREE[0]][:, row] * powers[1][SECOND_DEGREE[1]][:, column]
     values = gray[row, column].astype(np.float64)
     distance = np.abs(values - np.median(values))
     for _ in range(8):
-        paper = distance <= 2.5 * spread(distance)
-        known = terms[:, paper]
-        coefficients = np.linalg.lstsq(known @ known.T, known @ values[paper], rcond=None)[0]
+        fitted = distance <= 2.5 * spread(distance)
+        known = terms[:, fitted]
+        coefficients = np.linalg.lstsq(known @ known.T, known @ values[fitted], rcond=None)[0]
         distance = np.abs(values - coefficients @ terms)
     surface = np.zeros((3, 3))
     surface[SECOND_DEGREE] = coefficients
@@ -191,7 +212,7 @@ def contrast_of_crop(gray):
     threshold = otsu_threshold(smooth)
     if separation(smooth, threshold) < SMALLEST_SEPARATION:
         return None
-    shapes = enlarged(smooth) > threshold
+    shapes = enlarged(smoothed(gray, 0.01)) > threshold
     if shapes.all() or not shapes.any():
         return None
     light, dark = unlikeness(shapes), unlikeness(~shapes)
@@ -200,11 +221,25 @@ def contrast_of_crop(gray):
         return None
     sign = 1 if light < dark else -1
     inked = smooth > threshold if light < dark else smooth <= threshold
-    paper = ~inked & ~ndimage.binary_dilation(inked)
-    level, noise = level_of_paper(sign * gray, paper if paper.any() else ~inked)
-    contrast, smooth = sign * gray - level, sign * smooth - level
+    paper, noise = level_of_paper(sign * gray, ~inked)
+    contrast, smooth = sign * gray - paper, sign * smooth - paper
     full = full_contrast(smooth, inked)
     return Contrast(contrast, smooth, full, noise) if full > FAINTEST_INK else None
+
+
+def level_of_paper(brightness, paper):
+    """Estimate the brightness of the paper, a number or a surface, and its noise from the pixels of a mask."""
+    inside = ndimage.binary_erosion(paper, border_value=1)
+    if inside.any():
+        paper = inside
+    level = np.median(brightness[paper])
+    noise = spread(brightness[paper] - level)
+    if paper.mean() >= SMALLEST_PAPER and noise > 0:
+        surface = background(brightness, paper)
+        rest = spread((brightness - surface)[paper])
+        if rest < 0.5 * noise:  # the light is uneven
+            return surface, rest
+    return level, noise
 
 
 def neighbor_correlation(gray):
@@ -271,13 +306,6 @@ def is_on_sheet(digit, sheet):
         return False
     narrowest = max(NARROWEST_SHEET * side, SHEET_TO_STROKE * stroke_width(digit))
     return stroke_width(sheet) >= narrowest
-
-
-def level_of_paper(brightness, paper):
-    """Estimate the brightness of the paper and its noise from the pixels of a mask."""
-    values = brightness[paper]
-    level = np.median(values)
-    return level, spread(values - level)
 
 
 def main_blots(inked):

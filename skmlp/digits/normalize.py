@@ -1,4 +1,4 @@
-"""A picture of one digit, from a camera, a scanner or a drawing program, made into what MNIST is made of."""
+"""Convert a picture of one digit, from a camera, a scanner or a drawing program, to the form of MNIST."""
 
 import math
 
@@ -6,27 +6,31 @@ import numpy as np
 from scipy import ndimage
 
 from skmlp.digits.ink import find_ink
-from skmlp.digits.picture import as_grey
+from skmlp.digits.picture import to_gray
 
-# MNIST: the ink fits a box of 20 x 20 pixels, and its centre of mass is the centre of 28 x 28 (LeCun et al. 1998).
+# MNIST: the ink fits a box of 20 x 20 pixels, and its center of mass is the center of 28 x 28 (LeCun et al. 1998).
 BOX_SIZE = 20
 IMAGE_SIZE = 28
-THINNEST_STROKE = 1.7  # pixels in the box; few digits of MNIST have thinner ones
+THINNEST_STROKE = 1.7  # pixels in the box; few digits of MNIST have thinner strokes
 
 
 def normalize_digit(picture):
-    """Make a picture of one digit what the images of MNIST are [1]_.
+    """Convert a picture of one digit to the form of MNIST's images [1]_.
 
-    The picture turns grey, the background and its uneven light are taken away, whether the ink is darker or lighter is
-    found out, and the ink is cut out, fitted into 20 x 20 pixels with its proportions kept, and put into 28 x 28 so
-    that its centre of mass is in the middle.
+    The picture is converted to gray, and the background and its uneven light are removed. Whether the ink is darker or
+    lighter than the background is detected. The ink is cropped, scaled to 20 x 20 pixels with its proportions kept, and
+    placed in 28 x 28 pixels so that its center of mass is in the middle.
+
+    The digit may be anywhere on a larger page, or cropped to its ink with no margin. Without a margin the light must
+    be even, and the ink is what looks like the strokes of a digit: connected and of even width.
 
     Parameters
     ----------
-    picture : ndarray, PIL.Image.Image, str or Path
-        Of shape (height, width), (height, width, 3) or (height, width, 4), the last of them opacity. Floats are
-        brightness in any unit, integers and booleans too. Or an image of Pillow, or the name of a PNG, JPEG, BMP, GIF,
-        TIFF, WebP or PPM file. From 8 x 8 to 80 million pixels, most of them background.
+    picture : ndarray, PIL.Image.Image, str, path-like, bytes-like or binary stream
+        An array of shape (height, width), (height, width, 3) or (height, width, 4), where the last channel is opacity,
+        of floats, integers or booleans: brightness in any unit. Or an image of Pillow. Or a PNG, JPEG, BMP, GIF, TIFF,
+        WebP or PPM file: its path, its contents, or a stream. The height must be at least 8 pixels, the width 2, the
+        longer side at most 30 times the shorter one; at most 80 million pixels.
 
     Returns
     -------
@@ -36,9 +40,9 @@ def normalize_digit(picture):
     Raises
     ------
     NoDigitError
-        If the picture is blank, or nothing on it stands out from its noise.
+        If the picture is blank, or nothing on it stands out from the noise.
     ValueError
-        If it is no picture.
+        If it is not a picture, or has a size or a file format that is not supported.
     OSError
         If the file cannot be read.
 
@@ -52,25 +56,22 @@ def normalize_digit(picture):
     >>> import numpy as np
     >>> from skmlp import normalize_digit
     >>> paper = np.full((90, 60), 200, dtype=np.uint8)
-    >>> paper[20:70, 28:34] = 40  # a one in dark ink
+    >>> paper[20:70, 28:34] = 40  # a 1 in dark ink
     >>> image = normalize_digit(paper)
     >>> image.shape, image.dtype, int(image.max()), int(image[0, 0])
     ((28, 28), dtype('uint8'), 255, 0)
     """
-    ink = find_ink(as_grey(picture))
+    ink = find_ink(to_gray(picture))
     fitted = fit_into_box(ink)
-    return centred(fitted)
-
-
-# The form of MNIST
+    return center(fitted)
 
 
 def fit_into_box(ink):
-    """Cut the ink out and scale its longer side to 20 pixels."""
+    """Crop the ink and scale its longer side to 20 pixels."""
     from PIL import Image
 
-    ink = cut_out(ink)
-    if max(ink.shape) == BOX_SIZE:  # an image of MNIST stays what it is
+    ink = cropped(ink)
+    if max(ink.shape) == BOX_SIZE:  # an image of MNIST is not interpolated
         return ink
     ink = np.pad(thickened(ink), 1 + max(ink.shape) // BOX_SIZE)
     starts, ends = np.transpose([extent(ink.max(axis=axis)) for axis in (1, 0)])
@@ -84,14 +85,14 @@ def fit_into_box(ink):
     return np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.HAMMING, box))
 
 
-def cut_out(ink):
-    """Cut off the rows and columns around the ink that hold none of it."""
+def cropped(ink):
+    """Remove the rows and columns around the ink."""
     rows, columns = (np.flatnonzero(ink.max(axis=axis) > 0.05) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def extent(profile):
-    """Give where the most ink of each row, or column, first and last crosses 0.45, in fractions of a pixel."""
+    """Return where the maxima of the rows, or columns, first and last cross 0.45, with subpixel accuracy."""
     inked = np.flatnonzero(profile > 0.45)
     first, last = inked[0], inked[-1]
     start = np.interp(0.45, profile[[first - 1, first]], [first - 0.5, first + 0.5])
@@ -100,7 +101,7 @@ def extent(profile):
 
 
 def thickened(ink):
-    """Widen the strokes if they are thinner, as a pen's may be, than those of MNIST."""
+    """Widen the strokes if they are thinner than those of MNIST."""
     inked = np.pad(ink > 0.5, 1)
     outline = inked & ~ndimage.binary_erosion(inked)
     width = 2 * inked.sum() / outline.sum()
@@ -112,12 +113,12 @@ def thickened(ink):
     return np.maximum(ink, np.clip(radius + 0.5 - distance, 0, 1))
 
 
-def centred(fitted):
-    """Put ink of at most 20 x 20 pixels into 28 x 28, its centre of mass in the middle."""
+def center(fitted):
+    """Place ink of at most 20 x 20 pixels in 28 x 28, with its center of mass in the middle."""
     image = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.float32)
     corner = []
-    for size, centre in zip(fitted.shape, ndimage.center_of_mass(fitted), strict=True):
-        start = round(IMAGE_SIZE / 2 - centre)
+    for size, middle in zip(fitted.shape, ndimage.center_of_mass(fitted), strict=True):
+        start = round(IMAGE_SIZE / 2 - middle)
         corner.append(min(max(start, 0), IMAGE_SIZE - size))
     top, left = corner
     image[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted

@@ -1,13 +1,13 @@
-"""Images drawn anew from other places of the same images."""
+"""Bilinear interpolation of images at displaced coordinates."""
 
 import numpy as np
 
-# How many images are worked on together: their arrays stay within the processor's cache.
+# Number of images processed together, so that their arrays stay in the processor's cache
 BLOCK_SIZE = 32
 
 
 def identity_coordinates(n_images, height, width):
-    """Give the place of each pixel of each image.
+    """Return the coordinates of each pixel of each image.
 
     Parameters
     ----------
@@ -25,30 +25,30 @@ def identity_coordinates(n_images, height, width):
 
 
 def resample(images, coordinates, fill=0.0):
-    """Draw images whose pixels come from `coordinates` of the given ones, by bilinear interpolation.
+    """Sample images at `coordinates` by bilinear interpolation.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width)
-        Of floats.
+        Floats.
     coordinates : ndarray of shape (2, n_images, new_height, new_width)
-        Rows and columns, of floats; overwritten.
+        Rows and columns, floats; overwritten.
     fill : float, default=0.0
-        What surrounds the images.
+        Value outside of the images.
 
     Returns
     -------
     resampled : ndarray of shape (n_images, new_height, new_width)
-        Of the type of `images`.
+        Of the dtype of `images`.
     """
     n_images, height, width = images.shape
     padded = np.full((n_images, height + 2, width + 2), fill, images.dtype)
     padded[:, 1:-1, 1:-1] = images
     rows, columns = coordinates
-    # What is farther away than the frame is like the frame. A pixel below and one on the right must be left.
-    for places, size in ((rows, height), (columns, width)):
-        places += 1
-        np.clip(places, 0, np.nextafter(np.float32(size + 1), np.float32(0)), out=places)
+    # Coordinates beyond the padding get its value. A pixel below and one on the right must exist.
+    for axis, size in ((rows, height), (columns, width)):
+        axis += 1
+        np.clip(axis, 0, np.nextafter(np.float32(size + 1), np.float32(0)), out=axis)
     corner, whole_columns = np.floor(rows), np.floor(columns)
     rows -= corner
     columns -= whole_columns
@@ -64,9 +64,9 @@ def resample(images, coordinates, fill=0.0):
     return between(above, below, rows)
 
 
-def between(first, second, part):
-    """Give first + part (second - first), in the memory of `second`."""
+def between(first, second, fraction):
+    """Compute first + fraction (second - first), in the memory of `second`."""
     second -= first
-    second *= part
+    second *= fraction
     second += first
     return second

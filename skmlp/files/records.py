@@ -80,7 +80,7 @@ def plain_parameter(name, value):
     if callable(value):
         raise TypeError(
             f"A function of your own, {name}={value!r}, cannot be kept in a file, for no file may run code. Use "
-            "what is in skmlp.engine.schedules or skmlp.digits.augment, or set another one before you save."
+            "what is in skmlp.schedules or skmlp.augment, or set another one before you save."
         )
     if isinstance(value, dict):
         return {

@@ -1,21 +1,24 @@
 """Distortions against SciPy's interpolation and filters, and the formulas written out."""
 
+import dataclasses
 import pickle
+import re
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates, shift
 
-from skmlp.digits.augment import (
+import skmlp.augment
+from skmlp.augment import (
     Affine,
+    Annealed,
     Compose,
+    DigitDistortions,
     Elastic,
-    Fading,
-    Ink,
     Shift,
-    digit_distortions,
-    smooth_noise,
+    StrokeWidth,
 )
+from skmlp.digits.augment import Distortion, smooth_noise
 from skmlp.digits.resample import BLOCK_SIZE, identity_coordinates, resample
 
 SHAPES = [(28, 28), (8, 8), (9, 20), (1, 5)]
@@ -23,9 +26,10 @@ STEPS = [
     Shift(2),
     Affine(),
     Elastic(2, 10),
-    Ink(),
+    StrokeWidth(),
     Compose([Shift(1), Elastic(3, 20)]),
-    digit_distortions(),
+    DigitDistortions(),
+    DigitDistortions(0.5),
 ]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_step = pytest.mark.parametrize("step", STEPS, ids=repr)
@@ -159,32 +163,32 @@ INKS = [0.0, 0.1, 0.3, 0.5, 0.9, 1.0]
         (LARGEST, [0, 0, 0.3, 0.9, 1, 1]),
     ],
 )
-def test_ink_grows_from_a_threshold_on(dtype, paper, full, rng, expected):
+def test_stroke_width_is_gain_times_what_passes_the_threshold(dtype, paper, full, rng, expected):
     images = np.array([[INKS]], dtype) * full + paper
-    drawn = Ink(gain=3, threshold=0.2, fill=paper)(images, rng)
+    drawn = StrokeWidth(gain=3, threshold=0.2, fill=paper)(images, rng)
     np.testing.assert_allclose((drawn - paper) / full, [[expected]], atol=2e-6)
 
 
-def test_ink_without_ink_stays_paper():
+def test_stroke_width_leaves_blank_images():
     blank = np.full((2, 5, 5), 0.25)
-    np.testing.assert_array_equal(Ink(fill=0.25)(blank, np.random.default_rng(0)), blank)
-    np.testing.assert_array_equal(Ink()(0 * blank, np.random.default_rng(0)), 0 * blank)
+    np.testing.assert_array_equal(StrokeWidth(fill=0.25)(blank, np.random.default_rng(0)), blank)
+    np.testing.assert_array_equal(StrokeWidth()(0 * blank, np.random.default_rng(0)), 0 * blank)
 
 
-def test_ink_makes_strokes_thinner_and_thicker():
+def test_stroke_width_makes_strokes_thinner_and_thicker():
     blurred = np.clip(1.5 - np.abs(np.linspace(-3, 3, 41)), 0, 1).reshape(1, 1, -1)
-    drawn = Ink()(np.repeat(blurred, 200, axis=0), np.random.default_rng(0))
+    drawn = StrokeWidth()(np.repeat(blurred, 200, axis=0), np.random.default_rng(0))
     sums = drawn.sum(axis=(1, 2)) / blurred.sum()
     assert sums.min() < 0.85
     assert sums.max() > 1.15
     assert np.mean(sums) == pytest.approx(1, abs=0.15)
 
 
-def test_ink_changes_what_was_moved_by_the_steps_beside_it():
+def test_stroke_width_changes_displaced_images():
     images = images_of((9, 9))
     moved = Shift(1)(images, LARGEST)
-    composed = Compose([Ink(), Shift(1)])(images, LARGEST)
-    np.testing.assert_allclose(composed, Ink()(moved, LARGEST), atol=2e-6)
+    composed = Compose([StrokeWidth(), Shift(1)])(images, LARGEST)
+    np.testing.assert_allclose(composed, StrokeWidth()(moved, LARGEST), atol=2e-6)
 
 
 def test_composed_steps_sum_up_and_interpolate_once():
@@ -253,9 +257,9 @@ def test_steps_compare_print_and_pickle_as_their_fields(step):
 
 @pytest.mark.parametrize("side", [8, 28, 56])
 def test_distortions_of_digits_grow_with_the_images(side):
-    affine, shift_step, elastic, ink = digit_distortions(side).steps
+    affine, shift_step, elastic, stroke_width = DigitDistortions().for_side(side).steps
     assert affine == Affine(12, 0.12, 0.15)
-    assert ink == Ink(3, 0.4)
+    assert stroke_width == StrokeWidth(3, 0.4)
     assert shift_step.pixels == pytest.approx(1.5 * side / 28)
     fields = smooth_noise(
         np.random.default_rng(0), (2, 300, side, side), elastic.sigma, elastic.alpha
@@ -263,37 +267,92 @@ def test_distortions_of_digits_grow_with_the_images(side):
     assert fields.std() == pytest.approx(1.15 * side / 28, rel=0.15)
 
 
+@pytest.mark.parametrize(
+    ("shape", "side"), [((8, 8), 8), ((28, 28), 28), ((28, 40), 28), ((9, 5), 5)]
+)
+@pytest.mark.parametrize("strength", [1.0, 1.25])
+def test_distortions_of_digits_are_the_steps_for_the_shorter_side(shape, side, strength):
+    images = images_of(shape)
+    distorted = DigitDistortions(strength)(images, np.random.default_rng(3))
+    steps = DigitDistortions().for_side(side).scaled(strength)
+    np.testing.assert_array_equal(distorted, steps(images, np.random.default_rng(3)))
+
+
+def test_distortions_of_digits_scale_by_their_strength():
+    assert DigitDistortions(1.25).scaled(0.5) == DigitDistortions(0.625)
+    annealed = Annealed(DigitDistortions(2), final_strength=0.5, begin=0)
+    assert annealed.at(1) == DigitDistortions(1)
+
+
+def test_the_public_module_has_every_step():
+    public = {getattr(skmlp.augment, name) for name in skmlp.augment.__all__}
+    assert public == {*Distortion.__subclasses__(), Annealed}
+
+
 def test_strength_scales_every_size():
-    composed = Compose([Affine(10, 0.2, 0.1), Shift(2), Elastic(4, 30), Ink(4, 0.5)]).scaled(0.5)
-    assert composed == Compose([Affine(5, 0.1, 0.05), Shift(1), Elastic(4, 15), Ink(2, 0.25)])
+    composed = Compose(
+        [Affine(10, 0.2, 0.1), Shift(2), Elastic(4, 30), StrokeWidth(4, 0.5)]
+    ).scaled(0.5)
+    assert composed == Compose(
+        [Affine(5, 0.1, 0.05), Shift(1), Elastic(4, 15), StrokeWidth(2, 0.25)]
+    )
 
 
 @pytest.mark.parametrize(
     ("progress", "pixels"), [(0, 4), (0.5, 4), (0.6, 3.4), (0.75, 2.5), (1, 1)]
 )
-def test_fading_falls_evenly_from_its_beginning(progress, pixels):
-    fading = Fading(Shift(4), final_strength=0.25, begin=0.5)
-    assert fading.at(progress).pixels == pytest.approx(pixels)
+def test_annealing_is_linear_from_its_beginning(progress, pixels):
+    annealed = Annealed(Shift(4), final_strength=0.25, begin=0.5)
+    assert annealed.at(progress).pixels == pytest.approx(pixels)
 
 
-def test_fading_that_never_begins_keeps_its_strength():
-    assert Fading(Shift(4), final_strength=0, begin=1).at(1) == Shift(4)
+def test_annealing_that_never_begins_keeps_the_strength():
+    assert Annealed(Shift(4), final_strength=0, begin=1).at(1) == Shift(4)
+
+
+NUMBERS = {
+    Shift: ["pixels", "fill"],
+    Affine: ["rotation", "scale", "shear", "fill"],
+    Elastic: ["sigma", "alpha", "fill"],
+    StrokeWidth: ["gain", "threshold", "fill"],
+    Compose: ["fill"],
+    DigitDistortions: ["strength"],
+    Annealed: ["final_strength", "begin"],
+}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, "2", None, True, np.True_, [1], 1j])
+@pytest.mark.parametrize(
+    ("step", "name"), [(step, name) for step, names in NUMBERS.items() for name in names]
+)
+def test_every_parameter_must_be_a_finite_number(step, name, value):
+    others = {"augmentation": Shift()} if step is Annealed else {}
+    message = rf"^{step.__name__}: {name} must be a finite number.*Got {re.escape(repr(value))}"
+    with pytest.raises(ValueError, match=message):
+        step(**others, **{name: value})
+
+
+def test_every_parameter_is_checked():
+    named = {step: [*names] for step, names in NUMBERS.items()}
+    named[Compose].append("steps")
+    named[Annealed].append("augmentation")
+    assert {step: {*names} for step, names in named.items()} == {
+        step: {field.name for field in dataclasses.fields(step)} for step in NUMBERS
+    }
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Shift(-1), "Shift: pixels must be a finite number that is not negative. Got -1"),
-        (lambda: Shift(np.inf), "Got inf"),
-        (lambda: Shift("2"), "Got '2'"),
-        (lambda: Affine(rotation=np.nan), "Affine: rotation .*Got nan"),
         (lambda: Affine(scale=1), "Affine: scale must be below 1. Got 1"),
         (lambda: Elastic(sigma=-0.1), "Elastic: sigma .*Got -0.1"),
-        (lambda: Ink(gain=0.9), "Ink: gain must be at least 1. Got 0.9"),
-        (lambda: Ink(threshold=1), "Ink: threshold must be below 1. Got 1"),
-        (lambda: Ink(threshold=-1), "Ink: threshold .*not negative. Got -1"),
-        (lambda: Fading(Shift(), begin=1.5), "begin must be a number from 0 to 1. Got 1.5"),
-        (lambda: Fading(Shift(), final_strength=-1), "final_strength .*Got -1"),
+        (lambda: StrokeWidth(gain=0.9), "StrokeWidth: gain must be at least 1. Got 0.9"),
+        (lambda: StrokeWidth(threshold=1), "StrokeWidth: threshold must be below 1. Got 1"),
+        (lambda: StrokeWidth(threshold=-1), "StrokeWidth: threshold .*not negative. Got -1"),
+        (lambda: DigitDistortions(-1), "DigitDistortions: strength .*not negative. Got -1"),
+        (lambda: Annealed(Shift(), begin=1.5), "begin must be a number from 0 to 1. Got 1.5"),
+        (lambda: Annealed(Shift(), final_strength=-1), "final_strength .*Got -1"),
         (lambda: Shift()(np.zeros((4, 4)), None), r"\(n_images, height, width\). Got \(4, 4\)"),
     ],
 )
@@ -302,7 +361,16 @@ def test_what_makes_no_sense_is_refused(make, message):
         make()
 
 
-@pytest.mark.parametrize("make", [lambda: Compose([np.flip]), lambda: Fading(np.flip)])
-def test_what_is_no_step_is_refused(make):
-    with pytest.raises(TypeError, match=r"skmlp\.digits\.augment.*Got <function flip"):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Compose([np.flip]), r"^Compose: each of steps must be a step of skmlp\.augment"),
+        (lambda: Compose(Shift()), r"^Compose: steps must be a list or tuple of steps of skmlp"),
+        (lambda: Annealed(np.flip), r"^Annealed: augmentation must be a step of skmlp\.augment"),
+        (lambda: Annealed(Annealed(Shift())), r"^Annealed: augmentation must be a step"),
+        (lambda: Annealed("digits"), r"^Annealed: augmentation must be a step.*Got 'digits'"),
+    ],
+)
+def test_what_is_not_a_step_is_refused(make, message):
+    with pytest.raises(TypeError, match=message):
         make()

@@ -15,8 +15,8 @@ from sklearn.datasets import load_digits
 
 import skmlp.files.checkpoints
 from skmlp import CheckpointError, MLPDigitClassifier, ModelFormatError, load_model, save_model
+from skmlp.augment import Affine, Annealed, Compose, Elastic, Shift
 from skmlp.callbacks import Checkpoint
-from skmlp.digits.augment import Affine, Compose, Elastic, Fading, Shift
 from skmlp.engine.schedules import Cosine, Warmup
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -46,7 +46,7 @@ TRAININGS = {
     "early stopping": {"early_stopping": True, "monitor": "loss", "batch_norm": True},
     "class weights": {"class_weight": {3: 2.5, 7: 0.5}, "solver": "rmsprop", "beta_2": 0.99},
     "augmentation": {
-        "augmentation": Fading(Compose([Affine(5), Shift(0.5), Elastic(2, 3)]), 0.2, 0.4),
+        "augmentation": Annealed(Compose([Affine(5), Shift(0.5), Elastic(2, 3)]), 0.2, 0.4),
         "adversarial_norm": 0.5,
         "image_shape": (8, 8),
     },
