@@ -14,7 +14,9 @@ from skmlp.exceptions import NoDigitError
 
 FAINTEST_INK = 0.02  # of the brightness
 # What a crop must have to be read; in parentheses, the quantile of MNIST's crops that lies farthest out.
-SMALLEST_CORRELATION = 0.3  # of neighbors; of independent noise it is 0 (1 %: 0.5, with much noise)
+SMALLEST_CORRELATION = (
+    0.33  # of neighbors; of independent noise it is 0 (1 %: 0.5, with much noise)
+)
 SMALLEST_SEPARATION = 0.76  # of two brightnesses; 0.75 for a linear gradient (1 %: 0.86)
 LARGEST_UNLIKENESS = 1.0  # of the shapes of ink (99 %: 0.66)
 WIDEST_STROKE = 0.7  # of the longer side (99 %: 0.35)
@@ -69,7 +71,9 @@ def find_ink(gray):
         If nothing stands out from the background.
     """
     gray = gray / max(float(np.abs(gray).max()), np.finfo(np.float32).tiny)
-    page = contrast_on_page(gray)
+    # Of n independent pixels, the correlation of neighbors has the standard deviation 1 / sqrt(n).
+    is_noise = neighbor_correlation(gray) < min(SMALLEST_CORRELATION, 4 / np.sqrt(gray.size))
+    page = None if is_noise else contrast_on_page(gray)
     digit = None if page is None else blots_on_page(page.smooth / page.full)
     if page is None or (border(page.smooth) > 0.5 * page.full).any():  # perhaps without a margin
         crop = contrast_of_crop(gray)

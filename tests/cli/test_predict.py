@@ -153,9 +153,9 @@ def test_a_photo_of_nothing_is_an_error(fails, model_of_28_x_28, tmp_path):
 
 
 def test_a_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path):
-    Image.new("L", (5, 90), 255).save(tmp_path / "small.png")
+    Image.new("L", (90, 5), 255).save(tmp_path / "small.png")
     message = fails(3, "predict", model_of_28_x_28, tmp_path / "small.png")
-    assert "at least 8 x 8 pixels. Got 90 x 5" in message
+    assert "at least 8 pixels high and 2 pixels wide. Got 5 x 90" in message
 
 
 def test_classes_with_names(json_lines, stripes, tmp_path):
