@@ -1,4 +1,4 @@
-"""What happens to digits on their way to a classifier: by name, functions of pixels, one image a row, from 0 to 255."""
+"""Disturbances of images, to measure robustness: functions of pixels from 0 to 255, one image per row, by name."""
 
 import numpy as np
 from scipy import ndimage
@@ -9,12 +9,12 @@ NOISE = 50  # standard deviation
 
 
 def as_they_are(X):
-    """Leave the images."""
+    """Return the images unchanged."""
     return X
 
 
 def shifted(X):
-    """Shift each image by two pixels, up, down, left or right in turn."""
+    """Shift the images by two pixels, alternately down, up, right and left."""
     images = X.reshape(-1, 28, 28)
     moves = [(SHIFT, 0), (-SHIFT, 0), (0, SHIFT), (0, -SHIFT)]
     moved = np.empty_like(images)
@@ -24,7 +24,7 @@ def shifted(X):
 
 
 def rotated(X):
-    """Turn each image by 15 degrees, to the left or to the right in turn."""
+    """Rotate the images by 15 degrees, alternately in either direction."""
     images = X.reshape(-1, 28, 28)
     turned = np.empty_like(images)
     for start, angle in enumerate((ANGLE, -ANGLE)):
@@ -35,7 +35,7 @@ def rotated(X):
 
 
 def thickened(X):
-    """Let the ink spread to the neighbours of each pixel."""
+    """Dilate the ink to the four neighbors of each pixel."""
     images = X.reshape(-1, 28, 28)
     footprint = ndimage.generate_binary_structure(2, 1)[np.newaxis]
     return ndimage.grey_dilation(images, footprint=footprint).reshape(X.shape)
@@ -48,7 +48,7 @@ def noisy(X):
 
 
 def nine_moves(X):
-    """Give all images moved by up to a pixel, up, down, left, right and aslant, and as they are."""
+    """Return copies of all images shifted by -1, 0 and 1 pixels in each direction."""
     images = X.reshape(-1, 28, 28)
     steps = (-1, 0, 1)
     return [

@@ -1,4 +1,4 @@
-"""MNIST, and every data set that comes in the same four files: load them, download them."""
+"""Load and download MNIST and compatible datasets, which have the same four files."""
 
 import contextlib
 import gzip
@@ -25,16 +25,16 @@ _PREFIXES = {"train": "train", "test": "t10k"}
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that mirrors offer, and how to know it.
+    """A file to download, with its checksums.
 
     Parameters
     ----------
     name : str
-        Its name without ``.gz``, which mirrors append.
+        Name without the extension ``.gz`` that it has on the mirrors.
     gz_sha256 : str
-        SHA-256 of the compressed file as mirrors offer it, in hexadecimal digits.
+        SHA-256 of the compressed file on the mirrors, in hexadecimal digits.
     sha256 : str
-        SHA-256 of the decompressed bytes, by which a file compressed anew is known.
+        SHA-256 of the decompressed bytes, for files that were compressed again.
     """
 
     name: str
@@ -67,19 +67,19 @@ MNIST_FILES = (
 
 
 def load_mnist(data_dir, *, subset="train", return_X_y=False):
-    """Load the images and labels of MNIST, or of a relative, from a directory.
+    """Load the images and labels of MNIST or a compatible dataset from a directory.
 
-    Any data set in MNIST's four files will do, whatever its images' size and its labels:
-    Fashion-MNIST, KMNIST and others.
+    Datasets with the same four files are compatible, whatever their labels and the size of their
+    images: Fashion-MNIST, KMNIST and others.
 
     Parameters
     ----------
     data_dir : str or path-like
         The directory that holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
         ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, or those of the subset. The
-        names may have a dot before ``idx``, and end in ``.gz``.
+        names may have a dot before ``idx``, and the extension ``.gz``.
     subset : {"train", "test"}, default="train"
-        Which half to load.
+        Subset to load.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -89,7 +89,7 @@ def load_mnist(data_dir, *, subset="train", return_X_y=False):
         With the attributes of :func:`sklearn.datasets.load_digits`:
 
         data : ndarray of shape (n_samples, height * width), uint8 in MNIST
-            An image a row; a view of `images`.
+            One image per row; a view of `images`.
         target : ndarray of shape (n_samples,), int64
             The labels.
         images : ndarray of shape (n_samples, height, width)
@@ -108,13 +108,13 @@ def load_mnist(data_dir, *, subset="train", return_X_y=False):
     FileNotFoundError
         If a file is missing.
     IDXFormatError
-        If a file is no well-formed IDX file, or the two do not belong together.
+        If a file is not a valid IDX file, or images and labels do not match.
     ValueError
         If `subset` is neither "train" nor "test".
 
     See Also
     --------
-    fetch_mnist : Downloads the files first.
+    fetch_mnist : Download the files first.
 
     Examples
     --------
@@ -169,9 +169,9 @@ def fetch_mnist(
     timeout=30.0,
     progress=True,
 ):
-    """Load MNIST, downloading first what is missing.
+    """Load MNIST, and download files that are missing.
 
-    What was downloaded once is loaded from disk, with no network and no pooch.
+    Files that were downloaded before are loaded from disk, without network access and without pooch.
 
     Parameters
     ----------
@@ -179,15 +179,15 @@ def fetch_mnist(
         The directory that holds the files. By default ``skmlp-mnist`` in scikit-learn's data
         directory, :func:`sklearn.datasets.get_data_home`.
     subset : {"train", "test"}, default="train"
-        Which half to load; the other is not downloaded.
+        Subset to load; the other is not downloaded.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
     files : sequence of RemoteFile, default=MNIST_FILES
-        The files and their digests, as for `download_mnist`.
+        The files and their checksums, as for `download_mnist`.
     mirrors : str or sequence of str, default=MIRRORS
-        Addresses of directories to download from, tried in turn.
+        URLs of directories to download from, tried in this order.
     timeout : float, default=30.0
-        Seconds to wait for a server's next sign of life before the next mirror is tried.
+        Seconds to wait for data from a server before the next mirror is tried.
     progress : bool, default=True
         Whether to show progress on standard error, if that is a terminal.
 
@@ -201,16 +201,16 @@ def fetch_mnist(
     ImportError
         If a download is needed and pooch is not installed.
     FileExistsError
-        If the directory holds a file of that name with other contents.
+        If the directory has a file of that name with other contents.
     OSError
-        If no mirror gives a file; the message has each mirror's reason.
+        If no mirror delivers a file; the message lists the error of each mirror.
     ValueError
         If `subset` is neither "train" nor "test".
 
     See Also
     --------
-    load_mnist : Never downloads; for other data sets too.
-    download_mnist : Downloads and no more.
+    load_mnist : Load only, also compatible datasets.
+    download_mnist : Download only.
 
     Examples
     --------
@@ -231,38 +231,38 @@ def fetch_mnist(
 
 
 def download_mnist(directory, *, files=MNIST_FILES, mirrors=MIRRORS, timeout=30.0, progress=True):
-    """Bring the files of MNIST into a directory, and make sure that they are intact.
+    """Download the files of MNIST to a directory, and check that they are intact.
 
-    Files that are there, compressed or not, are checked and kept; missing ones are downloaded
-    by pooch (``pip install "skmlp[fetch]"``) and checked before they get their name.
+    Existing files, compressed or not, are checked and kept. Missing files are downloaded with pooch
+    (``pip install "skmlp[fetch]"``) to temporary names, and renamed after they are checked.
 
     Parameters
     ----------
     directory : str or path-like
-        Where the files go; made if missing.
+        Target directory; created if missing.
     files : sequence of RemoteFile, default=MNIST_FILES
-        The files and their digests. With those of a relative of MNIST, and its mirrors, that is
-        downloaded instead.
+        The files and their checksums. Pass those of a compatible dataset, and its mirrors, to
+        download that instead.
     mirrors : str or sequence of str, default=MIRRORS
-        Addresses of directories to download from, tried in turn.
+        URLs of directories to download from, tried in this order.
     timeout : float, default=30.0
-        Seconds to wait for a server's next sign of life before the next mirror is tried.
+        Seconds to wait for data from a server before the next mirror is tried.
     progress : bool, default=True
         Whether to show progress on standard error, if that is a terminal.
 
     Returns
     -------
     paths : list of Path
-        Where each file is, in the order of `files`.
+        Path of each file, in the order of `files`.
 
     Raises
     ------
     ImportError
         If a download is needed and pooch is not installed.
     FileExistsError
-        If the directory holds a file of that name with other contents. It is left alone.
+        If the directory has a file of that name with other contents. It is not changed.
     OSError
-        If no mirror gives a file; the message has each mirror's reason.
+        If no mirror delivers a file; the message lists the error of each mirror.
 
     Examples
     --------
@@ -303,7 +303,7 @@ def _find(directory, name):
 
 
 def _check_contents(path, file):
-    """Refuse a file with the right name and the wrong contents, for it may be someone's own."""
+    """Raise an error for a file with other contents, which may belong to the user and is not replaced."""
     with path.open("rb") as stored:
         digest = hashlib.file_digest(stored, "sha256").hexdigest()
     if digest not in (file.gz_sha256, file.sha256) and path.suffix == ".gz":
@@ -320,7 +320,7 @@ def _check_contents(path, file):
 
 
 def _download(directory, file, mirrors, timeout, progress):
-    """Download a file from the first mirror that has it intact."""
+    """Download a file from the first mirror that delivers it intact."""
     try:
         import pooch
     except ImportError as error:
@@ -336,7 +336,7 @@ def _download(directory, file, mirrors, timeout, progress):
         url = f"{mirror.rstrip('/')}/{name}"
         try:
             with _quiet(pooch.get_logger()), _bar(name, progress) as bar:
-                # pooch writes to a temporary file, which gets its name once its digest is right.
+                # pooch writes to a temporary file, and renames it after its checksum is verified.
                 path = pooch.retrieve(
                     url,
                     f"sha256:{file.gz_sha256}",
@@ -365,7 +365,7 @@ def _quiet(logger):
 
 @contextlib.contextmanager
 def _bar(name, wanted):
-    """Open a progress bar for pooch, or give False where none can be seen."""
+    """Open a progress bar for pooch, or return False if standard error is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -379,7 +379,7 @@ def _bar(name, wanted):
 
 
 class _Bar:
-    """What pooch asks of a progress bar, drawn by rich."""
+    """The interface of progress bars that pooch uses, drawn by rich."""
 
     total = None  # pooch sets it to the file's size in bytes
 
@@ -388,12 +388,12 @@ class _Bar:
         self._task = task
 
     def update(self, size):
-        """Note that so many bytes more have come."""
+        """Advance by a number of bytes."""
         self._shown.update(self._task, total=self.total or None, advance=size)
 
     def reset(self):
-        """Go back to nothing."""
+        """Set the progress to zero."""
         self._shown.update(self._task, completed=0)
 
     def close(self):
-        """Do nothing: rich's own context closes the bar."""
+        """Do nothing: the context manager closes the bar."""

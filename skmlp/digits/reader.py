@@ -1,4 +1,4 @@
-"""IDXReader: the first step of a Pipeline, from IDX files or images to rows of floats."""
+"""IDXReader: the first step of a Pipeline, which converts IDX files or images to rows of floats."""
 
 import os
 from typing import ClassVar
@@ -13,14 +13,14 @@ from skmlp.digits.idx import read_idx
 
 
 class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Turn images, in IDX files or arrays, into rows of floats for an estimator.
+    """Convert images, in IDX files or arrays, to rows of floats for an estimator.
 
     As the first step of a :class:`~sklearn.pipeline.Pipeline` it lets ``fit`` and ``predict``
-    take the path of a file. Arrays pass through the same code, so that the same pipeline works
-    where rows are chosen by index, as in :class:`~sklearn.model_selection.GridSearchCV`.
+    take the path of a file. It accepts arrays too, so that the same pipeline works where rows are
+    selected by index, as in :class:`~sklearn.model_selection.GridSearchCV`.
 
-    Nothing is learnt: ``transform`` works without ``fit``, and after ``fit`` also checks that the
-    images have the size that was seen there.
+    The reader has no state to learn: ``transform`` works without ``fit``; after ``fit`` it also checks
+    that the images have the same size.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     image_shape_ : tuple (height, width) or None
-        Shape of the images seen in ``fit``; None if they came as rows.
+        Shape of the images seen in ``fit``; None if they were rows.
     n_features_in_ : int
         Number of pixels of an image seen in ``fit``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -40,8 +40,8 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    skmlp.read_idx : The array as it is in the file.
-    skmlp.load_mnist : Images and labels together.
+    skmlp.read_idx : Read the array of a file.
+    skmlp.load_mnist : Load images and labels.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.dtype = dtype
 
     def fit(self, X, y=None):
-        """Take note of the size of the images.
+        """Determine the size of the images.
 
         Parameters
         ----------
@@ -92,12 +92,12 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None):
-        """Take note of the size of the images and return them as rows.
+        """Determine the size of the images and return them as rows.
 
         Parameters
         ----------
         X : str, path-like, bytes-like, binary stream or array-like
-            As for ``fit``. It is read once.
+            As for ``fit``; read once.
         y : None
             Ignored.
 
@@ -122,14 +122,14 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features)
-            The rows, of type `dtype`. An array that needs no change is returned as it is.
+            The rows, of type `dtype`. An array that needs no conversion is not copied.
 
         Raises
         ------
         IDXFormatError
-            If X is no well-formed IDX file.
+            If X is not a valid IDX file.
         ValueError
-            If X holds no images, or images of another size than in ``fit``.
+            If X does not contain images, or their size is not that in ``fit``.
         """
         rows, image_shape = _as_rows(X)
         fitted_shape = getattr(self, "image_shape_", None)
