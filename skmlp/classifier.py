@@ -168,8 +168,8 @@ class MLPDigitClassifier(
         them all. None leaves `X` as it is.
     augmentation : {'digits'} or callable, default=None
         Random changes of training samples that are images, drawn anew for each batch of each epoch; never of samples
-        that validate or are predicted. 'digits' is :class:`skmlp.augment.DigitDistortions`; its module has
-        steps to compose others of, and :class:`~skmlp.augment.Annealed`, which reduces them towards the end. Any
+        that validate or are predicted. 'digits' is :class:`skmlp.augment.DigitDistortions`; :mod:`skmlp.augment` has
+        more steps, and :class:`~skmlp.augment.Annealed`, which reduces them towards the end. Any
         function will do that takes images of shape (n_images, height, width), times `input_scale`, and a NumPy
         Generator, and gives changed ones. `X` must be dense.
     image_shape : (int, int), default=None

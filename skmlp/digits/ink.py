@@ -1,8 +1,8 @@
 """The ink of a picture: how much of it there is at each pixel.
 
-Two models of the background are in use. `ink_on_page` takes a picture that is mostly background, a photo of a page
-for example, and removes uneven light. `ink_of_crop` takes a picture without a margin, such as a digit cropped to its
-ink, in which the ink may cover more pixels than the background.
+There are two models of a picture. `contrast_on_page` is for pictures that are mostly background, such as a photo of a
+page, and removes uneven light. `contrast_of_crop` is for pictures without a margin, such as a digit cropped to its ink,
+in which the ink may cover more pixels than the background.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from scipy import ndimage
 from skmlp.exceptions import NoDigitError
 
 FAINTEST_INK = 0.02  # of the brightness
-# What a crop must have to be read; in parentheses, the quantile of MNIST's crops that lies farthest out.
-SMALLEST_CORRELATION = (
-    0.33  # of neighbors; of independent noise it is 0 (1 %: 0.5, with much noise)
-)
-SMALLEST_SEPARATION = 0.76  # of two brightnesses; 0.75 for a linear gradient (1 %: 0.86)
-LARGEST_UNLIKENESS = 1.0  # of the shapes of ink (99 %: 0.66)
+# Limits for a picture without a margin. Crops of MNIST's digits stay within the quantiles in parentheses.
+# Correlation of neighbors: 0 for independent noise (1 %: 0.5, with much noise)
+SMALLEST_CORRELATION = 0.33
+# Fraction of the variance that two brightnesses explain: 0.75 for a linear gradient (1 %: 0.86)
+SMALLEST_SEPARATION = 0.76
+LARGEST_UNLIKENESS = 1.0  # of the shapes of the ink to a digit (99 %: 0.66)
 WIDEST_STROKE = 0.7  # of the longer side (99 %: 0.35)
 SMALLEST_PAPER = 0.15  # of the pixels, to fit a surface to
 # A sheet of paper on a table is wide, and much wider than the strokes of the digit on it.

@@ -109,9 +109,9 @@ def test_a_shift_is_scipys(shape, fill, rng, pixels):
 def test_an_affine_map_takes_pixels_from_where_its_matrix_says(shape, sign, parameters, matrix):
     images = images_of(shape)
     step = Affine(**{"rotation": 0, "scale": 0, "shear": 0} | parameters)
-    centre = (np.array(shape) - 1) / 2
+    center = (np.array(shape) - 1) / 2
     grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")).reshape(2, -1)
-    places = matrix(sign) @ (grid - centre[:, None]) + centre[:, None]
+    places = matrix(sign) @ (grid - center[:, None]) + center[:, None]
     expected = [
         map_coordinates(image, places, order=1, mode="grid-constant").reshape(shape)
         for image in images
