@@ -72,7 +72,7 @@ print(f"test accuracy       {classifier.score(X_test, y_test):.2%}")
 
 import matplotlib.pyplot as plt
 
-from skmlp.plots.curves import TrainingCurveDisplay
+from skmlp import TrainingCurveDisplay
 
 display = TrainingCurveDisplay.from_estimator(classifier)
 display.figure_.suptitle(f"{name}, hidden layers of 128 and 128 units")

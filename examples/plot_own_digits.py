@@ -90,7 +90,7 @@ for augmentation in (None, Annealed(DigitDistortions())):
         learning_rate="one_cycle",
         learning_rate_init=0.004,
         max_iter=epochs,
-        n_iter_no_change=np.inf,  # as many epochs as the learning-rate schedule has
+        n_iter_no_change=None,  # train for exactly max_iter epochs
         augmentation=augmentation,
         input_scale=1 / 255,
         random_state=0,

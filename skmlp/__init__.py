@@ -12,7 +12,7 @@ _HOMES = {
     "IDXFormatError": "exceptions",
     "IDXHeader": "digits.idx",
     "IDXReader": "digits.reader",
-    "MLPDigitClassifier": "classifier",
+    "MLPDigitClassifier": "estimator.classifier",
     "ModelFormatError": "exceptions",
     "NoDigitError": "exceptions",
     "NonFiniteLossError": "exceptions",
@@ -20,7 +20,7 @@ _HOMES = {
     "TrainingInterruptedWarning": "exceptions",
     "download_mnist": "digits.mnist",
     "fetch_mnist": "digits.mnist",
-    "get_kernels": "engine.kernels",
+    "get_kernels": "engine.backend_choice",
     "load_mnist": "digits.mnist",
     "load_model": "files.models",
     "normalize_digit": "digits.normalize",
@@ -28,7 +28,7 @@ _HOMES = {
     "read_idx_header": "digits.idx",
     "read_model_header": "files.models",
     "save_model": "files.models",
-    "set_kernels": "engine.kernels",
+    "set_kernels": "engine.backend_choice",
     "write_idx": "digits.idx",
 }
 

@@ -44,7 +44,7 @@ def warn_caller(message, category=UserWarning):
     frame, stacklevel = sys._getframe(1), 2
     while frame.f_back is not None and _is_inner(frame):
         frame, stacklevel = frame.f_back, stacklevel + 1
-    warnings.warn(message, category, stacklevel=stacklevel - 1)
+    warnings.warn(message, category, stacklevel=stacklevel)
 
 
 def _is_inner(frame):

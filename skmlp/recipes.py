@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
-from skmlp.classifier import MLPDigitClassifier
-from skmlp.digits.augment import Annealed, DigitDistortions
+from skmlp.augment import Annealed, DigitDistortions
+from skmlp.estimator.classifier import MLPDigitClassifier
 
 # Every recipe reads pixels from 0 to 255 and trains for exactly max_iter epochs.
-COMMON_PARAMETERS = MappingProxyType({"input_scale": 1 / 255, "n_iter_no_change": np.inf})
+COMMON_PARAMETERS = MappingProxyType({"input_scale": 1 / 255, "n_iter_no_change": None})
 
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
 

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers import small_digits
 
 from skmlp import set_kernels
-from skmlp.engine.kernels import KERNEL_SETS
+from skmlp.engine.backend_choice import KERNEL_SETS
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,12 @@ def mnist_dir():
     if not directory.is_dir():
         pytest.skip(f"needs MNIST in {directory}; set SKMLP_MNIST to its directory")
     return directory
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Three hundred of scikit-learn's digits as floats between 0 and 1, and their labels."""
+    return small_digits()
 
 
 @pytest.fixture(params=KERNEL_SETS)

@@ -1,6 +1,7 @@
 """MLPDigitClassifier beyond what scikit-learn's checks ask: data, validation, stopping, failure, callbacks."""
 
 import copy
+import pickle
 import re
 import tracemalloc
 import warnings
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import assert_same_model, classifier_factory
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 from sklearn import config_context
 from sklearn.base import clone
@@ -21,39 +23,20 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
-from skmlp import IDXReader, MLPDigitClassifier, TrainingInterruptedWarning
+from skmlp import IDXReader, TrainingInterruptedWarning
 
 no_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = no_convergence
 
 SOLVERS = ["adam", "sgd", "lbfgs"]
 every_solver = pytest.mark.parametrize("solver", SOLVERS)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """Three hundred digits as floats between 0 and 1, and their labels."""
-    X, y = load_digits(return_X_y=True)
-    return X[:300] / 16, y[:300]
+make = classifier_factory()
 
 
 @pytest.fixture(scope="module")
 def pixels():
     """The same digits as bytes between 0 and 240."""
     return (load_digits().data[:300] * 15).astype(np.uint8)
-
-
-def make(**params):
-    """Make a small, quick classifier."""
-    return MLPDigitClassifier(
-        **{"hidden_layer_sizes": (16,), "random_state": 0, "max_iter": 10} | params
-    )
-
-
-def assert_same_model(first, second, rtol=0, atol=0):
-    for name in ("coefs_", "intercepts_"):
-        for a, b in zip(getattr(first, name), getattr(second, name), strict=True):
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
 
 
 class Recorder:
@@ -515,7 +498,7 @@ def test_half_a_validation_set_is_an_error(digits, given, missing):
 
 def test_validation_labels_must_be_known(digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"y_val has classes .* \[77\]"):
+    with pytest.raises(ValueError, match=r"y_val has unknown classes: \[77\]"):
         make().fit(X, y, X_val=X[:2], y_val=[1, 77])
 
 
@@ -603,12 +586,37 @@ def test_a_warm_start_of_early_stopping_ends_with_the_best_weights_of_all(digits
 
 def test_infinite_patience_trains_to_max_iter(digits):
     X, y = digits
-    impatient = make(tol=10, n_iter_no_change=3, max_iter=30).fit(X, y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # it is what was asked for
-        patient = make(tol=10, n_iter_no_change=np.inf, max_iter=30).fit(X, y)
-    assert impatient.n_iter_ == 5
-    assert patient.n_iter_ == 30
+    assert make(tol=10, n_iter_no_change=3, max_iter=30).fit(X, y).n_iter_ == 5
+    for infinite in (np.inf, None):
+        assert make(tol=10, n_iter_no_change=infinite, max_iter=30).fit(X, y).n_iter_ == 30
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("params", "warns"),
+    [
+        ({}, True),
+        ({"n_iter_no_change": np.inf}, True),
+        ({"learning_rate": "exponential"}, True),
+        ({"n_iter_no_change": None}, False),
+        ({"learning_rate": "cosine"}, False),
+        ({"learning_rate": "one_cycle", "n_iter_no_change": np.inf}, False),
+        ({"learning_rate": "one_cycle", "warmup_epochs": 1}, False),
+        ({"learning_rate": "constant", "warmup_epochs": 1}, True),
+    ],
+    ids=str,
+)
+def test_reaching_max_iter_warns_unless_it_was_planned(digits, solver, warm_start, params, warns):
+    estimator = make(solver=solver, max_iter=3, warm_start=warm_start, **params)
+    for _ in range(1 + warm_start):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            estimator.fit(*digits)
+        messages = [str(warning.message) for warning in caught]
+        assert any("Maximum iterations (3) reached" in message for message in messages) == warns
+        assert len(messages) == warns
 
 
 # When training ends badly
@@ -840,10 +848,9 @@ def test_partial_fit_takes_some_of_the_classes(digits):
     ("params", "message"),
     [
         ({"solver": "lbfgs"}, "stochastic"),
-        ({"early_stopping": True}, "early_stopping"),
         ({"class_weight": "balanced"}, "class_weight"),
     ],
-    ids=["lbfgs", "early stopping", "balanced"],
+    ids=["lbfgs", "balanced"],
 )
 def test_partial_fit_is_not_there_where_it_makes_no_sense(digits, params, message):
     estimator = make(**params)
@@ -851,6 +858,17 @@ def test_partial_fit_is_not_there_where_it_makes_no_sense(digits, params, messag
     with pytest.raises(AttributeError) as caught:
         estimator.partial_fit(*digits)
     assert message in f"{caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_partial_fit_refuses_early_stopping_as_scikit_learn_does(digits, fitted):
+    X, y = digits
+    estimator = make(early_stopping=True)
+    if fitted:
+        estimator.fit(X, y)
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        estimator.partial_fit(X, y, classes=np.arange(10))
+    assert hasattr(estimator, "coefs_") == fitted
 
 
 @every_solver
@@ -1096,3 +1114,156 @@ def test_a_warm_start_that_cannot_begin_goes_on_later_as_if_nothing_had_been(dig
         np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(interrupted.predict_proba(X), plain.predict_proba(X))
     assert interrupted.fit(X, y).score(X, y) >= plain.score(X, y) - 0.05
+
+
+# Changes of parameters between calls
+
+
+@pytest.mark.parametrize("monitor", ["accuracy", "loss"])
+def test_partial_fit_follows_a_fit_with_early_stopping(digits, monitor):
+    X, y = digits
+    estimator = make(early_stopping=True, monitor=monitor, max_iter=4).fit(X, y)
+    estimator.set_params(early_stopping=False)
+    for n_epochs in (5, 6):
+        estimator.partial_fit(X, y)
+        assert {len(column) for column in estimator.history_.values()} == {n_epochs}
+        assert len(estimator.loss_curve_) == estimator.n_iter_ == n_epochs
+    assert np.isnan(estimator.history_["val_loss"][-2:]).all()
+    assert estimator.validation_scores_ is None
+    assert estimator.best_validation_score_ is None
+    assert estimator.best_loss_ == min(estimator.loss_curve_[4:])
+
+
+def test_a_loaded_model_trained_with_early_stopping_goes_on_without(digits):
+    X, y = digits
+    estimator = make(early_stopping=True, max_iter=4).fit(X, y)
+    del estimator._state  # as in a model file
+    estimator.set_params(early_stopping=False).partial_fit(X, y)
+    assert {len(column) for column in estimator.history_.values()} == {5}
+
+
+def test_weights_set_by_hand_are_those_that_train(digits):
+    X, y = digits
+    trained = make(max_iter=3).fit(X, y)
+    by_hand = make()
+    for name in ("coefs_", "intercepts_", "n_features_in_", "n_outputs_", "out_activation_"):
+        setattr(by_hand, name, copy.deepcopy(getattr(trained, name)))
+    by_hand.classes_ = trained.classes_
+    np.testing.assert_array_equal(by_hand.predict(X), trained.predict(X))
+    before = by_hand.predict_proba(X)
+    by_hand.partial_fit(X, y)
+    assert by_hand.loss_ < log_loss(y, before) + 0.1
+    assert len(by_hand.loss_curve_) == by_hand.n_iter_ == 1
+
+
+def test_changed_weights_are_those_that_go_on(digits):
+    X, y = digits
+    estimator = make(warm_start=True, max_iter=2).fit(X, y)
+    for coef in estimator.coefs_:
+        coef[...] = 0
+    estimator.intercepts_ = [np.zeros_like(biases) for biases in estimator.intercepts_]
+    estimator.set_params(learning_rate_init=1e-300, alpha=0).fit(X, y)
+    assert estimator.loss_ == pytest.approx(np.log(10))
+
+
+# Interruption in the first epoch
+
+
+class InterruptedAtOnce(np.random.RandomState):
+    def shuffle(self, x):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_a_consistent_estimator(digits):
+    X, y = digits
+    estimator = make(random_state=InterruptedAtOnce(0))
+    with pytest.warns(TrainingInterruptedWarning):
+        estimator.fit(X, y)
+    assert np.isnan(estimator.loss_)
+    assert estimator.n_iter_ == estimator.t_ == 0
+    assert estimator.loss_curve_ == []
+    assert estimator.best_loss_ == np.inf
+    assert estimator.predict(X).shape == y.shape
+    estimator.random_state = 0
+    assert np.isfinite(estimator.fit(X, y).loss_)
+
+
+# What callbacks receive
+
+
+class PickleSize(Recorder):
+    """Remembers how large the estimator is that the hooks receive."""
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        self.calls.append(len(pickle.dumps(estimator)))
+        return False
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_estimator_that_callbacks_receive_carries_no_data(solver):
+    X = np.random.default_rng(0).random((4000, 64))
+    y = np.arange(4000) % 10
+    callback = PickleSize()
+    make(solver=solver, max_iter=2).set_callbacks(callback).fit(X, y, X_val=X, y_val=y)
+    # The samples take 2 MB; a permutation of them, and a few copies of the weights, 100 kB.
+    sizes = [call for call in callback.calls if isinstance(call, int)]
+    assert len(sizes) == 3
+    assert max(sizes) < 200_000
+
+
+# Warnings
+
+
+def warnings_of(action):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        action()
+    return caught
+
+
+def fits_that_warn(X, y):
+    """Yield functions that fit in several ways, and what each warns of."""
+    yield lambda: make(max_iter=2).fit(X, y), "Maximum iterations"
+    yield lambda: make(max_iter=2, solver="lbfgs").fit(X, y), "lbfgs failed to converge"
+    yield lambda: make(n_iter_no_change=None, batch_size=301).fit(X, y), "is clipped to 300"
+    yield lambda: make(batch_size=301).partial_fit(X, y, classes=range(10)), "is clipped to 300"
+    yield lambda: make(random_state=InterruptedAtOnce(0)).fit(X, y), "interrupted"
+    yield lambda: Pipeline([("mlp", make(max_iter=2))]).fit(X, y), "Maximum iterations"
+    search = GridSearchCV(make(max_iter=2), {"alpha": [0.1]}, cv=2)
+    yield lambda: search.fit(X, y), "Maximum iterations"
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_warnings_point_to_the_line_of_the_user(digits, number):
+    action, message = list(fits_that_warn(*digits))[number]
+    caught = warnings_of(action)
+    assert caught
+    for warning in caught:
+        assert message in str(warning.message)
+        assert warning.filename == __file__
+
+
+# Probabilities
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every_solver
+def test_the_probability_of_a_single_class_is_exactly_one(digits, dtype, solver):
+    X, _ = digits
+    estimator = make(solver=solver).fit(X.astype(dtype), np.zeros(300))
+    probabilities = estimator.predict_proba(X.astype(dtype))
+    np.testing.assert_array_equal(probabilities, np.ones((300, 1), dtype))
+    np.testing.assert_array_equal(estimator.predict_log_proba(X), 0)
+    assert probabilities.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_rank_alike_by_probabilities_and_their_logarithms(dtype):
+    X, y = make_multilabel_classification(100, n_classes=6, random_state=0)
+    estimator = make().fit((X * 1.0).astype(dtype), y)
+    # Probabilities of labels round to one where logits are large.
+    X = X.astype(dtype) * dtype(1000)
+    probabilities, logarithms = estimator.predict_proba(X), estimator.predict_log_proba(X)
+    assert np.count_nonzero(probabilities > 1 - 1e-6) > 100
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), logarithms.argmax(axis=1))
+    np.testing.assert_array_equal(np.log(probabilities), logarithms)

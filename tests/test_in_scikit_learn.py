@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from helpers import classifier_factory
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -19,10 +20,7 @@ X_val, y_val = X[300:500], y[300:500]
 X, y = X[:300], y[:300]
 
 
-def make(**changes):
-    return MLPDigitClassifier(
-        **{"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0} | changes
-    )
+make = classifier_factory(hidden_layer_sizes=(8,), max_iter=3)
 
 
 @pytest.fixture

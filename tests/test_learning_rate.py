@@ -6,11 +6,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from helpers import classifier_factory, small_digits
 from scipy.sparse import csr_matrix
-from sklearn.datasets import load_digits, make_multilabel_classification
+from sklearn.datasets import make_multilabel_classification
 
 from skmlp import MLPDigitClassifier
-from skmlp.engine.schedules import Cosine, Position, StepDecay, Warmup
+from skmlp.estimator.learning_rate import LearningRateCurve
+from skmlp.schedules import Cosine, Position, StepDecay, Warmup
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -44,23 +46,17 @@ every_name = pytest.mark.parametrize("name", FORMULAS)
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(return_X_y=True)
-    return X[:N_SAMPLES] / 16, y[:N_SAMPLES]
+    return small_digits(N_SAMPLES)
 
 
-def make(**params):
-    return MLPDigitClassifier(
-        **{
-            "hidden_layer_sizes": (12,),
-            "batch_size": BATCH_SIZE,
-            "random_state": 0,
-            "max_iter": N_EPOCHS,
-            "learning_rate_init": RATE,
-            "power_t": 0.3,
-            "n_iter_no_change": np.inf,
-        }
-        | params
-    )
+make = classifier_factory(
+    hidden_layer_sizes=(12,),
+    batch_size=BATCH_SIZE,
+    max_iter=N_EPOCHS,
+    learning_rate_init=RATE,
+    power_t=0.3,
+    n_iter_no_change=None,
+)
 
 
 def last_steps(formula, warmup_epochs=0):
@@ -281,3 +277,40 @@ def test_the_search_refuses_numbers_that_make_no_sense(digits, numbers):
 def test_the_search_refuses_lbfgs(digits):
     with pytest.raises(ValueError, match="lbfgs"):
         make(solver="lbfgs").find_learning_rate(*digits)
+
+
+def test_ctrl_c_ends_the_search_and_leaves_the_estimator_untouched(digits):
+    X, y = digits
+
+    class Interrupted:
+        n_calls = 0
+
+        def __call__(self, images, rng):
+            Interrupted.n_calls += 1
+            if Interrupted.n_calls == 3:
+                raise KeyboardInterrupt
+            return images
+
+    estimator = make().fit(X, y)
+    before = copy.deepcopy(vars(estimator))
+    with pytest.raises(KeyboardInterrupt):
+        estimator.set_params(augmentation=Interrupted()).find_learning_rate(X, y)
+    estimator.set_params(augmentation=None)
+    assert vars(estimator).keys() == before.keys()
+    for name in before.keys() - {"_state"}:
+        np.testing.assert_equal(vars(estimator)[name], before[name], err_msg=name)
+
+
+@pytest.mark.parametrize("n_losses", [0, 1])
+def test_a_suggestion_needs_two_losses(n_losses):
+    curve = LearningRateCurve(np.geomspace(1, 2, n_losses), np.ones(n_losses))
+    with pytest.raises(ValueError, match=f"two or more learning rates. Got {n_losses}.*min_rate"):
+        _ = curve.suggestion
+
+
+def test_features_that_are_much_too_large_give_no_suggestion_but_an_explanation(digits):
+    X, y = digits
+    curve = make(activation="identity").find_learning_rate(X * 1e307, y)
+    assert len(curve.losses) < 2
+    with pytest.raises(ValueError, match="two or more learning rates"):
+        _ = curve.suggestion

@@ -11,7 +11,7 @@ from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.neural_network import MLPClassifier
 
 from skmlp import MLPDigitClassifier
-from skmlp.engine.parameters import PART_SIZE
+from skmlp.engine.parameters import BLOCK_SIZE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -325,6 +325,6 @@ def test_networks_larger_than_a_part_of_the_cache(solver):
     theirs, ours, _ = fit_both(
         "multiclass", solver=solver, hidden_layer_sizes=(400, 400), alpha=10.0, max_iter=3
     )
-    assert sum(coef.size for coef in ours.coefs_) > PART_SIZE
+    assert sum(coef.size for coef in ours.coefs_) > BLOCK_SIZE
     np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=RTOL)
     assert_same_weights(ours, theirs)

@@ -25,6 +25,9 @@ def test_the_count_is_that_of_the_fitted_arrays(hidden, batch_norm, labels):
         mlp.fit(X.astype(np.float32), labels)
     arrays = mlp.coefs_ + mlp.intercepts_
     if batch_norm:
+        # The shifts take the place of the biases of the hidden layers, which are zero.
+        assert not any(biases.any() for biases in mlp.intercepts_[:-1])
+        arrays = mlp.coefs_ + mlp.intercepts_[-1:]
         arrays += mlp.batch_norm_["gain"] + mlp.batch_norm_["shift"]
     summary = mlp.summary()
     assert summary.n_parameters == sum(array.size for array in arrays)
@@ -62,5 +65,13 @@ def test_the_html_form_has_the_same_cells():
 
 @pytest.mark.parametrize("known", [{}, {"n_features": 64}, {"n_classes": 10}])
 def test_before_fit_both_numbers_are_needed(known):
-    with pytest.raises(ValueError, match="needs n_features and n_classes before fit"):
+    with pytest.raises(
+        ValueError, match=r"before fit: n_.* must be an integer of at least 1\. Got None"
+    ):
         MLPDigitClassifier().summary(**known)
+
+
+@pytest.mark.parametrize("numbers", [(64, 0), (0, 10), (-1, 10), (64, 2.5), (64, True)], ids=str)
+def test_numbers_that_are_no_sizes_are_refused(numbers):
+    with pytest.raises(ValueError, match=r"must be an integer of at least 1\. Got"):
+        MLPDigitClassifier().summary(*numbers)

@@ -6,11 +6,9 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from helpers import assert_same_training, classifier_factory, small_digits
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.datasets import load_digits
-
-from skmlp import MLPDigitClassifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -69,18 +67,22 @@ every_round_trip = pytest.mark.parametrize("round_trip", ROUND_TRIPS)
 
 
 def digits(container="dense", dtype=np.float64):
-    X, y = load_digits(return_X_y=True)
-    return CONTAINERS[container]((X[:150] / 16).astype(dtype)), y[:150]
+    X, y = small_digits(150)
+    return CONTAINERS[container](X.astype(dtype)), y
+
+
+# The batches do not divide the samples evenly.
+make_small = classifier_factory(
+    hidden_layer_sizes=(12, 8),
+    batch_size=40,
+    random_state=3,
+    max_iter=N_EPOCHS,
+    n_iter_no_change=None,
+)
 
 
 def make(solver="adam", **params):
-    """Make a small classifier whose batches do not divide the samples evenly."""
-    return MLPDigitClassifier(
-        (12, 8),
-        **{"batch_size": 40, "random_state": 3, "max_iter": N_EPOCHS, "n_iter_no_change": np.inf}
-        | SOLVERS.get(solver, {"solver": solver})
-        | params,
-    )
+    return make_small(**SOLVERS.get(solver, {"solver": solver}) | params)
 
 
 def without_an_end(solver):
@@ -94,26 +96,6 @@ def by_partial_fit(estimator, X, y, n_epochs, sample_weight=None):
     return estimator
 
 
-def assert_equal_arrays(ours, others):
-    for a, b in zip(ours, others, strict=True):
-        assert a.dtype == b.dtype
-        np.testing.assert_array_equal(a, b)
-
-
-def assert_exactly_equal(first, second):
-    """Compare everything that training brings, but the time it took."""
-    for name in ("coefs_", "intercepts_"):
-        assert_equal_arrays(getattr(first, name), getattr(second, name))
-    assert (first.batch_norm_ is None) == (second.batch_norm_ is None)
-    for name in first.batch_norm_ or ():
-        assert_equal_arrays(first.batch_norm_[name], second.batch_norm_[name])
-    for name in ("loss_curve_", "loss_", "best_loss_", "t_", "n_layers_", "validation_scores_"):
-        assert getattr(first, name) == getattr(second, name), name
-    assert first.history_.keys() == second.history_.keys()
-    for name in first.history_.keys() - {"seconds"}:
-        np.testing.assert_array_equal(first.history_[name], second.history_[name], err_msg=name)
-
-
 @every_solver
 @every_container
 @every_dtype
@@ -122,7 +104,7 @@ def test_fit_of_k_epochs_is_k_partial_fits(solver, container, dtype):
     fitted = make(solver).fit(X, y)
     assert fitted.n_iter_ == N_EPOCHS
     trained = by_partial_fit(make(solver), X, y, N_EPOCHS)
-    assert_exactly_equal(trained, fitted)
+    assert_same_training(trained, fitted)
     assert trained.n_iter_ == fitted.n_iter_
     assert len(trained.history_["seconds"]) == N_EPOCHS
     assert fitted.coefs_[0].dtype == dtype
@@ -142,7 +124,7 @@ def test_fit_is_partial_fits_whatever_the_order_and_the_weights(solver, shuffle,
     sample_weight = np.random.default_rng(0).uniform(0, 2, 150) if weighted else None
     fitted = make(solver, shuffle=shuffle).fit(X, y, sample_weight)
     trained = by_partial_fit(make(solver, shuffle=shuffle), X, y, N_EPOCHS, sample_weight)
-    assert_exactly_equal(trained, fitted)
+    assert_same_training(trained, fitted)
 
 
 @pytest.mark.parametrize("solver", [*SOLVERS, "lbfgs"])
@@ -150,7 +132,7 @@ def test_fit_is_partial_fits_whatever_the_order_and_the_weights(solver, shuffle,
 def test_one_seed_gives_one_result(solver, dtype):
     X, y = digits(dtype=dtype)
     first, second = (make(solver).fit(X, y) for _ in range(2))
-    assert_exactly_equal(first, second)
+    assert_same_training(first, second)
     other = make(solver, random_state=4).fit(X, y)
     assert not np.array_equal(first.coefs_[0], other.coefs_[0])
 
@@ -158,8 +140,8 @@ def test_one_seed_gives_one_result(solver, dtype):
 def test_fitting_again_begins_anew():
     X, y = digits()
     once = make().fit(X, y)
-    assert_exactly_equal(make().fit(X[:99], y[:99]).fit(X, y), once)
-    assert_exactly_equal(by_partial_fit(make(), X, y, 2).fit(X, y), once)
+    assert_same_training(make().fit(X[:99], y[:99]).fit(X, y), once)
+    assert_same_training(by_partial_fit(make(), X, y, 2).fit(X, y), once)
 
 
 def test_a_random_state_instance_is_drawn_from_fit_after_fit():
@@ -176,20 +158,20 @@ def test_a_random_state_instance_is_drawn_from_fit_after_fit():
 def test_a_warm_start_goes_on_as_if_there_had_been_no_pause(solver, container, dtype):
     X, y = digits(container, dtype)
     # The count of epochs without progress begins anew with each fit; no pause, no plateau.
-    patient = {"n_iter_no_change": np.inf, **without_an_end(solver)}
+    patient = {"n_iter_no_change": None, **without_an_end(solver)}
     whole = make(solver, **patient).fit(X, y)
     parts = make(solver, warm_start=True, max_iter=5, **patient).fit(X, y)
     assert parts.n_iter_ == 5
     parts.set_params(max_iter=N_EPOCHS - 5).fit(X, y)
     assert parts.n_iter_ == N_EPOCHS - 5
-    assert_exactly_equal(parts, whole)
+    assert_same_training(parts, whole)
 
 
 def test_fit_and_partial_fit_take_turns():
     X, y = digits()
     whole = make().fit(X, y)
     parts = by_partial_fit(make(warm_start=True, max_iter=N_EPOCHS - 5), X, y, 3).fit(X, y)
-    assert_exactly_equal(by_partial_fit(parts, X, y, 2), whole)
+    assert_same_training(by_partial_fit(parts, X, y, 2), whole)
 
 
 @pytest.mark.parametrize("round_trip", ["pickle", "deepcopy"])
@@ -200,7 +182,7 @@ def test_a_warm_start_of_lbfgs_goes_on_from_the_weights_that_are_there(round_tri
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path)
     assert estimator.fit(X, y).loss_ < reached
     assert len(estimator.loss_curve_) == 8
-    assert_exactly_equal(copied.fit(X, y), estimator)
+    assert_same_training(copied.fit(X, y), estimator)
 
 
 @every_solver
@@ -210,21 +192,21 @@ def test_partial_fit_goes_on_after_a_round_trip(solver, round_trip, dtype, tmp_p
     X, y = digits(dtype=dtype)
     estimator = by_partial_fit(make(solver), X, y, 7)
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path)
-    assert_exactly_equal(copied, estimator)
+    assert_same_training(copied, estimator)
     by_partial_fit(copied, X, y, 5)
-    assert_exactly_equal(copied, by_partial_fit(make(solver), X, y, 12))
+    assert_same_training(copied, by_partial_fit(make(solver), X, y, 12))
     assert len(estimator.loss_curve_) == 7
-    assert_exactly_equal(by_partial_fit(estimator, X, y, 5), copied)
+    assert_same_training(by_partial_fit(estimator, X, y, 5), copied)
 
 
 @every_solver
 @every_round_trip
 def test_a_warm_start_goes_on_after_a_round_trip(solver, round_trip, tmp_path):
     X, y = digits()
-    patient = {"n_iter_no_change": np.inf, **without_an_end(solver)}
+    patient = {"n_iter_no_change": None, **without_an_end(solver)}
     estimator = make(solver, warm_start=True, max_iter=7, **patient).fit(X, y)
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path).set_params(max_iter=5).fit(X, y)
-    assert_exactly_equal(copied, make(solver, **patient).fit(X, y))
+    assert_same_training(copied, make(solver, **patient).fit(X, y))
 
 
 @every_solver
@@ -233,7 +215,7 @@ def test_a_clone_trains_to_the_same_result(solver):
     estimator = make(solver).fit(X, y)
     cloned = clone(estimator)
     assert not hasattr(cloned, "coefs_")
-    assert_exactly_equal(cloned.fit(X, y), estimator)
+    assert_same_training(cloned.fit(X, y), estimator)
 
 
 @pytest.mark.parametrize("go_on", ["partial_fit", "fit"])
@@ -260,7 +242,7 @@ def test_weights_changed_in_place_count_too():
     changed.coefs_[1][...] = 0.25
     assigned.coefs_[1] = np.full_like(assigned.coefs_[1], 0.25)
     np.testing.assert_array_equal(changed.predict_proba(X), assigned.predict_proba(X))
-    assert_exactly_equal(by_partial_fit(changed, X, y, 2), by_partial_fit(assigned, X, y, 2))
+    assert_same_training(by_partial_fit(changed, X, y, 2), by_partial_fit(assigned, X, y, 2))
 
 
 @pytest.mark.parametrize("changed", [{"ema_decay": None}, {"ema_decay": 0.5}, {"dropout": 0.5}])
@@ -281,7 +263,7 @@ def test_an_average_may_begin_late():
     assert estimator.loss_curve_ == plain.loss_curve_
     assert not np.array_equal(estimator.coefs_[0], plain.coefs_[0])
     by_partial_fit(estimator.set_params(ema_decay=None), X, y, 2)
-    assert_exactly_equal(estimator, by_partial_fit(plain, X, y, 2))
+    assert_same_training(estimator, by_partial_fit(plain, X, y, 2))
 
 
 def test_batch_norm_cannot_come_or_go_while_training_goes_on():

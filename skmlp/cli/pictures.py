@@ -1,16 +1,12 @@
 """Images for `skmlp predict`, from IDX files and from PNG or JPEG pictures."""
 
-import io
 import math
 import sys
-import warnings
 
 from skmlp.cli.errors import BAD_DATA, CommandError, command_errors, one_line
 
-PICTURE_FORMATS = ("PNG", "JPEG")
 PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff")
 MNIST_SIDE = 28
-LARGEST_PICTURE = 80_000_000  # pixels
 
 
 def read_images(path, n_pixels, *, dark_on_light=False, normalize=False):
@@ -62,13 +58,14 @@ def _read_idx(source, path, n_pixels):
 
 def _read_picture(source, path, n_pixels, dark_on_light, normalize):
     from skmlp import normalize_digit
+    from skmlp.digits.picture import open_picture, to_uint8_gray
 
+    picture = open_picture(source, name=path)
     try:
-        picture = open_picture(source)
         if n_pixels == MNIST_SIDE**2 and (normalize or picture.size != (MNIST_SIDE, MNIST_SIDE)):
             return normalize_digit(picture).reshape(1, n_pixels)
         _check_size(picture.size, path, n_pixels)
-        pixels = gray_pixels(picture, background=255 if dark_on_light else 0)
+        pixels = to_uint8_gray(picture, background=255 if dark_on_light else 0)
     except ValueError as error:
         raise CommandError(BAD_DATA, f"{path}: {one_line(error)}") from error
     return _inverted(pixels.reshape(1, n_pixels), path, dark_on_light)
@@ -88,42 +85,3 @@ def _requirement(n_pixels):
     side = math.isqrt(n_pixels)
     square = f", {side} x {side}" if side * side == n_pixels else ""
     return f"the model takes {n_pixels} pixels{square}: crop or resize it"
-
-
-# The two functions below are the only ones that call Pillow.
-
-
-def open_picture(source):
-    """Return a picture, decoded and upright, from a path or the bytes of a file."""
-    from PIL import Image, ImageOps
-
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(file, formats=PICTURE_FORMATS) as picture:
-                # Before a pixel is decoded: a small file can expand to gigabytes.
-                if picture.width * picture.height > LARGEST_PICTURE:
-                    raise ValueError(
-                        f"a picture must have at most {LARGEST_PICTURE:,} pixels, got "
-                        f"{picture.width} x {picture.height}: make it smaller"
-                    )
-                return ImageOps.exif_transpose(picture).copy()
-        except (Image.DecompressionBombError, SyntaxError, OSError) as error:
-            raise ValueError(
-                f"the picture cannot be read ({error}); is the file complete?"
-            ) from error
-
-
-def gray_pixels(picture, background):
-    """Return a picture as an array of 8-bit gray; transparent pixels show the background."""
-    import numpy as np
-    from PIL import Image
-
-    if picture.mode.startswith("I"):
-        # 16 bits; Pillow's own conversion would clip them at 255.
-        return (np.asarray(picture) >> 8).astype(np.uint8)
-    if picture.has_transparency_data:
-        paper = Image.new("RGBA", picture.size, (background, background, background, 255))
-        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-    return np.asarray(picture.convert("L"))

@@ -100,6 +100,6 @@ class RunDirectory:
 
 def previous_checkpoint(path):
     """Return the path of the checkpoint before the last one."""
-    from skmlp.files.checkpoints import previous
+    from skmlp.files.checkpoints import previous_path
 
-    return previous(path)
+    return previous_path(path)

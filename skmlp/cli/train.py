@@ -17,7 +17,13 @@ from skmlp.cli.errors import (
 from skmlp.cli.outputs import make_directory, save_curves, save_history
 from skmlp.cli.parser import Command
 from skmlp.cli.run_directory import RunDirectory
-from skmlp.cli.train_options import BATCH_SIZE, EPOCHS, HIDDEN_LAYER_SIZES, TrainOptions
+from skmlp.cli.train_options import (
+    BATCH_SIZE,
+    EPOCHS,
+    HIDDEN_LAYER_SIZES,
+    PATIENCE,
+    TrainOptions,
+)
 from skmlp.cli.training_data import load_training_data
 
 NAME = "train"
@@ -93,6 +99,8 @@ def make_model(options, X):
             HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind], batch_size=BATCH_SIZE[kind]
         )
     model.set_params(**options.parameters(), input_scale=scale_of(X))
+    if options.early_stopping and model.n_iter_no_change is None:
+        model.n_iter_no_change = PATIENCE  # recipes do not stop early by themselves
     if options.batch_size is None and model.batch_size != "auto":
         model.batch_size = min(model.batch_size, len(X))
     return model

@@ -38,6 +38,7 @@ HIDDEN_LAYER_SIZES = (256,)
 EPOCHS = {"bundled": 30, "idx": 20}
 BATCH_SIZE = {"bundled": 32, "idx": 128}
 VALIDATION_FRACTION = 0.1
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -309,7 +310,7 @@ class TrainOptions:
     patience: int | None = option(
         "stopping",
         COUNT,
-        "epochs without improvement after which --early-stopping stops (default: 10)",
+        f"epochs without improvement after which --early-stopping stops (default: {PATIENCE})",
         "N",
         parameter="n_iter_no_change",
         needs="early_stopping",

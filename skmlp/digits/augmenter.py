@@ -3,13 +3,13 @@
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmlp.digits.augment import AUGMENTATIONS
 from skmlp.digits.shape import image_shape_of
+from skmlp.sklearn_compat import StrOptions, fit_context
 
 
 class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -63,7 +63,7 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.image_shape = image_shape
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Determine the shape of the images.
 

@@ -4,12 +4,12 @@ import os
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skmlp.digits.idx import read_idx
+from skmlp.sklearn_compat import Options, StrOptions, fit_context
 
 
 class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -90,7 +90,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.fit_transform(X)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X, y=None):
         """Determine the size of the images and return them as rows.
 

@@ -1,1 +1,1 @@
-"""The learning machine: NumPy and SciPy only, and no knowledge of estimators."""
+"""The numerics: training and prediction of a network, on NumPy and SciPy, without knowledge of estimators."""

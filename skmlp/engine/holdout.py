@@ -1,6 +1,7 @@
-"""Holding samples out for validation: stratified, blind to duplicates, and fair to sample weights."""
+"""Holding samples out for validation: stratified, independent of duplicates, and consistent with sample weights."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -8,19 +9,30 @@ from scipy.sparse import issparse
 ROWS_AT_A_TIME = 1024
 
 
+class HoldoutRows(NamedTuple):
+    """The rows of a split, sorted.
+
+    Attributes
+    ----------
+    training, held_out : ndarray of int
+    """
+
+    training: np.ndarray
+    held_out: np.ndarray
+
+
 def stratified_holdout(X, strata, weights, fraction, random_state):
     """Choose the rows that train and the rows that are held out.
 
-    Samples of equal features and stratum always land on the same side, so that the validation score is not flattered
-    by duplicates, and the choice depends on what the samples are, not on where or how often they stand: a sample of
-    weight two is held out exactly when it would be if it stood there twice, and samples of weight zero might as well
-    be absent.
+    Samples of equal features and stratum are always on the same side, so that duplicates do not inflate the validation
+    score. The choice depends on the values of the samples, not on their positions or repetitions: a sample of weight
+    two is held out exactly when it would be if it occurred twice, and samples of weight zero count as absent.
 
     Parameters
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
     strata : ndarray of int of shape (n_samples,)
-        Each value is represented in both parts by its share; each keeps at least one sample for training.
+        Each value is represented in proportion on both sides; at least one sample of each stays in training.
     weights : ndarray of shape (n_samples,) or None
     fraction : float in (0, 1)
         Of the distinct samples, to be held out.
@@ -28,7 +40,7 @@ def stratified_holdout(X, strata, weights, fraction, random_state):
 
     Returns
     -------
-    train_rows, held_out_rows : ndarray of int, sorted
+    rows : HoldoutRows
 
     Raises
     ------
@@ -47,26 +59,26 @@ def stratified_holdout(X, strata, weights, fraction, random_state):
     wanted = min(math.ceil(fraction * np.count_nonzero(new_sample)), len(candidates))
     if wanted == 0:
         raise ValueError(
-            f"The validation set is too small: of n_samples={X.shape[0]}, none can be held out, because each class "
-            f"keeps at least one for training and validation_fraction={fraction}. Increase validation_fraction, give "
-            "more samples, or pass X_val and y_val."
+            f"The validation set is too small: of n_samples={X.shape[0]}, none can be held out with "
+            f"validation_fraction={fraction}, because at least one sample of each class stays in training. Increase "
+            "validation_fraction, use more samples, or pass X_val and y_val."
         )
     # Evenly spaced among the candidates, which are sorted by stratum: a systematic sample.
     chosen = candidates[(np.arange(wanted) * len(candidates)) // wanted]
     held_out = np.zeros(len(strata), bool)
     held_out[by_key] = np.isin(sample_of_row, chosen)
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    return HoldoutRows(np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
 
 def starts_of_runs(values):
-    """Mark where a value differs from the one before it."""
+    """Return a mask of the values that differ from the one before them."""
     starts = np.ones(len(values), bool)
     starts[1:] = values[1:] != values[:-1]
     return starts
 
 
 def random_keys(X, random_state):
-    """Give each row a random 64-bit key that depends on nothing but its values, whether dense or sparse.
+    """Compute a random 64-bit key for each row that depends only on its values, whether dense or sparse.
 
     The key is the sum over the features of bits times a random odd multiplier, modulo 2^64, mixed by the last steps
     of SplitMix64 [1]_.
@@ -97,10 +109,10 @@ def random_keys(X, random_state):
 
 
 def bits(values):
-    """Read numbers as 64-bit unsigned integers, equal numbers alike and zero as zero."""
+    """Map numbers to 64-bit unsigned integers, equal numbers to equal ones and zero to zero."""
     if values.dtype.kind != "f":
         return values.astype(np.uint64)
-    values = values + values.dtype.type(0)  # makes -0.0 and 0.0 one
+    values = values + values.dtype.type(0)  # turns -0.0 into 0.0
     halves = values.view(f"u{values.dtype.itemsize}").astype(np.uint64)
     # The low bits of round numbers are zeros, and would make the low bits of any product zeros.
     return halves ^ (halves >> np.uint64(4 * values.dtype.itemsize))

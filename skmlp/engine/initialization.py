@@ -1,6 +1,7 @@
-"""Initial weights: each name stands for a distribution.
+"""Initial weights, by name of the distribution.
 
-`draw(weights, biases, random_state)` fills the weights, of shape (fan_out, fan_in), and the biases of a layer.
+An initializer ``draw(weights, biases, random_state)`` fills the weights, of shape (fan_out, fan_in), and the biases of
+a layer.
 """
 
 from functools import partial
@@ -8,18 +9,33 @@ from functools import partial
 import numpy as np
 
 
-def draw_parameters(layout, draws, random_state, dtype):
-    """Draw the initial parameters layer by layer, each by its own of `draws`; gains are ones and shifts zeros."""
-    flat = np.zeros(layout.n_parameters, dtype)
-    views = layout.views(flat)
-    for draw, weights, biases in zip(draws, views.weights, views.biases, strict=True):
+def draw_parameters(layout, initializers, random_state, dtype):
+    """Draw the initial parameters layer by layer, each by its own initializer; gains are ones and shifts zeros.
+
+    Parameters
+    ----------
+    layout : Layout
+    initializers : sequence of callable
+        One per layer.
+    random_state : RandomState
+    dtype : dtype
+
+    Returns
+    -------
+    theta : ndarray of shape (n_parameters,)
+    """
+    theta = np.zeros(layout.n_parameters, dtype)
+    views = layout.views(theta)
+    # Layers without biases draw them all the same, so that batch normalization does not change the weights drawn.
+    n_unused = len(views.weights) - len(views.biases)
+    unused = [np.empty(units, dtype) for units in layout.hidden_sizes[:n_unused]]
+    for draw, weights, biases in zip(
+        initializers, views.weights, unused + views.biases, strict=True
+    ):
         draw(weights, biases, random_state)
     for gains in views.gains:
         gains[...] = 1
-    if layout.batch_norm:
-        for biases in views.biases[:-1]:
-            biases[...] = 0  # the shifts stand in their place
-    return flat
+    return theta
 
 
 def scikit_learn(weights, biases, random_state, *, factor):
@@ -38,7 +54,7 @@ def normal(weights, biases, random_state, *, variance):
 
 
 def uniform(weights, biases, random_state, *, variance):
-    """Draw weights from the uniform distribution with that variance; biases are zero."""
+    """Draw weights from the uniform distribution with variance(fan_in, fan_out); biases are zero."""
     fan_out, fan_in = weights.shape
     bound = np.sqrt(3 * variance(fan_in, fan_out))
     weights[...] = random_state.uniform(-bound, bound, (fan_in, fan_out)).T
@@ -61,12 +77,12 @@ def orthogonal(weights, biases, random_state):
 
 
 def he(fan_in, fan_out):
-    """Give the variance 2 / fan_in, for relu and its kin (He et al. 2015, https://arxiv.org/abs/1502.01852)."""
+    """Return the variance 2 / fan_in, for relu and similar activations (He et al. 2015, https://arxiv.org/abs/1502.01852)."""
     return 2 / fan_in
 
 
 def glorot(fan_in, fan_out):
-    """Give the variance 2 / (fan_in + fan_out), for tanh and its kin (Glorot and Bengio 2010)."""
+    """Return the variance 2 / (fan_in + fan_out), for tanh and similar activations (Glorot and Bengio 2010)."""
     return 2 / (fan_in + fan_out)
 
 

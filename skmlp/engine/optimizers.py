@@ -1,8 +1,9 @@
-"""First-order optimizers: one step on flat arrays.
+"""First-order optimizers: the update rules, each with its coefficients and its state.
 
-`step(theta, gradient, rate, slots, t, work, shrinkage, kernels)` moves `theta` in place, overwrites `gradient` and
-`work`, and gives the sum of the squared weights from before. `slots` are the arrays of the optimizer's memory, by name,
-which begin as what `new_slots` gives; `t` counts the steps from 1.
+An optimizer is a frozen dataclass of its hyperparameters. `state_arrays` declares what it remembers from step to step.
+``step(theta, gradient, work, rate, t, arrays, penalty, kernels)`` moves the flat vector `theta` in place in step t,
+counted from 1, overwrites `gradient` and the buffer `work`, and returns the sum of the squared weights before the step.
+The kernels take the coefficients of the formula by name.
 """
 
 import math
@@ -11,44 +12,81 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from skmlp.engine.kernels import numpy_kernels
 
-
-class Shrinkage(NamedTuple):
-    """What pulls the weights to zero, on the way of a step: the other parameters it leaves alone.
+class WeightPenalty(NamedTuple):
+    """What pulls the weights toward zero in a step; the other parameters are left alone.
 
     Attributes
     ----------
     n_weights : int
-        How many parameters, the first ones, are weights.
-    penalty : float
-        The gradient grows by penalty times the weights.
+        Number of parameters, the first ones, that are weights.
+    l2 : float
+        L2 penalty: the gradient of a weight w grows by ``l2 * w``.
     decay : float
-        The weights shrink by this factor.
+        Decoupled weight decay: the weights are multiplied by this factor.
     """
 
     n_weights: int = 0
-    penalty: float = 0.0
+    l2: float = 0.0
     decay: float = 1.0
 
 
-NO_SHRINKAGE = Shrinkage()
-SMALLEST_SCALE = 2.0**-10
+NO_PENALTY = WeightPenalty()
+
+
+class StateArray(NamedTuple):
+    """An array that an optimizer remembers from step to step.
+
+    Attributes
+    ----------
+    name : str
+    is_scalar : bool
+        Whether it is one number instead of one per parameter.
+    initial : float
+    subnormal_power : float
+        Numbers smaller than this power of the smallest normal number are set to zero from time to time, before they or
+        their squares become subnormal and slow down arithmetic.
+    """
+
+    name: str
+    is_scalar: bool = False
+    initial: float = 0.0
+    subnormal_power: float = 0.375
+
+    def allocate(self, theta):
+        """Return the initial array for parameters like `theta`."""
+        if self.is_scalar:
+            return np.full(1, self.initial)
+        return np.full_like(theta, self.initial)
+
+
+FIRST_MOMENT = StateArray("first_moment")
+# A sum of squares is small by nature.
+SECOND_MOMENT = StateArray("second_moment", subnormal_power=0.75)
 
 
 class Optimizer:
-    """What all of them share: a memory that begins empty."""
+    """Base class of the optimizers."""
 
-    slot_names: ClassVar = ()
+    state_arrays: ClassVar = ()
 
-    def new_slots(self, theta):
-        """Make the memory for parameters like `theta`, by name."""
-        return {name: np.zeros_like(theta) for name in self.slot_names}
+    def allocate(self, theta):
+        """Return the initial state for parameters like `theta`: a dict of arrays by name."""
+        return {declared.name: declared.allocate(theta) for declared in self.state_arrays}
+
+
+class SGDCoefficients(NamedTuple):
+    """Coefficients of ``v = momentum v - rate g; theta += velocity_step v - gradient_step g``."""
+
+    momentum: float
+    rate: float
+    velocity_step: float
+    gradient_step: float
 
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum, Nesterov's or the classical one [1]_.
+    """Stochastic gradient descent with classical or Nesterov's momentum [1]_.
 
     References
     ----------
@@ -58,14 +96,26 @@ class SGD(Optimizer):
 
     momentum: float = 0.9
     nesterov: bool = True
-    slot_names: ClassVar = ("velocity",)
+    state_arrays: ClassVar = (StateArray("velocity"),)
 
-    def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
-    ):
-        """Apply v = momentum v - rate g; theta += v, or momentum v - rate g with Nesterov's momentum."""
-        scalars = rate, self.momentum, self.nesterov
-        return kernels.sgd(theta, gradient, slots["velocity"], *shrinkage, scalars)
+    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
+        """Apply v = momentum v - rate g; theta += v, or with Nesterov's momentum theta += momentum v - rate g."""
+        velocity_step, gradient_step = (self.momentum, rate) if self.nesterov else (1.0, 0.0)
+        coefficients = SGDCoefficients(self.momentum, rate, velocity_step, gradient_step)
+        return kernels.sgd(theta, gradient, arrays["velocity"], penalty, coefficients)
+
+
+class AdamCoefficients(NamedTuple):
+    """Coefficients of the recursion ``m = keep_first m + add_first g; v = keep_second v + g^2``.
+
+    The step is ``theta -= rate m / (sqrt(v) + epsilon)``.
+    """
+
+    keep_first: float
+    add_first: float
+    keep_second: float
+    rate: float
+    epsilon: float
 
 
 @dataclass(frozen=True)
@@ -80,38 +130,54 @@ class Adam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
-    slot_names: ClassVar = ("first_moment", "second_moment", "first_moment_scale")
+    state_arrays: ClassVar = (
+        FIRST_MOMENT,
+        SECOND_MOMENT,
+        StateArray("first_moment_scale", is_scalar=True, initial=1.0),
+    )
+    # Below it, the scale moves into the first moment.
+    smallest_scale: ClassVar = 2.0**-10
 
-    def new_slots(self, theta):
-        """Make moments of zero, and the scale of the first one."""
-        return super().new_slots(theta) | {"first_moment_scale": np.ones(1)}
-
-    def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
-    ):
-        """Apply the textbook's recursion with both of its corrections folded into two scalars.
+    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
+        """Apply the recursion of the paper with both bias corrections folded into two numbers.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         theta -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
 
-        The slots hold m / (1 - b1) / scale and v / (1 - b2), which saves passes over memory. It is the scale that
-        decays: g / scale enters the sum, which is left alone until the scale becomes small.
+        The arrays hold m / (1 - b1) / scale and v / (1 - b2), which saves operations on whole arrays. The scale decays
+        instead of the first moment: g / scale is added to the array, which stays as it is until the scale gets small.
         """
         root = math.sqrt(1 - self.beta_2)
         correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        first, second, kept_scale = (slots[name] for name in self.slot_names)
-        scale, keep_1 = self.beta_1 * kept_scale.item(), 1.0
-        if scale < SMALLEST_SCALE:
-            scale, keep_1 = 1.0, scale
-        kept_scale[0] = scale
-        scalars = (
-            keep_1,
-            1 / scale,
-            self.beta_2,
-            rate * correction * (1 - self.beta_1) / root * scale,
-            self.epsilon / root,
+        scale, keep_first = self.beta_1 * arrays["first_moment_scale"].item(), 1.0
+        if scale < self.smallest_scale:
+            scale, keep_first = 1.0, scale
+        arrays["first_moment_scale"][0] = scale
+        coefficients = AdamCoefficients(
+            keep_first=keep_first,
+            add_first=1 / scale,
+            keep_second=self.beta_2,
+            rate=rate * correction * (1 - self.beta_1) / root * scale,
+            epsilon=self.epsilon / root,
         )
-        return kernels.adam(theta, gradient, first, second, *shrinkage, scalars)
+        return kernels.adam(
+            theta,
+            gradient,
+            arrays["first_moment"],
+            arrays["second_moment"],
+            penalty,
+            coefficients,
+        )
+
+
+class NAdamCoefficients(NamedTuple):
+    """Coefficients of ``theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon)``, m and v as in Adam."""
+
+    keep_first: float
+    keep_second: float
+    rate: float
+    gradient_rate: float
+    epsilon: float
 
 
 @dataclass(frozen=True)
@@ -126,12 +192,10 @@ class NAdam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
-    slot_names: ClassVar = ("first_moment", "second_moment")
+    state_arrays: ClassVar = (FIRST_MOMENT, SECOND_MOMENT)
 
-    def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
-    ):
-        """Apply the paper's recursion, with slots and corrections like Adam's.
+    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
+        """Apply the recursion of the paper, with arrays and corrections like Adam's.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         m' = b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t);  v' = v / (1 - b2^t)
@@ -140,15 +204,30 @@ class NAdam(Optimizer):
         b1, b2 = self.beta_1, self.beta_2
         root = math.sqrt(1 - b2)
         scale = rate * math.sqrt(1 - b2**t) * (1 - b1) / root
-        scalars = (
-            b1,
-            b2,
-            scale * b1 / (1 - b1 ** (t + 1)),
-            scale / (1 - b1**t),
-            self.epsilon * math.sqrt(1 - b2**t) / root,
+        coefficients = NAdamCoefficients(
+            keep_first=b1,
+            keep_second=b2,
+            rate=scale * b1 / (1 - b1 ** (t + 1)),
+            gradient_rate=scale / (1 - b1**t),
+            epsilon=self.epsilon * math.sqrt(1 - b2**t) / root,
         )
-        slots = slots["first_moment"], slots["second_moment"]
-        return kernels.nadam(theta, gradient, *slots, work, *shrinkage, scalars)
+        return kernels.nadam(
+            theta,
+            gradient,
+            arrays["first_moment"],
+            arrays["second_moment"],
+            work,
+            penalty,
+            coefficients,
+        )
+
+
+class RMSpropCoefficients(NamedTuple):
+    """Coefficients of ``v = keep v + g^2; theta -= rate g / (sqrt(v) + epsilon)``."""
+
+    keep: float
+    rate: float
+    epsilon: float
 
 
 @dataclass(frozen=True)
@@ -162,15 +241,14 @@ class RMSprop(Optimizer):
 
     decay: float = 0.99
     epsilon: float = 1e-8
-    slot_names: ClassVar = ("second_moment",)
+    state_arrays: ClassVar = (SECOND_MOMENT,)
 
-    def step(
-        self, theta, gradient, rate, slots, t, work, shrinkage=NO_SHRINKAGE, kernels=numpy_kernels
-    ):
+    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
         """Apply v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon).
 
-        The slot holds v / (1 - decay).
+        The array holds v / (1 - decay).
         """
         root = math.sqrt(1 - self.decay)
-        scalars = self.decay, rate / root, self.epsilon / root
-        return kernels.rmsprop(theta, gradient, slots["second_moment"], work, *shrinkage, scalars)
+        coefficients = RMSpropCoefficients(self.decay, rate / root, self.epsilon / root)
+        second = arrays["second_moment"]
+        return kernels.rmsprop(theta, gradient, second, work, penalty, coefficients)

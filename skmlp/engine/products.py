@@ -1,8 +1,8 @@
 """Matrix products and scaled sums of flat vectors, all from one BLAS: SciPy's.
 
-The wheels of NumPy and SciPy each carry a BLAS with a pool of threads of its own, whose idle members spin. Calling both
-in turn makes the pools fight for the cores, many times slower than either. SciPy's can scale and add in place, and its
-optimizers use it: so the engine calls no ``np.dot``.
+The wheels of NumPy and SciPy each contain a BLAS with a thread pool of its own, whose idle threads spin. Using both in
+turn makes the pools compete for the cores, which is many times slower than using either. SciPy's interface scales and
+adds in place, and SciPy's optimizers use the same BLAS; therefore the engine never calls ``np.dot``.
 """
 
 import numpy as np
@@ -16,28 +16,30 @@ DOT = {"f": blas.sdot, "d": blas.ddot}
 
 
 def multiply(left, right, out):
-    """Compute ``out = left @ right`` into a C-ordered `out`; `right` may be sparse."""
+    """Compute ``out = left @ right`` into a contiguous `out`, of either order; `right` may be sparse."""
+    if not out.flags.c_contiguous:
+        left, right, out = right.T, left.T, out.T
     if not isinstance(right, np.ndarray) and issparse(right):
         # SciPy multiplies sparse by dense, not dense by sparse.
         out[...] = (right.T @ left.T).T
         return
     if out.shape[1] == 1:
-        # A matrix times a vector asks for another routine, twice as fast on the one sample of a prediction.
-        matrix, is_transposed = by_columns(left)
+        # The matrix-vector routine is twice as fast for the single sample of a prediction.
+        matrix, is_transposed = column_major(left)
         GEMV[out.dtype.char](
             1, matrix, right[:, 0], 0, out[:, 0], trans=is_transposed, overwrite_y=True
         )
         return
-    # BLAS orders by columns; the transpose of a C-ordered array is such an array: out' = right' left'.
-    first, first_is_transposed = by_columns(right.T)
-    second, second_is_transposed = by_columns(left.T)
+    # BLAS arrays are column-major; the transpose of a C-ordered array is such an array: out' = right' left'.
+    first, first_is_transposed = column_major(right.T)
+    second, second_is_transposed = column_major(left.T)
     GEMM[out.dtype.char](
         1, first, second, 0, out.T, first_is_transposed, second_is_transposed, overwrite_c=True
     )
 
 
-def by_columns(matrix):
-    """Give an array in BLAS's order that holds a matrix or its transpose, and which of the two."""
+def column_major(matrix):
+    """Return a column-major array that holds a matrix or its transpose, and whether it is the transpose."""
     if matrix.flags.f_contiguous:
         return matrix, 0
     if matrix.flags.c_contiguous:
@@ -52,7 +54,7 @@ def multiply_vector(matrix, vector, out):
 
 def add_scaled(values, factor, total):
     """Compute ``total += factor * values`` on flat vectors."""
-    if len(total):  # BLAS refuses to add nothing
+    if len(total):  # BLAS refuses empty vectors
         AXPY[total.dtype.char](values, total, a=factor)
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes: files that are written completely or not at all."""
 
 import contextlib
 import os
@@ -8,20 +8,21 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path):
-    """Open a file beside `path` that takes its name once it is complete and on the disk.
+    """Open a temporary file that replaces `path` once it is complete and on disk.
+
+    If the body raises an exception, the file at `path` stays as it was, and no other file is left.
 
     Parameters
     ----------
     path : str or Path
+        A symbolic link stays a link: the file that it points to is replaced.
 
     Yields
     ------
     file : binary file
-        Whatever ends the body before its end, what stood at `path` stays, and nothing else is left.
     """
-    # A link stays a link: what it points to is replaced.
     path = Path(os.path.realpath(path))
-    # Opened by hand, unlike tempfile's, so that it gets the usual permissions.
+    # Opened by name, unlike a file of tempfile, so that it gets the usual permissions.
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         with open(partial, "xb") as file:
@@ -34,3 +35,15 @@ def replacing(path):
         if isinstance(error, OSError) and error.filename == str(partial):
             error.filename = str(path)  # the name that the caller knows
         raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path):
+    """Write the names of files in a directory to disk, so that a rename survives a power failure."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows cannot open directories
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,126 +1,204 @@
-"""Checkpoints: everything that a training needs to go on to the last bit, in a file that can hold data but no code."""
+"""Checkpoints: everything that training needs to continue to the last bit, in a file that cannot contain code."""
 
 import hashlib
 import os
-import warnings
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 
 from skmlp import __version__
+from skmlp.engine.backend_choice import kernels_for
+from skmlp.engine.parameters import Layout
+from skmlp.engine.state import TrainState, Weights
 from skmlp.engine.stopping import Plateau
-from skmlp.engine.training import TrainState
-from skmlp.exceptions import CheckpointError, ModelFormatError
+from skmlp.exceptions import CheckpointError, ModelFormatError, warn_caller
+from skmlp.files.atomic import replacing, sync_directory
 from skmlp.files.encoding import (
+    encode,
     naming,
-    own_number,
-    plain_number,
+    number_from_json,
+    number_to_json,
     read_container,
-    write_container,
 )
 from skmlp.files.records import (
     arrays_of,
     build,
     check_shapes,
-    describe,
-    own_random_state,
-    plain_random_state,
+    description_of,
+    random_state_from_json,
+    random_state_to_json,
 )
 
-ARRAYS = ("theta", "statistics", "average_theta", "average_statistics", "order")
-COUNTERS = ("step", "epoch", "samples_seen", "n_epochs", "rate_divisor", "holdout_seed")
+ROWS_PER_BLOCK = 4096
 
 
-def previous(path):
-    """Name the file that keeps the checkpoint before the last one."""
+def previous_path(path):
+    """Return the path of the checkpoint before the last one."""
     path = Path(path)
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
-def fresh_name(path):
-    """Name the file that a checkpoint is in before it takes its place."""
-    path = Path(path)
-    return path.with_name(f".{path.name}.new")
-
-
-def remove_leftovers(path):
-    """Remove what a training that was killed while it wrote has left."""
-    fresh = fresh_name(path)
-    for leftover in fresh.parent.glob(f".{fresh.name}.*.part"):
-        leftover.unlink(missing_ok=True)
-
-
-def write_checkpoint(path, estimator, state, fingerprint):
-    """Write a checkpoint; the one that stood there before becomes the previous one.
+def write_checkpoint(path, estimator, data_fingerprint):
+    """Write a checkpoint; the file that was there before becomes the previous checkpoint.
 
     Parameters
     ----------
     path : str or Path
+        A symbolic link stays a link: the file that it points to is replaced.
     estimator : MLPDigitClassifier
         In training.
-    state : TrainState
-    fingerprint : str
-        Of the data, by `fingerprint_of`.
+    data_fingerprint : str
+        The result of `fingerprint_of`.
     """
+    state = estimator._state
     description = {
         "kind": "checkpoint",
-        **describe(estimator),
-        "training": describe_state(state),
-        "data": fingerprint,
+        **description_of(estimator),
+        "training": state_to_json(state),
+        "data": data_fingerprint,
     }
     arrays = arrays_of(estimator)
     description["estimator_arrays"] = list(arrays)
-    arrays |= {f"state.{name}": array for name, array in arrays_of_state(state).items()}
-    fresh = fresh_name(path)
-    write_container(fresh, description, arrays)
-    if Path(path).exists():
-        os.replace(path, previous(path))
+    arrays |= {f"state.{name}": array for name, array in state_arrays(state).items()}
+    path = Path(os.path.realpath(path))
+    fresh = fresh_path(path)
+    with replacing(fresh) as file:
+        file.write(encode(description, arrays))
+    if path.exists():
+        os.replace(path, previous_path(path))
     os.replace(fresh, path)
+    sync_directory(path.parent)
 
 
-def read_checkpoint(path, model_class):
-    """Read a checkpoint, or the previous one where the last one is missing or damaged.
+def fresh_path(path):
+    """Return the path of a checkpoint that is complete but has not yet replaced the last one."""
+    return path.with_name(f".{path.name}.new")
+
+
+def remove_leftovers(path):
+    """Remove the incomplete files of a training that was killed while it wrote a checkpoint."""
+    fresh = fresh_path(Path(os.path.realpath(path)))
+    for leftover in fresh.parent.glob(f".{fresh.name}.*.part"):
+        leftover.unlink(missing_ok=True)
+
+
+# Reading
+
+
+@dataclass(frozen=True)
+class CheckpointContent:
+    """The content of a checkpoint file.
+
+    Attributes
+    ----------
+    path : Path
+    description : dict
+    arrays : dict of str to ndarray
+        The fitted attributes.
+    layout : Layout
+    state : TrainState
+    """
+
+    path: Path
+    description: dict
+    arrays: dict
+    layout: Layout
+    state: TrainState
+
+    def restore(self, model_class):
+        """Return the estimator as it was when the checkpoint was written."""
+        with checkpoint_errors(self.path):
+            model = build(model_class, self.description, self.arrays, self.layout)
+        model._state = self.state
+        return model
+
+    def check_parameters(self, expected, found):
+        """Raise CheckpointError unless parameters have the expected values."""
+        for name, value in expected.items():
+            if not np.array_equal(found.get(name), value):
+                raise CheckpointError(
+                    f"{self.path}: the checkpoint was written with {name}={found.get(name)!r}, not {value!r}. Resume "
+                    "with the same value, or start a new training."
+                )
+
+    @contextmanager
+    def checking_data(self):
+        """Turn the errors of data that do not fit the training into a CheckpointError."""
+        try:
+            yield
+        except ValueError as error:
+            raise CheckpointError(
+                f"{self.path}: these are not the data of the checkpoint. {error}"
+            ) from error
+
+    def check_data(self, arguments):
+        """Raise CheckpointError unless the arguments of `fit` are those of the checkpoint."""
+        if fingerprint_of(arguments) != self.description["data"]:
+            raise CheckpointError(
+                f"{self.path}: these are not the data of the checkpoint: features, labels, weights or validation set "
+                "differ. Pass the same arrays that fit was called with."
+            )
+
+    def warn_of_other_kernels(self):
+        """Warn if the training cannot continue with the kernels it began with."""
+        before, now = self.state.kernels, kernels_for(0, self.state.kernels)
+        if now != before:
+            warn_caller(
+                f"{self.path}: the training began with the kernels of {before} and continues with those of {now}: the "
+                "results will be equal to rounding, not to the last bit."
+            )
+
+
+def read_checkpoint(path):
+    """Read a checkpoint, or the previous one if the last one is missing or damaged.
+
+    Parameters
+    ----------
+    path : str or Path
 
     Returns
     -------
-    estimator : model_class
-        As it was, with its state of training.
-    fingerprint : str
-        Of the data.
+    content : CheckpointContent
 
     Raises
     ------
     CheckpointError
-        If no checkpoint is whole, or it is of another version.
+        If no checkpoint is intact, or it has another version.
     FileNotFoundError
         If there is none.
     """
     try:
-        return read_one(path, model_class)
+        return read_file(path)
     except (FileNotFoundError, ModelFormatError) as error:
-        if not previous(path).exists():
+        previous = previous_path(os.path.realpath(path))
+        if not previous.exists():
             raise
-        warnings.warn(
-            f"{error} Going on from the previous checkpoint, {previous(path)}.", stacklevel=3
-        )
-        return read_one(previous(path), model_class)
+        warn_caller(f"{error} Continuing from the previous checkpoint, {previous}.")
+        return read_file(previous)
 
 
-def read_one(path, model_class):
+def read_file(path):
     """Read the checkpoint in one file."""
+    with checkpoint_errors(path):
+        container = read_container(path, "checkpoint")
+        description, arrays = container.description, container.arrays
+        container.check_digest()
+        fitted = {name: arrays[name] for name in description["estimator_arrays"]}
+        layout = check_shapes(description, fitted)
+        check_version(description)
+        state = state_from_json(description["training"], arrays, layout)
+        return CheckpointContent(Path(path), description, fitted, layout, state)
+
+
+@contextmanager
+def checkpoint_errors(path):
+    """Turn every fault of a file into a CheckpointError that names it."""
     try:
         with naming(path):
-            container = read_container(path, "checkpoint")
-            description, arrays = container.description, container.arrays
-            container.check_digest()
-            own = {name: arrays[name] for name in description["estimator_arrays"]}
-            layout = check_shapes(description, own)
-            check_version(description)
-            estimator = build(model_class, description, own, layout)
-            estimator._state = rebuild_state(description["training"], arrays, layout)
-            return estimator, description["data"]
+            yield
     except CheckpointError:
         raise
     except ModelFormatError as error:
@@ -128,89 +206,127 @@ def read_one(path, model_class):
 
 
 def check_version(description):
-    """Refuse a checkpoint of another version, whose arithmetic may differ in the last bit."""
+    """Raise CheckpointError for a checkpoint of another version, which may round differently in the last bit."""
     version = description["versions"]["skmlp"]
     if version != __version__:
         raise CheckpointError(
-            f"the checkpoint was written by skmlp {version}, and this is skmlp {__version__}, which may round in "
-            f"another way. Resume it with skmlp {version}."
+            f"the checkpoint was written by skmlp {version}, and this is skmlp {__version__}, which may round "
+            f"differently. Resume it with skmlp {version}."
         )
 
 
 # The state
 
 
-def arrays_of_state(state):
-    """Name the arrays of a TrainState."""
-    arrays = {name: getattr(state, name) for name in ARRAYS}
-    arrays |= {f"slots.{name}": slot for name, slot in state.slots.items()}
-    arrays |= {f"best.{i}": array for i, array in enumerate(state.best or ())}
-    return {name: array for name, array in arrays.items() if array is not None}
+def state_arrays(state):
+    """Return the arrays of a TrainState by name."""
+    arrays = {f"optimizer.{name}": array for name, array in state.optimizer_arrays.items()}
+    for name in state.all_weights:
+        weights = getattr(state, name)
+        if weights is not None:
+            arrays |= {f"{name}.theta": weights.theta, f"{name}.statistics": weights.statistics}
+    if state.order is not None:
+        arrays["order"] = state.order
+    return arrays
 
 
-def describe_state(state):
-    """Put everything of a TrainState that is no array into values that JSON knows."""
+def state_to_json(state):
+    """Return everything of a TrainState that is not an array, as JSON values."""
     plateau = asdict(state.plateau)
     return {
-        "counters": {name: plain_number(getattr(state, name)) for name in COUNTERS},
+        "counters": {name: number_to_json(getattr(state, name)) for name in state.counters},
         "stopped": bool(state.stopped),
-        "watched": state.watched,
+        "monitor": state.monitor,
         "kernels": state.kernels,
-        "plateau": {name: plain_number(value) for name, value in plateau.items()},
-        "random_state": plain_random_state(state.random_state),
+        "plateau": {name: number_to_json(value) for name, value in plateau.items()},
+        "random_state": random_state_to_json(state.random_state),
         "generator": state.generator.bit_generator.state,
     }
 
 
-def rebuild_state(described, arrays, layout):
-    """Make a TrainState from its description and the arrays of a file."""
+def state_from_json(stored, arrays, layout):
+    """Return the TrainState for its JSON values and the arrays of a file."""
     generator = np.random.default_rng()
-    generator.bit_generator.state = described["generator"]
-    state = TrainState(own_random_state(described["random_state"]), generator)
-    for name, value in described["counters"].items():
-        setattr(state, name, own_number(value))
-    for name in ("stopped", "watched", "kernels"):
-        setattr(state, name, described[name])
-    plateau = {name: own_number(value) for name, value in described["plateau"].items()}
-    state.plateau = Plateau(**plateau)
-    for name in ARRAYS:
-        setattr(state, name, arrays.get(f"state.{name}"))
-    prefix = "state.slots."
-    state.slots = {
+    generator.bit_generator.state = stored["generator"]
+    weights = {
+        name: weights_from(arrays, f"state.{name}", layout)
+        for name in TrainState.all_weights
+        if f"state.{name}.theta" in arrays
+    }
+    prefix = "state.optimizer."
+    optimizer_arrays = {
         name.removeprefix(prefix): array
         for name, array in arrays.items()
         if name.startswith(prefix)
     }
-    if "state.best.0" in arrays:
-        state.best = (arrays["state.best.0"], arrays["state.best.1"])
-    for name, array in {"theta": state.theta, **state.slots}.items():
-        size = 1 if name.endswith("_scale") else layout.n_parameters
-        if array is None or array.shape != (size,):
-            raise CheckpointError(
-                "the arrays of the training do not fit the layers of the network."
-            )
-    return state
+    for array in optimizer_arrays.values():
+        check_array(array, {(1,), (layout.n_parameters,)})
+    return TrainState(
+        random_state=random_state_from_json(stored["random_state"]),
+        generator=generator,
+        plateau=Plateau(
+            **{name: number_from_json(value) for name, value in stored["plateau"].items()}
+        ),
+        optimizer_arrays=optimizer_arrays,
+        order=arrays.get("state.order"),
+        stopped=stored["stopped"],
+        monitor=stored["monitor"],
+        kernels=stored["kernels"],
+        **weights,
+        **{name: number_from_json(stored["counters"][name]) for name in TrainState.counters},
+    )
+
+
+def weights_from(arrays, name, layout):
+    """Return the Weights of some name in a file."""
+    theta, statistics = arrays[f"{name}.theta"], arrays[f"{name}.statistics"]
+    check_array(theta, {(layout.n_parameters,)})
+    check_array(statistics, {(layout.n_statistics,)})
+    return Weights(theta, statistics)
+
+
+def check_array(array, shapes):
+    """Raise CheckpointError unless an array has one of some shapes."""
+    if array.shape not in shapes:
+        raise CheckpointError("the arrays of the training do not fit the layers of the network.")
 
 
 # The data
 
 
-def fingerprint_of(*parts):
-    """Compute a SHA-256 over samples, their targets and their weights.
+def fingerprint_of(arguments):
+    """Compute a SHA-256 over the data of a training.
 
     Parameters
     ----------
-    *parts : Samples or None
+    arguments : FitArguments
+        Each an array-like, a sparse matrix or None.
+
+    Returns
+    -------
+    digest : str
     """
     sha256 = hashlib.sha256()
-    for part in parts:
-        if part is None:
-            sha256.update(b"none")
+    for name, data in arguments._asdict().items():
+        sha256.update(name.encode())
+        if data is None:
             continue
-        X = part.X
-        arrays = (X.data, X.indices, X.indptr) if issparse(X) else (X,)
-        for array in (*arrays, part.targets, part.weights):
-            if array is not None:
-                sha256.update(f"{array.dtype.str} {array.shape}".encode())
-                sha256.update(np.ascontiguousarray(array).data)
+        if issparse(data):
+            data = csr_matrix(data)
+            arrays = (np.array(data.shape), data.data, data.indices, data.indptr)
+        else:
+            arrays = (np.asarray(data),)
+        for array in arrays:
+            update_digest(sha256, array)
     return sha256.hexdigest()
+
+
+def update_digest(sha256, array):
+    """Add an array to a digest, in blocks of rows, so that no array is copied as a whole."""
+    sha256.update(f"{array.dtype.str} {array.shape}".encode())
+    for start in range(0, len(array) if array.ndim else 0, ROWS_PER_BLOCK):
+        block = array[start : start + ROWS_PER_BLOCK]
+        if block.dtype.hasobject:
+            sha256.update(repr(block.tolist()).encode())
+        else:
+            sha256.update(np.ascontiguousarray(block).tobytes())

@@ -1,8 +1,8 @@
-"""Model files: a fitted classifier in one file that can hold data but no code."""
+"""Model files: a fitted classifier in one file, which cannot contain code."""
 
 from sklearn.utils.validation import check_is_fitted
 
-from skmlp.classifier import MLPDigitClassifier
+from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.files.encoding import (
     MAX_BYTES,
     naming,
@@ -10,7 +10,7 @@ from skmlp.files.encoding import (
     read_description,
     write_container,
 )
-from skmlp.files.records import arrays_of, build, check_finite, check_shapes, describe
+from skmlp.files.records import arrays_of, build, check_finite, check_shapes, description_of
 
 __all__ = ["load_model", "read_model_header", "save_model"]
 
@@ -18,21 +18,21 @@ __all__ = ["load_model", "read_model_header", "save_model"]
 def save_model(model, path):
     """Save a fitted classifier, with its history, to a file.
 
-    The file appears whole or not at all: an earlier one at the same place stays until the new one is complete. What
-    only training needs, the optimizer's memory and the state of the shuffles, is not saved: a loaded model predicts
-    the same to the last bit, and when it trains on, it does so with a fresh optimizer.
+    The file is written completely or not at all: an earlier file at the same path stays until the new one is complete.
+    What only training needs, the state of the optimizer and of the random streams, is not saved: a loaded model gives
+    the same predictions to the last bit, and continues training with a fresh optimizer.
 
     Parameters
     ----------
     model : MLPDigitClassifier
         Fitted.
     path : str or Path
-        By custom it ends in ``.safetensors``.
+        By convention it ends in ``.safetensors``.
 
     Raises
     ------
     TypeError
-        If `model` is no MLPDigitClassifier, or its classes are of a type that the file cannot hold.
+        If `model` is not an MLPDigitClassifier, or its classes have a type that cannot be saved.
     NotFittedError
         If it is not fitted.
     OSError
@@ -40,7 +40,7 @@ def save_model(model, path):
 
     See Also
     --------
-    load_model : The way back.
+    load_model : Load the file.
 
     Examples
     --------
@@ -58,23 +58,23 @@ def save_model(model, path):
     """
     if type(model) is not MLPDigitClassifier:
         raise TypeError(
-            f"save_model takes a fitted MLPDigitClassifier. Got {type(model).__name__}. Of a Pipeline, save the "
+            f"model must be a fitted MLPDigitClassifier. Got {type(model).__name__}. For a Pipeline, save the "
             "classifier, its last step."
         )
     check_is_fitted(model)
-    write_container(path, {"kind": "model", **describe(model)}, arrays_of(model))
+    write_container(path, {"kind": "model", **description_of(model)}, arrays_of(model))
 
 
 def load_model(path, *, max_bytes=MAX_BYTES):
     """Load a classifier from a file that `save_model` wrote.
 
-    No file can run code, and none can take more memory than a small multiple of its own size.
+    Loading a file never runs code from it, and takes no more memory than a small multiple of its size.
 
     Parameters
     ----------
     path : str or Path
     max_bytes : int, default=2**31
-        The largest file that is read.
+        The largest size of a file that is read, in bytes.
 
     Returns
     -------
@@ -84,13 +84,13 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     Raises
     ------
     ModelFormatError
-        If the file is too large, no model file, damaged, or of another version.
+        If the file is too large, not a model file, damaged, or of another version.
     OSError
         If the file cannot be read.
 
     See Also
     --------
-    save_model : With an example.
+    save_model : Save a model, with an example.
     """
     with naming(path):
         container = read_container(path, "model", max_bytes)
@@ -101,13 +101,13 @@ def load_model(path, *, max_bytes=MAX_BYTES):
 
 
 def read_model_header(path, *, max_bytes=MAX_BYTES):
-    """Read what a model file says of itself.
+    """Read the description in a model file.
 
     Parameters
     ----------
     path : str or Path
     max_bytes : int, default=2**31
-        The largest file that is read.
+        The largest size of a file that is read, in bytes.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def read_model_header(path, *, max_bytes=MAX_BYTES):
     Raises
     ------
     ModelFormatError
-        If the file is too large, no model file, or of another version. Damage to the arrays is not noticed.
+        If the file is too large, not a model file, or of another version. Damage to the arrays is not detected.
     OSError
         If the file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""A fitted estimator as plain values and arrays, and back: what model files and checkpoints share."""
+"""A fitted estimator as JSON values and arrays, and back: what model files and checkpoints have in common."""
 
 import platform
 from dataclasses import fields, is_dataclass
@@ -11,15 +11,15 @@ from skmlp import __version__
 from skmlp.digits import augment
 from skmlp.engine import schedules
 from skmlp.engine.parameters import Layout
+from skmlp.estimator.targets import TargetEncoding
 from skmlp.exceptions import ModelFormatError
-from skmlp.files.encoding import COPY_AGAIN, NOT_FINITE, own_number, plain_number
-from skmlp.targets import TargetEncoding
+from skmlp.files.encoding import COPY_AGAIN, NON_FINITE, number_from_json, number_to_json
 
 NUMBERS = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")
 CLASS_TYPES = "?bBhHiIlLqQefd"
-BATCH_NORM_PARTS = ("gain", "shift", "mean", "variance")
-# What a parameter may be, besides numbers, strings and lists: an object that is nothing but its fields.
-PLAIN_OBJECTS = {
+BATCH_NORM_ARRAYS = ("gain", "shift", "mean", "variance")
+# The classes whose instances may be parameters: they consist of nothing but their fields.
+DATACLASSES = {
     item.__name__: item
     for module in (schedules, augment)
     for item in vars(module).values()
@@ -31,32 +31,32 @@ PLAIN_OBJECTS = {
 
 
 def arrays_of(model):
-    """Name the arrays of a fitted classifier."""
+    """Return the arrays of a fitted classifier by name."""
     arrays = {f"coefs.{i}": coef for i, coef in enumerate(model.coefs_)}
     arrays |= {f"intercepts.{i}": intercept for i, intercept in enumerate(model.intercepts_)}
-    for part, layers in (model.batch_norm_ or {}).items():
-        arrays |= {f"batch_norm.{part}.{i}": values for i, values in enumerate(layers)}
+    for name, layers in (model.batch_norm_ or {}).items():
+        arrays |= {f"batch_norm.{name}.{i}": values for i, values in enumerate(layers)}
     arrays |= {f"history.{name}": np.array(column) for name, column in model.history_.items()}
     if model.validation_scores_ is not None:
         arrays["validation_scores"] = np.array(model.validation_scores_)
     return arrays
 
 
-def describe(model):
-    """Put everything of a fitted classifier that is no array into values that JSON knows."""
+def description_of(model):
+    """Return everything of a fitted classifier that is not an array, as JSON values."""
     names = getattr(model, "feature_names_in_", None)
     return {
         "estimator": type(model).__name__,
         "parameters": {
-            name: plain_parameter(name, value)
+            name: parameter_to_json(name, value)
             for name, value in model.get_params(deep=False).items()
         },
         "layer_sizes": [model.n_features_in_, *(len(biases) for biases in model.intercepts_)],
         "batch_norm": model.batch_norm_ is not None,
         "out_activation": model.out_activation_,
-        "classes": plain_classes(model.classes_),
+        "classes": classes_to_json(model.classes_),
         "feature_names": None if names is None else names.tolist(),
-        "numbers": {name: plain_number(getattr(model, name, None)) for name in NUMBERS},
+        "numbers": {name: number_to_json(getattr(model, name, None)) for name in NUMBERS},
         "history": list(model.history_),
         "versions": {
             "python": platform.python_version(),
@@ -68,37 +68,40 @@ def describe(model):
     }
 
 
-def plain_parameter(name, value):
-    """Turn a parameter into a value that JSON knows."""
+def parameter_to_json(name, value):
+    """Convert a parameter to a JSON value."""
     if isinstance(value, np.random.RandomState):
-        return {"MT19937": plain_random_state(value)}
-    if type(value) in PLAIN_OBJECTS.values():
-        parts = {
-            part.name: plain_parameter(name, getattr(value, part.name)) for part in fields(value)
+        return {"MT19937": random_state_to_json(value)}
+    if type(value) in DATACLASSES.values():
+        values = {
+            field.name: parameter_to_json(name, getattr(value, field.name))
+            for field in fields(value)
         }
-        return {"object": type(value).__name__, "fields": parts}
+        return {"object": type(value).__name__, "fields": values}
     if callable(value):
         raise TypeError(
-            f"A function of your own, {name}={value!r}, cannot be kept in a file, for no file may run code. Use "
-            "what is in skmlp.schedules or skmlp.augment, or set another one before you save."
+            f"A function of your own, {name}={value!r}, cannot be saved, because files must not contain code. Use "
+            "classes of skmlp.schedules or skmlp.augment, or set another value before saving."
         )
     if isinstance(value, dict):
         return {
-            "pairs": [[plain_number(key), plain_number(weight)] for key, weight in value.items()]
+            "pairs": [
+                [number_to_json(key), number_to_json(weight)] for key, weight in value.items()
+            ]
         }
     if isinstance(value, list | tuple | np.ndarray):
-        return [plain_parameter(name, item) for item in value]
-    return plain_number(value)
+        return [parameter_to_json(name, item) for item in value]
+    return number_to_json(value)
 
 
-def plain_random_state(random_state):
-    """Give the state of a RandomState as a list."""
+def random_state_to_json(random_state):
+    """Return the state of a RandomState as a list."""
     _, keys, position, has_gauss, cached_gaussian = random_state.get_state(legacy=True)
     return [keys.tolist(), position, has_gauss, cached_gaussian]
 
 
-def plain_classes(classes):
-    """Turn class labels into their type and a list."""
+def classes_to_json(classes):
+    """Return the type and a list of class labels."""
     if classes.dtype.char in CLASS_TYPES:
         return {"type": classes.dtype.name, "labels": classes.tolist()}
     labels = classes.tolist()
@@ -110,26 +113,28 @@ def plain_classes(classes):
     )
 
 
-# Back to the estimator
+# To the estimator
 
 
-def expected_parameters(layout):
-    """Name the arrays of weights, biases and batch normalisation, with their shapes."""
-    shapes = layout.shapes
-    expected = {f"coefs.{i}": shape[::-1] for i, shape in enumerate(shapes.weights)}
-    expected |= {f"intercepts.{i}": shape for i, shape in enumerate(shapes.biases)}
-    for part in BATCH_NORM_PARTS:
-        expected |= {f"batch_norm.{part}.{i}": shape for i, shape in enumerate(shapes.gains)}
+def expected_arrays(layout):
+    """Return the shapes of the arrays of weights, biases and batch normalization by name."""
+    sizes = layout.layer_sizes
+    expected = {f"coefs.{i}": shape[::-1] for i, shape in enumerate(layout.shapes.weights)}
+    expected |= {f"intercepts.{i}": (units,) for i, units in enumerate(sizes[1:])}
+    for name in BATCH_NORM_ARRAYS:
+        expected |= {f"batch_norm.{name}.{i}": shape for i, shape in enumerate(layout.shapes.gains)}
     return expected
 
 
 def check_shapes(description, arrays):
-    """Check that the arrays are those that the description speaks of; give their layout."""
+    """Check that the arrays are those of the description, and return their Layout."""
     sizes = tuple(description["layer_sizes"])
     if len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
-        raise ModelFormatError(f"the sizes of the layers cannot be {sizes}.")
+        raise ModelFormatError(
+            f"the sizes of the layers must be two or more positive integers, but are {sizes}."
+        )
     layout = Layout(sizes, bool(description["batch_norm"]))
-    expected = expected_parameters(layout)
+    expected = expected_arrays(layout)
     n_epochs = len(arrays.get("history.loss", ()))
     expected |= {f"history.{name}": (n_epochs,) for name in description["history"]}
     if "validation_scores" in arrays:
@@ -139,7 +144,7 @@ def check_shapes(description, arrays):
         raise ModelFormatError(
             f"the arrays should have the shapes {expected}, but have {found}. {COPY_AGAIN}"
         )
-    types = {arrays[name].dtype for name in expected_parameters(layout)}
+    types = {arrays[name].dtype for name in expected_arrays(layout)}
     if len(types) != 1 or not types <= {np.dtype(np.float32), np.dtype(np.float64)}:
         raise ModelFormatError(
             f"weights should be all float32 or all float64, but are {sorted(map(str, types))}."
@@ -148,25 +153,25 @@ def check_shapes(description, arrays):
 
 
 def check_finite(arrays, layout):
-    """Refuse weights that are not finite."""
-    if not all(np.isfinite(arrays[name]).all() for name in expected_parameters(layout)):
-        raise ModelFormatError("there are weights that are not finite, so the model is of no use.")
+    """Raise ModelFormatError for weights that are not finite."""
+    if not all(np.isfinite(arrays[name]).all() for name in expected_arrays(layout)):
+        raise ModelFormatError("some weights are not finite, so the model cannot predict.")
 
 
 def build(model_class, description, arrays, layout):
-    """Make the estimator from checked parts."""
+    """Return the estimator for a checked description and arrays."""
     parameters = description["parameters"]
-    model = model_class(**{name: own_parameter(value) for name, value in parameters.items()})
+    model = model_class(**{name: parameter_from_json(value) for name, value in parameters.items()})
     model._validate_params()
 
     multilabel = description["out_activation"] == "logistic" and layout.layer_sizes[-1] > 1
-    encoding = TargetEncoding(own_classes(description["classes"]), multilabel)
+    encoding = TargetEncoding(classes_from_json(description["classes"]), multilabel)
     if (encoding.out_activation, encoding.n_outputs) != (
         description["out_activation"],
         layout.layer_sizes[-1],
     ):
         raise ModelFormatError(
-            f"{len(encoding.classes)} classes do not go with {layout.layer_sizes[-1]} outputs and the activation "
+            f"{len(encoding.classes)} classes do not match {layout.layer_sizes[-1]} outputs and the activation "
             f"{description['out_activation']!r}."
         )
     model.classes_ = encoding.classes
@@ -175,15 +180,20 @@ def build(model_class, description, arrays, layout):
     model.n_features_in_ = layout.layer_sizes[0]
     model.n_layers_ = len(layout.layer_sizes)
     if description["feature_names"] is not None:
-        names = np.array(own_names(description["feature_names"]), dtype=object)
+        names = np.array(check_strings(description["feature_names"]), dtype=object)
         if names.shape != (model.n_features_in_,):
             raise ModelFormatError(
-                f"{len(names)} feature names do not go with {model.n_features_in_} features."
+                f"{len(names)} feature names do not match {model.n_features_in_} features."
             )
         model.feature_names_in_ = names
     for name in NUMBERS:
-        setattr(model, name, own_number(description["numbers"][name]))
+        setattr(model, name, number_from_json(description["numbers"][name]))
+    set_arrays(model, description, arrays, layout)
+    return model
 
+
+def set_arrays(model, description, arrays, layout):
+    """Set the fitted attributes of a classifier that are arrays or lists of numbers."""
     layers = range(len(layout.shapes.weights))
     model.coefs_ = [arrays[f"coefs.{i}"] for i in layers]
     model.intercepts_ = [arrays[f"intercepts.{i}"] for i in layers]
@@ -191,48 +201,47 @@ def build(model_class, description, arrays, layout):
     if layout.batch_norm:
         hidden = range(len(layout.hidden_sizes))
         model.batch_norm_ = {
-            part: [arrays[f"batch_norm.{part}.{i}"] for i in hidden] for part in BATCH_NORM_PARTS
+            name: [arrays[f"batch_norm.{name}.{i}"] for i in hidden] for name in BATCH_NORM_ARRAYS
         }
     model.history_ = {name: arrays[f"history.{name}"].tolist() for name in description["history"]}
     model.loss_curve_ = list(model.history_["loss"])
     scores = arrays.get("validation_scores")
     model.validation_scores_ = None if scores is None else scores.tolist()
-    return model
 
 
-def own_parameter(value):
-    """Turn a value that JSON knows back into a parameter."""
+def parameter_from_json(value):
+    """Convert a JSON value to a parameter."""
     if isinstance(value, list):
-        return tuple(own_parameter(item) for item in value)
+        return tuple(parameter_from_json(item) for item in value)
     if not isinstance(value, dict):
-        return float(value) if value in NOT_FINITE else value
+        return float(value) if value in NON_FINITE else value
     if "MT19937" in value:
-        return own_random_state(value["MT19937"])
+        return random_state_from_json(value["MT19937"])
     if "object" in value:
-        parts = {name: own_parameter(part) for name, part in value["fields"].items()}
-        return PLAIN_OBJECTS[value["object"]](**parts)
+        values = {name: parameter_from_json(field) for name, field in value["fields"].items()}
+        return DATACLASSES[value["object"]](**values)
     return dict(value["pairs"])
 
 
-def own_random_state(state):
-    """Make a RandomState from a list."""
+def random_state_from_json(state):
+    """Return a RandomState for a list."""
     random_state = np.random.RandomState()
     random_state.set_state(("MT19937", *state))
     return random_state
 
 
-def own_names(values):
-    """Check a list of strings."""
+def check_strings(values):
+    """Return a list, or raise ModelFormatError unless it consists of strings."""
     if not all(isinstance(value, str) for value in values):
-        raise ModelFormatError(f"strings should stand where {values!r} stand.")
+        raise ModelFormatError(f"expected strings, but got {values!r}.")
     return values
 
 
-def own_classes(stored):
-    """Turn a type and a list back into class labels."""
+def classes_from_json(stored):
+    """Return class labels for their type and a list."""
     labels = stored["labels"]
     if stored["type"] in ("str", "object"):
-        return np.array(own_names(labels), dtype=stored["type"])
+        return np.array(check_strings(labels), dtype=stored["type"])
     dtype = np.dtype(stored["type"])
     classes = np.array(labels, dtype=dtype)
     if dtype.char not in CLASS_TYPES or classes.ndim != 1:

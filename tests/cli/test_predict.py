@@ -112,7 +112,7 @@ def model_of_28_x_28(tmp_path_factory):
         (8,),
         learning_rate_init=0.01,
         max_iter=40,
-        n_iter_no_change=np.inf,
+        n_iter_no_change=None,
         input_scale=1 / 255,
         random_state=0,
     ).fit(X.reshape(60, 784), np.arange(60) % 2)

@@ -18,8 +18,9 @@ PUBLIC = {
     "skmlp.recipes",
     "skmlp.schedules",
 }
-# The atomic writes of the package, and the name of the checkpoint before the last one.
+# The atomic writes of the package, the name of the checkpoint before the last one, and the reader of pictures.
 EXCEPTIONS = {
+    "pictures.py": {"skmlp.digits.picture"},
     "outputs.py": {"skmlp.files.atomic"},
     "run_directory.py": {"skmlp.files.atomic", "skmlp.files.checkpoints"},
 }

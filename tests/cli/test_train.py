@@ -1,6 +1,7 @@
 import csv
 import os
 import re
+import stat
 import warnings
 
 import numpy as np
@@ -339,7 +340,8 @@ def test_disk_that_fills_up_leaves_the_earlier_run(train, fails, monkeypatch, st
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def fill_up(descriptor):
-        if os.fstat(descriptor).st_size:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_size:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fill_up)
@@ -404,3 +406,14 @@ class TestBadData:
             "skmlp train: error: the training diverges: the loss is not finite; "
             "lower --learning-rate, now 1e+30\n"
         )
+
+
+@pytest.mark.parametrize("patience", [[], ["--patience", "2"]], ids=["default", "given"])
+def test_a_recipe_stops_early_where_asked_to(succeeds, tmp_path, patience):
+    printed = succeeds(
+        *("train", "--recipe", "relu-128-adam", "--early-stopping", *patience),
+        *("--epochs", "300", "--learning-rate", "0.02", "--out", str(tmp_path / "run")),
+    )
+    assert "the validation accuracy no longer improved" in str(printed)
+    n_epochs = len((tmp_path / "run" / "history.csv").read_text().splitlines()) - 1
+    assert n_epochs < (300 if not patience else 60)

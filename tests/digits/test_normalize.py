@@ -411,8 +411,7 @@ def reader_of_mnist(mnist_dir):
         input_scale=1 / 255,
         random_state=0,
     )
-    with pytest.warns(match="Maximum iterations"):
-        return mlp.fit(X, y)
+    return mlp.fit(X, y)
 
 
 def assert_read_as_before(mlp, images, X, y):

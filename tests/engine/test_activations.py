@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf, expit
 
-from skmlp.engine.activations import ACTIVATIONS
+from skmlp.engine.reference.activations import ACTIVATIONS
 
 FORMULAS = {
     "identity": lambda z: z,
@@ -41,7 +41,7 @@ every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def run(name, z, delta=None):
-    """Give the activations and, if there is a delta, that delta turned back."""
+    """Return the activations and, with a delta, its product with the derivative."""
     a, work = z.copy(), np.full_like(z, np.nan)
     ACTIVATIONS[name].forward(a, work)
     if delta is None:

@@ -1,93 +1,206 @@
 """Adversarial training: where the samples are moved, against numeric gradients, and what it is good for."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from skmlp import MLPDigitClassifier
-from skmlp.engine.batches import Batch
-from skmlp.engine.losses import LOSSES
-from skmlp.engine.network import Design
-from skmlp.engine.objective import Objective
-from skmlp.engine.parameters import Layout
+from skmlp.engine.batches import Batch, Samples
+from skmlp.engine.reference.activations import ACTIVATIONS
+from skmlp.engine.reference.backend import ReferenceBackend
+from skmlp.engine.reference.layers import Step
 
-N_SAMPLES, N_FEATURES = 6, 5
+N_SAMPLES, N_FEATURES, N_OUTPUTS = 6, 5, 3
 NORM = 0.7
 STEP = 1e-6
+DROPOUTS = {"dropout": 0.3, "input_dropout": 0.2}
 
 
-def make_objective(kernels, hidden, loss, batch_norm, norm=NORM, seed=0):
-    n_outputs = 3
-    layout = Layout((N_FEATURES, *hidden, n_outputs), batch_norm)
+@pytest.fixture
+def make_backend(kernels, make_config, make_state):
+    """The factory of backends with the same weights and random streams, for each set of kernels."""
+
+    def make(hidden, out_activation="softmax", *, norm=NORM, activations="tanh", **options):
+        config = make_config(
+            (N_FEATURES, *hidden, N_OUTPUTS),
+            activations,
+            out_activation,
+            label_smoothing=0.1,
+            adversarial_norm=norm,
+            **options,
+        )
+        return ReferenceBackend(config, make_state(config), kernels)
+
+    return make
+
+
+def make_samples(out_activation="softmax", weighted=False, seed=1):
     rng = np.random.default_rng(seed)
-    theta = rng.normal(0, 0.6, layout.n_parameters)
-    design = Design(("tanh",) * len(hidden), (0.0,) * len(hidden), differentiates_inputs=True)
-    return Objective(
-        layout,
-        design,
-        LOSSES[loss],
-        0.1,
-        0.1,
-        theta,
-        layout.initial_statistics(float),
-        rng,
-        kernels,
-        norm,
-    )
+    X = rng.normal(size=(N_SAMPLES, N_FEATURES))
+    targets = rng.integers(N_OUTPUTS, size=N_SAMPLES)
+    if out_activation == "logistic":
+        targets = rng.random((N_SAMPLES, N_OUTPUTS)) > 0.5
+    return Samples(X, targets, np.arange(1.0, N_SAMPLES + 1) if weighted else None)
 
 
-def make_batch(loss, weighted, seed=1):
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(N_SAMPLES, N_FEATURES)).T
-    targets = rng.integers(3, size=N_SAMPLES)
-    if loss == "logistic":
-        targets = (rng.random((3, N_SAMPLES)) > 0.5).astype(float)
-    return Batch(x, targets, np.arange(1.0, N_SAMPLES + 1) if weighted else None)
+def moved_batch(samples, x):
+    """Return a batch of the samples with other features, of shape (n_features, batch)."""
+    return Batch(Samples(np.ascontiguousarray(x.T), samples.targets, samples.weights))
+
+
+def numeric_gradient(function, x):
+    """Return the central differences of a function of an array."""
+    gradient = np.empty_like(x)
+    for place in np.ndindex(x.shape):
+        moved = np.zeros_like(x)
+        moved[place] = STEP
+        gradient[place] = (function(x + moved) - function(x - moved)) / (2 * STEP)
+    return gradient
+
+
+def numeric_directions(backend, samples):
+    """Return the direction in which the loss of each sample grows fastest, for the masks that come next."""
+    bits = backend.state.generator.bit_generator
+    before = bits.state
+
+    def loss_at(x):
+        bits.state = before
+        return backend.gradient(moved_batch(samples, x)).loss
+
+    gradient = numeric_gradient(loss_at, samples.X.T)
+    bits.state = before
+    norms = np.linalg.norm(gradient, axis=0)
+    # Where dropout keeps no unit, the loss does not depend on the sample.
+    norms[norms < 1e-8] = np.inf
+    return gradient / norms
+
+
+# The gradient with respect to the input
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+@pytest.mark.parametrize("hidden", [(4,), (4, 3)], ids=str)
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
+@pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
+def test_input_gradient_is_the_central_difference(
+    make_backend, activation, hidden, batch_norm, dropouts
+):
+    backend = make_backend(hidden, activations=activation, batch_norm=batch_norm, **dropouts)
+    assert_input_gradient_is_the_central_difference(backend)
+
+
+@pytest.mark.parametrize("input_dropout", [0.0, 0.2])
+def test_input_gradient_without_hidden_layers_is_the_central_difference(
+    make_backend, input_dropout
+):
+    assert_input_gradient_is_the_central_difference(make_backend((), input_dropout=input_dropout))
+
+
+def assert_input_gradient_is_the_central_difference(backend):
+    rng = np.random.default_rng(2)
+    factors = rng.normal(size=(N_OUTPUTS, N_SAMPLES))
+    fractions = rng.uniform(0.5, 1, N_SAMPLES)
+    fractions /= fractions.sum()
+
+    def forward(x):
+        return backend.network.forward(x, Step(fractions, np.random.default_rng(3)))
+
+    x = make_samples().X.T
+    expected = numeric_gradient(lambda x: float((factors * forward(x)).sum()), x)
+    forward(x)
+    backend._gradient.fill(17)
+    gradient = backend.network.input_gradient(factors.copy())
+    assert np.linalg.norm(gradient) > 1e-3
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(backend._gradient, 17)
+
+
+# The samples that are moved
 
 
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=str)
-@pytest.mark.parametrize("loss", ["softmax", "logistic"])
+@pytest.mark.parametrize("out_activation", ["softmax", "logistic"])
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_samples_move_along_the_numeric_gradient(kernels, hidden, loss, batch_norm, weighted):
-    plain = make_objective(kernels, hidden, loss, batch_norm, norm=0.0)
-    batch = make_batch(loss, weighted)
-
-    def loss_at(x):
-        return plain.without_penalty(batch._replace(x=np.asfortranarray(x))).loss
-
-    gradient = np.empty_like(batch.x)
-    for place in np.ndindex(batch.x.shape):
-        moved = np.zeros_like(batch.x)
-        moved[place] = STEP
-        gradient[place] = (loss_at(batch.x + moved) - loss_at(batch.x - moved)) / (2 * STEP)
-    expected = batch.x + NORM * gradient / np.linalg.norm(gradient, axis=0)
-    adversarial = make_objective(kernels, hidden, loss, batch_norm).adversarial(batch)
-    np.testing.assert_allclose(adversarial.x, expected, atol=1e-6)
+@pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
+def test_samples_move_along_the_numeric_gradient(
+    make_backend, hidden, out_activation, batch_norm, weighted, dropouts
+):
+    samples = make_samples(out_activation, weighted)
+    options = {"batch_norm": batch_norm, **dropouts}
+    plain = make_backend(hidden, out_activation, norm=0.0, **options)
+    expected = samples.X.T + NORM * numeric_directions(plain, samples)
+    moved = make_backend(hidden, out_activation, **options).adversarial(Batch(samples))
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_the_gradient_is_that_at_the_moved_samples(kernels, batch_norm):
-    batch = make_batch("softmax", weighted=True)
-    moved = make_objective(kernels, (4,), "softmax", batch_norm).adversarial(batch)
-    x = moved.x.copy(order="F")
-    plain = make_objective(kernels, (4,), "softmax", batch_norm, norm=0.0)
-    expected = plain.without_penalty(batch._replace(x=x))
-    ours = make_objective(kernels, (4,), "softmax", batch_norm).without_penalty(batch)
+@pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
+def test_the_gradient_is_that_at_the_moved_samples(make_backend, batch_norm, dropouts):
+    options = {"batch_norm": batch_norm, **dropouts}
+    samples = make_samples(weighted=True)
+    moved = make_backend((4,), **options).adversarial(Batch(samples)).copy()
+    # Both backends draw the same masks.
+    expected = make_backend((4,), norm=0.0, **options).gradient(moved_batch(samples, moved))
+    ours = make_backend((4,), **options).gradient(Batch(samples))
     assert ours.loss == pytest.approx(expected.loss, rel=1e-12)
+    assert ours.n_correct == expected.n_correct
     np.testing.assert_allclose(ours.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
 
 
-def test_samples_without_weight_stay_where_they_are(kernels):
-    batch = make_batch("softmax", weighted=True)
-    weights = batch.weights.copy()
-    weights[2] = 0
-    moved = make_objective(kernels, (4,), "softmax", False).adversarial(
-        batch._replace(weights=weights)
-    )
-    np.testing.assert_array_equal(moved.x[:, 2], batch.x[:, 2])
-    lengths = np.linalg.norm(moved.x - batch.x, axis=0)
-    np.testing.assert_allclose(np.delete(lengths, 2), NORM)
+def test_samples_without_weight_stay_where_they_are(make_backend):
+    samples = make_samples(weighted=True)
+    samples.weights[2] = 0
+    moved = make_backend((4,)).adversarial(Batch(samples))
+    np.testing.assert_array_equal(moved[:, 2], samples.X[2])
+    distances = np.linalg.norm(moved - samples.X.T, axis=0)
+    np.testing.assert_allclose(np.delete(distances, 2), NORM)
+
+
+def test_the_samples_themselves_do_not_change(make_backend):
+    samples = make_samples()
+    before = samples.X.copy()
+    make_backend((4,), **DROPOUTS).step(Batch(samples), 0.1)
+    np.testing.assert_array_equal(samples.X, before)
+
+
+# One forward pass per step, by the random draws and by the statistics
+
+
+@pytest.mark.parametrize("norm", [0.0, NORM])
+def test_a_step_draws_the_masks_of_one_forward_pass(make_backend, norm):
+    backend = make_backend((4, 3), norm=norm, **DROPOUTS)
+    expected = deepcopy(backend.state.generator.bit_generator)
+    backend.step(Batch(make_samples()), 0.1)
+    # A raw number gives the bits of four values of a mask.
+    n_values = [units * N_SAMPLES for units in (N_FEATURES, 4, 3)]
+    expected.random_raw(sum(-(-n // 4) for n in n_values))
+    assert backend.state.generator.bit_generator.state == expected.state
+
+
+@pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
+def test_a_step_updates_the_running_statistics_once(make_backend, dropouts):
+    samples = make_samples(weighted=True)
+    options = {"batch_norm": True, **dropouts}
+    moved = make_backend((4, 3), **options).adversarial(Batch(samples)).copy()
+    # The expected statistics are those of one step on the moved samples.
+    plain = make_backend((4, 3), norm=0.0, **options)
+    plain.step(moved_batch(samples, moved), 0.1)
+    ours = make_backend((4, 3), **options)
+    initial = ours.state.weights.statistics.copy()
+    ours.step(Batch(samples), 0.1)
+    statistics = ours.state.weights.statistics
+    np.testing.assert_allclose(statistics, plain.state.weights.statistics, rtol=1e-12)
+    assert (statistics != initial).all()
+
+
+def test_the_gradient_alone_leaves_the_running_statistics(make_backend):
+    backend = make_backend((4, 3), batch_norm=True)
+    initial = backend.state.weights.statistics.copy()
+    backend.gradient(Batch(make_samples()))
+    np.testing.assert_array_equal(backend.state.weights.statistics, initial)
 
 
 # Through the classifier

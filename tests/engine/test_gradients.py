@@ -1,4 +1,4 @@
-"""The objective against formulas written out naively, and its gradient against central differences."""
+"""Loss and gradient of a batch: against formulas written out naively, and against central differences."""
 
 from itertools import pairwise
 
@@ -7,12 +7,11 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.special import erf
 
-from skmlp.engine.activations import ACTIVATIONS
 from skmlp.engine.batches import Batch, Batches, Samples
-from skmlp.engine.losses import LOSSES
-from skmlp.engine.network import Design
-from skmlp.engine.objective import Objective
-from skmlp.engine.parameters import Layout
+from skmlp.engine.evaluation import evaluate
+from skmlp.engine.lbfgs import Objective
+from skmlp.engine.reference.activations import ACTIVATIONS
+from skmlp.engine.reference.backend import ReferenceBackend
 
 N_SAMPLES, N_FEATURES = 7, 4
 HIDDEN = (5, 3, 4)
@@ -40,29 +39,12 @@ every_container = pytest.mark.parametrize("sparse", [False, True], ids=["dense",
 
 
 class Case:
-    """Random parameters and data, on which no relu stands near its kink; the kernels are those of the test."""
+    """Random parameters and data, on which no pre-activation is near the kink of a relu."""
 
-    kernels = None
-
-    def __init__(
-        self,
-        activations,
-        target_type,
-        weighted=False,
-        alpha=0.5,
-        *,
-        sparse=False,
-        batch_norm=False,
-        smoothing=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-    ):
-        depth = len(activations)
-        self.activations, self.target_type = activations, target_type
-        self.alpha, self.smoothing = alpha, smoothing
-        self.layout = Layout((N_FEATURES, *HIDDEN[:depth], N_OUTPUTS[target_type]), batch_norm)
-        self.design = Design(activations, (dropout,) * depth, input_dropout)
-        self.loss = LOSSES["softmax" if target_type == "multiclass" else "logistic"]
+    def __init__(self, config, target_type, weighted, *, sparse, kernels, make_state):
+        self.config, self.target_type = config, target_type
+        self.layout = config.network.layout
+        self.kernels, self.make_state = kernels, make_state
         for seed in range(1000):
             self._draw(np.random.default_rng(seed), weighted)
             _, hidden = naive_forward(self, self.theta)
@@ -70,8 +52,10 @@ class Case:
                 break
         else:
             raise AssertionError("no seed keeps away from the kinks")
-        x = csr_matrix(self.X).T if sparse else self.X.T
-        self.batch = Batch(x, self.targets, self.weights)
+        self.samples = Samples(
+            csr_matrix(self.X) if sparse else self.X, self.targets, self.sample_weights
+        )
+        self.batch = Batch(self.samples)
 
     def _draw(self, rng, weighted):
         self.theta = rng.normal(size=self.layout.n_parameters)
@@ -81,41 +65,62 @@ class Case:
         if self.target_type == "multiclass":
             self.targets = rng.integers(n_outputs, size=N_SAMPLES)
         else:
-            self.targets = rng.random((n_outputs, N_SAMPLES)) < 0.5
-        self.weights = None
+            self.targets = rng.random((N_SAMPLES, n_outputs)) < 0.5
+        self.sample_weights = None
         if weighted:
-            self.weights = rng.uniform(0.1, 3, N_SAMPLES)
-            self.weights[[1, 4]] = 0
+            self.sample_weights = rng.uniform(0.1, 3, N_SAMPLES)
+            self.sample_weights[[1, 4]] = 0
 
     @property
-    def counted(self):
-        """The weights, ones if there are none."""
-        return np.ones(N_SAMPLES) if self.weights is None else self.weights
+    def weights(self):
+        """The sample weights, ones if there are none."""
+        return np.ones(N_SAMPLES) if self.sample_weights is None else self.sample_weights
 
-    def objective(self, dtype=np.float64):
-        return Objective(
-            self.layout,
-            self.design,
-            self.loss,
-            self.alpha,
-            self.smoothing,
-            self.theta.astype(dtype),
-            self.layout.initial_statistics(dtype),
-            np.random.default_rng(5),
-            self.kernels,
+    def backend(self, dtype=np.float64):
+        """Return a backend of its own state."""
+        state = self.make_state(self.config, self.theta, dtype, seed=5)
+        return ReferenceBackend(self.config, state, self.kernels)
+
+    def objective(self, backend=None, batch=None):
+        """Return the objective of a batch, which has the penalty in loss and gradient."""
+        backend = self.backend() if backend is None else backend
+        batch = self.batch if batch is None else batch
+        return Objective(self.config, backend, backend.state.weights, batch)
+
+    def in_float32(self):
+        """Return loss and gradient as computed in float32."""
+        weights = self.sample_weights
+        weights = None if weights is None else weights.astype(np.float32)
+        samples = Samples(self.X.astype(np.float32), self.targets, weights)
+        objective = self.objective(self.backend(np.float32), Batch(samples))
+        return objective(self.theta.astype(np.float32))
+
+
+@pytest.fixture
+def make_case(kernels, make_config, make_state):
+    """The factory of cases, for each set of kernels."""
+
+    def make(activations, target_type, weighted=False, alpha=0.5, *, sparse=False, **options):
+        config = make_config(
+            (N_FEATURES, *HIDDEN[: len(activations)], N_OUTPUTS[target_type]),
+            activations,
+            "softmax" if target_type == "multiclass" else "logistic",
+            alpha=alpha,
+            **options,
+        )
+        return Case(
+            config, target_type, weighted, sparse=sparse, kernels=kernels, make_state=make_state
         )
 
-
-@pytest.fixture(autouse=True)
-def _with_each_set_of_kernels(kernels, monkeypatch):
-    monkeypatch.setattr(Case, "kernels", kernels)
+    return make
 
 
 def naive_parts(case, theta):
-    """Cut the flat vector: the weights of each layer, the biases, the gains, the shifts."""
+    """Cut the flat vector into weights of each layer, biases, gains and shifts."""
     sizes = case.layout.layer_sizes
-    units = [(n,) for n in sizes[1:-1]] if case.layout.batch_norm else []
-    kinds = [[(b, a) for a, b in pairwise(sizes)], [(n,) for n in sizes[1:]], units, units]
+    hidden = [(n,) for n in sizes[1:-1]] if case.layout.batch_norm else []
+    biases = [(n,) for n in sizes[1:]][len(hidden) :]
+    kinds = [[(b, a) for a, b in pairwise(sizes)], biases, hidden, hidden]
     position, parts = 0, []
     for shapes in kinds:
         parts.append([])
@@ -128,66 +133,68 @@ def naive_parts(case, theta):
 
 
 def naive_forward(case, theta):
-    """Give the logits, a row a sample, and what the activations of the hidden layers are given."""
+    """Return the logits, a row per sample, and the arguments of the activations of the hidden layers."""
     weights, biases, gains, shifts = naive_parts(case, theta)
     hidden, a = [], case.X
-    for i, activation in enumerate(case.activations):
-        z = a @ weights[i].T + biases[i]
+    for i, activation in enumerate(case.config.network.activations):
+        z = a @ weights[i].T
         if case.layout.batch_norm:
-            mean = np.average(z, axis=0, weights=case.counted)
-            variance = np.average((z - mean) ** 2, axis=0, weights=case.counted)
+            mean = np.average(z, axis=0, weights=case.weights)
+            variance = np.average((z - mean) ** 2, axis=0, weights=case.weights)
             z = gains[i] * (z - mean) / np.sqrt(variance + BATCH_NORM_EPSILON) + shifts[i]
+        else:
+            z = z + biases[i]
         hidden.append(z)
         a = FORMULAS[activation](z)
     return a @ weights[-1].T + biases[-1], hidden
 
 
 def naive_losses(case, theta, smoothing=0.0):
-    """Give the cross-entropy of each sample."""
+    """Return the cross-entropy of each sample."""
     z, _ = naive_forward(case, theta)
     if case.target_type == "multiclass":
         p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
         y = (1 - smoothing) * np.eye(p.shape[1])[case.targets] + smoothing / p.shape[1]
         return -(y * np.log(p)).sum(axis=1)
     # -log p = log(1 + exp(-z)), -log(1 - p) = log(1 + exp(z))
-    y = (1 - smoothing) * case.targets.T + smoothing / 2
+    y = (1 - smoothing) * case.targets + smoothing / 2
     return (y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))).sum(axis=1)
 
 
-def naive_hits(case, theta):
+def naive_is_correct(case, theta):
     z, _ = naive_forward(case, theta)
     if case.target_type == "multiclass":
         return z.argmax(axis=1) == case.targets
-    return ((z > 0) == case.targets.T).all(axis=1)
+    return ((z > 0) == case.targets).all(axis=1)
 
 
 def naive_objective(case, theta):
     squares = sum((matrix**2).sum() for matrix in naive_parts(case, theta)[0])
-    losses = naive_losses(case, theta, case.smoothing)
-    return ((losses * case.counted).sum() + case.alpha / 2 * squares) / case.counted.sum()
+    losses = naive_losses(case, theta, case.config.label_smoothing)
+    return ((losses * case.weights).sum() + case.config.alpha / 2 * squares) / case.weights.sum()
 
 
 def numeric_gradient(case, objective):
-    """Give the central differences; each evaluation draws the same dropout."""
-    bits = objective.generator.bit_generator
-    drawn = bits.state
+    """Return the central differences; each evaluation draws the same dropout masks."""
+    bits = objective.backend.state.generator.bit_generator
+    before = bits.state
     numeric = np.empty_like(case.theta)
     for i in range(len(numeric)):
         losses = []
         for step in (STEP, -STEP):
             moved = case.theta.copy()
             moved[i] += step
-            bits.state = drawn
-            losses.append(objective(moved, case.batch).loss)
+            bits.state = before
+            losses.append(objective(moved).loss)
         numeric[i] = (losses[0] - losses[1]) / (2 * STEP)
-    bits.state = drawn
+    bits.state = before
     return numeric
 
 
 def assert_gradient_is_the_central_difference(case, rtol=1e-6, atol=1e-8):
     objective = case.objective()
     numeric = numeric_gradient(case, objective)
-    gradient = objective(case.theta, case.batch).gradient
+    gradient = objective(case.theta).gradient
     assert np.linalg.norm(gradient) > 1e-3
     np.testing.assert_allclose(gradient, numeric, rtol=rtol, atol=atol)
 
@@ -209,65 +216,99 @@ def test_every_activation_has_its_formula_here():
 
 
 @every_case
-def test_value_is_the_formula(activation, target_type, weighted, depth, alpha):
-    case = Case((activation,) * depth, target_type, weighted, alpha)
-    evaluation = case.objective()(case.theta, case.batch)
-    assert evaluation.loss == pytest.approx(naive_objective(case, case.theta), rel=1e-12)
-    assert evaluation.weight == pytest.approx(case.counted.sum(), rel=1e-12)
-    hits = case.counted[naive_hits(case, case.theta)].sum()
-    assert evaluation.hits == pytest.approx(hits, rel=1e-12)
+def test_value_is_the_formula(make_case, activation, target_type, weighted, depth, alpha):
+    case = make_case((activation,) * depth, target_type, weighted, alpha)
+    result = case.objective()(case.theta)
+    assert result.loss == pytest.approx(naive_objective(case, case.theta), rel=1e-12)
+    assert result.weight == pytest.approx(case.weights.sum(), rel=1e-12)
+    n_correct = case.weights[naive_is_correct(case, case.theta)].sum()
+    assert result.n_correct == pytest.approx(n_correct, rel=1e-12)
 
 
 @every_case
-def test_gradient_is_the_central_difference(activation, target_type, weighted, depth, alpha):
-    case = Case((activation,) * depth, target_type, weighted, alpha)
+def test_gradient_is_the_central_difference(
+    make_case, activation, target_type, weighted, depth, alpha
+):
+    case = make_case((activation,) * depth, target_type, weighted, alpha)
     assert_gradient_is_the_central_difference(case)
 
 
 @every_target
 @every_weighting
+@pytest.mark.parametrize("depth", [0, 2])
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
+def test_the_backend_leaves_the_penalty_out(make_case, target_type, weighted, depth, batch_norm):
+    case = make_case(("tanh",) * depth, target_type, weighted, batch_norm=batch_norm)
+    backend = case.backend()
+    result = backend.gradient(case.batch)
+    gradient = result.gradient.copy()
+    np.testing.assert_array_equal(backend.state.weights.theta, case.theta)
+    expected = np.average(naive_losses(case, case.theta), weights=case.weights)
+    assert result.loss == pytest.approx(expected, rel=1e-12)
+    with_penalty = case.objective(backend)(case.theta).gradient
+    n, l2 = case.layout.n_weights, case.config.alpha / case.weights.sum()
+    np.testing.assert_allclose(with_penalty[:n], gradient[:n] + l2 * case.theta[:n], rtol=1e-12)
+    np.testing.assert_array_equal(with_penalty[n:], gradient[n:])
+
+
+@every_target
+@every_weighting
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_gradient_on_sparse_samples_is_the_central_difference(target_type, weighted, depth):
-    case = Case(("tanh",) * depth, target_type, weighted, sparse=True)
+def test_gradient_on_sparse_samples_is_the_central_difference(
+    make_case, target_type, weighted, depth
+):
+    case = make_case(("tanh",) * depth, target_type, weighted, sparse=True)
     assert_gradient_is_the_central_difference(case)
 
 
 @every_case
 def test_float32_gradient_is_close_to_the_float64_one(
-    activation, target_type, weighted, depth, alpha
+    make_case, activation, target_type, weighted, depth, alpha
 ):
-    case = Case((activation,) * depth, target_type, weighted, alpha)
-    exact = case.objective()(case.theta, case.batch)
-    rough = case.objective(np.float32)(case.theta.astype(np.float32), in_float32(case.batch))
+    case = make_case((activation,) * depth, target_type, weighted, alpha)
+    exact, rough = case.objective()(case.theta), case.in_float32()
     assert rough.gradient.dtype == np.float32
     error = np.linalg.norm(rough.gradient - exact.gradient)
     assert error < 2e-5 * np.linalg.norm(exact.gradient)
     assert rough.loss == pytest.approx(exact.loss, rel=1e-5)
 
 
-def in_float32(batch):
-    weights = None if batch.weights is None else batch.weights.astype(np.float32)
-    return Batch(np.asarray(batch.x, np.float32), batch.targets, weights)
-
-
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 @every_target
 @every_weighting
 @pytest.mark.parametrize("smoothing", [0, 0.2], ids=["sharp", "smoothed"])
+@pytest.mark.parametrize("dropout", [0, 0.5])
 def test_validation_is_the_mean_over_all_batches_without_penalty_and_smoothing(
-    batch_size, target_type, weighted, smoothing
+    make_case, batch_size, target_type, weighted, smoothing, dropout
 ):
-    case = Case(("tanh", "tanh"), target_type, weighted, smoothing=smoothing)
-    targets = case.targets if target_type == "multiclass" else case.targets.T
-    samples = Samples(case.X, targets, case.weights)
-    loss, accuracy = case.objective().validate(Batches(samples, batch_size, np.float64))
-    expected = np.average(naive_losses(case, case.theta), weights=case.counted)
-    assert loss == pytest.approx(expected, rel=1e-12)
-    expected = np.average(naive_hits(case, case.theta), weights=case.counted)
-    assert accuracy == pytest.approx(expected, rel=1e-12)
+    case = make_case(
+        ("tanh", "tanh"),
+        target_type,
+        weighted,
+        label_smoothing=smoothing,
+        dropout=dropout,
+        input_dropout=dropout,
+    )
+    backend = case.backend()
+    validated = evaluate(
+        backend,
+        Batches(case.samples, batch_size, np.float64),
+        backend.state.weights,
+        case.config.network.out_activation,
+    )
+    expected = np.average(naive_losses(case, case.theta), weights=case.weights)
+    assert validated.loss == pytest.approx(expected, rel=1e-12)
+    expected = np.average(naive_is_correct(case, case.theta), weights=case.weights)
+    assert validated.accuracy == pytest.approx(expected, rel=1e-12)
 
 
-# Batch normalisation
+def test_validation_of_nothing_is_nothing(make_case):
+    case = make_case(("tanh",), "multiclass")
+    backend = case.backend()
+    assert evaluate(backend, None, backend.state.weights, "softmax") == (None, None)
+
+
+# Batch normalization
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
@@ -275,39 +316,37 @@ def test_validation_is_the_mean_over_all_batches_without_penalty_and_smoothing(
 @every_weighting
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 def test_with_batch_norm_value_and_gradient_are_those_of_the_formula(
-    activation, target_type, weighted, depth
+    make_case, activation, target_type, weighted, depth
 ):
-    case = Case((activation,) * depth, target_type, weighted, batch_norm=True)
-    loss = case.objective()(case.theta, case.batch).loss
+    case = make_case((activation,) * depth, target_type, weighted, batch_norm=True)
+    loss = case.objective()(case.theta).loss
     assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-11)
     assert_gradient_is_the_central_difference(case, rtol=2e-6, atol=1e-7)
 
 
 @every_weighting
-def test_with_batch_norm_the_gradient_on_sparse_samples_is_that_on_dense_ones(weighted):
+def test_with_batch_norm_the_gradient_on_sparse_samples_is_that_on_dense_ones(make_case, weighted):
     gradients = []
     for sparse in (False, True):
-        case = Case(("gelu", "relu"), "multiclass", weighted, batch_norm=True, sparse=sparse)
-        gradients.append(case.objective()(case.theta, case.batch).gradient)
+        case = make_case(("gelu", "relu"), "multiclass", weighted, batch_norm=True, sparse=sparse)
+        gradients.append(case.objective()(case.theta).gradient)
     np.testing.assert_allclose(*gradients, rtol=1e-10, atol=1e-13)
 
 
 @every_weighting
-def test_with_batch_norm_the_float32_gradient_is_close_to_the_float64_one(weighted):
-    case = Case(("tanh", "tanh", "tanh"), "multiclass", weighted, batch_norm=True)
-    exact = case.objective()(case.theta, case.batch).gradient
-    rough = case.objective(np.float32)(case.theta.astype(np.float32), in_float32(case.batch))
-    assert rough.gradient.dtype == np.float32
-    assert np.linalg.norm(rough.gradient - exact) < 1e-4 * np.linalg.norm(exact)
+def test_with_batch_norm_the_float32_gradient_is_close_to_the_float64_one(make_case, weighted):
+    case = make_case(("tanh", "tanh", "tanh"), "multiclass", weighted, batch_norm=True)
+    exact, rough = case.objective()(case.theta).gradient, case.in_float32().gradient
+    assert rough.dtype == np.float32
+    assert np.linalg.norm(rough - exact) < 1e-4 * np.linalg.norm(exact)
 
 
-def test_the_running_statistics_do_not_change_the_training_loss():
-    case = Case(("tanh", "tanh"), "multiclass", batch_norm=True)
-    objective = case.objective()
-    first = objective(case.theta, case.batch).loss
-    assert not np.array_equal(objective.statistics, case.layout.initial_statistics(np.float64))
-    objective.statistics[...] = 17
-    assert objective(case.theta, case.batch).loss == first
+def test_the_running_statistics_do_not_change_the_training_loss(make_case):
+    case = make_case(("tanh", "tanh"), "multiclass", batch_norm=True)
+    backend = case.backend()
+    first = backend.gradient(case.batch).loss
+    backend.state.weights.statistics[...] = 17
+    assert backend.gradient(case.batch).loss == first
 
 
 # Label smoothing
@@ -318,10 +357,10 @@ def test_the_running_statistics_do_not_change_the_training_loss():
 @pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("smoothing", [0.1, 0.9])
 def test_with_label_smoothing_value_and_gradient_are_those_of_the_formula(
-    target_type, weighted, depth, smoothing
+    make_case, target_type, weighted, depth, smoothing
 ):
-    case = Case(("tanh",) * depth, target_type, weighted, smoothing=smoothing)
-    loss = case.objective()(case.theta, case.batch).loss
+    case = make_case(("tanh",) * depth, target_type, weighted, label_smoothing=smoothing)
+    loss = case.objective()(case.theta).loss
     assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-12)
     assert_gradient_is_the_central_difference(case)
 
@@ -334,10 +373,12 @@ def test_with_label_smoothing_value_and_gradient_are_those_of_the_formula(
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
 def test_with_dropout_the_gradient_is_the_central_difference(
-    activation, weighted, depth, batch_norm
+    make_case, activation, weighted, depth, batch_norm
 ):
     # Smooth activations: dropping moves the others over their kinks.
-    case = Case((activation,) * depth, "multiclass", weighted, batch_norm=batch_norm, dropout=0.4)
+    case = make_case(
+        (activation,) * depth, "multiclass", weighted, batch_norm=batch_norm, dropout=0.4
+    )
     assert_gradient_is_the_central_difference(case, rtol=5e-6, atol=1e-7)
 
 
@@ -347,9 +388,9 @@ def test_with_dropout_the_gradient_is_the_central_difference(
 @pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("dropout", [0, 0.3])
 def test_with_input_dropout_the_gradient_is_the_central_difference(
-    sparse, weighted, target_type, depth, dropout
+    make_case, sparse, weighted, target_type, depth, dropout
 ):
-    case = Case(
+    case = make_case(
         ("tanh",) * depth,
         target_type,
         weighted,
@@ -360,10 +401,10 @@ def test_with_input_dropout_the_gradient_is_the_central_difference(
     assert_gradient_is_the_central_difference(case)
 
 
-def test_the_masks_of_these_tests_do_drop():
-    case = Case(("tanh", "tanh"), "multiclass", dropout=0.4)
+def test_the_masks_of_these_tests_do_drop(make_case):
+    case = make_case(("tanh", "tanh"), "multiclass", dropout=0.4)
     objective = case.objective()
-    losses = {objective(case.theta, case.batch).loss for _ in range(5)}
+    losses = {objective(case.theta).loss for _ in range(5)}
     assert len(losses) == 5
 
 
@@ -378,9 +419,11 @@ def test_the_masks_of_these_tests_do_drop():
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
 @every_target
 def test_with_mixed_activations_value_and_gradient_are_those_of_the_formula(
-    activations, batch_norm, target_type
+    make_case, activations, batch_norm, target_type
 ):
-    case = Case(activations, target_type, weighted=True, batch_norm=batch_norm, smoothing=0.1)
-    loss = case.objective()(case.theta, case.batch).loss
+    case = make_case(
+        activations, target_type, weighted=True, batch_norm=batch_norm, label_smoothing=0.1
+    )
+    loss = case.objective()(case.theta).loss
     assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-11)
     assert_gradient_is_the_central_difference(case, rtol=2e-6, atol=1e-7)

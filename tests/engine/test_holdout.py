@@ -10,7 +10,7 @@ from skmlp.engine.holdout import random_keys, stratified_holdout
 
 
 def distinct_samples(*counts, dtype=np.float64):
-    """Give distinct sparse-ish rows and strata of which the i-th has counts[i] of them."""
+    """Return distinct rows with many zeros, and strata of which the i-th has counts[i] rows."""
     n_samples = sum(counts)
     X = np.random.default_rng(0).integers(0, 4, (n_samples, 12)).astype(dtype)
     assert len(np.unique(X, axis=0)) == n_samples

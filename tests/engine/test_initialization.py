@@ -1,5 +1,7 @@
 """Initial weights: each distribution has the variance that its paper asks for."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.stats import kstest
@@ -67,10 +69,30 @@ def test_gains_begin_as_ones_and_shifts_as_zeros():
         layout, [INITIALIZERS["he_normal"]] * 3, np.random.RandomState(0), np.float32
     )
     assert flat.dtype == np.float32
-    parts = layout.views(flat)
-    for gains, shifts in zip(parts.gains, parts.shifts, strict=True):
+    views = layout.views(flat)
+    assert len(views.gains) == len(views.shifts) == 2
+    for gains, shifts in zip(views.gains, views.shifts, strict=True):
         np.testing.assert_array_equal(gains, 1)
         np.testing.assert_array_equal(shifts, 0)
+
+
+@pytest.mark.parametrize("name", [*INITIALIZERS, "scikit_learn"])
+@pytest.mark.parametrize("layer_sizes", [(5, 3), (5, 4, 3), (6, 5, 4, 2)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_batch_norm_does_not_change_the_weights_drawn(name, layer_sizes, dtype):
+    draw = partial(scikit_learn, factor=6.0) if name == "scikit_learn" else INITIALIZERS[name]
+    views, streams = [], []
+    for batch_norm in (False, True):
+        layout = Layout(layer_sizes, batch_norm)
+        random_state = np.random.RandomState(3)
+        draws = [draw] * (len(layer_sizes) - 1)
+        views.append(layout.views(draw_parameters(layout, draws, random_state, dtype)))
+        streams.append(random_state.get_state()[1])
+    plain, normalized = views
+    for ours, theirs in zip(normalized.weights, plain.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(normalized.biases[-1], plain.biases[-1])
+    np.testing.assert_array_equal(*streams)
 
 
 def test_each_layer_is_drawn_in_its_own_way():

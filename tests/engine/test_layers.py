@@ -1,12 +1,14 @@
-"""Dropout and batch normalisation, each against its formula; the network that predicts, against the one that trains."""
+"""Each layer against its formula; the network that predicts against the one that trains."""
+
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, issparse
 
-from skmlp.engine.layers import BatchNorm, Dropout, Step
-from skmlp.engine.network import Design, build_prediction_network, build_training_network, folded
-from skmlp.engine.parameters import Layout
+from skmlp.engine.reference.activations import ACTIVATIONS
+from skmlp.engine.reference.layers import Activation, BatchNorm, Dropout, Linear, Step
+from skmlp.engine.reference.network import build_prediction_network, build_training_network
 
 N_UNITS, BATCH = 6, 9
 DTYPES = [np.float32, np.float64]
@@ -26,7 +28,7 @@ def step_of(weights=None, seed=0, dtype=np.float64, batch_size=BATCH):
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_dropout_keeps_the_expectation(kernels, dtype, rate, sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH)).astype(dtype)
-    layer = Dropout(rate, N_UNITS, np.dtype(dtype), kernels)
+    layer = Dropout(rate, N_UNITS, dtype, kernels)
     memory, step = layer.allocate(BATCH), step_of(dtype=dtype)
     n_draws, total, dropped = 1500, np.zeros(x.shape), 0
     for _ in range(n_draws):
@@ -44,18 +46,19 @@ def test_dropout_keeps_the_expectation(kernels, dtype, rate, sparse):
 
 def test_dropout_drops_or_scales_up(kernels):
     x = np.full((N_UNITS, 1000), 3.0)
-    layer = Dropout(0.25, N_UNITS, np.dtype(np.float64), kernels)
+    layer = Dropout(0.25, N_UNITS, np.float64, kernels)
     out = layer.forward(x, layer.allocate(1000), step_of(batch_size=1000))
     assert set(np.unique(out)) == {0.0, 4.0}
     np.testing.assert_array_equal(x, 3)
 
 
-def test_dropout_turns_back_what_it_kept(kernels):
+@pytest.mark.parametrize("direction", ["backward", "input_gradient"])
+def test_dropout_passes_the_gradient_of_what_it_kept(kernels, direction):
     x = np.ones((N_UNITS, BATCH))
-    layer = Dropout(0.5, N_UNITS, np.dtype(np.float64), kernels)
+    layer = Dropout(0.5, N_UNITS, np.float64, kernels)
     memory, step = layer.allocate(BATCH), step_of()
     out = layer.forward(x, memory, step).copy()
-    delta = layer.backward(x, out, np.full(x.shape, 7.0), memory, step)
+    delta = getattr(layer, direction)(np.full(x.shape, 7.0), memory)
     np.testing.assert_array_equal(delta, 7 * out)
 
 
@@ -63,7 +66,7 @@ def test_dropout_turns_back_what_it_kept(kernels):
 def test_dropout_leaves_what_is_predicted_as_it_is(kernels, sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH))
     x = csr_matrix(x) if sparse else x
-    layer = Dropout(0.9, N_UNITS, np.dtype(np.float64), kernels)
+    layer = Dropout(0.9, N_UNITS, np.float64, kernels)
     assert layer.forward(x, layer.allocate(BATCH), None) is x
 
 
@@ -71,7 +74,7 @@ def test_dropout_leaves_what_is_predicted_as_it_is(kernels, sparse):
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_rates_near_zero_and_one_give_finite_numbers(kernels, rate, sparse):
     x = np.ones((N_UNITS, BATCH))
-    layer = Dropout(float(rate), N_UNITS, np.dtype(np.float64), kernels)
+    layer = Dropout(float(rate), N_UNITS, np.float64, kernels)
     out = layer.forward(csr_matrix(x) if sparse else x, layer.allocate(BATCH), step_of())
     out = out.toarray() if issparse(out) else out
     assert np.isfinite(out).all()
@@ -81,26 +84,26 @@ def test_rates_near_zero_and_one_give_finite_numbers(kernels, rate, sparse):
 
 @pytest.mark.parametrize("n_values", [1, 3, 4, 5, 1001])
 def test_any_number_of_values_may_be_dropped(kernels, n_values):
-    layer = Dropout(0.5, n_values, np.dtype(np.float64), kernels)
+    layer = Dropout(0.5, n_values, np.float64, kernels)
     out = layer.forward(np.ones((n_values, 1)), layer.allocate(1), step_of(batch_size=1))
     assert out.shape == (n_values, 1)
 
 
 def test_sparse_dropout_leaves_the_samples_alone(kernels):
     x = csr_matrix(np.eye(N_UNITS))
-    layer = Dropout(0.5, N_UNITS, np.dtype(np.float64), kernels)
+    layer = Dropout(0.5, N_UNITS, np.float64, kernels)
     layer.forward(x, layer.allocate(N_UNITS), step_of(batch_size=N_UNITS))
     np.testing.assert_array_equal(x.toarray(), np.eye(N_UNITS))
 
 
-# Batch normalisation
+# Batch normalization
 
 
 def make_batch_norm(kernels, dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
-    parts = rng.normal(size=(2, N_UNITS)).astype(dtype)
+    gains, mean = rng.normal(size=(2, N_UNITS)).astype(dtype)
     variance = rng.uniform(0.5, 2, N_UNITS).astype(dtype)
-    return BatchNorm(*parts[:2], variance, *np.empty((2, N_UNITS), dtype), kernels)
+    return BatchNorm(gains, mean, variance, np.empty(N_UNITS, dtype), kernels)
 
 
 def weights_of(weighted):
@@ -133,7 +136,11 @@ def test_running_statistics_follow_the_recursion(kernels, weighted):
     mean, variance = layer.running_mean.copy(), layer.running_variance.copy()
     for _ in range(20):
         x = rng.normal(size=(N_UNITS, BATCH)) * 3 + 5
+        before = layer.running_mean.copy(), layer.running_variance.copy()
         layer.forward(x, memory, step_of(weights))
+        layer.backward(rng.normal(size=x.shape), memory)
+        np.testing.assert_array_equal((layer.running_mean, layer.running_variance), before)
+        layer.update_statistics(memory)
         batch_mean = np.average(x, axis=1, weights=weights)
         batch_variance = np.average((x.T - batch_mean) ** 2, axis=0, weights=weights)
         mean = 0.9 * mean + 0.1 * batch_mean
@@ -161,24 +168,132 @@ def test_batch_norm_of_a_single_sample_is_zero(kernels):
     np.testing.assert_array_equal(out, 0)
 
 
+# Gradients of single layers
+
+
+def make_linear(kernels, rng):
+    return Linear(rng.normal(size=(4, N_UNITS)), np.empty((4, N_UNITS)))
+
+
+def make_dropout(kernels, rng):
+    return Dropout(0.4, N_UNITS, np.float64, kernels)
+
+
+def make_input_dropout(kernels, rng):
+    return Dropout(0.4, N_UNITS, np.float64, kernels, order="F")
+
+
+def make_activation(name, kernels, rng):
+    return Activation(name, rng.normal(size=N_UNITS), np.empty(N_UNITS), kernels)
+
+
+LAYERS = {
+    "linear": make_linear,
+    "batch_norm": lambda kernels, rng: make_batch_norm(kernels),
+    "dropout": make_dropout,
+    "input_dropout": make_input_dropout,
+    **{name: partial(make_activation, name) for name in ACTIVATIONS},
+}
+# The arrays of parameters with the arrays of their gradients, by attribute.
+PARAMETERS = {
+    Linear: ("weights", "weights_gradient"),
+    BatchNorm: ("gains", "gains_gradient"),
+    Activation: ("biases", "biases_gradient"),
+}
+LEARNING_LAYERS = {name: make for name, make in LAYERS.items() if "dropout" not in name}
+every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+every_learning_layer = pytest.mark.parametrize(
+    "make", LEARNING_LAYERS.values(), ids=LEARNING_LAYERS
+)
+
+
+class LayerCase:
+    """A layer, x, and a function of the output whose gradient is `factors`."""
+
+    def __init__(self, make, kernels):
+        rng = np.random.default_rng(4)
+        self.layer = make(kernels, rng)
+        self.memory = self.layer.allocate(BATCH)
+        self.order = getattr(self.layer, "order", "C")
+        self.x = rng.normal(size=(N_UNITS, BATCH))
+        self.weights = weights_of(True)
+        self.factors = rng.normal(size=self.forward(self.x).shape)
+
+    def forward(self, x):
+        # Layers may write into x, and into what they return.
+        step = step_of(self.weights)
+        return self.layer.forward(x.copy(order=self.order), self.memory, step).copy()
+
+    def central_difference(self, array):
+        """Return the gradient with respect to `x` or an array of parameters."""
+        gradient, before = np.empty_like(array), array.copy()
+        for place in np.ndindex(array.shape):
+            values = []
+            for step in (1e-6, -1e-6):
+                array[place] = before[place] + step
+                values.append((self.factors * self.forward(self.x)).sum())
+            array[place] = before[place]
+            gradient[place] = (values[0] - values[1]) / 2e-6
+        return gradient
+
+    def delta(self):
+        return self.factors.copy(order=self.order)
+
+
+@every_layer
+@pytest.mark.parametrize("direction", ["backward", "input_gradient"])
+def test_gradient_with_respect_to_x_is_the_central_difference(kernels, make, direction):
+    case = LayerCase(make, kernels)
+    expected = case.central_difference(case.x)
+    case.forward(case.x)
+    delta = getattr(case.layer, direction)(case.delta(), case.memory)
+    np.testing.assert_allclose(delta, expected, rtol=1e-6, atol=1e-8)
+
+
+@every_learning_layer
+def test_gradient_with_respect_to_the_parameters_is_the_central_difference(kernels, make):
+    case = LayerCase(make, kernels)
+    parameters, gradient = (getattr(case.layer, name) for name in PARAMETERS[type(case.layer)])
+    expected = case.central_difference(parameters)
+    case.forward(case.x)
+    case.layer.backward(case.delta(), case.memory)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+
+
+@every_learning_layer
+def test_input_gradient_leaves_the_gradients_of_the_parameters(kernels, make):
+    case = LayerCase(make, kernels)
+    gradient = getattr(case.layer, PARAMETERS[type(case.layer)][1])
+    gradient.fill(17)
+    case.forward(case.x)
+    case.layer.input_gradient(case.delta(), case.memory)
+    np.testing.assert_array_equal(gradient, 17)
+
+
 # Networks
 
 
-def random_network(
-    kernels, layer_sizes, batch_norm, dtype, activations, dropout=0.0, input_dropout=0.0
-):
-    rng = np.random.default_rng(3)
-    layout = Layout(layer_sizes, batch_norm)
-    theta = rng.normal(size=layout.n_parameters).astype(dtype)
-    statistics = layout.initial_statistics(dtype)
-    statistics += rng.uniform(0, 1, statistics.shape).astype(dtype)
-    depth = len(layer_sizes) - 2
-    design = Design(activations, (dropout,) * depth, input_dropout)
-    training = build_training_network(
-        layout, theta, np.empty_like(theta), statistics, design, kernels
-    )
-    weights, biases = folded(layout, layout.views(theta), statistics)
-    return training, build_prediction_network(weights, biases, activations)
+@pytest.fixture
+def random_networks(kernels, make_config, make_state):
+    """The factory of a network that trains and one that predicts with the same random weights."""
+
+    def make(layer_sizes, activations, dtype=np.float64, **options):
+        config = make_config(layer_sizes, activations, **options)
+        rng = np.random.default_rng(3)
+        layout = config.network.layout
+        weights = make_state(config, rng.normal(size=layout.n_parameters), dtype).weights
+        weights.statistics += rng.uniform(0, 1, weights.statistics.shape).astype(dtype)
+        gradient = np.empty_like(weights.theta)
+        training = build_training_network(config.network, weights, gradient, kernels)
+        predicting = build_prediction_network(
+            config.network.activations,
+            layout.views(weights.theta),
+            layout.statistics_views(weights.statistics),
+            kernels,
+        )
+        return training, predicting
+
+    return make
 
 
 @every_dtype
@@ -187,27 +302,37 @@ def random_network(
 @pytest.mark.parametrize("dropout", [0, 0.5])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 def test_the_folded_network_predicts_like_the_one_that_trains(
-    kernels, dtype, batch_norm, depth, dropout, sparse
+    random_networks, dtype, batch_norm, depth, dropout, sparse
 ):
     sizes, activations = (4, *(5, 3, 7)[:depth], 3), ("gelu", "tanh", "relu")[:depth]
-    training, predicting = random_network(
-        kernels, sizes, batch_norm, dtype, activations, dropout, dropout
+    training, predicting = random_networks(
+        sizes, activations, dtype, batch_norm=batch_norm, dropout=dropout, input_dropout=dropout
     )
+    assert {type(layer) for layer in predicting.layers} == {Linear, Activation}
     x = np.random.default_rng(0).normal(size=(BATCH, 4)).astype(dtype)
     x = csr_matrix(x).T if sparse else x.T
     tolerance = 1e-4 if dtype == np.float32 else 1e-12
     ours, expected = predicting.forward(x), training.forward(x)
     assert ours.dtype == dtype
     np.testing.assert_allclose(ours, expected, rtol=tolerance, atol=tolerance)
-    hidden = predicting.hidden_outputs(x)
+    hidden = predicting.hidden_activations(x)
     assert [h.shape for h in hidden] == [(units, BATCH) for units in sizes[1:-1]]
-    for our, their in zip(hidden, training.hidden_outputs(x), strict=True):
+    for our, their in zip(hidden, training.hidden_activations(x), strict=True):
         np.testing.assert_allclose(our, their, rtol=tolerance, atol=tolerance)
 
 
-def test_batches_of_different_sizes_do_not_disturb_each_other(kernels):
-    network, _ = random_network(kernels, (4, 5, 3), True, np.float64, ("relu",))
+def test_batches_of_different_sizes_do_not_disturb_each_other(random_networks):
+    network, _ = random_networks((4, 5, 3), "relu", batch_norm=True)
     x = np.random.default_rng(0).normal(size=(4, 20))
     expected = network.forward(x).copy()
     for n in (1, 7, 20, 3):
         np.testing.assert_allclose(network.forward(x[:, :n]), expected[:, :n], rtol=1e-12)
+
+
+def test_dropout_of_the_input_does_not_depend_on_the_memory_order_of_the_samples(kernels):
+    x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH))
+    outs = []
+    for order in "CF":
+        layer = Dropout(0.4, N_UNITS, np.float64, kernels, order="F")
+        outs.append(layer.forward(np.array(x, order=order), layer.allocate(BATCH), step_of()))
+    np.testing.assert_array_equal(*outs)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from skmlp.engine.losses import LOSSES
+from skmlp.engine.reference.losses import LOSSES, SingleClass
 
 BATCH = 40
 DTYPES = [np.float32, np.float64]
@@ -29,14 +29,15 @@ def logistic_case(n_outputs, dtype=np.float64, scale=3.0):
 def test_softmax_loss_is_scikit_learns_log_loss(kernels, weighted):
     logits, targets, weights = softmax_case()
     weights = weights if weighted else None
-    total, hits = LOSSES["softmax"].differentiate(
+    total, n_correct = LOSSES["softmax"].differentiate(
         logits.copy(), targets, weights, BATCH, kernels=kernels
     )
     probabilities = softmax(logits, axis=0).T
     expected = log_loss(targets, probabilities, normalize=False, sample_weight=weights)
     assert total == pytest.approx(expected, rel=1e-12)
     right = probabilities.argmax(axis=1) == targets
-    assert hits == pytest.approx(np.sum(right if weights is None else weights[right]), rel=1e-12)
+    expected = np.sum(right if weights is None else weights[right])
+    assert n_correct == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
@@ -46,7 +47,7 @@ def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(
 ):
     logits, targets, weights = logistic_case(n_outputs)
     weights = weights if weighted else None
-    total, hits = LOSSES["logistic"].differentiate(
+    total, n_correct = LOSSES["logistic"].differentiate(
         logits.copy(), targets, weights, BATCH, kernels=kernels
     )
     expected = sum(
@@ -55,7 +56,56 @@ def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(
     )
     assert total == pytest.approx(expected, rel=1e-12)
     right = ((expit(logits) > 0.5) == targets).all(axis=0)
-    assert hits == pytest.approx(np.sum(right if weights is None else weights[right]), rel=1e-12)
+    expected = np.sum(right if weights is None else weights[right])
+    assert n_correct == pytest.approx(expected, rel=1e-12)
+
+
+# Ties
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+@pytest.mark.parametrize("n_values", [1, 2, 3, 50], ids=lambda n: f"{n} values")
+def test_of_equal_softmax_logits_the_first_one_is_the_prediction(
+    kernels, dtype, weighted, smoothing, n_classes, n_values
+):
+    rng = np.random.default_rng(0)
+    n_samples = 400
+    logits = rng.integers(n_values, size=(n_classes, n_samples)).astype(dtype)
+    targets = rng.integers(n_classes, size=n_samples)
+    weights = rng.integers(1, 5, n_samples).astype(dtype) if weighted else None
+    correct = logits.argmax(axis=0) == targets
+    tied = (logits == logits.max(axis=0)).sum(axis=0) > 1
+    assert tied.any()
+    assert (logits.max(axis=0) == logits[targets, np.arange(n_samples)]).sum() > correct.sum()
+    _, n_correct = LOSSES["softmax"].differentiate(
+        logits, targets, weights, 7.0, smoothing, kernels=kernels
+    )
+    assert n_correct == (correct.sum() if weights is None else weights[correct].sum())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [0.0, -3.5, 1e30])
+def test_equal_logits_everywhere_predict_the_first_class(kernels, dtype, value):
+    targets = np.arange(30) % 5
+    logits = np.full((5, 30), value, dtype)
+    _, n_correct = LOSSES["softmax"].differentiate(logits, targets, None, 30, kernels=kernels)
+    assert n_correct == 6
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_logistic_logits_of_zero_predict_the_negative_class(kernels, dtype, n_outputs):
+    logits = np.zeros((n_outputs, 8), dtype)
+    targets = np.zeros((n_outputs, 8), bool)
+    targets[0, :3] = True
+    _, n_correct = LOSSES["logistic"].differentiate(logits, targets, None, 8, kernels=kernels)
+    assert n_correct == 5
+
+
+# Gradients
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
@@ -130,6 +180,32 @@ def test_no_probability_of_huge_logits_is_certain(name, dtype):
     assert log_probabilities.min() == np.log(np.finfo(dtype).tiny)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "logistic"])
+def test_probabilities_and_their_logarithms_rank_alike(name, dtype):
+    rng = np.random.default_rng(0)
+    logits = (rng.normal(size=(5, 200)) * np.logspace(-3, 3, 200)).astype(dtype)
+    probabilities = LOSSES[name].probabilities(logits.copy()).ravel()
+    log_probabilities = LOSSES[name].log_probabilities(logits.copy()).ravel()
+    # Sorted by one, and by the other where the first is equal: the other never falls.
+    for first, second in (
+        (probabilities, log_probabilities),
+        (log_probabilities, probabilities),
+    ):
+        order = np.lexsort((second, first))
+        assert (np.diff(second[order]) >= 0).all()
+    if name == "logistic":
+        assert len(np.unique(probabilities)) == len(np.unique(log_probabilities))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_single_class_is_certain(dtype):
+    logits = np.array([[-3.0, 0, 1e30, 17]], dtype)
+    np.testing.assert_array_equal(SingleClass.probabilities(logits.copy()), np.ones((1, 4)))
+    np.testing.assert_array_equal(SingleClass.log_probabilities(logits.copy()), np.zeros((1, 4)))
+    assert SingleClass.probabilities(logits).dtype == dtype
+
+
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("smoothing", [0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
@@ -144,16 +220,14 @@ def test_smoothed_losses_are_those_against_smoothed_targets(kernels, name, weigh
         p = expit(logits)
         y = (1 - smoothing) * targets + smoothing / 2
         losses = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=0)
-    expected_hits = LOSSES[name].differentiate(
-        logits.copy(), targets, weights, 7.0, kernels=kernels
-    )[1]
-    total, hits = LOSSES[name].differentiate(
+    sharp = LOSSES[name].differentiate(logits.copy(), targets, weights, 7.0, kernels=kernels)
+    total, n_correct = LOSSES[name].differentiate(
         logits, targets, weights, 7.0, smoothing, kernels=kernels
     )
     factors = np.ones(BATCH) if weights is None else weights
     assert total == pytest.approx((losses * factors).sum(), rel=1e-12)
     np.testing.assert_allclose(logits, (p - y) * factors / 7.0, rtol=1e-10, atol=1e-15)
-    assert hits == expected_hits
+    assert n_correct == sharp.n_correct
 
 
 @pytest.mark.parametrize("name", ["softmax", "logistic"])

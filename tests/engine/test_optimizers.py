@@ -1,18 +1,19 @@
 """Optimizers against the textbook's recursions, written out for each step."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from skmlp.engine.optimizers import SGD, Adam, NAdam, RMSprop
-from skmlp.engine.parameters import Layout
-from skmlp.engine.training import TrainState
+from skmlp.engine import optimizers
+from skmlp.engine.optimizers import NO_PENALTY, SGD, Adam, NAdam, Optimizer, RMSprop, WeightPenalty
 from skmlp.engine.update import Update
 
 N_STEPS, N_PARAMETERS = 300, 11
 
 
 def gradients_and_rates(seed=0):
-    """Give gradients of very different sizes, some always zero, and a rate for each step."""
+    """Return gradients of very different sizes, some always zero, and a rate for each step."""
     rng = np.random.default_rng(seed)
     gradients = rng.normal(size=(N_STEPS, N_PARAMETERS)) * np.logspace(-6, 3, N_PARAMETERS)
     gradients[:, 3] = 0
@@ -21,13 +22,13 @@ def gradients_and_rates(seed=0):
 
 
 def path(kernels, optimizer, gradients, rates, dtype=np.float64):
-    """Give the parameters after each step of an optimizer of the engine."""
+    """Return the parameters after each step of an optimizer of the engine."""
     theta = np.linspace(-1, 1, N_PARAMETERS).astype(dtype)
-    slots = optimizer.new_slots(theta)
+    arrays = optimizer.allocate(theta)
     work = np.full_like(theta, np.nan)
     thetas = []
     for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
-        optimizer.step(theta, gradient.astype(dtype), rate, slots, t, work, kernels=kernels)
+        optimizer.step(theta, gradient.astype(dtype), work, rate, t, arrays, NO_PENALTY, kernels)
         thetas.append(theta.copy())
     return np.array(thetas)
 
@@ -130,16 +131,16 @@ def test_adam_goes_on_with_its_sums_where_beta_1_changes(kernels):
     gradients, rates = gradients_and_rates()
     theta = np.linspace(-1, 1, N_PARAMETERS)
     expected, total, squares = theta.copy(), 0, 0
-    optimizers = [Adam(0.9), Adam(0.5), Adam(0), Adam(0.99)]
-    slots = optimizers[0].new_slots(theta)
+    adams = [Adam(0.9), Adam(0.5), Adam(0), Adam(0.99)]
+    arrays, work = adams[0].allocate(theta), np.empty_like(theta)
     for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
-        optimizer = optimizers[t // 7 % 4]
+        optimizer = adams[t // 7 % 4]
         beta_1 = optimizer.beta_1
         total = beta_1 * total + g
         squares = 0.999 * squares + 0.001 * g**2
         corrected = rate * np.sqrt(1 - 0.999**t) / (1 - beta_1**t)
         expected -= corrected * (1 - beta_1) * total / (np.sqrt(squares) + 1e-8)
-        optimizer.step(theta, g.copy(), rate, slots, t, np.empty_like(theta), kernels=kernels)
+        optimizer.step(theta, g.copy(), work, rate, t, arrays, NO_PENALTY, kernels)
     np.testing.assert_allclose(theta, expected, rtol=1e-9, atol=1e-12)
 
 
@@ -153,9 +154,20 @@ def test_sgd_takes_the_steps_of_the_textbook(kernels, momentum, nesterov):
 
 
 EVERY_OPTIMIZER = [Adam(), SGD(), SGD(nesterov=False), NAdam(), RMSprop()]
+every_optimizer = pytest.mark.parametrize("optimizer", EVERY_OPTIMIZER, ids=repr)
+every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-@pytest.mark.parametrize("optimizer", EVERY_OPTIMIZER, ids=repr)
+def test_all_of_them_are_tested_here():
+    defined = {
+        value
+        for value in vars(optimizers).values()
+        if isinstance(value, type) and issubclass(value, Optimizer)
+    }
+    assert {type(optimizer) for optimizer in EVERY_OPTIMIZER} == defined - {Optimizer}
+
+
+@every_optimizer
 def test_float32_steps_stay_close_to_the_float64_ones(kernels, optimizer):
     gradients, rates = gradients_and_rates()
     exact, rough = (path(kernels, optimizer, gradients, rates, t) for t in (np.float64, np.float32))
@@ -163,11 +175,96 @@ def test_float32_steps_stay_close_to_the_float64_ones(kernels, optimizer):
     np.testing.assert_allclose(rough, exact, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+# State
+
+
+class RecordingDict(dict):
+    """A dict that records the names by which it was asked."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.asked = set()
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+@every_optimizer
+@every_dtype
+def test_the_declared_state_is_what_is_allocated(optimizer, dtype):
+    theta = np.arange(5, dtype=dtype)
+    arrays = optimizer.allocate(theta)
+    assert list(arrays) == [declared.name for declared in optimizer.state_arrays]
+    for declared, array in zip(optimizer.state_arrays, arrays.values(), strict=True):
+        assert array.shape == ((1,) if declared.is_scalar else theta.shape)
+        assert array.dtype == (np.float64 if declared.is_scalar else dtype)
+        np.testing.assert_array_equal(array, declared.initial)
+    second = optimizer.allocate(theta)
+    assert not any(np.shares_memory(arrays[name], second[name]) for name in arrays)
+
+
+@every_optimizer
+@every_dtype
+def test_the_declared_state_is_what_a_step_uses(kernels, optimizer, dtype):
+    theta, rng = np.linspace(-1, 1, 5).astype(dtype), np.random.default_rng(0)
+    arrays = RecordingDict(optimizer.allocate(theta))
+    before = {name: array.copy() for name, array in arrays.items()}
+    same_arrays = dict(arrays)
+    for t in range(1, 4):
+        gradient = rng.normal(size=5).astype(dtype)
+        optimizer.step(theta, gradient, theta.copy(), 0.1, t, arrays, NO_PENALTY, kernels)
+    assert arrays.asked == set(before)
+    assert set(arrays) == set(before)
+    for name, array in arrays.items():
+        assert array is same_arrays[name]
+        assert (array != before[name]).all()
+
+
+@every_optimizer
+def test_a_step_follows_from_the_declared_state_alone(kernels, optimizer):
+    gradients, rates = gradients_and_rates()
+    expected = path(kernels, optimizer, gradients[:60], rates[:60])
+    theta = np.linspace(-1, 1, N_PARAMETERS)
+    arrays = optimizer.allocate(theta)
+    for t in range(1, 61):
+        # A new optimizer, in new arrays.
+        optimizer = dataclasses.replace(optimizer)
+        theta, arrays = theta.copy(), {name: array.copy() for name, array in arrays.items()}
+        work = np.full_like(theta, np.nan)
+        gradient = gradients[t - 1].copy()
+        optimizer.step(theta, gradient, work, rates[t - 1], t, arrays, NO_PENALTY, kernels)
+        np.testing.assert_array_equal(theta, expected[t - 1])
+
+
+@every_optimizer
+@every_dtype
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("decay", [1.0, 0.9])
+def test_a_penalty_is_a_gradient_and_a_decay_of_the_weights(kernels, optimizer, dtype, l2, decay):
+    n_weights, n_steps = 7, 30
+    gradients, rates = gradients_and_rates()
+    penalty = WeightPenalty(n_weights, l2, decay)
+    is_weight = np.arange(N_PARAMETERS) < n_weights
+    theta = np.linspace(-1, 1, N_PARAMETERS).astype(dtype)
+    expected, work = theta.copy(), np.empty_like(theta)
+    ours, theirs = optimizer.allocate(theta), optimizer.allocate(theta)
+    for t, (g, rate) in enumerate(zip(gradients[:n_steps], rates[:n_steps], strict=True), start=1):
+        squares = optimizer.step(theta, g.astype(dtype), work, rate, t, ours, penalty, kernels)
+        assert squares == pytest.approx(np.sum(expected[:n_weights] ** 2), rel=1e-4) or not l2
+        # The step without a penalty starts from zero, so that it is the change of theta.
+        change, g = np.zeros_like(theta), (g + l2 * is_weight * expected).astype(dtype)
+        optimizer.step(change, g, work, rate, t, theirs, NO_PENALTY, kernels)
+        expected = np.where(is_weight, decay * expected, expected).astype(dtype) + change
+        tolerance = 1e-4 if dtype == np.float32 else 1e-12
+        np.testing.assert_allclose(theta, expected, rtol=tolerance, atol=tolerance)
+
+
+@every_dtype
 def test_small_numbers_become_zero_and_no_others(kernels, dtype):
     tiny = np.finfo(dtype).tiny
     values = np.array([tiny / 2, -tiny / 4, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
-    kernels.flush(values, float(tiny), np.empty_like(values))
+    kernels.zero_below(values, float(tiny), np.empty_like(values))
     expected = np.array([0, 0, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
     np.testing.assert_array_equal(values, expected)
 
@@ -248,10 +345,10 @@ PYTORCH = {
 
 
 @pytest.mark.parametrize("name", PYTORCH)
-def test_the_steps_are_those_of_pytorch(kernels, name):
+def test_the_steps_are_those_of_pytorch(kernels, make_config, make_state, name):
     update, expected = PYTORCH[name]
-    state = TrainState(None, None, theta=np.array([1.0, -2.0, 0.5]))
-    state.slots = update.optimizer.new_slots(state.theta)
+    config = make_config((2, 1), update=update)
+    state = make_state(config, [1.0, -2.0, 0.5])
     for gradient, theta in zip(PYTORCH_GRADIENTS, expected, strict=True):
-        update.apply(state, gradient.copy(), 0.1, Layout((2, 1)), np.empty(3), kernels=kernels)
-        np.testing.assert_allclose(state.theta, theta, rtol=1e-12)
+        update.apply(state, gradient.copy(), np.empty(3), 0.1, config.network.layout, 0.0, kernels)
+        np.testing.assert_allclose(state.weights.theta, theta, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The flat vector of parameters: where everything lies in it, and what it begins with."""
+"""The flat vector of parameters: where each array is in it, and its initial values."""
 
 from functools import partial
 from itertools import pairwise
@@ -8,7 +8,7 @@ import pytest
 from sklearn.neural_network import MLPClassifier
 
 from skmlp.engine.initialization import draw_parameters, scikit_learn
-from skmlp.engine.parameters import Layout, Views
+from skmlp.engine.parameters import Layout, StatisticsViews, Views
 
 ALL_SIZES = [(3, 1), (5, 4, 3), (6, 5, 4, 2)]
 
@@ -32,10 +32,13 @@ every_layout = pytest.mark.parametrize(
 @every_layout
 def test_shapes_are_those_of_the_layers(layout):
     sizes = layout.layer_sizes
-    normalised = [(n,) for n in sizes[1:-1]] if layout.batch_norm else []
+    hidden = [(n,) for n in sizes[1:-1]]
     assert layout.shapes.weights == [(b, a) for a, b in pairwise(sizes)]
-    assert layout.shapes.biases == [(n,) for n in sizes[1:]]
-    assert layout.shapes.gains == layout.shapes.shifts == normalised
+    # With batch normalization, the shifts take the place of the biases of the hidden layers.
+    output = [(sizes[-1],)]
+    assert layout.shapes.biases == (output if layout.batch_norm else hidden + output)
+    normalized = hidden if layout.batch_norm else []
+    assert layout.shapes.gains == layout.shapes.shifts == normalized
     assert layout.hidden_sizes == sizes[1:-1]
 
 
@@ -62,8 +65,10 @@ def test_all_weights_come_before_all_biases_and_then_the_rest(layout):
 def test_running_statistics_begin_with_mean_zero_and_variance_one(layout, dtype):
     flat = layout.initial_statistics(dtype)
     assert flat.dtype == dtype
+    assert flat.size == layout.n_statistics
     if not layout.batch_norm:
         assert flat.size == 0
+        assert layout.statistics_views(flat) == ([], [])
         return
     means, variances = layout.statistics_views(flat)
     assert [len(a) for a in means] == [len(a) for a in variances] == list(layout.hidden_sizes)
@@ -73,6 +78,21 @@ def test_running_statistics_begin_with_mean_zero_and_variance_one(layout, dtype)
         assert np.shares_memory(mean, flat)
         assert np.shares_memory(variance, flat)
     assert flat.size == 2 * sum(layout.hidden_sizes)
+
+
+@every_layout
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_packed_statistics_come_back_as_views(layout, dtype):
+    rng = np.random.default_rng(0)
+    hidden = layout.hidden_sizes if layout.batch_norm else ()
+    statistics = StatisticsViews(*([rng.normal(size=n) for n in hidden] for _ in range(2)))
+    flat = layout.pack_statistics(statistics, dtype)
+    assert flat.dtype == dtype
+    assert flat.shape == (layout.n_statistics,)
+    for given, views in zip(statistics, layout.statistics_views(flat), strict=True):
+        for array, view in zip(given, views, strict=True):
+            np.testing.assert_array_equal(view, array.astype(dtype))
+            assert np.shares_memory(view, flat)
 
 
 def test_packing_copies():

@@ -1,10 +1,13 @@
 """Learning-rate schedules against their formulas."""
 
 import dataclasses
+import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from skmlp.engine import schedules
 from skmlp.engine.schedules import (
     Constant,
     Cosine,
@@ -31,7 +34,7 @@ every_step = pytest.mark.parametrize("step", [0, 1, 7, 8, 23, 24, 47, 48, 49, 10
 
 
 def at(step, n_epochs=N_EPOCHS):
-    """Give the position before a step, the first one being 0."""
+    """Return the position before a step, the first one being 0."""
     epoch = step / STEPS_PER_EPOCH
     return Position(step, epoch, STEPS_PER_EPOCH, n_epochs, int(epoch) * N_SAMPLES)
 
@@ -70,14 +73,22 @@ def test_cosine_falls_along_half_a_cosine(step, final_rate):
 
 
 @every_step
-def test_one_cycle_rises_and_falls(step):
-    part = min(step / (STEPS_PER_EPOCH * N_EPOCHS), 1)
-    start, peak, end = 0.3 / 25, 0.3, 0.3 / 250_000
-    if part < 0.3:
-        expected = start + (peak - start) * (1 - np.cos(np.pi * part / 0.3)) / 2
+@pytest.mark.parametrize(
+    ("rising", "start_divisor", "end_divisor"), [(0.3, 25, 1e4), (0.5, 10, 100), (0.9, 1, 1)]
+)
+def test_one_cycle_rises_and_falls(step, rising, start_divisor, end_divisor):
+    progress = min(step / (STEPS_PER_EPOCH * N_EPOCHS), 1)
+    start, peak = 0.3 / start_divisor, 0.3
+    end = start / end_divisor
+    if progress < rising:
+        expected = start + (peak - start) * (1 - np.cos(np.pi * progress / rising)) / 2
     else:
-        expected = end + (peak - end) * (1 + np.cos(np.pi * (part - 0.3) / 0.7)) / 2
-    assert OneCycle(0.3)(at(step)) == pytest.approx(expected, rel=1e-11)
+        fallen = (progress - rising) / (1 - rising)
+        expected = end + (peak - end) * (1 + np.cos(np.pi * fallen)) / 2
+    cycle = OneCycle(0.3, rising, start_divisor, end_divisor)
+    assert cycle(at(step)) == pytest.approx(expected, rel=1e-11)
+    if (rising, start_divisor, end_divisor) == (0.3, 25, 1e4):
+        assert cycle == OneCycle(0.3)
 
 
 def test_one_cycle_goes_through_its_corners():
@@ -122,3 +133,141 @@ def test_rates_are_positive_until_the_end_and_never_negative(schedule):
 )
 def test_the_first_step_has_the_initial_rate(schedule):
     assert schedule(at(0)) == pytest.approx(0.3, rel=1e-15)
+
+
+# What schedules accept
+
+
+def valid(schedule_class):
+    """Return the arguments of a valid schedule with other than default values."""
+    return {
+        Constant: {"initial_rate": 0.3},
+        InverseScaling: {"initial_rate": 0.3, "power": 0.7},
+        StepDecay: {"initial_rate": 0.3, "factor": 0.4, "every": 2.5},
+        Exponential: {"initial_rate": 0.3, "factor": 0.8},
+        Cosine: {"initial_rate": 0.3, "final_rate": 0.1},
+        OneCycle: {
+            "peak_rate": 0.3,
+            "rising_fraction": 0.4,
+            "start_divisor": 10,
+            "end_divisor": 100.0,
+        },
+        Warmup: {"schedule": Constant(0.3), "epochs": 2.5},
+    }[schedule_class]
+
+
+CLASSES = [type(schedule) for schedule in SCHEDULES]
+FIELDS = [(cls, name) for cls in CLASSES for name in valid(cls) if name != "schedule"]
+every_field = pytest.mark.parametrize(
+    ("schedule_class", "name"), FIELDS, ids=[f"{cls.__name__}.{name}" for cls, name in FIELDS]
+)
+POSITIVE = {"every", "start_divisor", "end_divisor", "epochs"}
+
+
+def requirement_of(name):
+    """Return what the message of an invalid field says."""
+    if name == "rising_fraction":
+        return "greater than 0 and less than 1"
+    return "greater than 0" if name in POSITIVE else "of at least 0"
+
+
+def assert_is_refused(schedule_class, name, value):
+    message = f"{schedule_class.__name__}: {name} must be a finite number {requirement_of(name)}. Got {value!r}."
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        schedule_class(**valid(schedule_class) | {name: value})
+
+
+def test_all_schedules_and_fields_are_tested_here():
+    defined = [
+        value
+        for value in vars(schedules).values()
+        if dataclasses.is_dataclass(value) and value.__module__ == schedules.__name__
+    ]
+    assert defined == CLASSES
+    for cls in CLASSES:
+        assert list(valid(cls)) == [field.name for field in dataclasses.fields(cls)]
+
+
+@every_field
+@pytest.mark.parametrize(
+    "value",
+    [
+        -0.1,
+        -1,
+        np.nan,
+        np.inf,
+        -np.inf,
+        np.float32("nan"),
+        True,
+        False,
+        np.True_,
+        "0.1",
+        None,
+        [0.1],
+        0.1j,
+    ],
+    ids=repr,
+)
+def test_what_is_no_number_of_the_right_size_is_refused(schedule_class, name, value):
+    assert_is_refused(schedule_class, name, value)
+
+
+@every_field
+def test_zero_is_refused_where_it_would_divide(schedule_class, name):
+    if requirement_of(name) == "of at least 0":
+        assert getattr(schedule_class(**valid(schedule_class) | {name: 0}), name) == 0
+    else:
+        for zero in (0, 0.0, -0.0):
+            assert_is_refused(schedule_class, name, zero)
+
+
+@pytest.mark.parametrize("value", [1, 1.0, 1.5, 30])
+def test_the_rise_of_one_cycle_must_leave_time_to_fall(value):
+    assert_is_refused(OneCycle, "rising_fraction", value)
+
+
+@pytest.mark.parametrize("value", [None, 0.1, "cosine", [Constant(0.3)]], ids=repr)
+def test_warmup_needs_a_schedule(value):
+    message = f"Warmup: schedule must be a schedule, such as Constant(0.001), or another callable. Got {value!r}."
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        Warmup(value, 2)
+
+
+def test_warmup_takes_any_callable():
+    warmup = Warmup(lambda position: 0.2, 2.5)
+    assert warmup(at(0)) == pytest.approx(0.2 / (2.5 * STEPS_PER_EPOCH))
+    assert not warmup.planned
+
+
+@pytest.mark.parametrize("schedule_class", CLASSES)
+@pytest.mark.parametrize("convert", [float, np.float64, np.float32, Fraction])
+def test_valid_numbers_are_kept_as_they_are(schedule_class, convert):
+    arguments = {
+        name: convert(value) if name != "schedule" else value
+        for name, value in valid(schedule_class).items()
+    }
+    schedule = schedule_class(**arguments)
+    for name, value in arguments.items():
+        assert getattr(schedule, name) is value
+
+
+@every_field
+def test_a_replaced_field_is_checked_as_well(schedule_class, name):
+    schedule = schedule_class(**valid(schedule_class))
+    with pytest.raises(ValueError, match=f"^{schedule_class.__name__}: {name} must be"):
+        dataclasses.replace(schedule, **{name: np.nan})
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES[:-1], ids=lambda s: type(s).__name__)
+def test_planned_are_those_that_end_with_the_last_epoch(schedule):
+    assert schedule.planned == isinstance(schedule, Cosine | OneCycle)
+    assert Warmup(schedule, 2.5).planned == schedule.planned
+    # The rate of a planned schedule depends on the number of epochs, and does not change after the last one.
+    depends = [schedule(at(step, 20)) != schedule(at(step, 40)) for step in (40, 100)]
+    end = STEPS_PER_EPOCH * N_EPOCHS
+    stays = schedule(at(end)) == schedule(at(end + 1)) == schedule(at(10 * end))
+    if schedule.planned:
+        assert all(depends)
+        assert stays
+    else:
+        assert not any(depends)

@@ -1,15 +1,18 @@
-"""The plateau rule against scikit-learn's, written out as it stands there."""
+"""The stopping rule against scikit-learn's, written out as it is there."""
 
 import numpy as np
 import pytest
 
-from skmlp.engine.stopping import Plateau
+from skmlp.engine.evaluation import EpochReport
+from skmlp.engine.optimizers import SGD
+from skmlp.engine.stopping import Plateau, StoppingRule
+from skmlp.engine.update import Update
 
 PATIENCES = [1, 3, 10, np.inf]
 
 
 def scikit_learn_by_loss(losses, tol, patience):
-    """Give after each epoch whether the count has run out, as in BaseMultilayerPerceptron."""
+    """Return after each epoch whether the count has run out, as in BaseMultilayerPerceptron, and the best loss."""
     best_loss, count, reached = np.inf, 0, []
     for loss in losses:
         if loss > best_loss - tol:
@@ -25,7 +28,7 @@ def scikit_learn_by_loss(losses, tol, patience):
 
 
 def scikit_learn_by_score(scores, tol, patience):
-    """Give after each epoch whether the count has run out, and whether the weights are the best so far."""
+    """Return after each epoch whether the count has run out, and whether the weights are the best so far."""
     best_score, count, reached, improved = -np.inf, 0, [], []
     for score in scores:
         if score < best_score + tol:
@@ -46,33 +49,44 @@ def noisy_curve(seed):
     return curve.round(2)  # rounding gives ties
 
 
+def report_of(monitor, value, learning_rate=0.1):
+    """Return a report whose monitored quantity has a value, and whose others would be the best ever."""
+    values = {"loss": -1e9, "val_loss": -1e9, "val_accuracy": 1e9} | {monitor: value}
+    return EpochReport(accuracy=1e9, learning_rate=learning_rate, **values)
+
+
+@pytest.fixture
+def state(make_config, make_state):
+    return make_state(make_config((3, 2)))
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("tol", [0, 0.01, 0.1])
 @pytest.mark.parametrize("patience", PATIENCES)
-def test_watching_a_loss_is_scikit_learns_rule(seed, tol, patience):
+@pytest.mark.parametrize("monitor", ["loss", "val_loss"])
+def test_monitoring_a_loss_is_scikit_learns_rule(state, seed, tol, patience, monitor):
     losses = noisy_curve(seed)
-    rule, reached = Plateau(tol, patience), []
+    # A rule that reduces the rate begins to count anew where another one would stop.
+    rule, reached = StoppingRule(tol, patience, monitor, reduces_rate=True), []
     for loss in losses:
-        rule.update(-loss)
-        reached.append(rule.reached)
-        if rule.reached:
-            rule.stale_epochs = 0
+        reached.append(bool(rule.end_epoch(report_of(monitor, loss), state)))
     expected, best_loss = scikit_learn_by_loss(losses, tol, patience)
     assert reached == expected
-    assert rule.best == -best_loss
+    assert state.plateau.best == -best_loss
+    assert not state.stopped
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("tol", [0, 0.01, 0.1])
 @pytest.mark.parametrize("patience", PATIENCES)
-def test_watching_a_score_is_scikit_learns_rule(seed, tol, patience):
+def test_monitoring_a_score_is_scikit_learns_rule(state, seed, tol, patience):
     scores = 1 - noisy_curve(seed)
-    rule, reached, improved = Plateau(tol, patience), [], []
+    rule = StoppingRule(tol, patience, "val_accuracy", reduces_rate=True)
+    reached, improved = [], []
     for score in scores:
-        improved.append(rule.update(score))
-        reached.append(rule.reached)
-        if rule.reached:
-            rule.stale_epochs = 0
+        best_before = state.best
+        reached.append(bool(rule.end_epoch(report_of("val_accuracy", score), state)))
+        improved.append(state.best is not best_before)
     assert (reached, improved) == scikit_learn_by_score(scores, tol, patience)
 
 
@@ -80,17 +94,89 @@ def test_the_curves_of_these_tests_do_plateau():
     assert any(scikit_learn_by_loss(noisy_curve(0), 0.01, 3)[0])
 
 
-def test_infinite_patience_never_ends():
-    rule = Plateau(0.1, np.inf)
+@pytest.mark.parametrize("monitor", ["loss", "val_loss", "val_accuracy"])
+@pytest.mark.parametrize("patience", [1, 3, 5])
+def test_training_stops_where_the_count_runs_out(state, monitor, patience):
+    values = noisy_curve(0) if monitor != "val_accuracy" else 1 - noisy_curve(0)
+    reached, _ = (scikit_learn_by_score if monitor == "val_accuracy" else scikit_learn_by_loss)(
+        values, 0.01, patience
+    )
+    last, rule = reached.index(True), StoppingRule(0.01, patience, monitor)
+    for value in values[:last]:
+        assert rule.end_epoch(report_of(monitor, value), state) == ""
+        assert not state.stopped
+    # In the words of scikit-learn.
+    quantity = "Training loss" if monitor == "loss" else "Validation score"
+    assert rule.end_epoch(report_of(monitor, values[last]), state) == (
+        f"{quantity} did not improve more than tol=0.010000 for {patience} consecutive epochs. Stopping."
+    )
+    assert state.stopped
+    assert state.rate_divisor == 1
+
+
+def test_a_rule_that_reduces_the_rate_does_so_until_it_is_too_small(state):
+    rule, initial_rate, messages = StoppingRule(0.0, 1, reduces_rate=True), 1e-4, []
+    rule.end_epoch(report_of("loss", 1.0, initial_rate), state)
+    while not state.stopped:
+        rate = initial_rate / state.rate_divisor
+        messages.append(rule.end_epoch(report_of("loss", 2.0, rate), state))
+    start = "Training loss did not improve more than tol=0.000000 for 1 consecutive epochs."
+    expected = [f"{start} Setting learning rate to {rate:f}" for rate in (2e-5, 4e-6, 8e-7)]
+    # One epoch without improvement changes nothing, the next one does.
+    assert messages[:-2:2] == [""] * 3
+    assert messages[1:-1:2] == expected
+    assert messages[-1] == f"{start} Learning rate too small. Stopping."
+    assert state.rate_divisor == 125
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+@pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])
+def test_the_best_weights_are_copies_of_those_that_predict(
+    make_config, make_state, ema_decay, monitor
+):
+    update = Update(SGD(), ema_decay=ema_decay)
+    config = make_config((3, 4, 2), batch_norm=True, update=update)
+    state, rule = make_state(config), StoppingRule(0.0, np.inf, monitor)
+    values = [0.5, 0.9, 0.7, 0.2, 0.6]
+    sign = 1 if monitor == "val_accuracy" else -1
+    for number, value in enumerate(values):
+        for weights in state.trained_weights():
+            weights.theta.fill(number)
+            weights.statistics.fill(10 * number)
+        # Only what predicts may be kept.
+        if state.average is not None:
+            state.weights.theta.fill(-1)
+        rule.end_epoch(report_of(monitor, sign * value), state)
+        best = int(np.argmax(values[: number + 1]))
+        np.testing.assert_array_equal(state.best.theta, best)
+        np.testing.assert_array_equal(state.best.statistics, 10 * best)
+        assert not np.shares_memory(state.best.theta, state.prediction_weights.theta)
+
+
+def test_no_best_weights_are_kept_where_the_training_loss_is_monitored(state):
+    rule = StoppingRule(0.0, np.inf)
+    for loss in (3.0, 2.0, 1.0):
+        rule.end_epoch(report_of("loss", loss), state)
+    assert state.best is None
+    assert not rule.monitors_validation
+
+
+def test_infinite_patience_never_ends(state):
+    rule = StoppingRule(0.1, np.inf)
     for _ in range(1000):
-        rule.update(0.0)
-    assert not rule.reached
+        assert rule.end_epoch(report_of("loss", 0.0), state) == ""
+    assert not state.stopped
 
 
-def test_not_a_number_is_no_progress():
-    rule = Plateau(0.0, 2)
-    assert rule.update(0.5)
-    for _ in range(3):
-        assert not rule.update(np.nan)
-    assert rule.reached
-    assert rule.best == 0.5
+def test_not_a_number_is_no_improvement(state):
+    plateau = Plateau()
+    assert plateau.update(0.5, 0.0)
+    for n_stale in (1, 2, 3):
+        assert not plateau.update(np.nan, 0.0)
+        assert plateau == Plateau(0.5, n_stale)
+    rule = StoppingRule(0.0, 2, "val_loss")
+    for value in (0.5, np.nan, np.nan, np.nan):
+        assert not state.stopped
+        rule.end_epoch(report_of("val_loss", value), state)
+    assert state.stopped
+    assert state.plateau.best == -0.5

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -10,7 +11,9 @@ import time
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from helpers import assert_same_training
 from sklearn.datasets import load_digits
 
 import skmlp.files.checkpoints
@@ -90,18 +93,9 @@ def killed_after(epoch, training, path, every=1, **data):
         mlp.fit(X, y, **data)
 
 
-def assert_same_training(resumed, uninterrupted):
-    for name in ("coefs_", "intercepts_"):
-        for ours, theirs in zip(getattr(resumed, name), getattr(uninterrupted, name), strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-    assert (resumed.batch_norm_ is None) == (uninterrupted.batch_norm_ is None)
-    for part, layers in (resumed.batch_norm_ or {}).items():
-        for ours, theirs in zip(layers, uninterrupted.batch_norm_[part], strict=True):
-            np.testing.assert_array_equal(ours, theirs)
-    for name in resumed.history_.keys() - {"seconds"}:
-        assert resumed.history_[name] == uninterrupted.history_[name], name
-    for name in ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_", "loss_curve_"):
-        assert getattr(resumed, name) == getattr(uninterrupted, name), name
+def assert_same_training_and_predictions(resumed, uninterrupted):
+    assert_same_training(resumed, uninterrupted)
+    assert resumed.n_iter_ == uninterrupted.n_iter_
     np.testing.assert_array_equal(resumed.predict_proba(X_val), uninterrupted.predict_proba(X_val))
 
 
@@ -118,10 +112,12 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(path, training, epoch
         pytest.skip("the training ends before")
     killed_after(epoch, training, path)
     resumed = MLPDigitClassifier.resume(path, X, y)
-    assert_same_training(resumed, uninterrupted)
+    assert_same_training_and_predictions(resumed, uninterrupted)
     # Beyond the end, too: the optimizer's memory and the random streams are the same.
     if not uninterrupted.early_stopping:
-        assert_same_training(resumed.partial_fit(X, y), uninterrupted.partial_fit(X, y))
+        assert_same_training_and_predictions(
+            resumed.partial_fit(X, y), uninterrupted.partial_fit(X, y)
+        )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -139,7 +135,7 @@ def test_validation_samples_weights_and_types_are_resumed(path, dtype):
         mlp.fit(X.astype(dtype), y, **data)
     resumed = MLPDigitClassifier.resume(path, X.astype(dtype), y, **data)
     assert resumed.coefs_[0].dtype == dtype
-    assert_same_training(resumed, uninterrupted)
+    assert_same_training_and_predictions(resumed, uninterrupted)
 
 
 def test_sparse_data_are_resumed(path):
@@ -148,7 +144,9 @@ def test_sparse_data_are_resumed(path):
     uninterrupted = make("adam").fit(csr_array(X), y)
     with pytest.raises(Killed):
         make("adam").set_callbacks(Checkpoint(path), KillAfter(2)).fit(csr_array(X), y)
-    assert_same_training(MLPDigitClassifier.resume(path, csr_array(X), y), uninterrupted)
+    assert_same_training_and_predictions(
+        MLPDigitClassifier.resume(path, csr_array(X), y), uninterrupted
+    )
 
 
 def test_a_warm_start_is_resumed(path):
@@ -156,7 +154,7 @@ def test_a_warm_start_is_resumed(path):
     mlp = make("adam", warm_start=True).fit(X, y)
     with pytest.raises(Killed):
         mlp.set_callbacks(Checkpoint(path), KillAfter(12)).fit(X, y)
-    assert_same_training(MLPDigitClassifier.resume(path, X, y), uninterrupted)
+    assert_same_training_and_predictions(MLPDigitClassifier.resume(path, X, y), uninterrupted)
 
 
 def test_a_training_can_be_killed_and_resumed_again_and_again(path):
@@ -165,7 +163,7 @@ def test_a_training_can_be_killed_and_resumed_again_and_again(path):
     for epoch in (3, 5, 8):
         with pytest.raises(Killed):
             MLPDigitClassifier.resume(path, X, y, callbacks=[Checkpoint(path), KillAfter(epoch)])
-    assert_same_training(MLPDigitClassifier.resume(path, X, y), uninterrupted)
+    assert_same_training_and_predictions(MLPDigitClassifier.resume(path, X, y), uninterrupted)
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(1, {7, 8}), (3, {6, 3}), (5, {5}), (100, set())])
@@ -198,7 +196,7 @@ def test_the_last_epoch_has_a_checkpoint_in_any_case(path):
     finished = make("adam").set_callbacks(Checkpoint(path, every=100)).fit(X, y)
     resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[Remember()])
     assert Remember.n_epochs == 0
-    assert_same_training(resumed, finished)
+    assert_same_training_and_predictions(resumed, finished)
 
 
 # What is refused
@@ -242,10 +240,10 @@ def test_another_version_is_refused(path, monkeypatch):
 
 def test_models_and_checkpoints_are_not_mistaken_for_each_other(path, tmp_path):
     killed_after(1, "adam", path)
-    with pytest.raises(ModelFormatError, match="holds a checkpoint, not a model"):
+    with pytest.raises(ModelFormatError, match="contains a checkpoint, not a model"):
         load_model(path)
     save_model(make("adam").fit(X, y), tmp_path / "model")
-    with pytest.raises(CheckpointError, match="holds a model, not a checkpoint"):
+    with pytest.raises(CheckpointError, match="contains a model, not a checkpoint"):
         MLPDigitClassifier.resume(tmp_path / "model", X, y)
 
 
@@ -265,15 +263,15 @@ def test_a_damaged_checkpoint_is_refused_anywhere(path):
 
 @pytest.mark.parametrize("name", ["first_moment", "second_moment", "first_moment_scale"])
 def test_memory_of_the_optimizer_must_fit_the_network(path, monkeypatch, name):
-    arrays_of_state = skmlp.files.checkpoints.arrays_of_state
+    state_arrays = skmlp.files.checkpoints.state_arrays
 
     def with_a_longer_array(state):
-        arrays = arrays_of_state(state)
-        arrays[f"slots.{name}"] = np.append(arrays[f"slots.{name}"], 1)
+        arrays = state_arrays(state)
+        arrays[f"optimizer.{name}"] = np.append(arrays[f"optimizer.{name}"], 1)
         return arrays
 
     with monkeypatch.context() as patch:
-        patch.setattr(skmlp.files.checkpoints, "arrays_of_state", with_a_longer_array)
+        patch.setattr(skmlp.files.checkpoints, "state_arrays", with_a_longer_array)
         killed_after(1, "adam", path)
     with pytest.raises(CheckpointError, match="do not fit the layers"):
         MLPDigitClassifier.resume(path, X, y)
@@ -287,9 +285,9 @@ def test_the_previous_checkpoint_serves_where_the_last_one_is_lost(path, fault):
         path.write_bytes(path.read_bytes()[:-100])
     else:
         path.unlink()
-    with pytest.warns(UserWarning, match="Going on from the previous checkpoint"):
+    with pytest.warns(UserWarning, match="Continuing from the previous checkpoint"):
         resumed = MLPDigitClassifier.resume(path, X, y)
-    assert_same_training(resumed, uninterrupted)
+    assert_same_training_and_predictions(resumed, uninterrupted)
 
 
 def test_a_missing_checkpoint_is_the_usual_error(path):
@@ -351,4 +349,59 @@ def test_a_killed_process_can_be_resumed(path, training):
             process.send_signal(signal.SIGKILL)
         resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[Remember()])
     assert Remember.n_epochs > 0, "it was killed too late to tell"
-    assert_same_training(resumed, uninterrupted)
+    assert_same_training_and_predictions(resumed, uninterrupted)
+
+
+def test_a_checkpoint_keeps_a_symbolic_link_and_replaces_what_it_points_to(path, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    target = tmp_path / "elsewhere" / "target.safetensors"
+    path.symlink_to(target)
+    uninterrupted = make("adam").fit(X, y)
+    for epoch in (2, 4):
+        killed_after(epoch, "adam", path)
+        assert path.is_symlink()
+        assert not target.is_symlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "elsewhere"]
+    assert sorted(p.name for p in target.parent.iterdir()) == [
+        "target.previous.safetensors",
+        "target.safetensors",
+    ]
+    assert_same_training_and_predictions(MLPDigitClassifier.resume(path, X, y), uninterrupted)
+    target.unlink()
+    with pytest.warns(UserWarning, match="Continuing from the previous checkpoint"):
+        resumed = MLPDigitClassifier.resume(path, X, y)
+    assert_same_training_and_predictions(resumed, uninterrupted)
+
+
+def test_the_directory_of_a_checkpoint_is_synced_last(path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+
+    def recording_fsync(descriptor):
+        events.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def recording_replace(source, target):
+        events.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+    monkeypatch.setattr(os, "replace", recording_replace)
+    make("adam", max_iter=1).set_callbacks(Checkpoint(path)).fit(X, y)
+    assert events == ["file", "rename", "directory", "rename", "directory"]
+
+
+def test_warnings_of_a_resume_point_to_the_line_of_the_user(path):
+    killed_after(3, "adam", path)
+    path.unlink()
+    with pytest.warns(UserWarning, match="previous checkpoint") as caught:
+        MLPDigitClassifier.resume(path, X, y)
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_checkpoint_knows_data_frames_and_lists_by_their_values(path):
+    frame = pd.DataFrame(X)
+    make("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(frame, y.tolist())
+    MLPDigitClassifier.resume(path, frame, y.tolist())
+    with pytest.raises(CheckpointError, match="not the data of the checkpoint"):
+        MLPDigitClassifier.resume(path, frame.iloc[::-1], y.tolist())

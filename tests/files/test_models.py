@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+import stat
 
 import numpy as np
 import pytest
@@ -238,7 +239,7 @@ def test_files_of_another_kind_are_refused(path, other):
 
 def test_a_safetensors_file_of_something_else_is_refused(path):
     save_file({"weight": np.zeros((2, 2))}, path)
-    with pytest.raises(ModelFormatError, match="no model of skmlp"):
+    with pytest.raises(ModelFormatError, match="not a model of skmlp"):
         load_model(path)
 
 
@@ -250,7 +251,7 @@ def test_a_file_that_is_too_large_is_not_read(content, path):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with pipes and devices")
 def test_a_device_without_an_end_is_not_read():
-    with pytest.raises(ModelFormatError, match="no regular file"):
+    with pytest.raises(ModelFormatError, match="not a regular file"):
         load_model("/dev/zero")
 
 
@@ -261,14 +262,14 @@ def test_a_missing_file_is_the_usual_error(tmp_path):
 
 def forge(path, change, arrays=None):
     """Change what a file says of itself, with a digest that fits: a forger can compute one, too."""
-    from skmlp.files.encoding import as_json, digest
+    from skmlp.files.encoding import digest, to_json
 
     description = json.loads(json.loads(header_text(path))["__metadata__"]["skmlp"])
     arrays = load(path.read_bytes()) | (arrays or {})
     change(description)
     description.pop("sha256", None)
     description["sha256"] = digest(description, arrays)
-    save_file(arrays, path, metadata={"skmlp": as_json(description)})
+    save_file(arrays, path, metadata={"skmlp": to_json(description)})
 
 
 def header_text(path):
@@ -421,3 +422,21 @@ def test_saving_again_replaces_the_file_and_keeps_a_link_to_it(content, path, mo
     save_model(model, link)
     assert link.is_symlink()
     assert_same_model(load_model(path), model)
+
+
+def test_the_directory_is_synced_after_the_file_has_got_its_name(path, model, monkeypatch):
+    synced, replaced = [], []
+    fsync, replace = os.fsync, os.replace
+
+    def recording_fsync(descriptor):
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), len(replaced)))
+        fsync(descriptor)
+
+    def recording_replace(source, target):
+        replace(source, target)
+        replaced.append(target)
+
+    monkeypatch.setattr(os, "fsync", recording_fsync)
+    monkeypatch.setattr(os, "replace", recording_replace)
+    save_model(model, path)
+    assert synced == [(False, 0), (True, 1)]

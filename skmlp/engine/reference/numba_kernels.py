@@ -1,7 +1,8 @@
-"""The kernels compiled by numba: one loop where NumPy takes several passes, with its names and formulas.
+"""Element-wise and reduction kernels compiled by numba, with the names and formulas of the NumPy kernels.
 
-One thread: a further pool of threads would fight with BLAS's for the cores. Where a compiled loop gains nothing, as
-with exp and tanh, for which NumPy has vector instructions, the kernel is NumPy's.
+One compiled loop replaces several NumPy operations. The loops use one thread: a second thread pool would compete with
+BLAS's for the cores. Where a compiled loop gains nothing, as with exp and tanh, for which NumPy has vector
+instructions, the kernel is NumPy's.
 """
 
 import math
@@ -9,17 +10,17 @@ import math
 import numba
 import numpy as np
 
-from skmlp.engine.activations import LEAKY_SLOPE
-from skmlp.engine.kernels import numpy_kernels
-from skmlp.engine.normal_distribution import DENSITY_AT_ZERO, TAIL, TAIL_SLOPE, bell
+from skmlp.engine.reference import numpy_kernels
+from skmlp.engine.reference.activations import LEAKY_SLOPE
+from skmlp.engine.reference.normal_distribution import DENSITY_AT_ZERO, TAIL, TAIL_SLOPE, bell
 
-# Reordered sums let the compiler use vector instructions. NaN and infinity keep their meaning: the training looks for
+# Reordered sums let the compiler use vector instructions. NaN and infinity keep their meaning: training checks for
 # them.
 FAST_MATH = {"contract", "arcp", "nsz", "reassoc"}
 
 
 def compiled(function):
-    """Compile a function at its first call for each type of arrays, and keep the result on disk if possible."""
+    """Compile a function at its first call for each type of arrays, and cache the result on disk if possible."""
     options = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
     try:
         return numba.njit(cache=True, **options)(function)
@@ -38,7 +39,7 @@ def _identity(z, biases):
 
 
 @compiled
-def _identity_backward(delta, a, biases_gradient):
+def _identity_backward(delta, biases_gradient, a):
     for i in range(a.shape[0]):
         total = delta.dtype.type(0)
         for j in range(a.shape[1]):
@@ -57,7 +58,7 @@ def _relu(z, biases):
 
 
 @compiled
-def _relu_backward(delta, a, biases_gradient):
+def _relu_backward(delta, biases_gradient, a):
     zero = delta.dtype.type(0)
     for i in range(a.shape[0]):
         total = zero
@@ -78,7 +79,7 @@ def _leaky_relu(z, biases):
 
 
 @compiled
-def _leaky_relu_backward(delta, a, biases_gradient):
+def _leaky_relu_backward(delta, biases_gradient, a):
     slope = delta.dtype.type(LEAKY_SLOPE)
     for i in range(a.shape[0]):
         total = delta.dtype.type(0)
@@ -113,7 +114,7 @@ FUSED = {
 }
 
 
-def activate(name, z, biases, work):
+def activate(z, name, biases, work):
     """Compute a = f(z + b)."""
     if name in FUSED:
         FUSED[name][0](z, biases)
@@ -122,22 +123,22 @@ def activate(name, z, biases, work):
         bell(z, out=work)
         _gelu_of_bell(z, work)
     else:
-        numpy_kernels.activate(name, z, biases, work)
+        numpy_kernels.activate(z, name, biases, work)
 
 
-def activate_backward(name, delta, a, biases_gradient, work, ones):
+def activate_backward(delta, biases_gradient, name, a, work, ones):
     """Turn dL/da into dL/dz, and compute dL/db."""
     if name in FUSED:
-        FUSED[name][1](delta, a, biases_gradient)
+        FUSED[name][1](delta, biases_gradient, a)
     else:
-        numpy_kernels.activate_backward(name, delta, a, biases_gradient, work, ones)
+        numpy_kernels.activate_backward(delta, biases_gradient, name, a, work, ones)
 
 
 # The loss
 
 
 def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
-    """Turn logits into d loss / d logits; give the summed loss and the hits."""
+    """Turn logits into d loss / d logits; return the summed loss and n_correct."""
     if weights is None:
         weights = np.empty(0, logits.dtype)
     return _softmax_of_columns(logits, targets, weights, total_weight, smoothing)
@@ -148,10 +149,10 @@ def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
     real = logits.dtype.type
     n_classes, batch_size = logits.shape
     largest = np.empty(batch_size, logits.dtype)
-    normaliser = np.zeros(batch_size, logits.dtype)
+    normalizer = np.zeros(batch_size, logits.dtype)
     target_logit = np.empty(batch_size, logits.dtype)
     smoothed = real(smoothing / n_classes)
-    loss = hits = 0.0
+    loss = n_correct = 0.0
 
     for j in range(batch_size):
         largest[j] = logits[0, j]
@@ -162,32 +163,35 @@ def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
             largest[j] = largest[j] if largest[j] >= value else value
     for j in range(batch_size):
         target_logit[j] = logits[targets[j], j] - largest[j]
+        if target_logit[j] == 0:
+            is_first = True  # of equal logits, the first one is the prediction
+            for i in range(targets[j]):
+                is_first &= logits[i, j] != largest[j]
+            if is_first:
+                n_correct += weights[j] if len(weights) else 1.0
     if smoothing:
         for j in range(batch_size):
             mean = real(0)
             for i in range(n_classes):
                 mean += logits[i, j] - largest[j]
-            hits += (weights[j] if len(weights) else 1.0) * (target_logit[j] == 0)
             target_logit[j] += real(smoothing) * (mean / real(n_classes) - target_logit[j])
     for i in range(n_classes):
         for j in range(batch_size):
             value = math.exp(logits[i, j] - largest[j])
             logits[i, j] = value
-            normaliser[j] += value
+            normalizer[j] += value
     for j in range(batch_size):
         weight = weights[j] if len(weights) else real(1)
-        loss += (math.log(normaliser[j]) - target_logit[j]) * weight
-        if not smoothing:
-            hits += weight * (target_logit[j] == 0)
-        share = weight / real(total_weight)
-        normaliser[j] = share / normaliser[j]
-        largest[j] = share
+        loss += (math.log(normalizer[j]) - target_logit[j]) * weight
+        fraction = weight / real(total_weight)
+        normalizer[j] = fraction / normalizer[j]
+        largest[j] = fraction
     for i in range(n_classes):
         for j in range(batch_size):
-            logits[i, j] = logits[i, j] * normaliser[j] - smoothed * largest[j]
+            logits[i, j] = logits[i, j] * normalizer[j] - smoothed * largest[j]
     for j in range(batch_size):
         logits[targets[j], j] -= real(1 - smoothing) * largest[j]
-    return loss, hits
+    return loss, n_correct
 
 
 # Dropout
@@ -195,7 +199,8 @@ def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
 
 def drop(out, kept, x, bits, threshold, scale):
     """Compute kept = bits >= threshold and out = kept x scale."""
-    _drop_flat(*(array.ravel(order="K") for array in (out, kept, x, bits)), threshold, scale)
+    order = "C" if out.flags.c_contiguous else "F"
+    _drop_flat(*(array.ravel(order) for array in (out, kept, x, bits)), threshold, scale)
 
 
 @compiled
@@ -218,21 +223,21 @@ def _drop_backward_flat(delta, kept, scale):
         delta[i] = delta[i] * scale if kept[i] else delta.dtype.type(0)
 
 
-# Batch normalisation
+# Batch normalization
 
 
 @compiled
-def normalise(normal, out, mean, variance, inverse_deviation, x, shares, gains, epsilon):
+def normalize(normal, out, mean, variance, inverse_deviation, x, fractions, gains, epsilon):
     """Compute n = (x - mean) / sqrt(variance + epsilon) and out = gain n, of the batch."""
     real = x.dtype.type
     for i in range(x.shape[0]):
         total = real(0)
         for j in range(x.shape[1]):
-            total += x[i, j] * shares[j]
+            total += x[i, j] * fractions[j]
         squares = real(0)
         for j in range(x.shape[1]):
             normal[i, j] = x[i, j] - total
-            squares += normal[i, j] * normal[i, j] * shares[j]
+            squares += normal[i, j] * normal[i, j] * fractions[j]
         mean[i], variance[i] = total, squares
         inverse = real(1) / math.sqrt(squares + real(epsilon))
         inverse_deviation[i] = inverse
@@ -241,121 +246,110 @@ def normalise(normal, out, mean, variance, inverse_deviation, x, shares, gains, 
             out[i, j] = normal[i, j] * gains[i]
 
 
-def normalise_backward(
-    delta, gains_gradient, shifts_gradient, normal, gains, inverse_deviation, shares, work, ones
+def normalize_backward(
+    delta, gains_gradient, normal, gains, inverse_deviation, fractions, work, ones
 ):
-    """Compute dL/dgain = sum(delta n) and dL/dx = gain / deviation (delta - share (dL/dshift + n dL/dgain))."""
-    _normalise_backward_rows(
-        delta, gains_gradient, shifts_gradient, normal, gains, inverse_deviation, shares
-    )
+    """Compute dL/dgain = sum(delta n) and dL/dx = gain / deviation (delta - fraction (sum(delta) + n dL/dgain))."""
+    _normalize_backward_rows(delta, gains_gradient, normal, gains, inverse_deviation, fractions)
 
 
 @compiled
-def _normalise_backward_rows(
-    delta, gains_gradient, shifts_gradient, normal, gains, inverse_deviation, shares
-):
+def _normalize_backward_rows(delta, gains_gradient, normal, gains, inverse_deviation, fractions):
     for i in range(delta.shape[0]):
-        total = delta.dtype.type(0)
+        total = delta_sum = delta.dtype.type(0)
         for j in range(delta.shape[1]):
             total += delta[i, j] * normal[i, j]
+            delta_sum += delta[i, j]
         gains_gradient[i] = total
         scale = gains[i] * inverse_deviation[i]
-        shift = shifts_gradient[i]
         for j in range(delta.shape[1]):
-            delta[i, j] = scale * (delta[i, j] - shares[j] * (shift + normal[i, j] * total))
+            delta[i, j] = scale * (delta[i, j] - fractions[j] * (delta_sum + normal[i, j] * total))
 
 
-# Updates
-
-
-def sgd(theta, gradient, velocity, n_weights, penalty, decay, scalars):
-    """Apply v = momentum v - rate g; theta += v, or momentum v - rate g with Nesterov's momentum."""
-    rate, momentum, nesterov = scalars
-    # theta += of_velocity v - of_gradient g
-    of_velocity, of_gradient = (momentum, rate) if nesterov else (1, 0)
-    scalars = penalty, decay, rate, momentum, of_velocity, of_gradient
-    return _sgd_loop(theta, gradient, velocity, n_weights, *map(theta.dtype.type, scalars))
+# Updates. The coefficients are cast to the type of theta: float64 would make the loops slow.
 
 
 @compiled
-def _sgd_loop(
-    theta, gradient, velocity, n_weights, penalty, decay, rate, momentum, of_velocity, of_gradient
-):
-    squares = theta.dtype.type(0)
-    for i in range(n_weights):
-        g = gradient[i] + penalty * theta[i]
+def sgd(theta, gradient, velocity, penalty, coefficients):
+    """Apply v = momentum v - rate g; theta += velocity_step v - gradient_step g."""
+    real = theta.dtype.type
+    momentum, rate = real(coefficients.momentum), real(coefficients.rate)
+    velocity_step = real(coefficients.velocity_step)
+    gradient_step = real(coefficients.gradient_step)
+    l2, decay = real(penalty.l2), real(penalty.decay)
+    squares = real(0)
+    for i in range(penalty.n_weights):
+        g = gradient[i] + l2 * theta[i]
         squares += theta[i] * theta[i]
         velocity[i] = momentum * velocity[i] - rate * g
-        theta[i] = theta[i] * decay + of_velocity * velocity[i] - of_gradient * g
-    for i in range(n_weights, len(theta)):
+        theta[i] = theta[i] * decay + velocity_step * velocity[i] - gradient_step * g
+    for i in range(penalty.n_weights, len(theta)):
         velocity[i] = momentum * velocity[i] - rate * gradient[i]
-        theta[i] += of_velocity * velocity[i] - of_gradient * gradient[i]
+        theta[i] += velocity_step * velocity[i] - gradient_step * gradient[i]
     return squares
 
 
-def adam(theta, gradient, first, second, n_weights, penalty, decay, scalars):
-    """Apply m = keep m + add g; v = b2 v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
-    scalars = map(theta.dtype.type, (penalty, decay, *scalars))
-    return _adam_loop(theta, gradient, first, second, n_weights, *scalars)
-
-
 @compiled
-def _adam_loop(
-    theta, gradient, first, second, n_weights, penalty, decay, keep, add, b2, rate, epsilon
-):
-    squares = theta.dtype.type(0)
-    for i in range(n_weights):
-        g = gradient[i] + penalty * theta[i]
+def adam(theta, gradient, first, second, penalty, coefficients):
+    """Apply m = keep_first m + add_first g; v = keep_second v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
+    real = theta.dtype.type
+    keep_first, add_first = real(coefficients.keep_first), real(coefficients.add_first)
+    keep_second = real(coefficients.keep_second)
+    rate, epsilon = real(coefficients.rate), real(coefficients.epsilon)
+    l2, decay = real(penalty.l2), real(penalty.decay)
+    squares = real(0)
+    for i in range(penalty.n_weights):
+        g = gradient[i] + l2 * theta[i]
         squares += theta[i] * theta[i]
-        first[i] = keep * first[i] + add * g
-        second[i] = b2 * second[i] + g * g
+        first[i] = keep_first * first[i] + add_first * g
+        second[i] = keep_second * second[i] + g * g
         theta[i] = theta[i] * decay - rate * first[i] / (math.sqrt(second[i]) + epsilon)
-    for i in range(n_weights, len(theta)):
+    for i in range(penalty.n_weights, len(theta)):
         g = gradient[i]
-        first[i] = keep * first[i] + add * g
-        second[i] = b2 * second[i] + g * g
+        first[i] = keep_first * first[i] + add_first * g
+        second[i] = keep_second * second[i] + g * g
         theta[i] -= rate * first[i] / (math.sqrt(second[i]) + epsilon)
     return squares
 
 
-def nadam(theta, gradient, first, second, work, n_weights, penalty, decay, scalars):
-    """Apply m = b1 m + g; v = b2 v + g^2; theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon)."""
-    scalars = map(theta.dtype.type, (penalty, decay, *scalars))
-    return _nadam_loop(theta, gradient, first, second, n_weights, *scalars)
-
-
 @compiled
-def _nadam_loop(
-    theta, gradient, first, second, n_weights, penalty, decay, b1, b2, rate, gradient_rate, epsilon
-):
-    squares = _penalise_loop(theta, gradient, n_weights, penalty, decay)
+def nadam(theta, gradient, first, second, work, penalty, coefficients):
+    """Apply m = keep_first m + g; v = keep_second v + g^2.
+
+    Then theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon).
+    """
+    real = theta.dtype.type
+    keep_first, keep_second = real(coefficients.keep_first), real(coefficients.keep_second)
+    rate, gradient_rate = real(coefficients.rate), real(coefficients.gradient_rate)
+    epsilon = real(coefficients.epsilon)
+    squares = _penalize(theta, gradient, penalty)
     for i in range(len(theta)):
         g = gradient[i]
-        first[i] = b1 * first[i] + g
-        second[i] = b2 * second[i] + g * g
+        first[i] = keep_first * first[i] + g
+        second[i] = keep_second * second[i] + g * g
         theta[i] -= (rate * first[i] + gradient_rate * g) / (math.sqrt(second[i]) + epsilon)
     return squares
 
 
 @compiled
-def _penalise_loop(theta, gradient, n_weights, penalty, decay):
-    squares = theta.dtype.type(0)
-    for i in range(n_weights):
+def _penalize(theta, gradient, penalty):
+    real = theta.dtype.type
+    l2, decay = real(penalty.l2), real(penalty.decay)
+    squares = real(0)
+    for i in range(penalty.n_weights):
         squares += theta[i] * theta[i]
-        gradient[i] += penalty * theta[i]
+        gradient[i] += l2 * theta[i]
         theta[i] *= decay
     return squares
 
 
-def rmsprop(theta, gradient, second, work, n_weights, penalty, decay, scalars):
-    """Apply v = decay v + g^2; theta -= rate g / (sqrt(v) + epsilon)."""
-    scalars = map(theta.dtype.type, (penalty, decay, *scalars))
-    return _rmsprop_loop(theta, gradient, second, n_weights, *scalars)
-
-
 @compiled
-def _rmsprop_loop(theta, gradient, second, n_weights, penalty, decay, keep, rate, epsilon):
-    squares = _penalise_loop(theta, gradient, n_weights, penalty, decay)
+def rmsprop(theta, gradient, second, work, penalty, coefficients):
+    """Apply v = keep v + g^2; theta -= rate g / (sqrt(v) + epsilon)."""
+    real = theta.dtype.type
+    keep, rate = real(coefficients.keep), real(coefficients.rate)
+    epsilon = real(coefficients.epsilon)
+    squares = _penalize(theta, gradient, penalty)
     for i in range(len(theta)):
         second[i] = keep * second[i] + gradient[i] * gradient[i]
         theta[i] -= rate * gradient[i] / (math.sqrt(second[i]) + epsilon)
@@ -374,16 +368,16 @@ def _move_average_loop(average, values, keep, add):
         average[i] = keep * average[i] + add * values[i]
 
 
-penalise = numpy_kernels.penalise
+penalize = numpy_kernels.penalize
 
 
-def flush(values, smallest, work):
-    """Set the numbers to zero that are smaller than `smallest`."""
-    _flush_loop(values, values.dtype.type(smallest))
+def zero_below(values, smallest, work):
+    """Set the numbers to zero whose absolute value is less than `smallest`."""
+    _zero_below_loop(values, values.dtype.type(smallest))
 
 
 @compiled
-def _flush_loop(values, smallest):
+def _zero_below_loop(values, smallest):
     zero = values.dtype.type(0)
     for i in range(len(values)):
         values[i] = zero if abs(values[i]) < smallest else values[i]

@@ -1,4 +1,4 @@
-"""The history of a training: a dict of equally long lists, one entry an epoch."""
+"""The history of a training: a dict of lists of equal length, with one entry per epoch."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ VALIDATION_NAMES = ("val_loss", "val_accuracy")
 
 
 def empty_history():
-    """Begin a history; the lists of the validation come with the first epoch that has one."""
+    """Return a history without epochs; the lists of the validation set are added with the first epoch that has one."""
     return {name: [] for name in TRAINING_NAMES}
 
 
 def extend_history(history, report):
-    """Append the EpochReport of an epoch; where there is no validation but once was, append NaN.
+    """Append an epoch; NaN stands for a validation set that is missing but was there in another epoch.
 
     Parameters
     ----------

@@ -290,7 +290,7 @@ class TestBadDirectory:
         status, out, err = skmlp("train", "--resume", directory)
         assert status == 0
         assert err.startswith("skmlp train: warning: ")
-        assert "Going on from the previous checkpoint" in err
+        assert "Continuing from the previous checkpoint" in err
         assert "\nepoch 3/6" in out
         assert_same_run(tmp_path / "out", uninterrupted())
 

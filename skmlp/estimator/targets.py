@@ -1,4 +1,4 @@
-"""Labels of any type and the targets that the engine trains on: there and back."""
+"""The encoding of labels of any type as the targets that the engine trains on, and back."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -11,7 +11,7 @@ from sklearn.utils.validation import column_or_1d
 
 
 def check_labels(y):
-    """Give `y` as labels of shape (n_samples,) or as an indicator matrix of zeros and ones.
+    """Return `y` as labels of shape (n_samples,) or as an indicator matrix of zeros and ones.
 
     Raises
     ------
@@ -23,20 +23,20 @@ def check_labels(y):
     check_classification_targets(y)
     if y.ndim == 2 and not is_multilabel(y):
         raise ValueError(
-            "y must hold one label a sample, of shape (n_samples,), or be an indicator matrix of zeros and ones, of "
-            f"shape (n_samples, n_labels). Got shape {y.shape} with other values. Train one classifier a column, for "
+            "y must have one label per sample, of shape (n_samples,), or be an indicator matrix of zeros and ones, of "
+            f"shape (n_samples, n_labels). Got shape {y.shape} with other values. Train one classifier per column, for "
             "example with sklearn.multioutput.MultiOutputClassifier."
         )
     return y.toarray() if issparse(y) else y
 
 
 def is_multilabel(y):
-    """Tell whether `y` is an indicator matrix."""
+    """Return whether `y` is an indicator matrix."""
     return type_of_target(y).startswith("multilabel")
 
 
 def weights_of_classes(class_weight, y, sample_weight, known_classes):
-    """Give each sample the weight of its class; for multilabel targets, the product over the labels.
+    """Return the weight of the class of each sample; for multilabel targets, the product over the labels.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def weights_of_classes(class_weight, y, sample_weight, known_classes):
     y : ndarray
         The result of `check_labels`.
     sample_weight : ndarray of shape (n_samples,) or None
-        Counted in what is balanced.
+        Taken into account by "balanced".
     known_classes : ndarray
-        Of which `y` may have some.
+        The classes, some of which may be missing in `y`.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def weights_of_classes(class_weight, y, sample_weight, known_classes):
     Raises
     ------
     ValueError
-        If a dict is given for multilabel targets, has a negative weight, or a class that is not known.
+        If a dict is given for multilabel targets, or has a negative weight or an unknown class.
     """
     if is_multilabel(y):
         if class_weight == "balanced":
@@ -81,11 +81,11 @@ def weights_of_classes(class_weight, y, sample_weight, known_classes):
 
 
 def check_class_weight(class_weight, classes):
-    """Refuse a dict with weights that are negative or not finite, or with unknown classes."""
+    """Raise ValueError for a dict with weights that are negative or not finite, or with unknown classes."""
     unknown = [label for label in class_weight if label not in classes]
     if unknown:
         raise ValueError(
-            f"class_weight must give weights to the classes, {classes.tolist()}. Got the class {unknown[0]!r}."
+            f"The keys of class_weight must be among the classes, {classes.tolist()}. Got {unknown[0]!r}."
         )
     bad = [
         weight
@@ -94,20 +94,20 @@ def check_class_weight(class_weight, classes):
     ]
     if bad:
         raise ValueError(
-            f"class_weight must give weights that are finite and not negative. Got {bad[0]!r}."
+            f"The weights of class_weight must be finite and at least 0. Got {bad[0]!r}."
         )
 
 
 @dataclass(frozen=True)
 class TargetEncoding:
-    """How labels and targets correspond.
+    """The correspondence of labels and targets.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
         Sorted labels.
     multilabel : bool
-        Whether a sample may have any number of the classes.
+        Whether a sample may belong to any number of the classes.
     """
 
     classes: np.ndarray
@@ -115,7 +115,7 @@ class TargetEncoding:
 
     @classmethod
     def of(cls, y):
-        """Find the classes in `y`, the result of `check_labels`."""
+        """Return the encoding of the classes in `y`, the result of `check_labels`."""
         return cls(unique_labels(y), is_multilabel(y))
 
     @property
@@ -125,16 +125,16 @@ class TargetEncoding:
 
     @property
     def n_outputs(self):
-        """Number of output units: one for two classes, as one probability tells the other."""
+        """Number of output units: one for two classes, whose probabilities add up to one."""
         return len(self.classes) if self.multilabel or len(self.classes) > 2 else 1
 
     def encode(self, y, name="y"):
-        """Turn labels into class indices (softmax) or zeros and ones, a column an output (logistic).
+        """Turn labels into class indices (softmax), or zeros and ones with a column per output (logistic).
 
         Raises
         ------
         ValueError
-            If `y` has labels that are no classes, or another number of columns.
+            If `y` has labels that are not among the classes, or another number of columns.
         """
         if self.multilabel != is_multilabel(y) or (
             self.multilabel and y.shape[1] != len(self.classes)
@@ -146,8 +146,8 @@ class TargetEncoding:
         unknown = np.setdiff1d(y, self.classes)
         if unknown.size:
             raise ValueError(
-                f"{name} has classes that the classifier does not know: {unknown.tolist()}. It knows "
-                f"{self.classes.tolist()}. Give all classes in the first call: by y in fit, by classes in partial_fit."
+                f"{name} has unknown classes: {unknown.tolist()}. The classes are {self.classes.tolist()}. All classes "
+                "must be given in the first call: by y in fit, by classes in partial_fit."
             )
         if self.out_activation == "softmax":
             return np.searchsorted(self.classes, y)
@@ -161,9 +161,3 @@ class TargetEncoding:
             return self.classes[logits.argmax(axis=1)]
         positive = (logits[:, 0] > 0) & (len(self.classes) == 2)
         return self.classes[positive.astype(int)]
-
-    def strata(self, targets):
-        """Give each sample the number of the group whose share a split should keep."""
-        if self.multilabel:
-            return np.zeros(len(targets), int)
-        return targets.reshape(-1).astype(int)

@@ -1,8 +1,8 @@
-"""Activation functions: each name stands for a forward pass and its derivative, both in place.
+"""Activation functions by name: a forward pass and its derivative, both in place.
 
 `forward(z, work)` turns the pre-activations z into the activations a. `backward(a, delta, work)` multiplies `delta`,
-the gradient of the loss by a, with da/dz. `work` is a buffer of the same shape that nobody touches in between: where a
-alone does not tell the derivative, the forward pass leaves it there.
+the gradient of the loss with respect to a, by da/dz. `work` is a buffer of the same shape that is not touched in
+between: where the derivative does not follow from a alone, the forward pass stores it there.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtr
 
-from skmlp.engine.normal_distribution import DENSITY_AT_ZERO, bell, distribution
+from skmlp.engine.reference.normal_distribution import DENSITY_AT_ZERO, bell, distribution
 
 LEAKY_SLOPE = 0.01
 # The fixed point of mean 0 and variance 1, from the paper.
@@ -21,7 +21,7 @@ SELU_SCALE = 1.0507009873554805
 
 @dataclass(frozen=True)
 class Activation:
-    """A forward pass and its derivative, with the factor of scikit-learn's initial weights for it."""
+    """A forward pass, its derivative, and the factor of scikit-learn's initial weights for it."""
 
     forward: Callable
     backward: Callable
@@ -121,7 +121,7 @@ def selu_backward(a, delta, work):
 def gelu(z, work):
     """Apply a = z Phi(z), Phi the normal distribution function (Hendrycks and Gimpel 2016, exact form).
 
-    https://arxiv.org/abs/1606.08415; leaves da/dz = Phi(z) + z phi(z) in `work`.
+    https://arxiv.org/abs/1606.08415; stores da/dz = Phi(z) + z phi(z) in `work`.
     """
     bell(z, out=work)
     below = distribution(z, work) if z.dtype == np.float32 else ndtr(z)
@@ -134,7 +134,7 @@ def gelu(z, work):
 def silu(z, work):
     """Apply a = z s, s = 1 / (1 + exp(-z)) (Elfwing, Uchibe and Doya 2018, https://arxiv.org/abs/1702.03118).
 
-    Leaves da/dz = s + a (1 - s) in `work`.
+    Store da/dz = s + a (1 - s) in `work`.
     """
     # NumPy's exp has vector instructions, SciPy's expit has none.
     np.negative(z, out=work)
@@ -149,7 +149,7 @@ def silu(z, work):
 
 
 def stored_backward(a, delta, work):
-    """Apply the da/dz that the forward pass left in `work`."""
+    """Apply the da/dz that the forward pass stored in `work`."""
     delta *= work
 
 
@@ -167,7 +167,7 @@ def softplus_backward(a, delta, work):
 
 
 def bytes_of(buffer):
-    """Give the beginning of a buffer's memory as booleans of the same shape.
+    """Return the beginning of a buffer's memory as booleans of the same shape.
 
     Multiplying by such a mask costs a fifth of an assignment by a boolean index.
     """

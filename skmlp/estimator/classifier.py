@@ -3,59 +3,61 @@
 from copy import deepcopy
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from skmlp.engine.range_test import losses_at_rising_rates
-from skmlp.engine.training import train
-from skmlp.exceptions import CheckpointError
+from skmlp.engine.backend_choice import explicit_choice, inherit_choice
+from skmlp.engine.lr_finder import losses_at_rising_rates
+from skmlp.estimator import fitted
+from skmlp.estimator.callback_hooks import FitCallbacks, SingleEpoch
+from skmlp.estimator.constraints import (
+    PARAMETER_CONSTRAINTS,
+    check_no_early_stopping,
+    check_partial_fit,
+)
+from skmlp.estimator.data import FitArguments
+from skmlp.estimator.fitting import (
+    Start,
+    begin,
+    begin_run,
+    begin_single_epoch,
+    make_plan,
+    train,
+)
+from skmlp.estimator.learning_rate import LearningRateCurve, check_rates
+from skmlp.estimator.prediction import (
+    blocks,
+    check_samples,
+    class_log_probabilities,
+    class_probabilities,
+    predict_logits,
+    prediction_network,
+)
+from skmlp.estimator.summary import summarize_fitted, summarize_unfitted
 from skmlp.files.checkpoints import read_checkpoint
-from skmlp.fitting import FitData, Trainable, refuse_to_change_sparse
-from skmlp.learning_rate import LearningRateCurve
-from skmlp.plan import PARAMETER_CONSTRAINTS, make_design, make_plan, make_plateau
-from skmlp.prediction import Predictive
-from skmlp.summary import summarise
-from skmlp.targets import TargetEncoding, is_multilabel
+from skmlp.sklearn_compat import (
+    callback_management_context,
+    check_partial_fit_first_call,
+    fit_context,
+)
 
 
-def _trains_by_single_epochs(estimator):
-    """Tell whether `partial_fit` is there, or say why it is not."""
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers, solver='sgd' or 'adam'. Got solver='lbfgs'."
-        )
-    if estimator.early_stopping:
-        raise AttributeError(
-            "partial_fit does not support early_stopping=True: one epoch leaves nothing to stop. Set "
-            "early_stopping=False, or use fit."
-        )
-    if estimator.class_weight == "balanced":
-        raise AttributeError(
-            "partial_fit does not support class_weight='balanced', which is not known from a part of the data. Compute "
-            "the weights from all labels, by sklearn.utils.class_weight.compute_class_weight, and give them as a dict."
-        )
-    return True
-
-
-class MLPDigitClassifier(
-    Trainable, Predictive, CallbackSupportMixin, ClassifierMixin, BaseEstimator
-):
+class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron classifier.
 
-    It takes every parameter of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
-    defaults, has its fitted attributes, and gives its results from the same integer `random_state`, to rounding. What
-    it adds: dropout, batch normalisation and more regularisation, class weights, more activations, solvers and
-    schedules, averaged weights, a history of training and validation, validation samples of your own, training that
-    goes on exactly where it ended, and a scale for pixels.
+    It has all parameters of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
+    defaults, has its fitted attributes, and gives the same results from the same integer `random_state`, to rounding.
+    In addition it offers dropout, batch normalization and further regularization, class weights, more activations,
+    solvers and learning-rate schedules, averaged weights, data augmentation, a history of training and validation,
+    validation sets of your own, training that can be continued exactly, and a scale for integer pixels.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Number of units of each hidden layer; ``()`` for none, which is softmax regression.
     activation : str or list of str, default='relu'
-        Activation of the hidden layers: one name for all, or one for each.
+        Activation of the hidden layers: one name for all layers, or one per layer.
 
         - 'identity': a = z
         - 'logistic': a = 1 / (1 + exp(-z))
@@ -64,121 +66,125 @@ class MLPDigitClassifier(
         - 'leaky_relu': a = max(0.01 z, z) [4]_
         - 'elu': a = z if z > 0 else exp(z) - 1 [5]_
         - 'selu': a = 1.0507 z if z > 0 else 1.7581 (exp(z) - 1) [6]_
-        - 'gelu': a = z Phi(z), Phi the normal distribution function [7]_
+        - 'gelu': a = z Phi(z), Phi being the normal distribution function [7]_
         - 'silu': a = z / (1 + exp(-z)) [8]_
         - 'softplus': a = log(1 + exp(z)) [9]_
     solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'nadam', 'rmsprop'}, default='adam'
-        How the loss is minimised.
+        The algorithm that minimizes the loss.
 
         - 'sgd': stochastic gradient descent with momentum.
-        - 'adam': Adam [1]_, a good choice for thousands of samples and more.
+        - 'adam': Adam [1]_, a good choice for thousands of samples or more.
         - 'adamw': Adam with decoupled weight decay [10]_.
         - 'nadam': Adam with Nesterov's momentum [11]_.
-        - 'rmsprop': RMSprop [12]_; `beta_2` is the decay of its average, for which 0.99 is usual.
-        - 'lbfgs': a quasi-Newton method [2]_ on all samples at once, often better on small data.
+        - 'rmsprop': RMSprop [12]_; `beta_2` is the decay rate of its average, typically 0.99.
+        - 'lbfgs': a quasi-Newton method [2]_ that uses all samples in each iteration, often better on small data sets.
     alpha : float, default=0.0001
-        Strength of the L2 penalty on the weights, not negative. It is divided by the number of samples of the batch.
+        Strength of the L2 penalty on the weights, at least 0. It is divided by the number of samples of the batch.
     batch_size : int or 'auto', default='auto'
-        Samples in a mini-batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+        Number of samples of a mini-batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
     learning_rate : str or callable, default='constant'
-        Schedule of the learning rate, for every solver but 'lbfgs'. scikit-learn obeys it for 'sgd' only.
+        Learning-rate schedule of every solver except 'lbfgs'. scikit-learn uses it for 'sgd' only.
 
-        - 'constant': `learning_rate_init` always.
-        - 'invscaling': ``learning_rate_init / (t_ + 1) ** power_t``, set at the beginning of each epoch.
-        - 'adaptive': divided by 5 whenever training would stop for lack of progress, until it is 1e-6.
+        - 'constant': `learning_rate_init`.
+        - 'invscaling': ``learning_rate_init / (t_ + 1) ** power_t``, computed at the beginning of each epoch.
+        - 'adaptive': divided by 5 whenever training would stop for lack of improvement, until it is 1e-6.
         - 'step': divided by 10 after every 30 epochs.
         - 'exponential': multiplied by 0.95 with every epoch, smoothly from step to step.
         - 'cosine': falling to zero at `max_iter` epochs along half a cosine [13]_.
-        - 'one_cycle': rising from ``learning_rate_init / 25`` during 30 % of `max_iter` epochs, then falling to nearly
-          zero [14]_.
+        - 'one_cycle': rising from ``learning_rate_init / 25`` during the first 30 % of `max_iter` epochs, then falling
+          to nearly zero [14]_.
 
-        Or any function of a :class:`skmlp.engine.schedules.Position`, such as the schedules in that module, with
-        settings of your own.
+        Or a function of a :class:`skmlp.schedules.Position`, such as the schedules of :mod:`skmlp.schedules` with other
+        settings.
     learning_rate_init : float, default=0.001
-        Initial learning rate, positive; the highest one of 'one_cycle'. Not used by 'lbfgs'.
+        Initial learning rate, positive; the largest one of 'one_cycle'. Not used by 'lbfgs'.
     power_t : float, default=0.5
-        Exponent of 'invscaling', not negative.
+        Exponent of 'invscaling', at least 0.
     max_iter : int, default=200
-        The most epochs of one call of `fit` ('sgd', 'adam'), or iterations ('lbfgs').
+        Maximum number of epochs of one call of `fit`; of iterations for 'lbfgs'.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch. Not used by 'lbfgs'.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights, the early-stopping split and the shuffles. Give an int for results that repeat.
+        Source of the initial weights, the early-stopping split and the shuffles. Pass an int for reproducible results.
     tol : float, default=1e-4
-        The least progress, not negative. Training stops when the loss, or with `early_stopping` the validation
-        accuracy, makes less for more than `n_iter_no_change` epochs in a row. For 'lbfgs', the tolerance for the
-        largest component of the gradient.
+        Smallest improvement that counts, at least 0. Training stops when the loss, or with `early_stopping` the
+        validation score, has not improved by as much for more than `n_iter_no_change` consecutive epochs. For 'lbfgs',
+        the tolerance for the largest component of the gradient.
     verbose : bool or int, default=False
         Whether to print the loss of each epoch.
     warm_start : bool, default=False
-        Whether a further call of `fit` goes on from where the last one ended, with the weights, the optimizer's memory
-        and the random stream, or starts anew.
+        Whether `fit` continues where its last call ended, with the weights, the state of the optimizer and the random
+        stream, instead of starting anew.
     momentum : float, default=0.9
-        Momentum of 'sgd', from 0 to 1.
+        Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
-        Whether the momentum is Nesterov's.
+        Whether to use Nesterov's momentum.
     early_stopping : bool, default=False
-        Whether to stop when what `monitor` names makes no progress on validation samples, instead of the training loss
-        on the training samples, and to keep the weights of the best epoch. The validation samples are those given to
-        `fit` as `X_val`; without them, a part of the training samples is held out. Not used by 'lbfgs'.
+        Whether to stop when the validation score (see `monitor`) does not improve, instead of the training loss, and to
+        keep the weights of the best epoch. The validation set is the one passed to `fit` as `X_val`; without one, a
+        fraction of the training samples is held out. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
-        Part of the distinct training samples that `early_stopping` holds out, in [0, 1). The split is stratified by
-        class and never puts equal samples on both sides.
+        Fraction of the distinct training samples that `early_stopping` holds out, in [0, 1). The split is stratified by
+        class and keeps equal samples on the same side.
     beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of the estimates of the first and the second moment by 'adam' and its kin, in [0, 1).
+        Decay rates of the estimates of the first and the second moment in 'adam', 'adamw', 'nadam' and 'rmsprop', in
+        [0, 1).
     epsilon : float, default=1e-8
-        The guard of 'adam' and its kin against a division by zero, positive.
-    n_iter_no_change : int or inf, default=10
-        How many epochs without progress are borne. With ``np.inf`` there are `max_iter` epochs in any case, and no
-        warning says that they were not enough.
+        Positive number that prevents division by zero in 'adam', 'adamw', 'nadam' and 'rmsprop'.
+    n_iter_no_change : int, inf or None, default=10
+        Number of epochs without improvement before training stops. With ``np.inf`` training does not stop before
+        `max_iter` epochs. None does the same, and states that `max_iter` epochs are what is wanted: no
+        ConvergenceWarning is issued.
     max_fun : int, default=15000
-        The most evaluations of the loss by 'lbfgs'.
+        Maximum number of evaluations of the loss by 'lbfgs'.
     dropout : float or list of float, default=0.0
-        Probability, in [0, 1), that training leaves out the output of a hidden unit [15]_: one for all hidden layers,
-        or one for each.
+        Probability of dropping the output of a hidden unit in training [15]_, in [0, 1): one for all hidden layers, or
+        one per layer.
     input_dropout : float, default=0.0
-        Probability, in [0, 1), that training leaves out a feature.
+        Probability of dropping a feature in training, in [0, 1).
     batch_norm : bool, default=False
-        Whether the hidden layers are normalised over the batch, before the activation [16]_. Prediction uses running
+        Whether to normalize the hidden layers over the batch, before the activation [16]_. Prediction uses running
         means and variances.
     label_smoothing : float, default=0.0
-        Part of the target, in [0, 1), that is spread over all classes [17]_. Validation goes without it.
+        Fraction of the target, in [0, 1), that is spread evenly over all classes [17]_. It does not apply to
+        validation.
     weight_decay : float, default=None
-        Part of the weights, not negative, that a learning rate of one takes away in a step, beside the gradient [10]_.
-        None is 0.01 for 'adamw', else 0.
+        Decoupled weight decay, at least 0: a step multiplies the weights by ``1 - learning_rate * weight_decay``
+        [10]_. None is 0.01 for 'adamw', and 0 for other solvers.
     max_norm : float, default=None
-        Largest norm, positive, of the incoming weights of a hidden unit [15]_.
+        Largest norm, positive, of the incoming weights of a hidden unit [15]_; None for no limit.
     clip_norm : float, default=None
-        Largest norm, positive, of the gradient of a step [18]_.
+        Largest norm, positive, of the gradient of a step [18]_; None for no limit.
     class_weight : dict or 'balanced', default=None
-        Weights of the classes, multiplied with the sample weights, in training and validation; classes that a dict
-        leaves out have weight one. 'balanced' makes them inversely proportional to the frequencies of the classes.
+        Weights of the classes, which multiply the sample weights in training and validation; classes that are missing
+        in a dict have weight one. 'balanced' makes the weights inversely proportional to the class frequencies.
     weight_init : {'auto', 'he_normal', 'he_uniform', 'glorot_normal', 'glorot_uniform', 'orthogonal'}, default='auto'
-        Distribution of the initial weights; 'auto' is scikit-learn's.
+        Distribution of the initial weights; 'auto' is that of scikit-learn.
     warmup_epochs : float, default=0
-        Epochs, not negative, in which the learning rate rises linearly from zero to what the schedule says.
+        Number of epochs, at least 0, in which the learning rate rises linearly from zero to that of the schedule.
     ema_decay : float, default=None
-        Decay, in (0, 1), of an exponential moving average of the weights from step to step, which prediction and
-        validation then use [19]_. In the first steps t the decay is ``t / (t + 9)`` if that is less.
+        Decay, in (0, 1), of an exponential moving average of the weights, which prediction and validation then use
+        [19]_. In step t the decay is at most ``t / (t + 9)``. None for no average.
     monitor : {'accuracy', 'loss'}, default='accuracy'
-        What `early_stopping` watches on the validation samples.
+        The quantity on the validation set that `early_stopping` monitors.
     input_scale : float, default=None
-        Positive factor by which `X` is multiplied as batches are made, in training and prediction alike. With
-        ``input_scale=1/255``, pixels of type uint8, memory-mapped or not, train as float32 without a float copy of
-        them all. None leaves `X` as it is.
+        Positive factor that multiplies `X` batch by batch, in training and prediction. With ``input_scale=1/255``,
+        pixels of type uint8, memory-mapped or not, train as float32 without a float copy of the whole set. None leaves
+        `X` as it is.
     augmentation : {'digits'} or callable, default=None
-        Random changes of training samples that are images, drawn anew for each batch of each epoch; never of samples
-        that validate or are predicted. 'digits' is :class:`skmlp.augment.DigitDistortions`; :mod:`skmlp.augment` has
-        more steps, and :class:`~skmlp.augment.Annealed`, which reduces them towards the end. Any
-        function will do that takes images of shape (n_images, height, width), times `input_scale`, and a NumPy
-        Generator, and gives changed ones. `X` must be dense.
+        Random changes of training samples that are images, drawn anew for each batch of each epoch; validation sets and
+        samples to be predicted are never changed. 'digits' is :class:`skmlp.augment.DigitDistortions`;
+        :mod:`skmlp.augment` has steps to compose others from, and :class:`skmlp.augment.Annealed`, which weakens them
+        toward the end of training. Or a function that takes images of shape (n_images, height, width), multiplied by
+        `input_scale`, and a NumPy Generator, and returns changed ones. `X` must be dense.
     image_shape : (int, int), default=None
-        Height and width of the images that the features are, row by row; None for a square.
+        Height and width of the images whose pixels, row by row, are the features; None for a square.
     adversarial_norm : float, default=0.0
-        Adversarial training [20]_: how far, by the Euclidean norm, each training sample is moved to where its loss
-        grows fastest before the network learns it; in the unit of `X` times `input_scale`, not negative, zero for none.
-        It regularises strongly without knowing what the features are, and takes about 1.7 times the time. `X` must be
-        dense.
+        Adversarial training [20]_: the Euclidean distance, at least 0, by which each training sample is moved to where
+        its loss grows fastest before the network is trained on it, in units of `X` multiplied by `input_scale`. A
+        strong regularizer that needs no knowledge of the features; training takes about 1.7 times as long. Both passes
+        of a step, the one that finds the direction and the one that trains, use the same dropout masks; the running
+        statistics of batch normalization follow the second one. `X` must be dense.
 
     Attributes
     ----------
@@ -187,56 +193,57 @@ class MLPDigitClassifier(
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights of each layer.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases of each layer.
+        Biases of each layer; zeros in hidden layers with `batch_norm`, whose shifts take their place.
     history_ : dict of str to list of float
-        One entry an epoch (an iteration, for 'lbfgs'), all lists equally long:
+        One entry per epoch (per iteration for 'lbfgs'):
 
-        - 'loss': mean over the training batches as they passed, with the penalty;
-        - 'accuracy': on the training batches as they passed, so that each was seen by a slightly younger network;
-        - 'learning_rate': of the epoch, NaN for 'lbfgs';
-        - 'seconds': the epoch took, validation included;
-        - 'val_loss', 'val_accuracy': on the validation samples after the epoch, the loss without the penalty; only
-          there if there are such samples.
+        - 'loss': mean over the training batches, with penalty, measured during the epoch, before later updates;
+        - 'accuracy': on the training batches, measured in the same way;
+        - 'learning_rate': at the end of the epoch, NaN for 'lbfgs';
+        - 'seconds': duration of the epoch, including validation;
+        - 'val_loss', 'val_accuracy': on the validation set after the epoch, the loss without penalty; only if there is
+          a validation set.
     loss_ : float
-        The last training loss.
+        The last training loss; NaN if training was interrupted in the first epoch.
     loss_curve_ : list of float
         The training loss of each epoch: ``history_['loss']``.
     best_loss_ : float or None
-        The least training loss; None with `early_stopping`.
+        The smallest training loss; None with `early_stopping`.
     batch_norm_ : dict of str to list of ndarray, or None
         With `batch_norm`, the 'gain', 'shift', 'mean' and 'variance' of each hidden layer, of shape (n_units,).
     validation_scores_ : list of float or None
-        The validation accuracy of each epoch with `early_stopping`, else None; the negative loss with
+        With `early_stopping`, the validation score of each epoch: the accuracy, or the negative loss with
         ``monitor='loss'``.
     best_validation_score_ : float or None
-        The best of them.
+        The largest of the `validation_scores_`.
     n_iter_ : int
-        Epochs of the last call of `fit` and the calls of `partial_fit` since.
+        Number of epochs of the last call of `fit` and the calls of `partial_fit` since.
     t_ : int
-        Training samples seen, counted anew each time.
+        Number of training samples seen, where each epoch counts all samples.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if `X` had any that are strings.
+        Names of the features, if `X` has feature names that are all strings.
     n_layers_ : int
-        Number of layers, those of input and output included.
+        Number of layers, including input and output layer.
     n_outputs_ : int
-        Number of outputs: one for two classes, else one a class.
+        Number of outputs: one for two classes, otherwise one per class.
     out_activation_ : {'softmax', 'logistic'}
         Activation of the output layer: 'softmax' for more than two classes, 'logistic' for two and for multilabel
         targets.
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : The model of this class.
-    IDXReader : Reads MNIST's files, as the first step of a Pipeline.
-    save_model : Saves a fitted classifier.
+    sklearn.neural_network.MLPClassifier : The classifier whose interface this class extends.
+    IDXReader : Read the files of MNIST, as the first step of a Pipeline.
+    save_model : Save a fitted classifier.
 
     Notes
     -----
-    The loss is the cross-entropy plus ``alpha / 2`` times the sum of all squared weights over the number of samples.
-    With sample weights, means are weighted means and the number of samples is the sum of the weights. The initial
-    weights are drawn uniformly as by Glorot and Bengio [3]_. The weights are of the type of `X`, float32 or float64.
+    The loss is the cross-entropy plus ``alpha / 2`` times the sum of all squared weights, divided by the number of
+    samples. With sample weights, means are weighted means, and the number of samples is the sum of the weights. The
+    initial weights are drawn uniformly as proposed by Glorot and Bengio [3]_. The weights have the type of `X`, float32
+    or float64.
 
     References
     ----------
@@ -381,7 +388,7 @@ class MLPDigitClassifier(
     # Training
 
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Train the network.
 
@@ -392,9 +399,9 @@ class MLPDigitClassifier(
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix for multilabel classification.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, not negative; None for equal weights.
+            Weight of each sample, at least 0; None for equal weights.
         X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
-            Samples on which the network is evaluated after each epoch, for `history_` and, with
+            Validation set, on which the network is evaluated after each epoch, for `history_` and, with
             ``early_stopping=True``, to stop and to keep the best weights.
         y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
             Labels of `X_val`.
@@ -408,33 +415,33 @@ class MLPDigitClassifier(
         Raises
         ------
         ValueError
-            If parameters or data are invalid, or the loss does not stay finite.
+            If parameters or data are invalid.
+        NonFiniteLossError
+            If the loss becomes infinite or NaN.
 
         Warns
         -----
         ConvergenceWarning
-            If `max_iter` epochs have not been enough by the rule of `tol` and `n_iter_no_change`, where this is finite.
+            If training has not converged after `max_iter` epochs, unless `n_iter_no_change` is None or the
+            learning-rate schedule ends there as planned ('cosine', 'one_cycle').
         TrainingInterruptedWarning
-            If the user interrupted the training; what was learned is kept.
+            If the user interrupted the training; the estimator keeps what it has learned.
         """
-        first = not (self.warm_start and hasattr(self, "coefs_"))
-        data = self._check_fit_data(X, y, sample_weight, X_val, y_val, sample_weight_val, first)
-        callbacks = self._begin_callbacks(data)
-        self._begin(data, first)
-        self._begin_watch(data.plan)
-        self.n_iter_ = 0
-        self._state.n_epochs = self._state.epoch + self.max_iter
-        self._state.stopped = False
-        self._run(data, callbacks)
+        arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        plan = make_plan(self, arguments, Start.of_fit(self))
+        callbacks = FitCallbacks(self, arguments)
+        trainer = begin(self, plan)
+        begin_run(self, trainer.state)
+        train(self, trainer, callbacks)
         return self
 
-    @available_if(_trains_by_single_epochs)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @available_if(check_partial_fit)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train for one epoch, going on from where the last call of `fit` or `partial_fit` ended.
+        """Train for one epoch, starting where the last call of `fit` or `partial_fit` ended.
 
-        The optimizer's memory, the learning rate's schedule and the random stream go on too: k calls on the same data
-        give exactly what one call of `fit` with ``max_iter=k`` gives.
+        The optimizer's state, the learning-rate schedule and the random stream continue as well: k calls on the same
+        data give exactly the result of one call of `fit` with ``max_iter=k``.
 
         Parameters
         ----------
@@ -443,9 +450,9 @@ class MLPDigitClassifier(
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix for multilabel classification.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, not negative; None for equal weights.
+            Weight of each sample, at least 0; None for equal weights.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever come. Needed in the first call, may be omitted later.
+            All classes that will ever occur. Required in the first call, optional later.
 
         Returns
         -------
@@ -454,24 +461,18 @@ class MLPDigitClassifier(
         Raises
         ------
         ValueError
-            If parameters or data are invalid, or the loss does not stay finite.
+            If parameters or data are invalid, or ``early_stopping=True``.
+        NonFiniteLossError
+            If the loss becomes infinite or NaN.
         AttributeError
-            If ``solver='lbfgs'`` or ``early_stopping=True``, which have no use for single epochs, or
-            ``class_weight='balanced'``, which must see all labels.
+            If ``solver='lbfgs'``, which has no epochs, or ``class_weight='balanced'``, which depends on all labels.
         """
-        _check_partial_fit_first_call(self, classes)
-        first = not hasattr(self, "coefs_")
-        X, y, sample_weight = self._check_samples(X, y, sample_weight, reset=first)
-        encoding = TargetEncoding(self.classes_, is_multilabel(y)) if first else self._encoding
-        plan = make_plan(self, X.shape[1], encoding)
-        samples = self._encoded(X, y, encoding, sample_weight)
-        refuse_to_change_sparse(plan, samples)
-        data = FitData(plan, encoding, samples, None, {})
-        self._begin(data, first)
-        self._state.plateau = make_plateau(self, after=self._state.plateau)
-        self._state.n_epochs = max(self.max_iter, self._state.epoch + 1)
-        with self._training(data) as problem:
-            self._record(next(train(problem, self._state)))
+        check_no_early_stopping(self)
+        check_partial_fit_first_call(self, classes)
+        plan = make_plan(self, FitArguments(X, y, sample_weight), Start.of_partial_fit(self))
+        trainer = begin(self, plan)
+        begin_single_epoch(self, trainer.state)
+        train(self, trainer, SingleEpoch())
         return self
 
     @classmethod
@@ -488,30 +489,30 @@ class MLPDigitClassifier(
         callbacks=(),
         expected_parameters=None,
     ):
-        """Go on with a training from a checkpoint, to the end.
+        """Continue a training from a checkpoint to its end.
 
-        The classifier is the one that the uninterrupted training would have given, to the last bit, on the same
-        machine with the same libraries; only the seconds in `history_` are its own.
+        The classifier is the one that the uninterrupted training would have returned, to the last bit, on the same
+        machine with the same libraries; only the seconds in `history_` differ.
 
         Parameters
         ----------
         path : str or Path
-            What :class:`skmlp.callbacks.Checkpoint` wrote. Where it is missing or damaged, the previous checkpoint is
-            taken, with a warning.
+            A file written by :class:`skmlp.callbacks.Checkpoint`. If it is missing or damaged, the previous checkpoint
+            is used, with a warning.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            What `fit` was given, as all data here.
+            The training samples that `fit` was called with; likewise for all other data.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights.
         X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
-            Validation samples.
+            Validation set.
         y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
-            Their labels.
+            Labels of `X_val`.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Their weights.
+            Weights of `X_val`.
         callbacks : sequence of callbacks, default=()
-            For the rest of the training, a :class:`skmlp.callbacks.Checkpoint` among them if it should go on.
+            For the rest of the training; include a :class:`skmlp.callbacks.Checkpoint` to write further checkpoints.
         expected_parameters : dict, default=None
             Parameters that the checkpoint must have been written with.
 
@@ -523,19 +524,20 @@ class MLPDigitClassifier(
         Raises
         ------
         CheckpointError
-            If there is no whole checkpoint, it is of another version, or data or parameters are not those it was
-            written with.
+            If there is no complete checkpoint, if it has another version, or if data or parameters differ from those it
+            was written with.
         """
-        mlp, fingerprint = read_checkpoint(path, cls)
-        for name, expected in (expected_parameters or {}).items():
-            found = mlp.get_params(deep=False).get(name)
-            if not np.array_equal(found, expected):
-                raise CheckpointError(
-                    f"{path}: the checkpoint was written with {name}={found!r}, not {expected!r}. Resume with what it "
-                    "has, or begin a new training."
-                )
-        mlp.set_callbacks(*callbacks)
-        mlp._go_on(path, fingerprint, X, y, sample_weight, X_val, y_val, sample_weight_val)
+        arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        checkpoint = read_checkpoint(path)
+        mlp = checkpoint.restore(cls)
+        checkpoint.check_parameters(expected_parameters or {}, mlp.get_params(deep=False))
+        with checkpoint.checking_data():
+            plan = make_plan(mlp, arguments, Start.of_resume(mlp))
+        checkpoint.check_data(arguments)
+        checkpoint.warn_of_other_kernels()
+        with callback_management_context(mlp.set_callbacks(*callbacks)):
+            hooks = FitCallbacks(mlp, arguments)
+            train(mlp, begin(mlp, plan), hooks)
         return mlp
 
     # Prediction
@@ -552,7 +554,7 @@ class MLPDigitClassifier(
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
         logits = self._logits(X)
-        return self._encoding.decode(logits)
+        return fitted.targets_of(self).decode(logits)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -564,16 +566,18 @@ class MLPDigitClassifier(
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`, of the type of the weights; never quite 0 or 1.
+            In the order of `classes_`, in the type of the weights; greater than 0 and less than 1, except for a single
+            class, whose probability is 1.
         """
-        logits, loss = self._class_logits(X)
-        return loss.probabilities(logits.T).T
+        logits = self._logits(X)
+        return class_probabilities(logits, fitted.targets_of(self))
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
 
-        It is computed from the logits, so that it is exact where the probability rounds to one, and it is never -inf:
-        it ends at the logarithm of the smallest normal number, -87 for float32 and -708 for float64.
+        Small probabilities are computed from the logits, which is accurate, and the result is never -inf: its minimum
+        is the logarithm of the smallest normal number, -87 for float32 and -708 for float64. The logarithms rank like
+        the probabilities of `predict_proba`.
 
         Parameters
         ----------
@@ -582,24 +586,29 @@ class MLPDigitClassifier(
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`, of the type of the weights.
+            In the order of `classes_`, in the type of the weights.
         """
-        logits, loss = self._class_logits(X)
-        return loss.log_probabilities(logits.T).T
+        logits = self._logits(X)
+        return class_log_probabilities(logits, fitted.targets_of(self))
+
+    def _logits(self, X):
+        X = check_samples(self, X)
+        batches = blocks(X, self.input_scale, self.coefs_[0].dtype)
+        return predict_logits(prediction_network(self), batches, self.n_outputs_)
 
     def hidden_activations(self, X, layer=-1):
-        """Compute the activations of a hidden layer: what the network makes of the samples.
+        """Compute the activations of a hidden layer, the features that the network has learned.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         layer : int, default=-1
-            Which hidden layer, from 0 for the first one; negative numbers count from the last one.
+            Index of the hidden layer, from 0 for the first one; negative numbers count from the last one.
 
         Returns
         -------
         activations : ndarray of shape (n_samples, n_units)
-            Of the type of the weights; without dropout, with batch normalisation.
+            In the type of the weights; as in prediction, that is without dropout.
 
         Raises
         ------
@@ -615,23 +624,28 @@ class MLPDigitClassifier(
         >>> mlp.fit(X, y).hidden_activations(X).shape
         (1797, 16)
         """
-        batches, network = self._prediction(X)
+        X = check_samples(self, X)
         n_hidden = self.n_layers_ - 2
         if not -n_hidden <= layer < n_hidden:
             raise ValueError(
-                f"layer must be one of the {n_hidden} hidden layers, from {-n_hidden} to {n_hidden - 1}. Got {layer}."
+                f"layer must be the index of a hidden layer, at least {-n_hidden} and less than {n_hidden}, as the "
+                f"network has {n_hidden} hidden layers. Got {layer}."
             )
-        return np.vstack([network.hidden_outputs(batch.x)[layer].T for batch in batches])
+        network = prediction_network(self)
+        batches = blocks(X, self.input_scale, self.coefs_[0].dtype)
+        return np.vstack([network.hidden_activations(batch.x)[layer].T for batch in batches])
+
+    # Inspection
 
     def summary(self, n_features=None, n_classes=None):
-        """Give a table of the layers, their output shapes and their numbers of parameters.
+        """Return a table of the layers, their output shapes and their numbers of parameters.
 
         Parameters
         ----------
         n_features : int, default=None
-            Number of features; needed before `fit`, ignored after it.
+            Number of features, at least 1; required before `fit`, ignored after it.
         n_classes : int, default=None
-            Number of classes; needed before `fit`, ignored after it.
+            Number of classes, at least 1; required before `fit`, ignored after it.
 
         Returns
         -------
@@ -641,7 +655,7 @@ class MLPDigitClassifier(
         Raises
         ------
         ValueError
-            If the classifier is not fitted and a number is missing, or the parameters do not fit together.
+            If the classifier is not fitted and a number is missing or less than 1, or if parameters do not go together.
 
         Examples
         --------
@@ -661,24 +675,15 @@ class MLPDigitClassifier(
         -------------------------------------
         669,706 parameters, 2.55 MB as float32
         """
-        fitted = hasattr(self, "coefs_")
-        if not fitted and (n_features is None or n_classes is None):
-            raise ValueError(
-                "summary needs n_features and n_classes before fit: the data have not told them yet. Got "
-                f"n_features={n_features}, n_classes={n_classes}."
-            )
         self._validate_params()
-        if fitted:
-            design = make_design(self, len(self._layout.hidden_sizes))
-            return summarise(self._layout, design, self.out_activation_, self.coefs_[0].dtype)
-        encoding = TargetEncoding(np.arange(n_classes), multilabel=False)
-        plan = make_plan(self, n_features, encoding)
-        return summarise(plan.layout, plan.design, encoding.out_activation, np.float32)
+        if fitted.is_fitted(self):
+            return summarize_fitted(self)
+        return summarize_unfitted(self, n_features, n_classes)
 
     def find_learning_rate(
         self, X, y, sample_weight=None, *, min_rate=1e-6, max_rate=10.0, n_steps=100
     ):
-        """Try rising learning rates on a fresh copy of the network, and suggest one [1]_.
+        """Train a new copy of the network at rising learning rates, and suggest one [1]_.
 
         Parameters
         ----------
@@ -686,19 +691,19 @@ class MLPDigitClassifier(
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
         min_rate, max_rate : float, default=1e-6, 10
-            First and last rate, positive; the steps between are equal on a logarithmic scale.
+            First and last rate, positive; the rates between them are equally spaced on a logarithmic scale.
         n_steps : int, default=100
-            Number of rates, each for one mini-batch.
+            Number of rates, at least 2. Each is used for one mini-batch.
 
         Returns
         -------
         curve : LearningRateCurve
-            With the attributes `learning_rates`, `losses` and `suggestion`. This classifier is left as it is.
+            With the attributes `learning_rates`, `losses` and `suggestion`. This classifier does not change.
 
         Raises
         ------
         ValueError
-            If ``solver='lbfgs'``, or the numbers make no sense.
+            If ``solver='lbfgs'``, or a number is out of its range.
 
         References
         ----------
@@ -714,33 +719,35 @@ class MLPDigitClassifier(
         >>> 1e-4 < curve.suggestion < 1e-1
         True
         """
-        if self.solver == "lbfgs":
-            raise ValueError(
-                "find_learning_rate needs a solver with a learning rate. Got solver='lbfgs'."
-            )
-        if not 0 < min_rate < max_rate < np.inf or n_steps < 2:
-            raise ValueError(
-                "find_learning_rate needs 0 < min_rate < max_rate and n_steps of at least 2. Got "
-                f"min_rate={min_rate}, max_rate={max_rate}, n_steps={n_steps}."
-            )
+        check_rates(self.solver, min_rate, max_rate, n_steps)
         copy = clone(self).set_params(early_stopping=False)
         if isinstance(self.random_state, np.random.RandomState):
             copy.random_state = deepcopy(self.random_state)
         copy._validate_params()
-        data = copy._check_fit_data(X, y, sample_weight, None, None, None, first=True)
-        copy._begin(data, first=True)
+        trainer = begin(
+            copy, make_plan(copy, FitArguments(X, y, sample_weight), Start.of_fit(copy))
+        )
         rates = np.geomspace(min_rate, max_rate, n_steps)
-        with copy._training(data) as problem:
-            losses = losses_at_rising_rates(problem, copy._state, rates)
+        losses = losses_at_rising_rates(trainer, rates)
         return LearningRateCurve(rates[: len(losses)], losses)
 
-    # What scikit-learn asks of an estimator
+    # What scikit-learn requires of an estimator
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "coefs_")
+        return fitted.is_fitted(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
+
+    # The choice of kernels accompanies an estimator into the worker processes of joblib.
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_kernels": explicit_choice()}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        inherit_choice(state.pop("_kernels", None))
+        super().__setstate__(state)

@@ -1,0 +1,164 @@
+"""The network: a chain of layers and their memory."""
+
+from skmlp.engine.reference import numpy_kernels
+from skmlp.engine.reference.layers import Activation, BatchNorm, Dropout, Linear
+
+
+def build_training_network(config, weights, gradient, kernels=numpy_kernels):
+    """Return a network whose layers are bound to views of flat vectors.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    weights : Weights
+        The network follows changes of the parameters in place.
+    gradient : ndarray of shape (n_parameters,)
+        Where the network writes the gradient.
+    kernels : module, default=numpy_kernels
+
+    Returns
+    -------
+    network : Network
+    """
+    layout, dtype = config.layout, gradient.dtype
+    parameters, gradients = layout.views(weights.theta), layout.views(gradient)
+    statistics = layout.statistics_views(weights.statistics)
+    layers = []
+    if config.input_dropout:
+        # A batch is gathered row by row, so that each sample is contiguous.
+        layers.append(Dropout(config.input_dropout, layout.layer_sizes[0], dtype, kernels, "F"))
+    for i, n_units in enumerate(layout.hidden_sizes):
+        layers.append(Linear(parameters.weights[i], gradients.weights[i]))
+        biases, biases_gradients = parameters.biases, gradients.biases
+        if config.batch_norm:
+            layers.append(
+                BatchNorm(
+                    parameters.gains[i],
+                    statistics.means[i],
+                    statistics.variances[i],
+                    gradients.gains[i],
+                    kernels,
+                )
+            )
+            biases, biases_gradients = parameters.shifts, gradients.shifts
+        layers.append(Activation(config.activations[i], biases[i], biases_gradients[i], kernels))
+        if config.dropout[i]:
+            layers.append(Dropout(config.dropout[i], n_units, dtype, kernels))
+    layers.append(Linear(parameters.weights[-1], gradients.weights[-1]))
+    layers.append(Activation("identity", parameters.biases[-1], gradients.biases[-1], kernels))
+    return Network(layers)
+
+
+def build_prediction_network(activations, parameters, statistics, kernels=numpy_kernels):
+    """Return a network that only predicts, of dense layers into which batch normalization is folded.
+
+    Parameters
+    ----------
+    activations : sequence of str
+        Names of the activations of the hidden layers.
+    parameters : Views
+        Its arrays are not copied, except those that batch normalization changes.
+    statistics : StatisticsViews
+    kernels : module, default=numpy_kernels
+
+    Returns
+    -------
+    network : Network
+    """
+    weights, biases = list(parameters.weights), list(parameters.biases)
+    if parameters.gains:
+        norms = map(BatchNorm, parameters.gains, statistics.means, statistics.variances)
+        folded = [
+            norm.fold_into(*arrays)
+            for norm, *arrays in zip(norms, weights[:-1], parameters.shifts, strict=True)
+        ]
+        weights[:-1] = [matrix for matrix, _ in folded]
+        biases[:-1] = [vector for _, vector in folded]
+    layers = []
+    for name, matrix, vector in zip((*activations, "identity"), weights, biases, strict=True):
+        layers += [Linear(matrix), Activation(name, vector, kernels=kernels)]
+    return Network(layers)
+
+
+class Network:
+    """A chain of layers that ends in logits.
+
+    Parameters
+    ----------
+    layers : list of layers
+    """
+
+    def __init__(self, layers):
+        self.layers = layers
+        self._first_linear = next(i for i, layer in enumerate(layers) if type(layer) is Linear)
+        self._batch_norms = [i for i, layer in enumerate(layers) if type(layer) is BatchNorm]
+        self._memories = {}
+        self._memory = None
+
+    def forward(self, x, step=None):
+        """Compute the logits of a batch.
+
+        Parameters
+        ----------
+        x : ndarray or sparse matrix of shape (n_features, batch)
+        step : Step, default=None
+            None for prediction.
+
+        Returns
+        -------
+        logits : ndarray of shape (n_outputs, batch)
+            Memory of the network, overwritten by its next pass over a batch of the same size.
+        """
+        self._memory = self._allocated(x.shape[1])
+        for layer, memory in zip(self.layers, self._memory, strict=True):
+            x = layer.forward(x, memory, step)
+        return x
+
+    def backward(self, delta):
+        """Write the gradients with respect to all parameters, for the batch of the last forward pass.
+
+        Parameters
+        ----------
+        delta : ndarray of shape (n_outputs, batch)
+            Gradient with respect to the logits; overwritten.
+        """
+        first = self._first_linear
+        for i in range(len(self.layers) - 1, first, -1):
+            delta = self.layers[i].backward(delta, self._memory[i])
+        self.layers[first].parameter_gradient(delta, self._memory[first])
+
+    def input_gradient(self, delta):
+        """Return the gradient with respect to the samples of the last forward pass.
+
+        Parameters
+        ----------
+        delta : ndarray of shape (n_outputs, batch)
+            Gradient with respect to the logits; overwritten.
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_features, batch)
+            Memory of the network.
+        """
+        for layer, memory in zip(reversed(self.layers), reversed(self._memory), strict=True):
+            delta = layer.input_gradient(delta, memory)
+        return delta
+
+    def update_statistics(self):
+        """Move the running statistics of batch normalization toward those of the last forward pass."""
+        for i in self._batch_norms:
+            self.layers[i].update_statistics(self._memory[i])
+
+    def hidden_activations(self, x):
+        """Return the activations of each hidden layer for a batch in prediction, as copies."""
+        activations = []
+        for layer, memory in zip(self.layers, self._allocated(x.shape[1]), strict=True):
+            x = layer.forward(x, memory, None)
+            if type(layer) is Activation:
+                activations.append(x.copy())
+        return activations[:-1]
+
+    def _allocated(self, batch_size):
+        if batch_size not in self._memories:
+            self._memories[batch_size] = [layer.allocate(batch_size) for layer in self.layers]
+        return self._memories[batch_size]

@@ -1,0 +1,211 @@
+"""Element-wise and reduction kernels in NumPy: always available, and the reference for the compiled ones.
+
+The arrays that a function names first are changed in place; `work` is a buffer that it may overwrite. Activations are
+``(units, batch)``.
+"""
+
+import numpy as np
+
+from skmlp.engine.parameters import cache_sized_blocks
+from skmlp.engine.products import add_scaled, multiply_vector, sum_of_squares
+from skmlp.engine.reference.activations import ACTIVATIONS
+
+# Activations
+
+
+def activate(z, name, biases, work):
+    """Compute a = f(z + b)."""
+    z += biases[:, np.newaxis]
+    ACTIVATIONS[name].forward(z, work)
+
+
+def activate_backward(delta, biases_gradient, name, a, work, ones):
+    """Turn dL/da into dL/dz = dL/da f'(z), and compute dL/db = sum(dL/dz)."""
+    ACTIVATIONS[name].backward(a, delta, work)
+    # A product with ones is the fastest sum over the batch.
+    multiply_vector(delta, ones, biases_gradient)
+
+
+# The loss
+
+
+def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
+    """Turn logits into d loss / d logits = (p - y) weight / total_weight; return the summed loss and n_correct.
+
+    p = exp(z) / sum(exp(z)), -log p = log(sum(exp(z))) - z, y one-hot or smoothed. Of equal logits, the first one is
+    the prediction.
+    """
+    batch_size = len(targets)
+    target_positions = targets * batch_size
+    target_positions += np.arange(batch_size)
+    flat = logits.reshape(-1)
+
+    logits -= logits.max(axis=0)
+    target_logits = flat.take(target_positions)
+    correct = target_logits == 0  # the largest logit is now zero
+    if np.count_nonzero(logits) < logits.size - batch_size:
+        correct = logits.argmax(axis=0) == targets
+    if smoothing:
+        mean_logits = logits.mean(axis=0)
+        target_logits += smoothing * (mean_logits - target_logits)
+    np.exp(logits, out=logits)
+    normalizers = np.add.reduce(logits, axis=0)
+    losses = np.log(normalizers)
+    losses -= target_logits
+
+    normalizers *= total_weight
+    if weights is not None:
+        losses *= weights
+        correct = weights[correct]
+        logits *= weights
+    logits /= normalizers
+    fractions = (1 if weights is None else weights) / total_weight
+    flat[target_positions] -= (1 - smoothing) * fractions
+    if smoothing:
+        logits -= fractions * (smoothing / len(logits))
+    return float(losses.sum()), float(correct.sum())
+
+
+# Dropout
+
+
+def drop(out, kept, x, bits, threshold, scale):
+    """Compute kept = bits >= threshold and out = kept x scale."""
+    np.greater_equal(bits, threshold, out=kept)
+    np.multiply(x, kept, out=out)
+    out *= scale
+
+
+def drop_backward(delta, kept, scale):
+    """Compute dL/dx = kept dL/dout scale."""
+    delta *= kept
+    delta *= scale
+
+
+# Batch normalization
+
+
+def normalize(normal, out, mean, variance, inverse_deviation, x, fractions, gains, epsilon):
+    """Compute n = (x - mean) / sqrt(variance + epsilon) and out = gain n, of the batch.
+
+    mean = sum(fraction x), variance = sum(fraction (x - mean)^2)
+    """
+    multiply_vector(x, fractions, mean)
+    np.subtract(x, mean[:, np.newaxis], out=normal)
+    np.multiply(normal, normal, out=out)
+    multiply_vector(out, fractions, variance)
+    np.add(variance, epsilon, out=inverse_deviation)
+    np.sqrt(inverse_deviation, out=inverse_deviation)
+    np.reciprocal(inverse_deviation, out=inverse_deviation)
+    normal *= inverse_deviation[:, np.newaxis]
+    np.multiply(normal, gains[:, np.newaxis], out=out)
+
+
+def normalize_backward(
+    delta, gains_gradient, normal, gains, inverse_deviation, fractions, work, ones
+):
+    """Compute dL/dgain = sum(delta n) and dL/dx = gain / deviation (delta - fraction (sum(delta) + n dL/dgain))."""
+    np.multiply(delta, normal, out=work)
+    multiply_vector(work, ones, gains_gradient)
+    delta_sums = np.empty_like(gains_gradient)
+    multiply_vector(delta, ones, delta_sums)
+    np.multiply(normal, gains_gradient[:, np.newaxis], out=work)
+    work += delta_sums[:, np.newaxis]
+    work *= fractions
+    delta -= work
+    delta *= (gains * inverse_deviation)[:, np.newaxis]
+
+
+# Updates: theta moves along the gradient of the loss plus l2 / 2 sum(W**2), the first n_weights of theta being W, which
+# are multiplied by `decay` as well. Each function returns sum(W**2) before the step, zero without an L2 penalty.
+
+
+def penalize(theta, gradient, penalty):
+    """Add d/dW [l2 / 2 sum(W**2)] = l2 W to the gradient, decay W, and return sum(W**2) before."""
+    weights = theta[: penalty.n_weights]
+    squares = 0.0
+    if penalty.l2:
+        squares = sum_of_squares(weights)
+        add_scaled(weights, penalty.l2, gradient[: penalty.n_weights])
+    if penalty.decay != 1:
+        weights *= penalty.decay
+    return squares
+
+
+def sgd(theta, gradient, velocity, penalty, coefficients):
+    """Apply v = momentum v - rate g; theta += velocity_step v - gradient_step g."""
+    squares = penalize(theta, gradient, penalty)
+    velocity *= coefficients.momentum
+    add_scaled(gradient, -coefficients.rate, velocity)
+    add_scaled(velocity, coefficients.velocity_step, theta)
+    if coefficients.gradient_step:
+        add_scaled(gradient, -coefficients.gradient_step, theta)
+    return squares
+
+
+def adam(theta, gradient, first, second, penalty, coefficients):
+    """Apply m = keep_first m + add_first g; v = keep_second v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
+    squares = penalize(theta, gradient, penalty)
+    if coefficients.keep_first != 1:
+        first *= coefficients.keep_first
+    add_scaled(gradient, coefficients.add_first, first)
+    for block in cache_sized_blocks(len(theta)):
+        divisors = root_of_second_moment(
+            gradient[block], second[block], coefficients.keep_second, coefficients.epsilon
+        )
+        np.divide(first[block], divisors, out=divisors)
+    add_scaled(gradient, -coefficients.rate, theta)
+    return squares
+
+
+def nadam(theta, gradient, first, second, work, penalty, coefficients):
+    """Apply m = keep_first m + g; v = keep_second v + g^2.
+
+    Then theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon).
+    """
+    squares = penalize(theta, gradient, penalty)
+    first *= coefficients.keep_first
+    add_scaled(gradient, 1, first)
+    np.multiply(gradient, coefficients.gradient_rate, out=work)
+    add_scaled(first, coefficients.rate, work)
+    for block in cache_sized_blocks(len(theta)):
+        work[block] /= root_of_second_moment(
+            gradient[block], second[block], coefficients.keep_second, coefficients.epsilon
+        )
+    add_scaled(work, -1, theta)
+    return squares
+
+
+def rmsprop(theta, gradient, second, work, penalty, coefficients):
+    """Apply v = keep v + g^2; theta -= rate g / (sqrt(v) + epsilon)."""
+    squares = penalize(theta, gradient, penalty)
+    work[...] = gradient
+    for block in cache_sized_blocks(len(theta)):
+        gradient[block] /= root_of_second_moment(
+            work[block], second[block], coefficients.keep, coefficients.epsilon
+        )
+    add_scaled(gradient, -coefficients.rate, theta)
+    return squares
+
+
+def root_of_second_moment(gradient, second, keep, epsilon):
+    """Apply v = keep v + g^2 and turn g into sqrt(v) + epsilon."""
+    np.multiply(gradient, gradient, out=gradient)
+    second *= keep
+    second += gradient
+    np.sqrt(second, out=gradient)
+    gradient += epsilon
+    return gradient
+
+
+def move_average(average, values, decay):
+    """Apply average = decay average + (1 - decay) value."""
+    average *= decay
+    add_scaled(values, 1 - decay, average)
+
+
+def zero_below(values, smallest, work):
+    """Set the numbers to zero whose absolute value is less than `smallest`."""
+    for block in cache_sized_blocks(len(values)):
+        magnitudes = np.abs(values[block], out=work[: len(values[block])])
+        np.copyto(values[block], 0, where=magnitudes < smallest)

@@ -1,0 +1,1 @@
+"""MLPDigitClassifier, and the functions between its methods and the engine."""

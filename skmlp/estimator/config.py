@@ -1,0 +1,237 @@
+"""From constructor parameters to the engine's TrainingConfig."""
+
+from functools import partial
+from numbers import Real
+
+import numpy as np
+
+from skmlp.digits.augment import AUGMENTATIONS
+from skmlp.digits.shape import image_shape_of
+from skmlp.engine.batches import Augmentation
+from skmlp.engine.config import NetworkConfig, TrainingConfig
+from skmlp.engine.initialization import INITIALIZERS, scikit_learn
+from skmlp.engine.lbfgs import LBFGS
+from skmlp.engine.optimizers import SGD, Adam, NAdam, RMSprop
+from skmlp.engine.reference.activations import ACTIVATIONS
+from skmlp.engine.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    InverseScaling,
+    OneCycle,
+    StepDecay,
+    Warmup,
+)
+from skmlp.engine.stochastic import StochasticSolver
+from skmlp.engine.stopping import StoppingRule
+from skmlp.engine.update import Update
+from skmlp.exceptions import warn_caller
+
+ADAMW_WEIGHT_DECAY = 0.01
+MAX_AUTO_BATCH_SIZE = 200
+
+OPTIMIZERS = {
+    "sgd": lambda p: SGD(float(p.momentum), bool(p.nesterovs_momentum)),
+    "adam": lambda p: Adam(float(p.beta_1), float(p.beta_2), float(p.epsilon)),
+    "adamw": lambda p: Adam(float(p.beta_1), float(p.beta_2), float(p.epsilon)),
+    "nadam": lambda p: NAdam(float(p.beta_1), float(p.beta_2), float(p.epsilon)),
+    "rmsprop": lambda p: RMSprop(float(p.beta_2), float(p.epsilon)),
+}
+
+# "adaptive" is constant until a plateau reduces it.
+SCHEDULES = {
+    "constant": lambda p: Constant(float(p.learning_rate_init)),
+    "adaptive": lambda p: Constant(float(p.learning_rate_init)),
+    "invscaling": lambda p: InverseScaling(float(p.learning_rate_init), float(p.power_t)),
+    "step": lambda p: StepDecay(float(p.learning_rate_init)),
+    "exponential": lambda p: Exponential(float(p.learning_rate_init)),
+    "cosine": lambda p: Cosine(float(p.learning_rate_init)),
+    "one_cycle": lambda p: OneCycle(float(p.learning_rate_init)),
+}
+
+
+def make_config(params, targets, n_features, n_samples):
+    """Return the TrainingConfig for constructor parameters and the shape of the data.
+
+    Parameters
+    ----------
+    params : object
+        With the constructor parameters as attributes, each of which satisfies its constraints.
+    targets : TargetEncoding
+    n_features, n_samples : int
+
+    Returns
+    -------
+    config : TrainingConfig
+
+    Raises
+    ------
+    ValueError
+        If parameters do not go together.
+    """
+    network = make_network_config(params, targets, n_features)
+    make_solver = make_lbfgs if params.solver == "lbfgs" else make_stochastic_solver
+    return TrainingConfig(
+        network=network,
+        solver=make_solver(params, n_samples),
+        initializers=make_initializers(params, network.activations),
+        alpha=float(params.alpha),
+        label_smoothing=float(params.label_smoothing),
+        adversarial_norm=float(params.adversarial_norm),
+        augmentation=make_augmentation(params, n_features),
+        validation_fraction=float(params.validation_fraction),
+    )
+
+
+def make_network_config(params, targets, n_features):
+    """Return the configuration of the network."""
+    hidden = hidden_sizes(params.hidden_layer_sizes)
+    return NetworkConfig(
+        layer_sizes=(n_features, *hidden, targets.n_outputs),
+        activations=activation_names(params.activation, len(hidden)),
+        out_activation=targets.out_activation,
+        dropout=dropout_rates(params.dropout, len(hidden)),
+        input_dropout=float(params.input_dropout),
+        batch_norm=bool(params.batch_norm),
+    )
+
+
+def hidden_sizes(hidden_layer_sizes):
+    """Return the sizes of the hidden layers as a tuple of positive int."""
+    sizes = np.atleast_1d(np.asarray(hidden_layer_sizes))
+    if sizes.size == 0:
+        return ()
+    if sizes.ndim > 1 or sizes.dtype.kind not in "iu" or (sizes <= 0).any():
+        raise ValueError(
+            "hidden_layer_sizes must be > 0: a positive integer, or a sequence with one for each hidden layer; () for "
+            f"none. Got {hidden_layer_sizes!r}."
+        )
+    return tuple(sizes.tolist())
+
+
+def activation_names(activation, n_hidden):
+    """Return the name of the activation of each hidden layer."""
+    names = one_value_per_layer("activation", activation, n_hidden, str)
+    unknown = [name for name in names if name not in ACTIVATIONS]
+    if unknown:
+        raise ValueError(
+            f"activation must be a name, or a list of names, among {sorted(ACTIVATIONS)}. Got {unknown[0]!r}."
+        )
+    return names
+
+
+def dropout_rates(dropout, n_hidden):
+    """Return the dropout rate of each hidden layer."""
+    rates = one_value_per_layer("dropout", dropout, n_hidden, Real)
+    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
+        raise ValueError(
+            f"dropout must be a number in [0, 1), or one for each hidden layer. Got {dropout!r}."
+        )
+    return tuple(float(rate) for rate in rates)
+
+
+def one_value_per_layer(name, value, n_hidden, scalar_type):
+    """Return a tuple with a value for each hidden layer, from one value for all layers or a sequence."""
+    if isinstance(value, scalar_type):
+        return (value,) * n_hidden
+    if len(value) != n_hidden:
+        raise ValueError(
+            f"{name} must have one value for each of the {n_hidden} hidden layers, or be one value for all. Got "
+            f"{len(value)} values, {value!r}."
+        )
+    return tuple(value)
+
+
+def make_lbfgs(params, n_samples):
+    """Return the configuration of L-BFGS."""
+    return LBFGS(
+        batch_size=n_samples,
+        tolerance=float(params.tol),
+        max_epochs=int(params.max_iter),
+        max_evaluations=int(params.max_fun),
+    )
+
+
+def make_stochastic_solver(params, n_samples):
+    """Return the configuration of a first-order solver."""
+    schedule = make_schedule(params)
+    return StochasticSolver(
+        update=make_update(params),
+        schedule=schedule,
+        stopping=make_stopping_rule(params),
+        batch_size=clipped_batch_size(params.batch_size, n_samples),
+        max_epochs=int(params.max_iter),
+        shuffle=bool(params.shuffle),
+        is_planned=params.n_iter_no_change is None or getattr(schedule, "planned", False),
+    )
+
+
+def make_update(params):
+    """Return the update rule of a first-order solver."""
+    weight_decay = params.weight_decay
+    if weight_decay is None:
+        weight_decay = ADAMW_WEIGHT_DECAY if params.solver == "adamw" else 0
+    return Update(
+        optimizer=OPTIMIZERS[params.solver](params),
+        clip_norm=float_or_none(params.clip_norm),
+        weight_decay=float(weight_decay),
+        max_norm=float_or_none(params.max_norm),
+        ema_decay=float_or_none(params.ema_decay),
+    )
+
+
+def float_or_none(value):
+    """Return a number as Python's float: NumPy's scalars would turn float32 arithmetic into float64."""
+    return None if value is None else float(value)
+
+
+def make_schedule(params):
+    """Return the learning-rate schedule."""
+    schedule = params.learning_rate
+    if isinstance(schedule, str):
+        schedule = SCHEDULES[schedule](params)
+    return Warmup(schedule, float(params.warmup_epochs)) if params.warmup_epochs else schedule
+
+
+def make_stopping_rule(params):
+    """Return the rule that ends the training early."""
+    return StoppingRule(
+        tolerance=float(params.tol),
+        patience=np.inf if params.n_iter_no_change is None else params.n_iter_no_change,
+        monitor=f"val_{params.monitor}" if params.early_stopping else "loss",
+        reduces_rate=isinstance(params.learning_rate, str) and params.learning_rate == "adaptive",
+    )
+
+
+def clipped_batch_size(batch_size, n_samples):
+    """Return the number of samples of a mini-batch, with a warning if there are fewer."""
+    if batch_size == "auto":
+        return min(MAX_AUTO_BATCH_SIZE, n_samples)
+    if batch_size > n_samples:
+        warn_caller(
+            f"batch_size={batch_size} is larger than the number of samples and is clipped to {n_samples}."
+        )
+    return min(int(batch_size), n_samples)
+
+
+def make_augmentation(params, n_features):
+    """Return what changes the images of training batches, or None."""
+    transform = params.augmentation
+    if transform is None:
+        return None
+    shape = image_shape_of(params.image_shape, n_features)
+    if isinstance(transform, str):
+        transform = AUGMENTATIONS[transform]
+    return Augmentation(transform, shape)
+
+
+def make_initializers(params, activations):
+    """Return the functions that draw the initial weights of each layer; the output layer is drawn like the last one."""
+    n_layers = len(activations) + 1
+    if params.weight_init != "auto":
+        return (INITIALIZERS[params.weight_init],) * n_layers
+    if not activations:
+        only = params.activation if isinstance(params.activation, str) else "identity"
+        activations = (only,)
+    factors = [ACTIVATIONS[name].initial_factor for name in (*activations, activations[-1])]
+    return tuple(partial(scikit_learn, factor=factor) for factor in factors[-n_layers:])

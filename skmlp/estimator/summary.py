@@ -1,0 +1,139 @@
+"""The summary of a network: a table of its layers, output shapes and parameter counts."""
+
+from dataclasses import dataclass
+from html import escape
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+
+from skmlp.engine.config import NetworkConfig
+from skmlp.estimator import fitted
+from skmlp.estimator.config import activation_names, dropout_rates, make_network_config
+from skmlp.estimator.targets import TargetEncoding
+
+HEADINGS = ("layer", "output shape", "parameters")
+
+
+class Row(NamedTuple):
+    """A layer.
+
+    Attributes
+    ----------
+    name : str
+    n_outputs, n_parameters : int
+    """
+
+    name: str
+    n_outputs: int
+    n_parameters: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A table of the layers of a network; printed as text, shown as HTML in a notebook.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        One per layer.
+    dtype : dtype
+        Type of the parameters.
+    """
+
+    rows: tuple
+    dtype: np.dtype
+
+    @property
+    def n_parameters(self):
+        """Number of parameters of all layers."""
+        return sum(row.n_parameters for row in self.rows)
+
+    @property
+    def n_bytes(self):
+        """Size of the parameters in memory, in bytes."""
+        return self.n_parameters * self.dtype.itemsize
+
+    def __str__(self):
+        cells = [HEADINGS, *self._cells()]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {parameters:>{widths[2]}}"
+            for name, shape, parameters in cells
+        ]
+        rule = "-" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:], rule, self._total()])
+
+    def __repr__(self):
+        return str(self)
+
+    def _repr_html_(self):
+        def row(cells, tag):
+            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        body = "".join(row(cells, "td") for cells in self._cells())
+        return (
+            f"<table><thead>{row(HEADINGS, 'th')}</thead><tbody>{body}</tbody>"
+            f'<tfoot><tr><td colspan="3">{escape(self._total())}</td></tr></tfoot></table>'
+        )
+
+    def _cells(self):
+        return [(row.name, f"(n, {row.n_outputs:,})", f"{row.n_parameters:,}") for row in self.rows]
+
+    def _total(self):
+        return (
+            f"{self.n_parameters:,} parameters, {self.n_bytes / 2**20:.2f} MB as {self.dtype.name}"
+        )
+
+
+def summarize_fitted(estimator):
+    """Return the summary of a fitted classifier, whose layers no longer depend on its parameters."""
+    layout, params = fitted.layout_of(estimator), estimator
+    n_hidden = len(layout.hidden_sizes)
+    config = NetworkConfig(
+        layer_sizes=layout.layer_sizes,
+        activations=activation_names(params.activation, n_hidden),
+        out_activation=estimator.out_activation_,
+        dropout=dropout_rates(params.dropout, n_hidden),
+        input_dropout=float(params.input_dropout),
+        batch_norm=layout.batch_norm,
+    )
+    return summarize(config, estimator.coefs_[0].dtype)
+
+
+def summarize_unfitted(params, n_features, n_classes):
+    """Return the summary of the network that constructor parameters describe.
+
+    Raises
+    ------
+    ValueError
+        If a number is not an integer of at least 1, or if parameters do not go together.
+    """
+    for name, number in {"n_features": n_features, "n_classes": n_classes}.items():
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+            raise ValueError(
+                f"summary needs {name} before fit: {name} must be an integer of at least 1. Got {number!r}."
+            )
+    targets = TargetEncoding(np.arange(n_classes), multilabel=False)
+    return summarize(make_network_config(params, targets, int(n_features)), np.float32)
+
+
+def summarize(config, dtype):
+    """Return the summary of a NetworkConfig, with parameters of a type."""
+    layout = config.layout
+    rows = [Row("input", layout.layer_sizes[0], 0)]
+    if config.input_dropout:
+        rows.append(Row(f"dropout {config.input_dropout:g}", layout.layer_sizes[0], 0))
+    for i, (fan_out, fan_in) in enumerate(layout.shapes.weights):
+        is_output = i == len(layout.hidden_sizes)
+        has_biases = is_output or not config.batch_norm
+        rows.append(Row("dense", fan_out, fan_out * fan_in + fan_out * has_biases))
+        if is_output:
+            rows.append(Row(config.out_activation, fan_out, 0))
+            break
+        if config.batch_norm:
+            rows.append(Row("batch norm", fan_out, 2 * fan_out))
+        rows.append(Row(config.activations[i], fan_out, 0))
+        if config.dropout[i]:
+            rows.append(Row(f"dropout {config.dropout[i]:g}", fan_out, 0))
+    return Summary(tuple(rows), np.dtype(dtype))

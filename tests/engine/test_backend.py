@@ -1,0 +1,191 @@
+"""What a backend promises to the solvers: gradient, step and logits, each against its definition."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from skmlp.engine.backend import BatchGradient, StepResult
+from skmlp.engine.batches import Batch, Batches, Samples
+from skmlp.engine.optimizers import SGD, Adam
+from skmlp.engine.reference.backend import SUBNORMAL_INTERVAL, ReferenceBackend
+from skmlp.engine.state import Weights
+from skmlp.engine.update import Update
+
+LAYER_SIZES, N_SAMPLES, RATE, ALPHA = (6, 5, 4, 3), 20, 0.1, 0.7
+ALL_OPTIONS = {
+    "batch_norm": True,
+    "dropout": 0.3,
+    "input_dropout": 0.2,
+    "label_smoothing": 0.1,
+    "adversarial_norm": 0.4,
+}
+every_option = pytest.mark.parametrize("options", [{}, ALL_OPTIONS], ids=["plain", "all options"])
+every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+every_weighting = pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+
+
+@pytest.fixture
+def make_backend(kernels, make_config, make_state):
+    """The factory of backends with the same weights and random streams, for each set of kernels."""
+
+    def make(dtype=np.float64, **options):
+        config = make_config(LAYER_SIZES, **{"alpha": ALPHA} | options)
+        return ReferenceBackend(config, make_state(config, dtype=dtype), kernels)
+
+    return make
+
+
+def make_batch(weighted=True, dtype=np.float64, n_samples=N_SAMPLES):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(n_samples, LAYER_SIZES[0])).astype(dtype)
+    weights = rng.uniform(0.1, 2, n_samples).astype(dtype) if weighted else None
+    return Batch(Samples(X, rng.integers(LAYER_SIZES[-1], size=n_samples), weights))
+
+
+def as_list(state):
+    """Return all arrays and the random streams of a state, to be compared."""
+    arrays = [weights.theta.tolist() for weights in state.trained_weights()]
+    arrays += [weights.statistics.tolist() for weights in state.trained_weights()]
+    arrays += [array.tolist() for array in state.optimizer_arrays.values()]
+    return [*arrays, state.generator.bit_generator.state, state.step]
+
+
+@every_option
+@every_dtype
+@every_weighting
+def test_a_step_is_one_along_the_gradient_with_the_penalty(make_backend, options, dtype, weighted):
+    batch, backend = make_batch(weighted, dtype), make_backend(dtype, **options)
+    expected = make_backend(dtype, **options)
+    gradient = expected.gradient(batch)
+    theta, n = expected.state.weights.theta, expected.config.network.layout.n_weights
+    l2 = ALPHA / gradient.weight
+    penalty = l2 / 2 * np.sum(theta[:n] ** 2)
+    slope = gradient.gradient.copy()
+    slope[:n] += l2 * theta[:n]
+
+    result = backend.step(batch, RATE)
+    assert isinstance(result, StepResult)
+    assert isinstance(gradient, BatchGradient)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    assert result.loss == pytest.approx(gradient.loss + penalty, rel=tolerance)
+    assert (result.n_correct, result.weight) == (gradient.n_correct, gradient.weight)
+    assert result.weight == pytest.approx(batch.total_weight)
+    moved = backend.state.weights.theta
+    assert moved.dtype == dtype
+    np.testing.assert_allclose(moved, theta - RATE * slope, rtol=tolerance, atol=tolerance)
+    assert backend.state.step == 1
+
+
+@every_option
+def test_a_gradient_changes_nothing_but_the_generator(make_backend, options):
+    backend = make_backend(**options, update=Update(Adam(), ema_decay=0.9))
+    before = as_list(backend.state)
+    backend.gradient(make_batch())
+    backend.state.generator.bit_generator.state = before[-2]
+    assert as_list(backend.state) == before
+
+
+@every_option
+def test_steps_follow_from_the_state(make_backend, options):
+    """A new backend that is given the state continues exactly."""
+    update = Update(Adam(), clip_norm=1.0, weight_decay=0.1, max_norm=2.0, ema_decay=0.9)
+    batches = [make_batch(n_samples=n) for n in (20, 7, 20, 3, 7)]
+    whole = make_backend(**options, update=update)
+    state = make_backend(**options, update=update).state
+    for batch in batches:
+        whole.step(batch, RATE)
+        ReferenceBackend(whole.config, state, whole.kernels).step(batch, RATE)
+        assert as_list(state) == as_list(whole.state)
+
+
+@every_dtype
+def test_the_running_statistics_move_toward_those_of_the_batch(make_backend, dtype):
+    backend, batch = make_backend(dtype, batch_norm=True), make_batch(dtype=dtype)
+    weights, layout = backend.state.weights, backend.config.network.layout
+    first_weights = layout.views(weights.theta).weights[0].copy()
+    backend.step(batch, RATE)
+    z = batch.x.T.astype(float) @ first_weights.T
+    mean = np.average(z, axis=0, weights=batch.weights)
+    variance = np.average((z - mean) ** 2, axis=0, weights=batch.weights)
+    statistics = layout.statistics_views(weights.statistics)
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(statistics.means[0], 0.1 * mean, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(statistics.variances[0], 0.9 + 0.1 * variance, rtol=tolerance)
+
+
+def test_statistics_enter_the_average_after_they_have_moved(make_backend):
+    backend = make_backend(batch_norm=True, update=Update(SGD(), ema_decay=0.9))
+    initial = backend.state.weights.statistics.copy()
+    backend.step(make_batch(), RATE)
+    # The decay of the first step is 1 / 10.
+    expected = 0.1 * initial + 0.9 * backend.state.weights.statistics
+    np.testing.assert_allclose(backend.state.average.statistics, expected, rtol=1e-12)
+
+
+def test_subnormal_numbers_are_removed_from_time_to_time(make_backend):
+    backend = make_backend(update=Update(Adam()), alpha=0.0)
+    batch = make_batch()
+    # A feature that is always zero, and whose weights are tiny.
+    batch.samples.X[:, 2] = 0
+    weights = backend.config.network.layout.views(backend.state.weights.theta).weights[0]
+    weights[:, 2] = 1e-200
+    for _ in range(SUBNORMAL_INTERVAL - 1):
+        backend.step(batch, RATE)
+    assert (weights[:, 2] != 0).all()
+    backend.step(batch, RATE)
+    assert (weights[:, 2] == 0).all()
+    assert (np.delete(weights, 2, axis=1) != 0).all()
+
+
+@every_option
+@every_dtype
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+def test_logits_are_those_of_any_weights_in_prediction(make_backend, options, dtype, sparse):
+    backend = make_backend(dtype, **options)
+    batch = make_batch(dtype=dtype)
+    X = csr_matrix(batch.samples.X) if sparse else batch.samples.X
+    samples = Samples(X, batch.samples.targets)
+    rng, layout = np.random.default_rng(2), backend.config.network.layout
+    other = Weights(
+        rng.normal(size=layout.n_parameters).astype(dtype),
+        rng.uniform(0.5, 2, layout.n_statistics).astype(dtype),
+    )
+    before = as_list(backend.state)
+    views, statistics = layout.views(other.theta), layout.statistics_views(other.statistics)
+    a = batch.samples.X.astype(float)
+    for i in range(2):
+        z = a @ views.weights[i].T
+        if layout.batch_norm:
+            deviation = np.sqrt(statistics.variances[i] + 1e-5)
+            z = views.gains[i] * (z - statistics.means[i]) / deviation + views.shifts[i]
+        else:
+            z = z + views.biases[i]
+        a = np.tanh(z)
+    expected = a @ views.weights[-1].T + views.biases[-1]
+
+    logits, seen = [], []
+    for some, some_logits in backend.logits(Batches(samples, 7, dtype), other):
+        seen.append(some.size)
+        logits.append(some_logits.T.copy())
+        some_logits.fill(np.nan)  # the caller may overwrite them
+    assert seen == [7, 7, 6]
+    tolerance = 1e-4 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(np.vstack(logits), expected, rtol=tolerance, atol=tolerance)
+    assert as_list(backend.state) == before
+
+
+@every_option
+def test_the_caller_may_overwrite_the_gradient(make_backend, options):
+    first, second = make_backend(**options), make_backend(**options)
+    for batch in (make_batch(), make_batch(n_samples=7)):
+        expected = first.gradient(batch).gradient.copy()
+        result = second.gradient(batch)
+        np.testing.assert_array_equal(result.gradient, expected)
+        result.gradient.fill(np.nan)
+
+
+def test_float32_samples_give_a_float32_gradient_and_sums_in_python_floats(make_backend):
+    batch = make_batch(dtype=np.float32)
+    result = make_backend(np.float32).gradient(batch)
+    assert result.gradient.dtype == np.float32
+    assert all(type(value) is float for value in (result.loss, result.n_correct, result.weight))

@@ -1,0 +1,52 @@
+"""What several test files use: small data, small classifiers, comparisons."""
+
+from functools import partial
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from skmlp import MLPDigitClassifier
+
+SMALL = {"hidden_layer_sizes": (16,), "random_state": 0, "max_iter": 10}
+
+
+def small_digits(n_samples=300):
+    """Return the first of scikit-learn's digits, as floats between 0 and 1, and their labels."""
+    X, y = load_digits(return_X_y=True)
+    return X[:n_samples] / 16, y[:n_samples]
+
+
+def classifier_factory(**defaults):
+    """Return a function that makes small, quick classifiers, whose parameters change the defaults."""
+    return partial(_make_classifier, SMALL | defaults)
+
+
+def _make_classifier(defaults, **params):
+    return MLPDigitClassifier(**defaults | params)
+
+
+def arrays_of(estimator):
+    """Return all fitted arrays that prediction uses."""
+    norm = estimator.batch_norm_ or {}
+    fields = [estimator.coefs_, estimator.intercepts_, *norm.values()]
+    return [array for field in fields for array in field]
+
+
+def assert_same_model(first, second, rtol=0, atol=0):
+    """Compare the types and the values of all fitted arrays."""
+    for ours, theirs in zip(arrays_of(first), arrays_of(second), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
+
+
+def assert_same_training(first, second):
+    """Compare everything that training leaves, except the time it took."""
+    assert_same_model(first, second)
+    for name in (
+        *("loss_curve_", "loss_", "best_loss_", "t_", "n_layers_"),
+        *("validation_scores_", "best_validation_score_"),
+    ):
+        assert getattr(first, name) == getattr(second, name), name
+    assert first.history_.keys() == second.history_.keys()
+    for name in first.history_.keys() - {"seconds"}:
+        np.testing.assert_array_equal(first.history_[name], second.history_[name], err_msg=name)
