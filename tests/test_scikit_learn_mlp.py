@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import sklearn.neural_network
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from threadpoolctl import threadpool_limits
 
 from skmlp import MLPDigitClassifier
 
@@ -81,6 +82,13 @@ MODULE = execute_scikit_learns_tests()
 TESTS = {name: value for name, value in vars(MODULE).items() if name.startswith("test_")}
 SELECTED = {name: remove_regressor(TESTS[name]) for name in TESTS if name not in DESELECTED}
 globals().update(SELECTED)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Use one thread of BLAS: for networks of this size a second one only costs time."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture
