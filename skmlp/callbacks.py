@@ -55,16 +55,16 @@ class Checkpoint:
                 "optimizer. Choose another solver, such as 'adam'."
             )
 
-    def identify_data(self, arguments):
-        """Remember a digest of the arguments of `fit`, by which `resume` recognizes the data.
+    def identify_data(self, data):
+        """Remember a digest of the data, by which `resume` recognizes them.
 
         `fit` calls it before the training: scikit-learn's hooks receive no validation set.
 
         Parameters
         ----------
-        arguments : FitArguments
+        data : TrainingData
         """
-        self._data_fingerprint = fingerprint_of(arguments)
+        self._data_fingerprint = fingerprint_of(data)
 
     def teardown(self, estimator, context):
         """Do nothing: every checkpoint is complete."""

@@ -192,5 +192,5 @@ def make_recipe(name, random_state=None):
     if name not in RECIPES:
         names = ", ".join(map(repr, RECIPES))
         raise ValueError(f"name must be one of {names}. Got {name!r}.")
-    parameters = {**RECIPES[name].parameters, **COMMON_PARAMETERS}
+    parameters = COMMON_PARAMETERS | RECIPES[name].parameters
     return MLPDigitClassifier(**parameters, random_state=random_state)

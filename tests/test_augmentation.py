@@ -391,3 +391,17 @@ def test_an_augmentation_that_works_in_place_leaves_the_samples_alone(
             early_stopping=early_stopping,
         ).fit(X, y)
         np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("params", [{}, {"dropout": 0.2}, {"adversarial_norm": 0.5}], ids=str)
+@pytest.mark.parametrize("method", ["fit", "find_learning_rate"])
+def test_every_batch_draws_other_numbers(digits, params, method):
+    drawn = []
+
+    def record(images, rng):
+        drawn.append(rng.integers(2**60))
+        return images
+
+    getattr(make(augmentation=record, **params), method)(*digits)
+    assert len(drawn) >= 20
+    assert len(set(drawn)) == len(drawn)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import assert_same_model, classifier_factory
+from helpers import assert_same_model, assert_same_training, classifier_factory
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 from sklearn import config_context
 from sklearn.base import clone
@@ -1091,29 +1091,47 @@ def test_real_digits_are_learned():
     assert accuracy == accuracy_score(y[800:], estimator.predict(X[800:])) > 0.9
 
 
-def test_a_refit_that_cannot_begin_leaves_no_half_fitted_estimator(digits):
+# Calls of fit that fail before the training begins
+
+
+def fits_that_fail(X, y):
+    """Return functions that call `fit` of a fitted estimator in a way that fails before the first epoch."""
+    return {
+        "hold-out": lambda m: m.set_params(early_stopping=True).fit(X[:3, :32], ["a", "b", "c"]),
+        "validation": lambda m: m.fit(X[:, :32], y, X_val=X[:, :31], y_val=y),
+        "class weight": lambda m: m.set_params(class_weight={99: 1}).fit(X[:, :32], y),
+        "layers": lambda m: m.set_params(hidden_layer_sizes=(0,)).fit(X[:, :32], y),
+        "names": lambda m: m.set_params(dropout=[0.1] * 7).fit(
+            pd.DataFrame(X).rename(columns=str), y
+        ),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("failure", fits_that_fail(None, None))
+def test_a_fit_that_cannot_begin_leaves_the_estimator_as_it_was(digits, failure, warm_start):
     X, y = digits
-    estimator = make().fit(X, y)
-    estimator.set_params(early_stopping=True)
-    with pytest.raises(ValueError, match="validation set is too small"):
-        estimator.fit(X[:3], ["a", "b", "c"])
-    with pytest.raises(NotFittedError):
-        estimator.predict(X)
-    assert not any("data" in name for name in vars(estimator))
+    failed, plain = (make(warm_start=warm_start, ema_decay=0.9).fit(X, y) for _ in range(2))
+    with pytest.raises(ValueError, match=r"."):
+        fits_that_fail(X, y)[failure](failed)
+    failed.set_params(**plain.get_params())
+    assert vars(failed).keys() == vars(plain).keys()
+    assert_same_training(failed, plain)
+    np.testing.assert_array_equal(failed.predict_proba(X), plain.predict_proba(X))
+    assert_same_training(failed.fit(X, y), plain.fit(X, y))
 
 
-def test_a_warm_start_that_cannot_begin_goes_on_later_as_if_nothing_had_been(digits):
+def test_a_warm_start_whose_hold_out_fails_goes_on_later_as_if_nothing_had_been(digits):
     X, y = digits
     first_of_each = np.unique(y, return_index=True)[1]
-    interrupted, plain = (make(warm_start=True, ema_decay=0.9).fit(X, y) for _ in range(2))
-    interrupted.set_params(early_stopping=True)
+    failed, plain = (make(warm_start=True, ema_decay=0.9).fit(X, y) for _ in range(2))
+    failed.set_params(early_stopping=True)
     with pytest.raises(ValueError, match="validation set is too small"):
-        interrupted.fit(X[first_of_each], y[first_of_each])
-    interrupted.set_params(early_stopping=False)
-    for ours, theirs in zip(interrupted.coefs_, plain.coefs_, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_array_equal(interrupted.predict_proba(X), plain.predict_proba(X))
-    assert interrupted.fit(X, y).score(X, y) >= plain.score(X, y) - 0.05
+        failed.fit(X[first_of_each], y[first_of_each])
+    failed.set_params(early_stopping=False)
+    assert_same_training(failed, plain)
+    assert_same_training(failed.fit(X, y), plain.fit(X, y))
 
 
 # Changes of parameters between calls
@@ -1267,3 +1285,77 @@ def test_labels_rank_alike_by_probabilities_and_their_logarithms(dtype):
     assert np.count_nonzero(probabilities > 1 - 1e-6) > 100
     np.testing.assert_array_equal(probabilities.argmax(axis=1), logarithms.argmax(axis=1))
     np.testing.assert_array_equal(np.log(probabilities), logarithms)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_sample_of_a_single_class_is_classified_correctly(digits, solver, seed):
+    X, _ = digits
+    y = np.full(300, "seven")
+    estimator = make(solver=solver, random_state=seed, max_iter=3)
+    estimator.fit(X, y, np.linspace(0.5, 2, 300), X_val=X[:50], y_val=y[:50])
+    assert estimator.history_["accuracy"] == [1.0] * len(estimator.loss_curve_)
+    assert estimator.history_["val_accuracy"] == [1.0] * len(estimator.loss_curve_)
+
+
+# Copies
+
+
+@pytest.mark.parametrize("params", [{}, {"batch_norm": True}, {"ema_decay": 0.9}], ids=str)
+@pytest.mark.parametrize("fitted_by_hand", [False, True])
+def test_a_pickle_contains_the_weights_once(digits, params, fitted_by_hand):
+    X, y = digits
+    estimator = make(hidden_layer_sizes=(400,), max_iter=2, solver="sgd", **params).fit(X, y)
+    if fitted_by_hand:  # these are no longer views of the training state, and stored beside it
+        estimator.coefs_ = [coef.copy() for coef in estimator.coefs_]
+    size = 8 * make(hidden_layer_sizes=(400,)).summary(64, 10).n_parameters
+    # The weights, their velocities, their averages if there are any, and the weights set by hand.
+    n_copies = 2 + ("ema_decay" in params) + fitted_by_hand
+    assert len(pickle.dumps(estimator)) / size == pytest.approx(n_copies, abs=0.15)
+    copied = pickle.loads(pickle.dumps(estimator))
+    assert vars(copied).keys() == vars(estimator).keys()
+    assert_same_training(copied, estimator)
+    assert_same_training(copied.partial_fit(X, y), estimator.partial_fit(X, y))
+
+
+def test_a_copy_trains_on_by_itself(digits):
+    X, y = digits
+    estimator = make().fit(X, y)
+    before = [coef.copy() for coef in estimator.coefs_]
+    copy.deepcopy(estimator).partial_fit(X, y)
+    for coef, expected in zip(estimator.coefs_, before, strict=True):
+        np.testing.assert_array_equal(coef, expected)
+
+
+def test_the_loss_of_a_loaded_model_outlives_an_interruption(digits):
+    X, y = digits
+    estimator = make().fit(X, y)
+    loss = estimator.loss_
+    del estimator._state  # as in a model file
+    estimator.random_state = InterruptedAtOnce(0)
+    with pytest.warns(TrainingInterruptedWarning):
+        estimator.partial_fit(X, y)
+    assert estimator.loss_ == loss
+
+
+# Pairs of hooks
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"solver": "lbfgs"},
+        {"solver": "lbfgs", "tol": 0, "max_iter": 300, "max_fun": 40},
+        {"solver": "lbfgs", "tol": 0, "max_iter": 1000},  # ends when a line search fails
+        {"solver": "lbfgs", "tol": 1e9},  # ends at once
+    ],
+    ids=str,
+)
+def test_every_epoch_that_begins_ends(digits, params):
+    X, y = digits
+    recorder = Recorder()
+    estimator = make(**params).set_callbacks(recorder).fit(X.astype(np.float32), y)
+    epochs = [call for call in recorder.calls if call.endswith("epoch")]
+    assert epochs == ["begin epoch", "end epoch"] * len(estimator.loss_curve_)
+    assert np.isfinite(estimator.loss_)

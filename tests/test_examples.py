@@ -175,5 +175,5 @@ def test_plot_own_digits(tmp_path):
         assert number_in(line, rf"{how} +images: test accuracy (\d+\.\d+)%") > 96
     for how, line in of_both[2:]:
         # By guessing, six of twelve have a probability of 1 in 2,000.
-        assert number_in(line, rf"{how} +images: (\d+) of 12 photos read rightly") >= 6
+        assert number_in(line, rf"{how} +images: (\d+) of 12 photos read correctly") >= 6
     assert files_in(tmp_path) == []

@@ -383,7 +383,7 @@ class DigitDistortions(Distortion):
 
 @dataclass(frozen=True)
 class Annealed:
-    """Reduce the strength of an augmentation towards the end of the training, so that it ends on nearly real images.
+    """Reduce the strength of an augmentation toward the end of the training, so that it ends on nearly real images.
 
     Parameters
     ----------

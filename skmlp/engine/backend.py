@@ -1,4 +1,4 @@
-"""The interface of a backend: all that the solvers, and whoever else trains, ask of the network's arithmetic.
+"""The interface of a backend: what the training loops need from the arithmetic of a network.
 
 A backend is bound to a TrainingConfig and a TrainState. It moves `state.weights` and whatever else a step changes in
 place. It may compute a step in any way, as a chain of layers or as one compiled function, if its results follow from

@@ -72,6 +72,7 @@ def get_kernels():
     """
     chosen = explicit_choice()
     if chosen is not None:
+        check_name(chosen, "set_kernels")
         return chosen
     name = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
     check_name(name, f"The environment variable {ENVIRONMENT_VARIABLE}")
@@ -84,7 +85,7 @@ def explicit_choice():
 
 
 def inherit_choice(name):
-    """Take over the choice of the parent process, if this is a worker process; otherwise do nothing.
+    """Use the choice of the parent process, if this is a worker process; otherwise do nothing.
 
     Estimators carry the choice when they are pickled, so that it arrives in workers that were started before it was
     made. Loading a pickle in an ordinary process must not change its choice.

@@ -23,6 +23,8 @@ class NetworkConfig:
         Dropout rate of each hidden layer.
     input_dropout : float
     batch_norm : bool
+    single_class : bool
+        Whether there is only one class, which every prediction is.
     """
 
     layer_sizes: tuple[int, ...]
@@ -31,6 +33,12 @@ class NetworkConfig:
     dropout: tuple[float, ...]
     input_dropout: float = 0.0
     batch_norm: bool = False
+    single_class: bool = False
+
+    @property
+    def loss_name(self):
+        """Name of the loss in LOSSES."""
+        return "single_class" if self.single_class else self.out_activation
 
     @cached_property
     def layout(self):

@@ -44,7 +44,7 @@ class Evaluation(NamedTuple):
     accuracy: float | None
 
 
-def evaluate(backend, batches, weights, out_activation):
+def evaluate(backend, batches, weights, loss_name):
     """Return mean loss, without penalty and smoothing, and accuracy over all batches, as in prediction.
 
     Parameters
@@ -52,7 +52,7 @@ def evaluate(backend, batches, weights, out_activation):
     backend : Backend
     batches : Batches or None
     weights : Weights
-    out_activation : str
+    loss_name : str
 
     Returns
     -------
@@ -63,7 +63,7 @@ def evaluate(backend, batches, weights, out_activation):
     total_weight = batches.samples.total_weight
     loss = n_correct = 0.0
     for batch, logits in backend.logits(batches, weights):
-        batch_sum = LOSSES[out_activation].differentiate(
+        batch_sum = LOSSES[loss_name].differentiate(
             logits, batch.targets, batch.weights, total_weight
         )
         loss += batch_sum.loss

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import minimize
 
 from skmlp.engine.evaluation import EpochReport, evaluate
 from skmlp.engine.products import add_scaled, sum_of_squares
@@ -39,10 +39,12 @@ class LBFGS:
     max_epochs: int
     max_evaluations: int
     monitor: ClassVar = "loss"
+    monitors_validation: ClassVar = False
 
     def prepare(self, state, n_samples):
-        """Drop the averages, which belong to other solvers."""
+        """Drop the averages and the optimizer's state, which belong to other solvers."""
         state.average = None
+        state.optimizer_arrays = {}
 
     def epochs(self, trainer, on_epoch_begin):
         """Train, and yield an EpochReport per iteration.
@@ -54,7 +56,7 @@ class LBFGS:
         ----------
         trainer : Trainer
         on_epoch_begin : callable
-            Called without arguments before each iteration.
+            Called without arguments before each report.
 
         Yields
         ------
@@ -73,24 +75,21 @@ class LBFGS:
         state = trainer.state
         (batch,) = trainer.batches
         before = iterate = state.weights.theta.copy()
-        iterations = ScipyIterations(
-            Objective(trainer.config, trainer.backend, state.weights, batch),
-            state.weights.theta.astype(np.float64),
-            {
-                "maxiter": self.max_epochs,
-                "maxfun": self.max_evaluations,
-                "gtol": self.tolerance,
-            },
-        )
+        objective = Objective(trainer.config, trainer.backend, state.weights, batch)
+        options = {
+            "maxiter": self.max_epochs,
+            "maxfun": self.max_evaluations,
+            "gtol": self.tolerance,
+        }
+        iterations = ScipyIterations(objective, before.astype(np.float64), options)
         start = perf_counter()
         try:
-            while not isinstance(event := iterations.advance(), OptimizeResult):
-                if event is None:
-                    on_epoch_begin()
-                    continue
+            while isinstance(event := iterations.advance(), Iterate):
                 if not np.isfinite(event.loss):
                     iterate = before
                     raise divergence(event.loss, state.epoch + 1)
+                # Only now: whether there is another iteration is not known before its end.
+                on_epoch_begin()
                 state.weights.theta[...] = iterate = event.theta
                 state.epoch += 1
                 state.samples_seen += batch.size
@@ -116,7 +115,7 @@ class LBFGS:
             trainer.backend,
             trainer.validation,
             trainer.state.weights,
-            trainer.config.network.out_activation,
+            trainer.config.network.loss_name,
         )
         return EpochReport(
             loss=iterate.loss,
@@ -207,19 +206,19 @@ class ScipyIterations:
     def __init__(self, objective, start, options):
         self._objective = objective
         self._last = None
-        self._is_at_start = self._is_between_iterations = True
         self._events, self._turns = SimpleQueue(), SimpleQueue()
         self._thread = Thread(target=self._minimize, args=(start, options), daemon=True)
-        self._thread.start()
 
     def advance(self):
         """Let SciPy run until its next event.
 
         Returns
         -------
-        event : None, Iterate or OptimizeResult
-            None at the beginning of an iteration, an Iterate at its end, an OptimizeResult at the end of it all.
+        event : Iterate or OptimizeResult
+            The end of an iteration, or the end of the minimization.
         """
+        if self._thread.ident is None:
+            self._thread.start()
         self._turns.put("go on")
         event = self._events.get()
         if isinstance(event, BaseException):
@@ -228,8 +227,9 @@ class ScipyIterations:
 
     def close(self):
         """Stop SciPy before its next evaluation, and wait until it has stopped."""
-        self._turns.put("stop")
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._turns.put("stop")
+            self._thread.join()
 
     # What runs in SciPy's thread
 
@@ -263,11 +263,6 @@ class ScipyIterations:
         """Return the loss and its gradient at `theta`."""
         if not self._turns.empty():  # out of turn, it can only be "stop"
             raise _StoppedError
-        # The first evaluation, at the starting point, precedes the first iteration.
-        if self._is_between_iterations and not self._is_at_start:
-            self._is_between_iterations = False
-            self._hand_over(None)
-        self._is_at_start = False
         self._last = self._objective(theta)
         return self._last.loss, self._last.gradient.astype(np.float64)
 
@@ -276,7 +271,6 @@ class ScipyIterations:
         theta, loss = intermediate_result.x, float(intermediate_result.fun)
         if self._last.loss != loss:
             self._last = self._objective(theta)
-        self._is_between_iterations = True
         self._hand_over(Iterate(theta.copy(), loss, self._last.n_correct))
 
 

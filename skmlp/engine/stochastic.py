@@ -49,9 +49,16 @@ class StochasticSolver:
         """The quantity of an EpochReport that decides when to stop."""
         return self.stopping.monitor
 
+    @property
+    def monitors_validation(self):
+        """Whether the validation set decides when to stop."""
+        return self.stopping.monitors_validation
+
     def prepare(self, state, n_samples):
         """Allocate what the training needs and an earlier one has not left in a TrainState."""
         self.update.prepare(state)
+        if not self.stopping.reduces_rate:
+            state.rate_divisor = 1.0
         if self.shuffle and (state.order is None or len(state.order) != n_samples):
             state.order = np.arange(n_samples)
 
@@ -82,7 +89,7 @@ class StochasticSolver:
                 trainer.backend,
                 trainer.validation,
                 state.prediction_weights,
-                trainer.config.network.out_activation,
+                trainer.config.network.loss_name,
             )
             report = replace(report, val_loss=validated.loss, val_accuracy=validated.accuracy)
             message = self.stopping.end_epoch(report, state)

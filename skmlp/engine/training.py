@@ -1,5 +1,7 @@
 """Training: a function of configuration, data and state, which yields a report per epoch."""
 
+from copy import deepcopy
+
 import numpy as np
 
 from skmlp.engine.backend_choice import make_backend
@@ -53,8 +55,8 @@ class Trainer:
     def __init__(self, config, data, state):
         self.config = config
         self.state = state
-        if config.solver.monitor != "loss" and data.validation is None:
-            data = data.hold_out(config.validation_fraction, self._holdout_random_state())
+        if config.solver.monitors_validation and data.validation is None:
+            data = self._hold_out(data)
         state.make_writable()
         config.solver.prepare(state, len(data.samples))
         dtype = state.weights.theta.dtype
@@ -93,9 +95,16 @@ class Trainer:
         progress = min(1.0, state.epoch / state.n_epochs) if state.n_epochs else 0.0
         return self.config.augmentation.at(progress, state.generator)
 
-    def _holdout_random_state(self):
-        """Return a stream that holds out the same samples in each call of a warm start."""
+    def _hold_out(self, data):
+        """Return data with a held-out validation set, the same samples in each call of a warm start.
+
+        If it raises an exception, the state is as it was.
+        """
         state = self.state
+        seed = state.holdout_seed
+        if seed is None:
+            seed = deepcopy(state.random_state).randint(2**31)
+        data = data.hold_out(self.config.validation_fraction, np.random.RandomState(seed))
         if state.holdout_seed is None:
             state.holdout_seed = state.random_state.randint(2**31)
-        return np.random.RandomState(state.holdout_seed)
+        return data

@@ -12,10 +12,11 @@ class FitCallbacks:
     ----------
     estimator : estimator with CallbackSupportMixin
     arguments : FitArguments
-        For callbacks that ask for the data.
+        For callbacks whose hooks have parameters for the data.
+    plan : Plan
     """
 
-    def __init__(self, estimator, arguments):
+    def __init__(self, estimator, arguments, plan):
         self._data = {
             "estimator": estimator,
             "X": arguments.X,
@@ -23,11 +24,11 @@ class FitCallbacks:
             "metadata": {"sample_weight": arguments.sample_weight},
         }
         self._reconstruction_attributes = partial(copied_training, estimator)
-        self._fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self._fit = estimator._init_callback_context(max_subtasks=plan.config.solver.max_epochs)
         self._epoch = None
         for callback in getattr(estimator, "_skl_callbacks", ()):
             if hasattr(callback, "identify_data"):  # a Checkpoint
-                callback.identify_data(arguments)
+                callback.identify_data(plan.data)
         self._fit.call_on_fit_task_begin(**self._data)
 
     def begin_epoch(self):

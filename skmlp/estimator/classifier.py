@@ -22,6 +22,7 @@ from skmlp.estimator.fitting import (
     begin,
     begin_run,
     begin_single_epoch,
+    features_kept_on_failure,
     make_plan,
     train,
 )
@@ -94,7 +95,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         - 'one_cycle': rising from ``learning_rate_init / 25`` during the first 30 % of `max_iter` epochs, then falling
           to nearly zero [14]_.
 
-        Or a function of a :class:`skmlp.schedules.Position`, such as the schedules of :mod:`skmlp.schedules` with other
+        Or a function of a :class:`skmlp.schedules.Position`, such as the schedules of ``skmlp.schedules`` with other
         settings.
     learning_rate_init : float, default=0.001
         Initial learning rate, positive; the largest one of 'one_cycle'. Not used by 'lbfgs'.
@@ -114,7 +115,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Whether to print the loss of each epoch.
     warm_start : bool, default=False
         Whether `fit` continues where its last call ended, with the weights, the state of the optimizer and the random
-        stream, instead of starting anew.
+        stream, instead of starting with new weights.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
@@ -172,9 +173,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         pixels of type uint8, memory-mapped or not, train as float32 without a float copy of the whole set. None leaves
         `X` as it is.
     augmentation : {'digits'} or callable, default=None
-        Random changes of training samples that are images, drawn anew for each batch of each epoch; validation sets and
-        samples to be predicted are never changed. 'digits' is :class:`skmlp.augment.DigitDistortions`;
-        :mod:`skmlp.augment` has steps to compose others from, and :class:`skmlp.augment.Annealed`, which weakens them
+        Random changes of training samples that are images, drawn again for each batch of each epoch; validation sets
+        and samples to be predicted are never changed. 'digits' is :class:`skmlp.augment.DigitDistortions`;
+        ``skmlp.augment`` has steps to compose others from, and :class:`skmlp.augment.Annealed`, which weakens them
         toward the end of training. Or a function that takes images of shape (n_images, height, width), multiplied by
         `input_scale`, and a NumPy Generator, and returns changed ones. `X` must be dense.
     image_shape : (int, int), default=None
@@ -184,7 +185,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         its loss grows fastest before the network is trained on it, in units of `X` multiplied by `input_scale`. A
         strong regularizer that needs no knowledge of the features; training takes about 1.7 times as long. Both passes
         of a step, the one that finds the direction and the one that trains, use the same dropout masks; the running
-        statistics of batch normalization follow the second one. `X` must be dense.
+        statistics of batch normalization follow the samples as they are, not the moved ones. `X` must be dense.
 
     Attributes
     ----------
@@ -428,10 +429,11 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If the user interrupted the training; the estimator keeps what it has learned.
         """
         arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        plan = make_plan(self, arguments, Start.of_fit(self))
-        callbacks = FitCallbacks(self, arguments)
-        trainer = begin(self, plan)
-        begin_run(self, trainer.state)
+        with features_kept_on_failure(self):
+            plan = make_plan(self, arguments, Start.of_fit(self))
+            callbacks = FitCallbacks(self, arguments, plan)
+            trainer = begin(self, plan)
+        begin_run(self, trainer)
         train(self, trainer, callbacks)
         return self
 
@@ -469,9 +471,11 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         check_no_early_stopping(self)
         check_partial_fit_first_call(self, classes)
-        plan = make_plan(self, FitArguments(X, y, sample_weight), Start.of_partial_fit(self))
-        trainer = begin(self, plan)
-        begin_single_epoch(self, trainer.state)
+        arguments = FitArguments(X, y, sample_weight)
+        with features_kept_on_failure(self):
+            plan = make_plan(self, arguments, Start.of_partial_fit(self))
+            trainer = begin(self, plan)
+        begin_single_epoch(trainer)
         train(self, trainer, SingleEpoch())
         return self
 
@@ -533,10 +537,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         checkpoint.check_parameters(expected_parameters or {}, mlp.get_params(deep=False))
         with checkpoint.checking_data():
             plan = make_plan(mlp, arguments, Start.of_resume(mlp))
-        checkpoint.check_data(arguments)
+        checkpoint.check_data(plan.data)
         checkpoint.warn_of_other_kernels()
         with callback_management_context(mlp.set_callbacks(*callbacks)):
-            hooks = FitCallbacks(mlp, arguments)
+            hooks = FitCallbacks(mlp, arguments, plan)
             train(mlp, begin(mlp, plan), hooks)
         return mlp
 
@@ -742,12 +746,17 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
-    # The choice of kernels accompanies an estimator into the worker processes of joblib.
+    # Copies and pickles. Fitted arrays that are views of the training state are stored once, and made views again. The
+    # choice of kernels accompanies an estimator into the worker processes of joblib.
 
     def __getstate__(self):
-        return super().__getstate__() | {"_kernels": explicit_choice()}
+        state = fitted.without_views(super().__getstate__(), self)
+        return state | {"_kernels": explicit_choice()}
 
     def __setstate__(self, state):
         state = dict(state)
         inherit_choice(state.pop("_kernels", None))
+        layout = state.pop("_layout", None)
         super().__setstate__(state)
+        if layout is not None:
+            fitted.publish_weights(self, layout, self._state.prediction_weights)

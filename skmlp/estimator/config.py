@@ -93,6 +93,7 @@ def make_network_config(params, targets, n_features):
         dropout=dropout_rates(params.dropout, len(hidden)),
         input_dropout=float(params.input_dropout),
         batch_norm=bool(params.batch_norm),
+        single_class=len(targets.classes) == 1,
     )
 
 

@@ -27,11 +27,6 @@ def is_fitted(estimator):
 # Writing
 
 
-def forget_training(estimator):
-    """Remove the weights, so that an estimator whose new training fails to start does not count as fitted."""
-    estimator.__dict__.pop("coefs_", None)
-
-
 def begin_attributes(estimator, config, targets):
     """Set the attributes of a training without epochs."""
     estimator.classes_ = targets.classes
@@ -39,7 +34,7 @@ def begin_attributes(estimator, config, targets):
     estimator.out_activation_ = targets.out_activation
     estimator.n_layers_ = len(config.network.layer_sizes)
     vars(estimator).update(progress_without_epochs())
-    begin_scores(estimator, config.solver.monitor)
+    begin_scores(estimator, config.solver)
 
 
 def complete_attributes(estimator, config):
@@ -47,7 +42,7 @@ def complete_attributes(estimator, config):
     for name, value in progress_without_epochs().items():
         vars(estimator).setdefault(name, value)
     if not hasattr(estimator, "validation_scores_"):
-        begin_scores(estimator, config.solver.monitor)
+        begin_scores(estimator, config.solver)
 
 
 def progress_without_epochs():
@@ -61,17 +56,17 @@ def progress_without_epochs():
     }
 
 
-def begin_scores(estimator, monitor):
-    """Set the attributes of the best epoch, before the first epoch that monitors a quantity."""
-    monitors_validation = monitor != "loss"
+def begin_scores(estimator, solver):
+    """Set the attributes of the best epoch, before the first epoch of a solver that monitors another quantity."""
+    monitors_validation = solver.monitors_validation
     estimator.best_loss_ = None if monitors_validation else np.inf
     estimator.validation_scores_ = [] if monitors_validation else None
     estimator.best_validation_score_ = -np.inf if monitors_validation else None
 
 
-def has_scores_of(estimator, monitor):
-    """Return whether the attributes of the best epoch belong to a kind of monitored quantity."""
-    return (estimator.validation_scores_ is None) == (monitor == "loss")
+def has_scores_of(estimator, solver):
+    """Return whether the attributes of the best epoch belong to the kind of quantity that a solver monitors."""
+    return (estimator.validation_scores_ is not None) == solver.monitors_validation
 
 
 def publish_weights(estimator, layout, weights):
@@ -111,8 +106,6 @@ def record_epoch(estimator, report, stopping_score):
         estimator.validation_scores_.append(stopping_score)
         estimator.best_validation_score_ = max(estimator.best_validation_score_, stopping_score)
     extend_history(estimator.history_, report)
-    if estimator.verbose:
-        print_epoch(estimator.n_iter_, report)
 
 
 def print_epoch(number, report):
@@ -160,6 +153,27 @@ def statistics_of(estimator):
 def batch_norm_of(estimator):
     """Return the attribute `batch_norm_`, an empty dict without batch normalization."""
     return getattr(estimator, "batch_norm_", None) or {}
+
+
+def are_views(estimator, weights):
+    """Return whether the fitted attributes are views of Weights, as training publishes them."""
+    flat = (weights.theta, weights.statistics)
+    norm = batch_norm_of(estimator)
+    biases = estimator.intercepts_[-1:] if norm else estimator.intercepts_
+    arrays = [array for arrays in (estimator.coefs_, biases, *norm.values()) for array in arrays]
+    return all(any(np.may_share_memory(array, vector) for vector in flat) for array in arrays)
+
+
+def without_views(attributes, estimator):
+    """Return the attributes of an estimator to be copied, with a Layout in place of views of its training state."""
+    state = attributes.get("_state")
+    if state is None or not is_fitted(estimator):
+        return attributes
+    if not are_views(estimator, state.prediction_weights):
+        return attributes
+    views = ("coefs_", "intercepts_", "batch_norm_")
+    stored = {name: value for name, value in attributes.items() if name not in views}
+    return stored | {"_layout": layout_of(estimator)}
 
 
 def copied_training(estimator):

@@ -5,7 +5,7 @@ what becomes of the result.
 """
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -37,39 +37,45 @@ class EarlierTraining:
     ----------
     targets : TargetEncoding
     layout : Layout
-    weights : Weights
-        Copies of the fitted attributes, which the user may have changed.
     state : TrainState or None
         None if only the weights are left, as in a model file.
+    weights : Weights or None
+        A copy of the fitted attributes; None if these are still views of the state.
     samples_seen : int
+    loss : float
     """
 
     targets: TargetEncoding
     layout: Layout
-    weights: Weights
     state: TrainState | None
+    weights: Weights | None
     samples_seen: int
+    loss: float
 
     @classmethod
     def of(cls, estimator):
         """Read it from a fitted estimator."""
-        layout, dtype = fitted.layout_of(estimator), estimator.coefs_[0].dtype
-        weights = Weights(
-            layout.pack(fitted.parameters_of(estimator), dtype),
-            layout.pack_statistics(fitted.statistics_of(estimator), dtype),
-        )
+        layout, state = fitted.layout_of(estimator), getattr(estimator, "_state", None)
+        weights = None
+        if state is None or not fitted.are_views(estimator, state.prediction_weights):
+            dtype = estimator.coefs_[0].dtype
+            weights = Weights(
+                layout.pack(fitted.parameters_of(estimator), dtype),
+                layout.pack_statistics(fitted.statistics_of(estimator), dtype),
+            )
         return cls(
             targets=fitted.targets_of(estimator),
             layout=layout,
+            state=state,
             weights=weights,
-            state=getattr(estimator, "_state", None),
             samples_seen=getattr(estimator, "t_", 0),
+            loss=getattr(estimator, "loss_", np.nan),
         )
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a training starts: anew, or where an earlier one ended.
+    """Where a training starts: with new weights, or where an earlier one ended.
 
     Attributes
     ----------
@@ -84,7 +90,7 @@ class Start:
 
     @classmethod
     def of_fit(cls, estimator):
-        """Start anew, or with `warm_start` where the estimator's training ended."""
+        """Start with new weights, or with `warm_start` where the estimator's training ended."""
         if not (estimator.warm_start and fitted.is_fitted(estimator)):
             return cls(None, TargetEncoding.of)
         return cls.of_resume(estimator)
@@ -146,6 +152,20 @@ def make_plan(estimator, arguments, start):
     return Plan(config, data, targets, start)
 
 
+@contextmanager
+def features_kept_on_failure(estimator):
+    """Put back the number and the names of the features, which scikit-learn's checks set, if the body fails."""
+    names = ("n_features_in_", "feature_names_in_")
+    before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
+    try:
+        yield
+    except BaseException:
+        for name in names:
+            vars(estimator).pop(name, None)
+        vars(estimator).update(before)
+        raise
+
+
 def check_same_layers(layout, earlier):
     """Raise ValueError if the network of an earlier training had other layers."""
     if earlier is not None and layout != earlier.layout:
@@ -158,23 +178,27 @@ def check_same_layers(layout, earlier):
 
 
 def begin(estimator, plan):
-    """Return the Trainer of a plan, with the state and the fitted attributes set for its first epoch."""
+    """Return the Trainer of a plan, with the fitted attributes set for its first epoch.
+
+    If it raises an exception, the estimator is as it was.
+    """
     config, earlier = plan.config, plan.start.earlier
     if earlier is None:
-        fitted.forget_training(estimator)
         random_state = check_random_state(estimator.random_state)
         dtype = weights_dtype(plan.data.samples.X)
         state = initial_state(config, dtype, random_state, spawn_generator(random_state))
-        fitted.begin_attributes(estimator, config, plan.targets)
     else:
         state = continued_state(earlier, estimator.random_state)
+    trainer = Trainer(config, plan.data, state)
+    if earlier is None:
+        fitted.begin_attributes(estimator, config, plan.targets)
+    else:
         fitted.complete_attributes(estimator, config)
     monitor = config.solver.monitor
-    if state.monitor != monitor or not fitted.has_scores_of(estimator, monitor):
+    if state.monitor != monitor or not fitted.has_scores_of(estimator, config.solver):
         state.begin_monitoring(monitor)
-        fitted.begin_scores(estimator, monitor)
+        fitted.begin_scores(estimator, config.solver)
     estimator._state = state
-    trainer = Trainer(config, plan.data, state)
     fitted.publish_weights(estimator, config.network.layout, state.prediction_weights)
     return trainer
 
@@ -185,10 +209,11 @@ def continued_state(earlier, random_state):
     if state is None:
         random_state = check_random_state(random_state)
         state = TrainState(earlier.weights, random_state, spawn_generator(random_state))
-        state.samples_seen = earlier.samples_seen
+        state.samples_seen, state.loss = earlier.samples_seen, earlier.loss
         return state
     state.make_writable()
-    state.prediction_weights.assign(earlier.weights)
+    if earlier.weights is not None:
+        state.prediction_weights.assign(earlier.weights)
     return state
 
 
@@ -197,18 +222,20 @@ def spawn_generator(random_state):
     return np.random.default_rng(deepcopy(random_state).randint(2**32, size=4, dtype=np.uint32))
 
 
-def begin_run(estimator, state):
+def begin_run(estimator, trainer):
     """Count the epochs of one call of `fit`, and its epochs without improvement, from zero."""
+    state, solver = trainer.state, trainer.config.solver
     estimator.n_iter_ = 0
     state.stopped = False
-    state.n_epochs = state.epoch + estimator.max_iter
-    state.plateau = Plateau(best=-np.inf if state.monitor == "loss" else state.plateau.best)
+    state.n_epochs = state.epoch + solver.max_epochs
+    state.plateau = Plateau(best=state.plateau.best if solver.monitors_validation else -np.inf)
 
 
-def begin_single_epoch(estimator, state):
-    """Allow one more epoch; schedules that end at `max_iter` epochs stay at their end."""
+def begin_single_epoch(trainer):
+    """Allow one more epoch; schedules that end at `max_epochs` epochs stay at their end."""
+    state = trainer.state
     state.stopped = False
-    state.n_epochs = max(estimator.max_iter, state.epoch + 1)
+    state.n_epochs = max(trainer.config.solver.max_epochs, state.epoch + 1)
 
 
 def train(estimator, trainer, callbacks):
@@ -221,13 +248,14 @@ def train(estimator, trainer, callbacks):
     callbacks : FitCallbacks or SingleEpoch
     """
     state, solver = trainer.state, trainer.config.solver
-    monitors_validation = solver.monitor != "loss"
     try:
         with closing(trainer.epochs(callbacks.begin_epoch)) as epochs:
             for report in epochs:
-                score = solver.stopping.score(report) if monitors_validation else None
+                score = solver.stopping.score(report) if solver.monitors_validation else None
                 estimator.t_ = state.samples_seen
                 fitted.record_epoch(estimator, report, score)
+                if estimator.verbose:
+                    fitted.print_epoch(estimator.n_iter_, report)
                 state.stopped |= callbacks.end_epoch()
     except KeyboardInterrupt:
         warn_caller(

@@ -1,6 +1,7 @@
 """The result of the learning-rate finder: a curve and a suggestion."""
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -50,8 +51,13 @@ def check_rates(solver, min_rate, max_rate, n_steps):
             "find_learning_rate needs a solver with a learning rate. Got solver='lbfgs'. Choose another solver, such "
             "as 'adam'."
         )
-    if not 0 < min_rate < max_rate < np.inf or n_steps < 2:
+    are_numbers = isinstance(min_rate, Real) and isinstance(max_rate, Real)
+    if (
+        not (are_numbers and 0 < min_rate < max_rate < np.inf)
+        or not isinstance(n_steps, Integral)
+        or n_steps < 2
+    ):
         raise ValueError(
-            "find_learning_rate needs 0 < min_rate < max_rate and n_steps of at least 2. Got "
-            f"min_rate={min_rate}, max_rate={max_rate}, n_steps={n_steps}."
+            "find_learning_rate needs 0 < min_rate < max_rate and an integer n_steps of at least 2. Got "
+            f"min_rate={min_rate!r}, max_rate={max_rate!r}, n_steps={n_steps!r}."
         )

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmlp.engine.batches import Batches, Samples
-from skmlp.engine.reference.losses import LOSSES, SingleClass
+from skmlp.engine.reference.losses import LOSSES
 from skmlp.engine.reference.network import build_prediction_network
 from skmlp.estimator import fitted
 from skmlp.estimator.config import activation_names
@@ -88,4 +88,4 @@ def class_log_probabilities(logits, targets):
 
 def loss_of(targets):
     """Return the loss whose probabilities the classes have."""
-    return SingleClass if len(targets.classes) == 1 else LOSSES[targets.out_activation]
+    return LOSSES["single_class" if len(targets.classes) == 1 else targets.out_activation]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import issparse
 
 from skmlp import __version__
 from skmlp.engine.backend_choice import kernels_for
@@ -134,9 +134,9 @@ class CheckpointContent:
                 f"{self.path}: these are not the data of the checkpoint. {error}"
             ) from error
 
-    def check_data(self, arguments):
-        """Raise CheckpointError unless the arguments of `fit` are those of the checkpoint."""
-        if fingerprint_of(arguments) != self.description["data"]:
+    def check_data(self, data):
+        """Raise CheckpointError unless the TrainingData are those of the checkpoint."""
+        if fingerprint_of(data) != self.description["data"]:
             raise CheckpointError(
                 f"{self.path}: these are not the data of the checkpoint: features, labels, weights or validation set "
                 "differ. Pass the same arrays that fit was called with."
@@ -294,39 +294,40 @@ def check_array(array, shapes):
 # The data
 
 
-def fingerprint_of(arguments):
+def fingerprint_of(data):
     """Compute a SHA-256 over the data of a training.
 
     Parameters
     ----------
-    arguments : FitArguments
-        Each an array-like, a sparse matrix or None.
+    data : TrainingData
 
     Returns
     -------
     digest : str
     """
     sha256 = hashlib.sha256()
-    for name, data in arguments._asdict().items():
-        sha256.update(name.encode())
-        if data is None:
+    for samples in (data.samples, data.validation):
+        if samples is None:
+            sha256.update(b"none")
             continue
-        if issparse(data):
-            data = csr_matrix(data)
-            arrays = (np.array(data.shape), data.data, data.indices, data.indptr)
-        else:
-            arrays = (np.asarray(data),)
-        for array in arrays:
-            update_digest(sha256, array)
+        for array in (*feature_arrays(samples.X), samples.targets, samples.weights):
+            if array is not None:
+                update_digest(sha256, array)
     return sha256.hexdigest()
+
+
+def feature_arrays(X):
+    """Return the arrays of features; for a sparse matrix, those of its canonical form."""
+    if not issparse(X):
+        return (X,)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)
 
 
 def update_digest(sha256, array):
     """Add an array to a digest, in blocks of rows, so that no array is copied as a whole."""
     sha256.update(f"{array.dtype.str} {array.shape}".encode())
-    for start in range(0, len(array) if array.ndim else 0, ROWS_PER_BLOCK):
-        block = array[start : start + ROWS_PER_BLOCK]
-        if block.dtype.hasobject:
-            sha256.update(repr(block.tolist()).encode())
-        else:
-            sha256.update(np.ascontiguousarray(block).tobytes())
+    for start in range(0, len(array), ROWS_PER_BLOCK):
+        sha256.update(np.ascontiguousarray(array[start : start + ROWS_PER_BLOCK]).data)

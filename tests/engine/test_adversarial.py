@@ -4,9 +4,8 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from helpers import classifier_factory, small_digits
 
-from skmlp import MLPDigitClassifier
 from skmlp.engine.batches import Batch, Samples
 from skmlp.engine.reference.activations import ACTIVATIONS
 from skmlp.engine.reference.backend import ReferenceBackend
@@ -185,15 +184,18 @@ def test_a_step_updates_the_running_statistics_once(make_backend, dropouts):
     samples = make_samples(weighted=True)
     options = {"batch_norm": True, **dropouts}
     moved = make_backend((4, 3), **options).adversarial(Batch(samples)).copy()
-    # The expected statistics are those of one step on the moved samples.
+    # Prediction sees the samples as they are: so do the statistics, once.
     plain = make_backend((4, 3), norm=0.0, **options)
-    plain.step(moved_batch(samples, moved), 0.1)
+    plain.step(Batch(samples), 0.1)
+    of_moved = make_backend((4, 3), norm=0.0, **options)
+    of_moved.step(moved_batch(samples, moved), 0.1)
     ours = make_backend((4, 3), **options)
     initial = ours.state.weights.statistics.copy()
     ours.step(Batch(samples), 0.1)
     statistics = ours.state.weights.statistics
     np.testing.assert_allclose(statistics, plain.state.weights.statistics, rtol=1e-12)
     assert (statistics != initial).all()
+    assert not np.allclose(statistics, of_moved.state.weights.statistics)
 
 
 def test_the_gradient_alone_leaves_the_running_statistics(make_backend):
@@ -206,21 +208,14 @@ def test_the_gradient_alone_leaves_the_running_statistics(make_backend):
 # Through the classifier
 
 
-def make(**params):
-    common = {
-        "hidden_layer_sizes": (32,),
-        "batch_size": 64,
-        "learning_rate_init": 0.01,
-        "max_iter": 15,
-        "random_state": 0,
-    }
-    return MLPDigitClassifier(**common | params)
+make = classifier_factory(
+    hidden_layer_sizes=(32,), batch_size=64, learning_rate_init=0.01, max_iter=15
+)
 
 
 @pytest.fixture(scope="module")
 def digits():
-    X, y = load_digits(return_X_y=True)
-    return X / 16, y
+    return small_digits(None)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

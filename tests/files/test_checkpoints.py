@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import assert_same_training
+from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 from sklearn.datasets import load_digits
 
 import skmlp.files.checkpoints
@@ -167,7 +168,7 @@ def test_a_training_can_be_killed_and_resumed_again_and_again(path):
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(1, {7, 8}), (3, {6, 3}), (5, {5}), (100, set())])
-def test_checkpoints_come_at_their_rhythm_and_the_previous_one_is_kept(path, every, epochs):
+def test_checkpoints_come_at_their_interval_and_the_previous_one_is_kept(path, every, epochs):
     killed_after(8, "adam", path, every=every)
     files = [path, path.with_name("checkpoint.previous.safetensors")]
     found = set()
@@ -307,7 +308,7 @@ def test_lbfgs_is_refused_before_it_trains(path):
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, "one"])
-def test_a_rhythm_that_is_none_is_refused(path, every):
+def test_a_number_of_epochs_that_is_none_is_refused(path, every):
     with pytest.raises(ValueError, match="every must be a positive number of epochs"):
         Checkpoint(path, every=every)
 
@@ -399,9 +400,35 @@ def test_warnings_of_a_resume_point_to_the_line_of_the_user(path):
     assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_a_checkpoint_knows_data_frames_and_lists_by_their_values(path):
-    frame = pd.DataFrame(X)
-    make("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(frame, y.tolist())
-    MLPDigitClassifier.resume(path, frame, y.tolist())
+CONTAINERS = {
+    "lists": lambda X, y: (X.tolist(), y.tolist()),
+    "data frame": lambda X, y: (pd.DataFrame(X), pd.Series(y)),
+    "objects": lambda X, y: (X.astype(object), y.astype(object) if y.dtype.kind == "U" else y),
+    "Fortran order": lambda X, y: (np.asfortranarray(X), y),
+    "views": lambda X, y: (np.repeat(X, 2, axis=0)[::2], np.repeat(y, 2)[::2]),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("labels", [y, np.array([f"digit {label}" for label in y])], ids=type)
+def test_data_are_known_by_their_values_whatever_contains_them(path, container, labels):
+    make("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(X, labels)
+    X_other, y_other = CONTAINERS[container](X, labels)
+    MLPDigitClassifier.resume(path, X_other, y_other)
     with pytest.raises(CheckpointError, match="not the data of the checkpoint"):
-        MLPDigitClassifier.resume(path, frame.iloc[::-1], y.tolist())
+        MLPDigitClassifier.resume(path, *CONTAINERS[container](X[::-1], labels))
+
+
+def test_sparse_data_are_known_by_their_values_whatever_their_format(path):
+    matrix = csr_matrix(X)
+    make("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(matrix, y)
+    unsorted = matrix.copy()
+    for row in range(len(y)):
+        chosen = slice(unsorted.indptr[row], unsorted.indptr[row + 1])
+        unsorted.indices[chosen] = unsorted.indices[chosen][::-1]
+        unsorted.data[chosen] = unsorted.data[chosen][::-1]
+    unsorted.has_sorted_indices = unsorted.has_canonical_format = False
+    for other in (csc_matrix(X), coo_matrix(X), unsorted):
+        MLPDigitClassifier.resume(path, other, y)
+    with pytest.raises(CheckpointError, match="not the data of the checkpoint"):
+        MLPDigitClassifier.resume(path, csr_matrix(X[::-1]), y)

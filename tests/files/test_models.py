@@ -159,7 +159,7 @@ def test_other_readers_of_safetensors_see_the_weights(content, path, model):
     np.testing.assert_array_equal(load_file(path)["coefs.0"], model.coefs_[0])
 
 
-def test_the_statistics_of_batch_normalisation_are_kept(path):
+def test_the_statistics_of_batch_normalization_are_kept(path):
     model = MLPDigitClassifier(**SMALL, batch_norm=True).fit(X_few, y_few)
     save_model(model, path)
     loaded = load_model(path).batch_norm_

@@ -25,7 +25,7 @@ class ReferenceBackend:
         self.config = config
         self.state = state
         self.kernels = kernels
-        self.loss = LOSSES[config.network.out_activation]
+        self.loss = LOSSES[config.network.loss_name]
         self._gradient = np.empty_like(state.weights.theta)
         self._work = np.empty_like(state.weights.theta)
         self.network = build_training_network(
@@ -35,15 +35,11 @@ class ReferenceBackend:
     def gradient(self, batch):
         """Return the BatchGradient at the weights of the state."""
         x = self.adversarial(batch) if self.config.adversarial_norm else batch.x
-        loss, delta = self._forward(x, batch)
-        self.network.backward(delta)
-        weight = batch.total_weight
-        return BatchGradient(loss.loss / weight, loss.n_correct, weight, self._gradient)
+        return self._gradient_at(x, batch)
 
     def step(self, batch, rate):
         """Move the state by a training step on a batch, and return the StepResult."""
-        result = self.gradient(batch)
-        self.network.update_statistics()
+        result = self._gradient_and_statistics(batch)
         update, l2 = self.config.solver.update, self.config.alpha / result.weight
         layout = self.config.network.layout
         squares = update.apply(
@@ -68,8 +64,7 @@ class ReferenceBackend:
     def adversarial(self, batch):
         """Return the samples of a batch, each moved by a fixed distance to where its loss grows fastest [1]_ [2]_.
 
-        The direction is computed with the dropout masks that the step on the moved samples uses as well, and with the
-        mean and variance of the batch, without moving the running statistics: each is drawn or counted once per step.
+        The direction is computed with the dropout masks that the step on the moved samples uses as well.
 
         References
         ----------
@@ -78,17 +73,40 @@ class ReferenceBackend:
         .. [2] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training", IEEE TPAMI 41(8), 2019,
            https://arxiv.org/abs/1704.03976, which uses the Euclidean norm, as here.
         """
+        x = (
+            batch.x
+        )  # gathered before the masks are drawn, as augmentation draws from the same stream
         bit_generator = self.state.generator.bit_generator
         before_masks = bit_generator.state
-        _, delta = self._forward(batch.x, batch)
+        _, delta = self._forward(x, batch)
         bit_generator.state = before_masks
         directions = self.network.input_gradient(delta)
         norms = np.sqrt(np.einsum("ij,ij->j", directions, directions))
         # A sample of weight zero has no gradient, and is not moved.
         norms[norms == 0] = np.inf
         directions *= self.config.adversarial_norm / norms
-        directions += batch.x
+        directions += x
         return directions
+
+    def _gradient_and_statistics(self, batch):
+        """Return the BatchGradient, and move the running statistics of batch normalization.
+
+        They follow the samples as they are, which prediction sees, not those that `adversarial` has moved.
+        """
+        if not self.config.adversarial_norm:
+            result = self._gradient_at(batch.x, batch)
+            self.network.update_statistics()
+            return result
+        x = self.adversarial(batch)
+        self.network.update_statistics()
+        return self._gradient_at(x, batch)
+
+    def _gradient_at(self, x, batch):
+        """Return the BatchGradient of a batch with features x."""
+        loss, delta = self._forward(x, batch)
+        self.network.backward(delta)
+        weight = batch.total_weight
+        return BatchGradient(loss.loss / weight, loss.n_correct, weight, self._gradient)
 
     def _forward(self, x, batch):
         """Return the LossSum of a batch with features x, and the gradient of the mean loss by the logits."""

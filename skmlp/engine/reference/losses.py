@@ -36,8 +36,6 @@ class LossSum(NamedTuple):
 class SoftmaxCrossEntropy:
     """Cross-entropy of softmax probabilities; targets are class indices of shape (batch,)."""
 
-    out_activation = "softmax"
-
     @staticmethod
     def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum.
@@ -67,8 +65,6 @@ class SoftmaxCrossEntropy:
 
 class LogisticCrossEntropy:
     """Cross-entropy of independent logistic outputs; targets are 0 or 1, of shape (outputs, batch)."""
-
-    out_activation = "logistic"
 
     @staticmethod
     def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
@@ -103,7 +99,19 @@ class LogisticCrossEntropy:
 
 
 class SingleClass:
-    """The probabilities of a single class, which is certain."""
+    """Cross-entropy of a logistic output whose target is always 0, as there is only one class.
+
+    The class is certain, and every sample is classified correctly, whatever the logit.
+    """
+
+    @staticmethod
+    def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
+        """Turn logits into d loss / d logits, and return the LossSum."""
+        loss_sum = LogisticCrossEntropy.differentiate(
+            logits, targets, weights, total_weight, smoothing
+        )
+        n_correct = logits.shape[1] if weights is None else weights.sum()
+        return loss_sum._replace(n_correct=float(n_correct))
 
     @staticmethod
     def probabilities(logits):
@@ -124,4 +132,8 @@ def inside_unit_interval(probabilities):
     return np.clip(probabilities, limits.tiny, 1 - limits.epsneg, out=probabilities)
 
 
-LOSSES = {loss.out_activation: loss for loss in (SoftmaxCrossEntropy, LogisticCrossEntropy)}
+LOSSES = {
+    "softmax": SoftmaxCrossEntropy,
+    "logistic": LogisticCrossEntropy,
+    "single_class": SingleClass,
+}
