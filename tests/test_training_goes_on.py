@@ -6,7 +6,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from helpers import assert_same_training, classifier_factory, small_digits
+from helpers import assert_same_model, assert_same_training, classifier_factory, small_digits
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
@@ -287,3 +287,23 @@ def test_a_changed_learning_rate_counts_from_the_next_epoch_on():
     estimator = by_partial_fit(make(), X, y, 2).set_params(learning_rate_init=0.002)
     by_partial_fit(estimator, X, y, 1)
     assert estimator.history_["learning_rate"] == [0.01, 0.01, 0.002]
+
+
+def test_a_constant_rate_after_an_adaptive_one_is_constant():
+    X, y = digits()
+    estimator = make("sgd, adaptive", warm_start=True).fit(X, y)
+    assert estimator.history_["learning_rate"][-1] < 0.1
+    estimator.set_params(learning_rate="constant").fit(X, y)
+    assert set(estimator.history_["learning_rate"][N_EPOCHS:]) == {0.1}
+
+
+def test_adam_after_lbfgs_starts_with_fresh_moments():
+    X, y = digits()
+    # All samples in each batch, so that the random streams do not matter.
+    params = {"warm_start": True, "shuffle": False, "batch_size": 150}
+    estimator = make(**params).fit(X, y).set_params(solver="lbfgs").fit(X, y)
+    fresh = copy.deepcopy(estimator)
+    del fresh._state  # as in a model file
+    for model in (estimator, fresh):
+        model.set_params(solver="adam").fit(X, y)
+    assert_same_model(estimator, fresh)

@@ -76,7 +76,14 @@ class Update:
             limit_norm(gradient, self.clip_norm)
             penalty = penalty._replace(l2=0.0)
         squares = self.optimizer.step(
-            theta, gradient, work, rate, state.step, state.optimizer_arrays, penalty, kernels
+            theta,
+            gradient,
+            work,
+            rate=rate,
+            t=state.step,
+            arrays=state.optimizer_arrays,
+            penalty=penalty,
+            kernels=kernels,
         )
         if self.max_norm is not None:
             for weights in layout.views(theta).weights[:-1]:

@@ -10,27 +10,11 @@ References
    2016, https://arxiv.org/abs/1512.00567
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.special import expit
 
 from skmlp.engine.reference import numpy_kernels
-
-
-class LossSum(NamedTuple):
-    """Sums over a batch.
-
-    Attributes
-    ----------
-    loss : float
-        Weighted sum of the losses of the samples.
-    n_correct : float
-        Total weight of the samples whose class, or set of labels, `predict` would return.
-    """
-
-    loss: float
-    n_correct: float
+from skmlp.engine.reference.numpy_kernels import LossSum
 
 
 class SoftmaxCrossEntropy:
@@ -42,9 +26,7 @@ class SoftmaxCrossEntropy:
 
         y is one-hot or smoothed; weights of None are ones.
         """
-        return LossSum(
-            *kernels.softmax_cross_entropy(logits, targets, weights, total_weight, smoothing)
-        )
+        return kernels.softmax_cross_entropy(logits, targets, weights, total_weight, smoothing)
 
     @staticmethod
     def probabilities(logits):

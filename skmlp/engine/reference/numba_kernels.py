@@ -13,6 +13,7 @@ import numpy as np
 from skmlp.engine.reference import numpy_kernels
 from skmlp.engine.reference.activations import LEAKY_SLOPE
 from skmlp.engine.reference.normal_distribution import DENSITY_AT_ZERO, TAIL, TAIL_SLOPE, bell
+from skmlp.engine.reference.numpy_kernels import LossSum
 
 # Reordered sums let the compiler use vector instructions. NaN and infinity keep their meaning: training checks for
 # them.
@@ -138,7 +139,7 @@ def activate_backward(delta, biases_gradient, name, a, work, ones):
 
 
 def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
-    """Turn logits into d loss / d logits; return the summed loss and n_correct."""
+    """Turn logits into d loss / d logits; return the LossSum."""
     if weights is None:
         weights = np.empty(0, logits.dtype)
     return _softmax_of_columns(logits, targets, weights, total_weight, smoothing)
@@ -191,7 +192,7 @@ def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
             logits[i, j] = logits[i, j] * normalizer[j] - smoothed * largest[j]
     for j in range(batch_size):
         logits[targets[j], j] -= real(1 - smoothing) * largest[j]
-    return loss, n_correct
+    return LossSum(loss, n_correct)
 
 
 # Dropout

@@ -4,6 +4,8 @@ The arrays that a function names first are changed in place; `work` is a buffer 
 ``(units, batch)``.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skmlp.engine.parameters import cache_sized_blocks
@@ -29,8 +31,23 @@ def activate_backward(delta, biases_gradient, name, a, work, ones):
 # The loss
 
 
+class LossSum(NamedTuple):
+    """Sums over a batch.
+
+    Attributes
+    ----------
+    loss : float
+        Weighted sum of the losses of the samples.
+    n_correct : float
+        Total weight of the samples whose class, or set of labels, `predict` would return.
+    """
+
+    loss: float
+    n_correct: float
+
+
 def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
-    """Turn logits into d loss / d logits = (p - y) weight / total_weight; return the summed loss and n_correct.
+    """Turn logits into d loss / d logits = (p - y) weight / total_weight; return the LossSum.
 
     p = exp(z) / sum(exp(z)), -log p = log(sum(exp(z))) - z, y one-hot or smoothed. Of equal logits, the first one is
     the prediction.
@@ -63,7 +80,7 @@ def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
     flat[target_positions] -= (1 - smoothing) * fractions
     if smoothing:
         logits -= fractions * (smoothing / len(logits))
-    return float(losses.sum()), float(correct.sum())
+    return LossSum(float(losses.sum()), float(correct.sum()))
 
 
 # Dropout
