@@ -194,7 +194,7 @@ class TrainOptions:
     augmentation: str | None = option(
         "regularization",
         one_of(AUGMENTATIONS),
-        "train on images that are randomly rotated, scaled, shifted and deformed anew in every epoch",
+        "train on images that are randomly rotated, scaled, shifted and deformed again in every epoch",
         "digits",
         parameter="augmentation",
         solvers=FIRST_ORDER_SOLVERS,

@@ -15,7 +15,7 @@ from skmlp.sklearn_compat import StrOptions, fit_context
 class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Distort images, one per row of X, by random shifts, rotations and the like.
 
-    To train on distorted images, use the parameter `augmentation` of the classifier, which distorts them anew in each
+    To train on distorted images, use the parameter `augmentation` of the classifier, which distorts them again in each
     epoch. This transformer is for other estimators, for plots of distorted images, and to test how robust a model is.
     In a :class:`~sklearn.pipeline.Pipeline` it distorts the samples to predict as well.
 

@@ -1,8 +1,8 @@
 """The interface of a backend: what the training loops need from the arithmetic of a network.
 
-A backend is bound to a TrainingConfig and a TrainState. It moves `state.weights` and whatever else a step changes in
-place. It may compute a step in any way, as a chain of layers or as one compiled function, if its results follow from
-configuration, state and batch only.
+A backend is bound to a TrainingConfig and a TrainState, and changes the state in place. It may compute a step in any
+way, as a chain of layers or as one compiled function, as long as the result depends on configuration, state and batch
+only.
 """
 
 from typing import NamedTuple, Protocol

@@ -94,7 +94,7 @@ def check_two_samples_per_class(samples):
 
 
 class Batch:
-    """Some rows of samples, whose features are gathered when they are first asked for.
+    """Some rows of samples, whose features are gathered at their first use.
 
     Parameters
     ----------

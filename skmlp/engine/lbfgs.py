@@ -219,7 +219,7 @@ class ScipyIterations:
         """
         if self._thread.ident is None:
             self._thread.start()
-        self._turns.put("go on")
+        self._turns.put("continue")
         event = self._events.get()
         if isinstance(event, BaseException):
             raise event

@@ -73,9 +73,8 @@ class ReferenceBackend:
         .. [2] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training", IEEE TPAMI 41(8), 2019,
            https://arxiv.org/abs/1704.03976, which uses the Euclidean norm, as here.
         """
-        x = (
-            batch.x
-        )  # gathered before the masks are drawn, as augmentation draws from the same stream
+        # Gathered before the masks are drawn: augmentation draws from the same stream.
+        x = batch.x
         bit_generator = self.state.generator.bit_generator
         before_masks = bit_generator.state
         _, delta = self._forward(x, batch)
