@@ -1,0 +1,18 @@
+"""Types of the arguments that the public functions accept, for type checkers and for signatures."""
+
+import os
+from typing import BinaryIO, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["ArrayLike", "FloatArray", "PathLike", "RandomState", "Source"]
+
+#: Path of a file or directory.
+PathLike: TypeAlias = str | os.PathLike[str]
+#: What a reader accepts: a path, the contents, or an open binary stream.
+Source: TypeAlias = PathLike | bytes | BinaryIO
+#: Argument `random_state`.
+RandomState: TypeAlias = int | np.random.RandomState | None
+#: Array of float32 or float64.
+FloatArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
