@@ -1,12 +1,12 @@
-"""A multilayer perceptron for handwritten digits that lives in the scikit-learn world."""
+"""A scikit-learn-compatible multilayer perceptron for handwritten digits, written from scratch on NumPy and SciPy."""
 
 from importlib import import_module
 
 __version__ = "0.1.0.dev0"
 
-# Each name is imported when it is first used: the command line answers at once, and reading IDX files needs no
-# scikit-learn.
-_HOMES = {
+# Names are imported on first use: the command line starts quickly, and reading IDX files does not load
+# scikit-learn. __init__.pyi lists the same names for editors and type checkers.
+MODULE_OF_NAME = {
     "CheckpointError": "exceptions",
     "DigitAugmenter": "digits.augmenter",
     "IDXFormatError": "exceptions",
@@ -31,17 +31,20 @@ _HOMES = {
     "set_kernels": "engine.backend_choice",
     "write_idx": "digits.idx",
 }
+PUBLIC_MODULES = ["augment", "callbacks", "recipes", "schedules", "typing"]
 
-__all__ = list(_HOMES)
+__all__ = list(MODULE_OF_NAME)
 
 
 def __getattr__(name):
-    if name not in _HOMES:
+    if name in PUBLIC_MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{MODULE_OF_NAME[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__():
-    return sorted({*globals(), *_HOMES})
+    return sorted([*__all__, *PUBLIC_MODULES, "__version__"])

@@ -1,0 +1,58 @@
+"""Public names of skmlp, for editors and type checkers; __init__.py imports them lazily."""
+
+from skmlp import augment as augment
+from skmlp import callbacks as callbacks
+from skmlp import recipes as recipes
+from skmlp import schedules as schedules
+from skmlp import typing as typing
+from skmlp.digits.augmenter import DigitAugmenter as DigitAugmenter
+from skmlp.digits.idx import IDXHeader as IDXHeader
+from skmlp.digits.idx import read_idx as read_idx
+from skmlp.digits.idx import read_idx_header as read_idx_header
+from skmlp.digits.idx import write_idx as write_idx
+from skmlp.digits.mnist import download_mnist as download_mnist
+from skmlp.digits.mnist import fetch_mnist as fetch_mnist
+from skmlp.digits.mnist import load_mnist as load_mnist
+from skmlp.digits.normalize import normalize_digit as normalize_digit
+from skmlp.digits.reader import IDXReader as IDXReader
+from skmlp.engine.backend_choice import get_kernels as get_kernels
+from skmlp.engine.backend_choice import set_kernels as set_kernels
+from skmlp.estimator.classifier import MLPDigitClassifier as MLPDigitClassifier
+from skmlp.exceptions import CheckpointError as CheckpointError
+from skmlp.exceptions import IDXFormatError as IDXFormatError
+from skmlp.exceptions import ModelFormatError as ModelFormatError
+from skmlp.exceptions import NoDigitError as NoDigitError
+from skmlp.exceptions import NonFiniteLossError as NonFiniteLossError
+from skmlp.exceptions import TrainingInterruptedWarning as TrainingInterruptedWarning
+from skmlp.files.models import load_model as load_model
+from skmlp.files.models import read_model_header as read_model_header
+from skmlp.files.models import save_model as save_model
+from skmlp.plots.curves import TrainingCurveDisplay as TrainingCurveDisplay
+
+__version__: str
+
+__all__ = [
+    "CheckpointError",
+    "DigitAugmenter",
+    "IDXFormatError",
+    "IDXHeader",
+    "IDXReader",
+    "MLPDigitClassifier",
+    "ModelFormatError",
+    "NoDigitError",
+    "NonFiniteLossError",
+    "TrainingCurveDisplay",
+    "TrainingInterruptedWarning",
+    "download_mnist",
+    "fetch_mnist",
+    "get_kernels",
+    "load_mnist",
+    "load_model",
+    "normalize_digit",
+    "read_idx",
+    "read_idx_header",
+    "read_model_header",
+    "save_model",
+    "set_kernels",
+    "write_idx",
+]
