@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation: `sphinx-build -W docs docs/_build`."""
+"""Sphinx configuration: `sphinx-build -W docs docs/_build`."""
 
 import re
 
@@ -6,7 +6,7 @@ import skmlp
 
 project = "skmlp"
 author = "The skmlp maintainers"
-project_copyright = "The skmlp maintainers"
+project_copyright = "2026, The skmlp maintainers"
 release = skmlp.__version__
 version = release
 
@@ -16,15 +16,18 @@ exclude_patterns = ["_build"]
 
 html_theme = "alabaster"
 html_theme_options = {
-    "description": "The multilayer perceptron for scikit-learn",
+    "description": "A scikit-learn-compatible multilayer perceptron for handwritten digits",
     "page_width": "1080px",
     "sidebar_width": "240px",
     "fixed_sidebar": True,
 }
 html_show_sourcelink = False
 
-# In this project, `name` stands for a parameter, an attribute or a function: code.
+# `name` in single backticks is a parameter, an attribute or a function, and is set as code.
 default_role = "code"
+
+# The docstrings describe the types in words, with shapes and ranges.
+autodoc_typehints = "none"
 
 # The class template lists the members.
 numpydoc_show_class_members = False
@@ -37,20 +40,19 @@ numpydoc_validation_checks = {
     "SS01",  # no summary
     "YD01",  # no Yields section
 }
-# Records tell of their fields as attributes, schedules in their summary.
+# Records document their fields under "Attributes", and schedules in their summary.
 numpydoc_validation_exclude = {r"\.schedules\.", r"\.Summary$", r"\.LearningRateCurve$"}
 
-# Every reference must lead somewhere, but for those to other projects' documentation, which is not
-# loaded: the build needs no network.
+# References to other projects are not resolved, so that the build needs no network. All others must exist.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(sklearn|numpy|scipy|matplotlib|pathlib)\..*")]
 
 
 def mark_attributes(app, what, name, obj, options, lines):
-    """Make code of ``n_features_in_`` in a type: reST takes a trailing underscore for a link."""
+    """Mark ``n_features_in_`` in a type as code, because reST reads a trailing underscore as a link."""
     lines[:] = [re.sub(r"(?<=[(\s])(\w*[a-z]_)(?=[,)])", r"`\1`", line) for line in lines]
 
 
 def setup(app):
-    """Connect what is defined here."""
+    """Connect the handlers that are defined here."""
     app.connect("autodoc-process-docstring", mark_attributes)

@@ -1,0 +1,120 @@
+"""What editors, type checkers and scikit-learn's HTML view need: names, annotations, descriptions, links."""
+
+import ast
+import html
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from sklearn.utils import estimator_html_repr
+
+import skmlp
+from skmlp import DigitAugmenter, IDXReader, MLPDigitClassifier
+
+STUB = Path(skmlp.__file__).with_suffix(".pyi")
+MODULES = ["augment", "callbacks", "recipes", "schedules", "typing"]
+ESTIMATORS = [MLPDigitClassifier, IDXReader, DigitAugmenter]
+
+
+def imported_names(path):
+    """Return the names that a stub imports, as {name: module}."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        alias.asname: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def public_objects():
+    """Return every public class and function by its full name."""
+    homes = {"skmlp": skmlp, **{f"skmlp.{name}": import_module(f"skmlp.{name}") for name in MODULES}}
+    found = {f"{home}.{name}": getattr(module, name) for home, module in homes.items() for name in module.__all__}
+    return {
+        name: value
+        for name, value in found.items()
+        if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__.startswith("skmlp.")
+    }
+
+
+def public_signatures():
+    """Return every public function, and every public method or property that skmlp defines, by its full name."""
+    signatures = {}
+    for name, value in public_objects().items():
+        if not inspect.isclass(value):
+            signatures[name] = value
+            continue
+        for member, function in vars(value).items():
+            function = getattr(function, "fget", getattr(function, "__func__", function))
+            function = getattr(function, "fn", function)  # available_if
+            if inspect.isfunction(function) and (member == "__init__" or not member.startswith("_")):
+                signatures[f"{name}.{member}"] = function
+    return signatures
+
+
+# Names
+
+
+def test_stub_lists_the_public_names():
+    names = imported_names(STUB)
+    assert set(names) == {*skmlp.__all__, *MODULES}
+    for name, module in names.items():
+        assert getattr(import_module(module), name) is getattr(skmlp, name), name
+
+
+def test_dir_lists_the_public_names():
+    assert set(dir(skmlp)) == {*skmlp.__all__, *MODULES, "__version__"}
+
+
+def test_unknown_name_raises():
+    with pytest.raises(AttributeError, match="'skmlp' has no attribute 'MLPClassifier'"):
+        _ = skmlp.MLPClassifier
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_public_modules_list_their_names(name):
+    module = import_module(f"skmlp.{name}")
+    assert module.__all__ == sorted(module.__all__)
+    assert all(hasattr(module, each) for each in module.__all__)
+
+
+# Annotations
+
+
+@pytest.mark.parametrize("name", public_signatures())
+def test_public_signatures_are_annotated(name):
+    signature = inspect.signature(public_signatures()[name])
+    unannotated = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.name not in ("self", "cls") and parameter.annotation is parameter.empty
+    ]
+    assert not unannotated
+    assert name.endswith(".__init__") or signature.return_annotation is not signature.empty
+
+
+# scikit-learn's HTML view
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_html_view_describes_every_parameter(estimator):
+    page = estimator_html_repr(estimator())
+    for name in inspect.signature(estimator).parameters:
+        assert f'href="{estimator()._get_doc_link()}#:~:text={name},-' in page, name
+        assert f"{name}: " in html.unescape(page), name
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_html_view_links_to_the_documentation(estimator):
+    link = estimator()._get_doc_link()
+    assert link.startswith("https://")
+    assert link.endswith(f"/generated/skmlp.{estimator.__name__}.html")
+
+
+def test_base_of_the_links_can_be_replaced(monkeypatch):
+    monkeypatch.setattr(
+        MLPDigitClassifier, "_doc_link_template", "file:///docs/{estimator_name}.html"
+    )
+    assert MLPDigitClassifier()._get_doc_link() == "file:///docs/MLPDigitClassifier.html"
