@@ -1,0 +1,159 @@
+"""The documentation lists what the code has: constructor parameters, public names, and extras."""
+
+import ast
+import inspect
+import pkgutil
+import re
+from contextlib import nullcontext
+from importlib.metadata import metadata
+from pathlib import Path
+
+import pytest
+from sklearn.neural_network import MLPClassifier
+
+import skmlp
+import skmlp.augment
+import skmlp.callbacks
+import skmlp.recipes
+import skmlp.schedules
+import skmlp.typing
+from skmlp import MLPDigitClassifier
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+MODULES_WITH_ALL = (skmlp, skmlp.augment, skmlp.schedules, skmlp.typing)
+MODULES_WITHOUT_ALL = (skmlp.callbacks, skmlp.recipes)
+# A value of each additional parameter that is not its default.
+ADDITIONAL_PARAMETERS = {
+    "dropout": 0.5,
+    "input_dropout": 0.5,
+    "batch_norm": True,
+    "label_smoothing": 0.1,
+    "weight_decay": 0.1,
+    "max_norm": 1.0,
+    "clip_norm": 1.0,
+    "class_weight": "balanced",
+    "weight_init": "he_normal",
+    "warmup_epochs": 1,
+    "ema_decay": 0.9,
+    "monitor": "loss",
+    "input_scale": 0.5,
+    "augmentation": "digits",
+    "image_shape": (2, 2),
+    "adversarial_norm": 1.0,
+}
+
+
+def read_lines(name):
+    return (DOCS / name).read_text(encoding="utf-8").splitlines()
+
+
+def section(name, title):
+    """Return the lines of a section, up to the next title with the same underline."""
+    lines = read_lines(name)
+    start = lines.index(title) + 1
+    underline = lines[start][0]
+    ends = [
+        i - 1
+        for i, line in enumerate(lines)
+        if i > start and re.fullmatch(rf"{re.escape(underline)}{{3,}}", line)
+    ]
+    return lines[start + 1 : min(ends, default=len(lines))]
+
+
+def first_cells(lines):
+    """Return the first cell of each row of the list-tables, without the headers."""
+    cells = []
+    for line in lines:
+        if line.startswith(".. list-table::"):
+            is_header = True
+        elif line.startswith("   * - "):
+            if not is_header:
+                cells.append(line.removeprefix("   * - "))
+            is_header = False
+    return cells
+
+
+def literals(cells):
+    """Return the inline literals of all cells."""
+    return [literal for cell in cells for literal in re.findall(r"``(.+?)``", cell)]
+
+
+def signature_defaults(cls):
+    return {name: p.default for name, p in inspect.signature(cls).parameters.items()}
+
+
+def api_names():
+    """Return the full names that docs/api.rst lists, in autosummaries and as data."""
+    names, current, indent = [], None, None
+    for line in read_lines("api.rst"):
+        directive = re.fullmatch(r"\.\. (\w+):: *(.*)", line)
+        if directive:
+            kind, argument = directive.groups()
+            if kind in ("module", "currentmodule"):
+                current = argument
+            elif kind == "data":
+                names.append(f"{current}.{argument}")
+            indent = "   " if kind == "autosummary" else None
+        elif line and not line.startswith(" "):
+            indent = None
+        elif indent and (entry := line.strip()) and not entry.startswith(":"):
+            names.append(f"{current}.{entry}")
+    return names
+
+
+def public_names():
+    """Return the full name of each public object."""
+    listed = {f"{module.__name__}.{name}" for module in MODULES_WITH_ALL for name in module.__all__}
+    defined = {
+        f"{module.__name__}.{name}"
+        for module in MODULES_WITHOUT_ALL
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", None) == module.__name__
+    }
+    return listed | defined | {"skmlp.recipes.RECIPES"}
+
+
+def test_scikit_learn_parameters_are_documented():
+    rows = literals(first_cells(section("from_scikit_learn.rst", "scikit-learn's parameters")))
+    assert rows == list(signature_defaults(MLPClassifier))
+    assert rows == list(signature_defaults(MLPDigitClassifier))[: len(rows)]
+
+
+def test_additional_parameters_are_documented_with_their_defaults():
+    rows = literals(first_cells(section("from_scikit_learn.rst", "Additional parameters")))
+    documented = {
+        name: ast.literal_eval(default) for name, default in (row.split("=") for row in rows)
+    }
+    defaults = signature_defaults(MLPDigitClassifier)
+    additional = {
+        name: defaults[name] for name in defaults.keys() - signature_defaults(MLPClassifier)
+    }
+    assert documented == additional
+    assert list(documented) == [name for name in defaults if name in additional]
+    assert documented.keys() == ADDITIONAL_PARAMETERS.keys()
+
+
+@pytest.mark.parametrize("name", ADDITIONAL_PARAMETERS)
+def test_parameters_are_marked_if_lbfgs_does_not_support_them(name):
+    cells = first_cells(section("from_scikit_learn.rst", "Additional parameters"))
+    marked = {cell.split("=")[0].strip("`") for cell in cells if cell.endswith("*")}
+    error = pytest.raises(ValueError, match=f"^{name} ") if name in marked else nullcontext()
+    mlp = MLPDigitClassifier((2,), solver="lbfgs", **{name: ADDITIONAL_PARAMETERS[name]})
+    with error:
+        mlp.fit([[0, 1, 2, 3], [3, 2, 1, 0]], [0, 1])
+
+
+def test_every_public_name_is_in_the_api_reference():
+    names = api_names()
+    assert len(set(names)) == len(names)
+    assert public_names() <= set(names)
+
+
+@pytest.mark.parametrize("name", api_names())
+def test_names_in_the_api_reference_exist(name):
+    pkgutil.resolve_name(name)
+
+
+def test_all_extras_are_documented():
+    extras = literals(first_cells(section("index.rst", "Installation")))
+    assert sorted(extras) == sorted(metadata("skmlp").get_all("Provides-Extra"))
