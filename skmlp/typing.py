@@ -1,4 +1,4 @@
-"""Types of the arguments that the public functions accept, for type checkers and for signatures."""
+"""Types used in the annotations of public functions and classes."""
 
 import os
 from typing import BinaryIO, TypeAlias
@@ -10,9 +10,9 @@ __all__ = ["ArrayLike", "FloatArray", "PathLike", "RandomState", "Source"]
 
 #: Path of a file or directory.
 PathLike: TypeAlias = str | os.PathLike[str]
-#: What a reader accepts: a path, the contents, or an open binary stream.
+#: Path of a file, its contents, or an open binary stream.
 Source: TypeAlias = PathLike | bytes | BinaryIO
-#: Argument `random_state`.
+#: Type of the parameter `random_state`.
 RandomState: TypeAlias = int | np.random.RandomState | None
 #: Array of float32 or float64.
 FloatArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.floating]]

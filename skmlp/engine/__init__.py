@@ -1,1 +1,1 @@
-"""The numerics: training and prediction of a network, on NumPy and SciPy, without knowledge of estimators."""
+"""Training and prediction of a network on NumPy and SciPy, independent of the estimator."""

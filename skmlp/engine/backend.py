@@ -1,8 +1,8 @@
-"""The interface of a backend: what the training loops need from the arithmetic of a network.
+"""Interface of a backend, which computes gradients, training steps and logits.
 
 A backend is bound to a TrainingConfig and a TrainState, and changes the state in place. It may compute a step in any
-way, as a chain of layers or as one compiled function, as long as the result depends on configuration, state and batch
-only.
+way, for example as a chain of layers or as one compiled function, as long as the result depends only on the
+configuration, the state and the batch.
 """
 
 from typing import NamedTuple, Protocol
@@ -16,13 +16,13 @@ class BatchGradient(NamedTuple):
     Attributes
     ----------
     loss : float
-        Mean loss, weighted by the sample weights, without L2 penalty.
+        Mean loss, weighted by the sample weights, without the L2 penalty.
     n_correct : float
-        Total weight of the samples that are classified correctly.
+        Total weight of the correctly classified samples.
     weight : float
         Total weight of the samples.
     gradient : ndarray of shape (n_parameters,)
-        Gradient of `loss`; a buffer that the next call overwrites and that the caller may overwrite.
+        Gradient of `loss`, in a buffer that the next call overwrites. The caller may overwrite it, too.
     """
 
     loss: float
@@ -32,12 +32,12 @@ class BatchGradient(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """The outcome of a training step on a batch.
+    """Result of a training step on a batch.
 
     Attributes
     ----------
     loss : float
-        Mean loss before the step, with L2 penalty.
+        Mean loss before the step, including the L2 penalty.
     n_correct : float
         Total weight of the samples that were classified correctly before the step.
     weight : float
@@ -50,16 +50,17 @@ class StepResult(NamedTuple):
 
 
 class Backend(Protocol):
-    """What a backend computes."""
+    """Interface of a backend."""
 
     def gradient(self, batch):
-        """Return the BatchGradient at `state.weights`, which stay as they are."""
+        """Return the BatchGradient at `state.weights`, without changing them."""
 
     def step(self, batch, rate):
-        """Move the state by a training step on a batch at a learning rate, and return the StepResult."""
+        """Perform a training step on a batch at a learning rate, and return the StepResult."""
 
     def logits(self, batches, weights):
-        """Yield each batch with its logits in prediction, (n_outputs, batch), at any weights.
+        """Yield each batch with its logits in inference mode, computed with the given weights.
 
-        The logits are a buffer that the next batch overwrites and that the caller may overwrite.
+        The logits have the shape (n_outputs, batch_size). They are in a buffer that the next batch overwrites. The
+        caller may overwrite it, too.
         """

@@ -1,7 +1,7 @@
-"""The choice of the backend that trains, and of its element-wise kernels: NumPy's, or those compiled by numba.
+"""Selection of the training backend and its element-wise kernels, which use NumPy or numba.
 
-numba is installed by the extra ``skmlp[fast]``. Importing it takes some tenths of a second, which pays off only where
-there is enough to compute.
+numba is installed by the extra ``skmlp[fast]``. Importing it takes a few tenths of a second, which pays off only for
+large problems.
 """
 
 import importlib
@@ -9,37 +9,43 @@ import multiprocessing
 import os
 from functools import cache
 from importlib.util import find_spec
+from typing import Literal
 
 from skmlp.engine.reference.backend import ReferenceBackend
 
 KERNEL_SETS = ("numpy", "numba")
 ENVIRONMENT_VARIABLE = "SKMLP_KERNELS"
-# Weights times samples of an epoch, from which compiled kernels pay for their import within a few epochs.
+# Number of weights times samples per epoch from which compiled kernels repay their import time within a few epochs.
 LARGE_WORK = 2 * 10**9
 
-# The name that `set_kernels` chose in this process, and the one chosen in the process that started this one.
-_chosen = None
-_inherited = None
+# Selected by `set_kernels` in this process, and in the parent process of a worker.
+selected_kernels: str | None = None
+inherited_kernels: str | None = None
 
 
-def set_kernels(name):
-    """Choose the element-wise kernels for training.
+def set_kernels(name: Literal["auto", "numpy", "numba"] | None) -> None:
+    """Select the element-wise kernels for training.
 
-    Prediction always uses NumPy. The two sets agree to rounding, not to the last bit. The choice also holds in the
-    worker processes to which joblib sends an :class:`skmlp.MLPDigitClassifier`.
+    Prediction always uses NumPy. The results of the two kernel sets agree up to rounding errors, but are not
+    bit-identical. The selection also applies to the joblib worker processes that receive an
+    :class:`skmlp.MLPDigitClassifier`.
 
     Parameters
     ----------
     name : {"auto", "numpy", "numba"} or None
-        "auto" uses numba if it is installed and an epoch is large enough to pay for importing it. None returns to the
-        environment variable ``SKMLP_KERNELS``, whose default is "auto".
+        The kernel set. "auto" uses numba if it is installed and an epoch is large enough to repay its import time.
+        None restores the default: the environment variable ``SKMLP_KERNELS`` if it is set, "auto" otherwise.
 
     Raises
     ------
     ValueError
-        If there is no such set.
+        If `name` is not a kernel set.
     ImportError
-        If numba is chosen but not installed.
+        If `name` is "numba" and numba is not installed.
+
+    See Also
+    --------
+    get_kernels : Return the current selection.
 
     Examples
     --------
@@ -49,62 +55,66 @@ def set_kernels(name):
     'numpy'
     >>> set_kernels(None)
     """
-    global _chosen
+    global selected_kernels
     if name is not None:
-        check_name(name, "set_kernels")
-    _chosen = name
+        check_kernel_set(name, "The argument of set_kernels")
+    selected_kernels = name
 
 
-def get_kernels():
-    """Return the current choice of element-wise kernels.
+def get_kernels() -> Literal["auto", "numpy", "numba"]:
+    """Return the current selection of element-wise kernels.
 
     Returns
     -------
     name : {"auto", "numpy", "numba"}
-        As chosen by :func:`set_kernels`, else by the environment variable ``SKMLP_KERNELS``, else "auto".
+        The kernel set selected by :func:`set_kernels` or, if there is none, by the environment variable
+        ``SKMLP_KERNELS``; "auto" if neither is set.
 
     Raises
     ------
     ValueError
-        If the environment variable names no set.
+        If the value of the environment variable is not a kernel set.
     ImportError
-        If it names numba, which is not installed.
+        If numba is selected but not installed.
+
+    See Also
+    --------
+    set_kernels : Select the element-wise kernels for training.
     """
-    chosen = explicit_choice()
-    if chosen is not None:
-        check_name(chosen, "set_kernels")
-        return chosen
-    name = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
-    check_name(name, f"The environment variable {ENVIRONMENT_VARIABLE}")
+    name, source = explicit_choice(), "The argument of set_kernels"
+    if name is None:
+        name = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+        source = f"The environment variable {ENVIRONMENT_VARIABLE}"
+    check_kernel_set(name, source)
     return name
 
 
 def explicit_choice():
-    """Return the name that `set_kernels` chose, here or in the process that sent work to this one; None if none."""
-    return _inherited if _chosen is None else _chosen
+    """Return the kernel set selected in this process or inherited from its parent, or None."""
+    return inherited_kernels if selected_kernels is None else selected_kernels
 
 
 def inherit_choice(name):
-    """Use the choice of the parent process, if this is a worker process; otherwise do nothing.
+    """Adopt the kernel set of the parent process if this is a worker process; otherwise do nothing.
 
-    Estimators carry the choice when they are pickled, so that it arrives in workers that were started before it was
-    made. Loading a pickle in an ordinary process must not change its choice.
+    Estimators include the selection in their pickles so that it reaches workers that were started earlier. Loading a
+    pickle in an ordinary process must not change the selection.
     """
-    global _inherited
+    global inherited_kernels
     if multiprocessing.parent_process() is not None:
-        _inherited = name
+        inherited_kernels = name
 
 
-def check_name(name, source):
-    """Raise an error for a name that is no set of kernels, and for a set that is not installed."""
+def check_kernel_set(name, source):
+    """Raise an error unless a name is "auto" or an installed kernel set."""
     if name not in ("auto", *KERNEL_SETS):
         raise ValueError(
-            f"{source} must be 'auto' or one of {', '.join(map(repr, KERNEL_SETS))}. Got {name!r}."
+            f"{source} must be 'auto' or one of {', '.join(map(repr, KERNEL_SETS))}, got {name!r}."
         )
     if name == "numba" and not numba_is_installed():
         raise ImportError(
-            f"{source} asks for the kernels compiled by numba, which is not installed. Install it with "
-            "pip install 'skmlp[fast]', or choose 'auto' or 'numpy'."
+            f"{source} is 'numba', but numba is not installed. Install it with pip install 'skmlp[fast]', or use "
+            "'auto' or 'numpy'."
         )
 
 
@@ -115,17 +125,21 @@ def numba_is_installed():
 
 
 def kernels_for(work, earlier=None):
-    """Return the name of the set of kernels for a training.
+    """Return the name of the kernel set for a training run.
 
-    It is the chosen one. With "auto", a training continues with the set it began with; a new one uses the set that
-    suits the amount of work.
+    An explicit selection takes precedence. With "auto", a run that continues keeps its kernel set if that is installed,
+    and a new run uses numba if there is enough work.
 
     Parameters
     ----------
     work : int
-        Number of weights times number of samples of an epoch.
-    earlier : str or None
-        The set that the training began with.
+        Number of weights times number of samples per epoch.
+    earlier : str, default=None
+        The kernel set with which the run began; None for a new run.
+
+    Returns
+    -------
+    name : {"numpy", "numba"}
     """
     name = get_kernels()
     if name != "auto":
@@ -136,19 +150,19 @@ def kernels_for(work, earlier=None):
 
 
 def load_kernels(name):
-    """Import the module of a set of kernels."""
+    """Import and return the module of a kernel set."""
     return importlib.import_module(f"skmlp.engine.reference.{name}_kernels")
 
 
 def make_backend(config, state, n_samples):
-    """Return the backend for a training, and record its kernels in the state.
+    """Return the backend for a training run, and record its kernel set in the state.
 
     Parameters
     ----------
     config : TrainingConfig
     state : TrainState
     n_samples : int
-        Number of samples of an epoch.
+        Number of samples per epoch.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Samples and their batches: shuffled, gathered, scaled, converted, augmented."""
+"""Samples and mini-batches: shuffling, gathering, scaling, conversion and augmentation."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,26 +7,26 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skmlp.engine.holdout import stratified_holdout
+from skmlp.engine.holdout import split_stratified
 
 ALL_ROWS = slice(None)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Features, targets and weights of the same samples, or of some rows of them.
+    """Features, targets and weights of a set of samples.
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-    targets : ndarray of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Class indices, or zeros and ones per output; None for samples to be predicted.
-    weights : ndarray of shape (n_samples,), default=None
-        None for ones.
-    rows : ndarray of int, default=None
-        The rows that belong to these samples; None for all of them.
+    X : ndarray or CSR matrix of shape (n_rows, n_features)
+    targets : ndarray of shape (n_rows,) or (n_rows, n_outputs), default=None
+        Class indices, or zeros and ones per output; None for prediction.
+    weights : ndarray of shape (n_rows,), default=None
+        Sample weights; None for ones.
+    rows : ndarray of int of shape (n_samples,), default=None
+        Indices of the samples in `X`, `targets` and `weights`; None for all rows.
     input_scale : float, default=None
-        Factor applied to X as batches are gathered.
+        Factor by which X is multiplied when batches are gathered; None for 1.
     """
 
     X: Any
@@ -40,14 +40,14 @@ class Samples:
 
     @property
     def total_weight(self):
-        """Sum of the sample weights; their number if there are none."""
+        """Sum of the sample weights; the number of samples if there are no weights."""
         if self.weights is None:
             return len(self)
         return float((self.weights if self.rows is None else self.weights[self.rows]).sum())
 
     @property
     def strata(self):
-        """The class of each sample, which a split should represent; a single stratum for multilabel targets."""
+        """Stratum of each row of X: its class, or zero for multilabel targets."""
         if self.targets.ndim == 2 and self.targets.shape[1] > 1:
             return np.zeros(len(self.targets), int)
         return self.targets.reshape(-1).astype(int)
@@ -55,64 +55,65 @@ class Samples:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a network is trained and validated on.
+    """Training samples and an optional validation set.
 
     Attributes
     ----------
     samples : Samples
+        The training samples.
     validation : Samples or None
+        The validation set.
     """
 
     samples: Samples
     validation: Samples | None = None
 
     def hold_out(self, fraction, random_state):
-        """Return data whose validation set is a fraction of these samples, which the training set loses."""
+        """Return data with a fraction of the training samples moved to the validation set."""
         samples = self.samples
         check_two_samples_per_class(samples)
-        rows = stratified_holdout(
-            samples.X, samples.strata, samples.weights, fraction, random_state
-        )
+        rows = split_stratified(samples.X, samples.strata, samples.weights, fraction, random_state)
         return TrainingData(
             replace(samples, rows=rows.training), replace(samples, rows=rows.held_out)
         )
 
 
 def check_two_samples_per_class(samples):
-    """Raise ValueError, as scikit-learn does, if one of two classes has a single sample, which no split represents."""
+    """Raise ValueError if a class of a binary problem has a single sample, like scikit-learn."""
     is_binary = samples.targets.ndim == 2 and samples.targets.shape[1] == 1
     if not is_binary or len(samples) == 1:
         return
     names, counts = np.unique(samples.targets, return_counts=True)
     if counts.min() == 1:
         raise ValueError(
-            "The least populated classes in y have only 1 member, but early_stopping=True needs at least 2, one on "
-            "each side of the split. Classes with too few members are: "
-            f"{[str(name) for name in names[counts == 1]]}, True being the second class. Add samples, or pass X_val "
-            "and y_val."
+            "The least populated classes in y have only 1 member, but early_stopping=True needs at least 2, one for "
+            "training and one for validation. Classes with too few members are: "
+            f"{[str(name) for name in names[counts == 1]]}, where True is the second class. Add samples, or pass "
+            "X_val and y_val."
         )
 
 
 class Batch:
-    """Some rows of samples, whose features are gathered at their first use.
+    """Mini-batch whose features are gathered on first access.
 
     Parameters
     ----------
     samples : Samples
     rows : slice or ndarray of int, default=ALL_ROWS
+        Rows of `samples.X` that belong to the batch.
     gather : callable, default=None
-        From rows to their features, (batch, n_features); None for the rows of X as they are.
+        ``gather(rows)`` returns the features, of shape (size, n_features); None for the unchanged rows of X.
 
     Attributes
     ----------
     targets : ndarray or None
-        Class indices of shape (batch,), or zeros and ones of shape (n_outputs, batch).
-    weights : ndarray of shape (batch,) or None
+        Class indices of shape (size,), or zeros and ones of shape (n_outputs, size).
+    weights : ndarray of shape (size,) or None
         Sample weights.
     size : int
         Number of samples.
     total_weight : float
-        Sum of the sample weights; their number if there are none.
+        Sum of the sample weights; the number of samples if there are no weights.
     """
 
     __slots__ = ("_gather", "_x", "rows", "samples", "size", "targets", "total_weight", "weights")
@@ -132,7 +133,7 @@ class Batch:
 
     @property
     def x(self):
-        """Features in the engine's orientation, (n_features, batch)."""
+        """Features of shape (n_features, size)."""
         if self._x is None:
             gather = self._gather
             self._x = (self.samples.X[self.rows] if gather is None else gather(self.rows)).T
@@ -141,13 +142,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of samples that are images.
+    """Random transformation of samples that are images.
 
     Parameters
     ----------
     transform : callable
-        From images of shape (n_samples, height, width) and a Generator to such images. If it has a method ``at``, that
-        returns the callable for a fraction of the training, from 0 to 1.
+        ``transform(images, generator)`` returns images of the same shape, (n_samples, height, width). If it has a
+        method ``at``, ``transform.at(progress)`` returns the callable to use when the fraction `progress` of the
+        training is complete.
     image_shape : tuple of int
         Height and width.
     """
@@ -156,30 +158,34 @@ class Augmentation:
     image_shape: tuple[int, int]
 
     def at(self, progress, generator):
-        """Return what changes a batch, (batch, n_features), after a fraction of the training."""
+        """Return the function that transforms a batch at a fraction of the training.
+
+        Its argument and its result are features of shape (n_samples, n_features).
+        """
         transform = self.transform.at(progress) if hasattr(self.transform, "at") else self.transform
         return partial(self._apply, transform, generator)
 
     def _apply(self, transform, generator, x):
         images = x.reshape(-1, *self.image_shape)
-        changed = np.asarray(transform(images, generator))
-        if changed.shape != images.shape:
+        transformed = np.asarray(transform(images, generator))
+        if transformed.shape != images.shape:
             raise ValueError(
-                f"augmentation must return images of the shape {images.shape} that it is given. {transform!r} returned "
-                f"images of shape {changed.shape}."
+                f"augmentation must return images of the shape {images.shape} of its input, got "
+                f"{transformed.shape} from {transform!r}."
             )
-        return changed.astype(x.dtype, copy=False).reshape(x.shape)
+        return transformed.astype(x.dtype, copy=False).reshape(x.shape)
 
 
 class Batches:
-    """The batches of samples, gathered into buffers that are used again for each batch size.
+    """Mini-batches of samples, gathered into reusable buffers.
 
     Parameters
     ----------
     samples : Samples
     batch_size : int
+        Number of samples per batch; the last batch may be smaller.
     dtype : dtype
-        Type of the dense features.
+        Type of the gathered features.
     """
 
     def __init__(self, samples, batch_size, dtype):
@@ -192,18 +198,18 @@ class Batches:
         return -(-len(self.samples) // self.batch_size)
 
     def __iter__(self):
-        """Yield the batches in the order of the samples."""
+        """Yield the batches in the original order of the samples."""
         return self.in_order(None)
 
     def in_order(self, order, augment=None):
-        """Yield the batches with the samples in a given order.
+        """Yield the batches of a permutation of the samples.
 
         Parameters
         ----------
         order : ndarray of int or None
-            A permutation of the samples; None for the order they have.
+            Permutation of the samples; None for their original order.
         augment : callable, default=None
-            Changes the features of a batch, (batch, n_features).
+            ``augment(x)`` returns the augmented features of a batch, of the shape of `x`, (n_samples, n_features).
         """
         rows = self.samples.rows
         if order is not None:
@@ -215,7 +221,7 @@ class Batches:
 
     def _gather_augmented(self, augment, rows):
         x = self._gather(rows)
-        # An augmentation may work in place, and the samples belong to the user.
+        # An augmentation may work in place, but must not change the user's data.
         return augment(x.copy() if np.may_share_memory(x, self.samples.X) else x)
 
     def _gather(self, rows):
@@ -234,7 +240,7 @@ class Batches:
 
     def _take(self, X, rows):
         taken = self._buffer("taken", (len(rows), X.shape[1]), X.dtype)
-        # With mode="raise", take would fill a buffer of its own first.
+        # With mode="raise", `take` would first fill a temporary buffer.
         return X.take(rows, axis=0, out=taken, mode="clip")
 
     def _buffer(self, use, shape, dtype):
@@ -243,8 +249,8 @@ class Batches:
         return self._buffers[use, shape]
 
 
-def shuffled(order, random_state):
-    """Permute `order` as ``sklearn.utils.shuffle`` does, with the same draws."""
+def shuffle(order, random_state):
+    """Return a random permutation of `order`, the same as ``sklearn.utils.shuffle`` returns."""
     permutation = np.arange(len(order))
     random_state.shuffle(permutation)
     return order[permutation]

@@ -1,4 +1,4 @@
-"""What is trained and how: frozen records that hold each setting once."""
+"""Configuration of the network and its training."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,21 +10,24 @@ from skmlp.engine.parameters import Layout
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The network.
+    """Architecture of the network.
 
     Attributes
     ----------
     layer_sizes : tuple of int
-        Number of features, of units of each hidden layer, and of outputs.
+        Number of features, number of units of each hidden layer, and number of outputs.
     activations : tuple of str
-        Activation of each hidden layer.
+        Activation function of each hidden layer.
     out_activation : {"softmax", "logistic"}
+        Activation function of the output layer.
     dropout : tuple of float
         Dropout rate of each hidden layer.
     input_dropout : float
+        Dropout rate of the features.
     batch_norm : bool
+        Whether the hidden layers use batch normalization.
     single_class : bool
-        Whether there is only one class, which every prediction is.
+        Whether there is only one class, which is then always predicted.
     """
 
     layer_sizes: tuple[int, ...]
@@ -37,36 +40,37 @@ class NetworkConfig:
 
     @property
     def loss_name(self):
-        """Name of the loss in LOSSES."""
+        """Key of the loss in LOSSES."""
         return "single_class" if self.single_class else self.out_activation
 
     @cached_property
     def layout(self):
-        """Where the parameters are in the flat vector."""
+        """Layout of the parameters in the flat vector."""
         return Layout(self.layer_sizes, self.batch_norm)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The network, what is minimized, and the solver.
+    """The network, the objective and the solver.
 
     Attributes
     ----------
     network : NetworkConfig
     solver : StochasticSolver or LBFGS
-        Yields an EpochReport per epoch, see `skmlp.engine.training`.
+        The training algorithm.
     initializers : sequence of callable
-        Draw the initial weights of each layer.
+        Initializer of each layer, see `skmlp.engine.initialization`.
     alpha : float
-        Strength of the L2 penalty. As in scikit-learn, it is divided by the weight of the batch.
+        Strength of the L2 penalty. As in scikit-learn, it is divided by the total sample weight of the batch.
     label_smoothing : float
-        Of the training loss, in [0, 1).
+        Label smoothing of the training loss, in [0, 1).
     adversarial_norm : float
-        By how much each training sample is moved to where its loss grows fastest.
+        Norm of the adversarial perturbation of each training sample, in the direction in which its loss increases
+        fastest; 0 for none.
     augmentation : Augmentation or None
-        Of the training samples.
+        Augmentation of the training samples.
     validation_fraction : float
-        Fraction of the training samples that is held out, if a validation set is needed and not given.
+        Fraction of the training samples that is held out if a validation set is required but not given.
     """
 
     network: NetworkConfig

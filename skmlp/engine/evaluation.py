@@ -1,4 +1,4 @@
-"""What training reports: the outcome of an epoch, and loss and accuracy on a set of samples."""
+"""Results of an epoch, and evaluation of loss and accuracy on a set of samples."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,19 +8,24 @@ from skmlp.engine.reference.losses import LOSSES
 
 @dataclass(frozen=True)
 class EpochReport:
-    """The outcome of an epoch.
+    """Results of an epoch.
 
     Attributes
     ----------
-    loss, accuracy : float
-        Means over the training batches, each measured before its step; the loss with its penalty.
+    loss : float
+        Mean training loss, including the penalty, measured on each batch before its step.
+    accuracy : float
+        Mean training accuracy, measured on each batch before its step.
     learning_rate : float
-        At the last step; NaN for a solver without one.
-    val_loss, val_accuracy : float or None
-        On the validation set, after the epoch; the loss without penalty. None without a validation set.
+        Learning rate of the last step; NaN for L-BFGS.
+    val_loss : float or None
+        Loss on the validation set after the epoch, without the penalty; None without a validation set.
+    val_accuracy : float or None
+        Accuracy on the validation set after the epoch; None without a validation set.
     seconds : float
+        Duration of the epoch, including validation.
     message : str
-        What the stopping rule did and why; empty if it did nothing.
+        Action of the stopping rule and its reason; empty if there was none.
     """
 
     loss: float
@@ -33,11 +38,14 @@ class EpochReport:
 
 
 class Evaluation(NamedTuple):
-    """Loss and accuracy on a validation set; None without one.
+    """Loss and accuracy on a set of samples.
 
     Attributes
     ----------
-    loss, accuracy : float or None
+    loss : float or None
+        None without samples.
+    accuracy : float or None
+        None without samples.
     """
 
     loss: float | None
@@ -45,14 +53,17 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(backend, batches, weights, loss_name):
-    """Return mean loss, without penalty and smoothing, and accuracy over all batches, as in prediction.
+    """Return mean loss, without penalty and label smoothing, and accuracy in inference mode.
 
     Parameters
     ----------
     backend : Backend
     batches : Batches or None
+        Batches of the samples; None to return an Evaluation of None.
     weights : Weights
+        Weights of the network.
     loss_name : str
+        Key of the loss in LOSSES.
 
     Returns
     -------

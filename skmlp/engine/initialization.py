@@ -1,7 +1,7 @@
-"""Initial weights, by name of the distribution.
+"""Initializers, by name.
 
-An initializer ``draw(weights, biases, random_state)`` fills the weights, of shape (fan_out, fan_in), and the biases of
-a layer.
+An initializer ``draw(weights, biases, random_state)`` fills the weights of a layer, of shape (fan_out, fan_in), and its
+biases in place.
 """
 
 from functools import partial
@@ -10,15 +10,16 @@ import numpy as np
 
 
 def draw_parameters(layout, initializers, random_state, dtype):
-    """Draw the initial parameters layer by layer, each by its own initializer; gains are ones and shifts zeros.
+    """Draw the initial weights and biases layer by layer; gains are one and shifts are zero.
 
     Parameters
     ----------
     layout : Layout
     initializers : sequence of callable
-        One per layer.
+        Initializer of each layer.
     random_state : RandomState
     dtype : dtype
+        Type of the parameters.
 
     Returns
     -------
@@ -26,7 +27,7 @@ def draw_parameters(layout, initializers, random_state, dtype):
     """
     theta = np.zeros(layout.n_parameters, dtype)
     views = layout.views(theta)
-    # Layers without biases draw them all the same, so that batch normalization does not change the weights drawn.
+    # Draw biases also for layers that have none, so that the initial weights do not depend on batch normalization.
     n_unused = len(views.weights) - len(views.biases)
     unused = [np.empty(units, dtype) for units in layout.hidden_sizes[:n_unused]]
     for draw, weights, biases in zip(
@@ -39,7 +40,10 @@ def draw_parameters(layout, initializers, random_state, dtype):
 
 
 def scikit_learn(weights, biases, random_state, *, factor):
-    """Draw weights and biases from U(-r, r), r = sqrt(factor / (fan_in + fan_out)), in scikit-learn's order."""
+    """Draw weights and biases from U(-r, r), r = sqrt(factor / (fan_in + fan_out)).
+
+    The order of the draws is scikit-learn's.
+    """
     fan_out, fan_in = weights.shape
     bound = np.sqrt(factor / (fan_in + fan_out))
     weights[...] = random_state.uniform(-bound, bound, (fan_in, fan_out)).T
@@ -47,14 +51,14 @@ def scikit_learn(weights, biases, random_state, *, factor):
 
 
 def normal(weights, biases, random_state, *, variance):
-    """Draw weights from N(0, variance(fan_in, fan_out)); biases are zero."""
+    """Draw the weights from N(0, variance(fan_in, fan_out)), and set the biases to zero."""
     fan_out, fan_in = weights.shape
     weights[...] = random_state.normal(0, np.sqrt(variance(fan_in, fan_out)), (fan_in, fan_out)).T
     biases[...] = 0
 
 
 def uniform(weights, biases, random_state, *, variance):
-    """Draw weights from the uniform distribution with variance(fan_in, fan_out); biases are zero."""
+    """Draw the weights uniformly with variance(fan_in, fan_out), and set the biases to zero."""
     fan_out, fan_in = weights.shape
     bound = np.sqrt(3 * variance(fan_in, fan_out))
     weights[...] = random_state.uniform(-bound, bound, (fan_in, fan_out)).T
@@ -62,7 +66,7 @@ def uniform(weights, biases, random_state, *, variance):
 
 
 def orthogonal(weights, biases, random_state):
-    """Draw a random matrix with orthonormal rows or columns; biases are zero [1]_.
+    """Draw a weight matrix with orthonormal rows or columns [1]_, and set the biases to zero.
 
     References
     ----------
@@ -71,18 +75,29 @@ def orthogonal(weights, biases, random_state):
     """
     rows, columns = sorted(weights.shape, reverse=True)
     q, r = np.linalg.qr(random_state.normal(size=(rows, columns)))
-    q *= np.sign(np.diag(r))  # makes the distribution uniform over all such matrices
+    q *= np.sign(np.diag(r))  # makes the distribution uniform (Haar measure)
     weights[...] = q if weights.shape == q.shape else q.T
     biases[...] = 0
 
 
 def he(fan_in, fan_out):
-    """Return the variance 2 / fan_in, for relu and similar activations (He et al. 2015, https://arxiv.org/abs/1502.01852)."""
+    """Return the variance 2 / fan_in, for ReLU-like activations [1]_.
+
+    References
+    ----------
+    .. [1] He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015, https://arxiv.org/abs/1502.01852
+    """
     return 2 / fan_in
 
 
 def glorot(fan_in, fan_out):
-    """Return the variance 2 / (fan_in + fan_out), for tanh and similar activations (Glorot and Bengio 2010)."""
+    """Return the variance 2 / (fan_in + fan_out), for tanh-like activations [1]_.
+
+    References
+    ----------
+    .. [1] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+       2010.
+    """
     return 2 / (fan_in + fan_out)
 
 

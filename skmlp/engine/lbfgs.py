@@ -1,4 +1,4 @@
-"""L-BFGS: all samples at once, minimized by SciPy."""
+"""Full-batch training with SciPy's implementation of L-BFGS-B."""
 
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -16,18 +16,22 @@ from skmlp.exceptions import NonFiniteLossError
 
 @dataclass(frozen=True)
 class LBFGS:
-    """The limited-memory quasi-Newton method L-BFGS-B [1]_; an epoch is an iteration.
+    """Limited-memory quasi-Newton method L-BFGS-B [1]_. An epoch is an iteration.
 
     Attributes
     ----------
     batch_size : int
-        The number of all samples.
+        The number of training samples.
     tolerance : float
-        For the largest component of the gradient.
+        Training stops when no component of the gradient exceeds this absolute value.
     max_epochs : int
-        Largest number of iterations.
+        Maximum number of iterations.
     max_evaluations : int
-        Largest number of evaluations of the loss.
+        Maximum number of evaluations of the loss.
+    monitor : str
+        The monitored quantity, always the training loss.
+    monitors_validation : bool
+        Always False.
 
     References
     ----------
@@ -42,14 +46,14 @@ class LBFGS:
     monitors_validation: ClassVar = False
 
     def prepare(self, state, n_samples):
-        """Drop the averages and the optimizer's state, which belong to other solvers."""
+        """Discard the averaged weights and the optimizer state of other solvers."""
         state.average = None
         state.optimizer_arrays = {}
 
     def epochs(self, trainer, on_epoch_begin):
-        """Train, and yield an EpochReport per iteration.
+        """Train, and yield an EpochReport after each iteration.
 
-        Between iterations, and however the training ends, the state holds the last iterate, never a trial point of the
+        Whenever this generator is suspended or ends, the state contains the last iterate, never a trial point of the
         line search.
 
         Parameters
@@ -65,12 +69,12 @@ class LBFGS:
         Returns
         -------
         problem : str
-            Why the result may not have converged; empty if it has, or was stopped.
+            Explanation if the result may not have converged; empty if it has converged or training was stopped.
 
         Raises
         ------
         NonFiniteLossError
-            If the loss is not finite at the end.
+            If the loss at the end of an iteration is not finite.
         """
         state = trainer.state
         (batch,) = trainer.batches
@@ -87,8 +91,8 @@ class LBFGS:
             while isinstance(event := iterations.advance(), Iterate):
                 if not np.isfinite(event.loss):
                     iterate = before
-                    raise divergence(event.loss, state.epoch + 1)
-                # Only now: whether there is another iteration is not known before its end.
+                    raise make_divergence_error(event.loss, state.epoch + 1)
+                # Whether there is another iteration is known only when it has ended.
                 on_epoch_begin()
                 state.weights.theta[...] = iterate = event.theta
                 state.epoch += 1
@@ -100,18 +104,18 @@ class LBFGS:
                 start = perf_counter()
             if not np.isfinite(event.fun):
                 iterate = before
-                raise divergence(event.fun, state.epoch + 1)
+                raise make_divergence_error(event.fun, state.epoch + 1)
             iterate, state.loss = event.x, float(event.fun)
-            return problem_of(event)
+            return explain_nonconvergence(event)
         finally:
             try:
                 iterations.close()
-            finally:  # close waits for an evaluation, and may be interrupted
+            finally:  # `close` waits for an evaluation to end, and may be interrupted
                 state.weights.theta[...] = iterate
 
     def _report(self, trainer, iterate, batch, start):
-        """Return the EpochReport of an iteration that began at a time."""
-        validated = evaluate(
+        """Return the EpochReport of an iteration that began at the time `start`."""
+        validation = evaluate(
             trainer.backend,
             trainer.validation,
             trainer.state.weights,
@@ -121,39 +125,42 @@ class LBFGS:
             loss=iterate.loss,
             accuracy=iterate.n_correct / batch.total_weight,
             learning_rate=np.nan,
-            val_loss=validated.loss,
-            val_accuracy=validated.accuracy,
+            val_loss=validation.loss,
+            val_accuracy=validation.accuracy,
             seconds=perf_counter() - start,
         )
 
 
-def divergence(loss, iteration):
-    """Return the error for a loss that is not finite."""
+def make_divergence_error(loss, iteration):
+    """Return the exception for a loss that is not finite."""
     return NonFiniteLossError(
-        f"The loss is not finite, {loss}, in iteration {iteration}: bring the features to a scale near one, for "
-        "example with StandardScaler. The weights from before the training are kept."
+        f"The loss must be finite, got {loss} in iteration {iteration}. Scale the features, for example with "
+        "StandardScaler. The weights are reset to their values before the training."
     )
 
 
-def problem_of(result):
-    """Return why an OptimizeResult may not be a minimum; an empty string if it is."""
+def explain_nonconvergence(result):
+    """Return why an OptimizeResult may not be a minimum, or an empty string if it has converged."""
     if result.status == 0:
         return ""
     return (
         f"lbfgs failed to converge after {result.nit} iteration(s) (status={result.status}): {result.message}. "
-        "Increase max_iter or max_fun, or bring the features to a scale near one."
+        "Increase max_iter or max_fun, or scale the features, for example with StandardScaler."
     )
 
 
 class Objective:
-    """The mean loss of a batch plus ``alpha / 2 * sum(W**2) / weight``, W being all weights, and its gradient.
+    """Loss of a batch with L2 penalty, and its gradient.
+
+    The loss is the mean over the samples plus ``alpha / 2 * sum(W**2) / weight``, where W are the weights of the
+    network and ``weight`` is the total sample weight.
 
     Parameters
     ----------
     config : TrainingConfig
     backend : Backend
     weights : Weights
-        Those of the backend's state; set to each point where the objective is evaluated.
+        The weights of the backend's state, which are set to each point at which the objective is evaluated.
     batch : Batch
     """
 
@@ -165,7 +172,7 @@ class Objective:
         self.batch = batch
 
     def __call__(self, theta):
-        """Return the BatchGradient at `theta`, with the L2 penalty in loss and gradient."""
+        """Return the BatchGradient at `theta`, including the L2 penalty."""
         if theta is not self.weights.theta:
             self.weights.theta[...] = theta
         result = self.backend.gradient(self.batch)
@@ -175,7 +182,7 @@ class Objective:
 
 
 class Iterate(NamedTuple):
-    """A point at the end of an iteration.
+    """Result of an iteration.
 
     Attributes
     ----------
@@ -190,15 +197,16 @@ class Iterate(NamedTuple):
 
 
 class ScipyIterations:
-    """The iterations of SciPy's minimizer, one at a time.
+    """Runs SciPy's minimizer one iteration at a time.
 
-    SciPy calls back after each iteration, whereas a solver yields. Therefore SciPy runs in a thread of its own; the two
-    threads take turns, so that only one of them is running at any time.
+    SciPy reports iterations through a callback, but a solver yields them. SciPy therefore runs in a separate thread.
+    The two threads alternate, so that only one of them runs at any time.
 
     Parameters
     ----------
     objective : Objective
     start : ndarray of float64 of shape (n_parameters,)
+        Initial parameters.
     options : dict
         Options of L-BFGS-B.
     """
@@ -210,12 +218,12 @@ class ScipyIterations:
         self._thread = Thread(target=self._minimize, args=(start, options), daemon=True)
 
     def advance(self):
-        """Let SciPy run until its next event.
+        """Run SciPy until the end of the next iteration or of the minimization.
 
         Returns
         -------
         event : Iterate or OptimizeResult
-            The end of an iteration, or the end of the minimization.
+            An Iterate after an iteration, an OptimizeResult at the end of the minimization.
         """
         if self._thread.ident is None:
             self._thread.start()
@@ -226,12 +234,12 @@ class ScipyIterations:
         return event
 
     def close(self):
-        """Stop SciPy before its next evaluation, and wait until it has stopped."""
+        """Stop SciPy before its next evaluation, and wait for its thread to end."""
         if self._thread.ident is not None:
             self._turns.put("stop")
             self._thread.join()
 
-    # What runs in SciPy's thread
+    # The following methods run in SciPy's thread.
 
     def _minimize(self, start, options):
         try:
@@ -245,7 +253,7 @@ class ScipyIterations:
                     callback=self._end_iteration,
                     options=options,
                 )
-        except _StoppedError:
+        except MinimizationStoppedError:
             return
         except BaseException as error:
             event = error
@@ -253,26 +261,29 @@ class ScipyIterations:
 
     def _await_turn(self):
         if self._turns.get() == "stop":
-            raise _StoppedError
+            raise MinimizationStoppedError
 
-    def _hand_over(self, event):
+    def _pass_on(self, event):
         self._events.put(event)
         self._await_turn()
 
     def _evaluate(self, theta):
-        """Return the loss and its gradient at `theta`."""
-        if not self._turns.empty():  # out of turn, it can only be "stop"
-            raise _StoppedError
+        """Return the loss at `theta` and its gradient as float64."""
+        if not self._turns.empty():  # during an evaluation, only "stop" can be queued
+            raise MinimizationStoppedError
         self._last = self._objective(theta)
         return self._last.loss, self._last.gradient.astype(np.float64)
 
     def _end_iteration(self, intermediate_result):
-        """Hand over an iterate; SciPy chooses what it passes by the name of the parameter."""
+        """Pass an iterate to the calling thread.
+
+        The name of the parameter makes SciPy pass an OptimizeResult instead of an array.
+        """
         theta, loss = intermediate_result.x, float(intermediate_result.fun)
         if self._last.loss != loss:
             self._last = self._objective(theta)
-        self._hand_over(Iterate(theta.copy(), loss, self._last.n_correct))
+        self._pass_on(Iterate(theta.copy(), loss, self._last.n_correct))
 
 
-class _StoppedError(Exception):
-    """The caller has closed the iterations."""
+class MinimizationStoppedError(Exception):
+    """Ends SciPy's thread after `ScipyIterations.close`."""

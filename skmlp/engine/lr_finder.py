@@ -1,33 +1,33 @@
-"""The learning-rate finder: training with a rate that rises from step to step, while the loss is recorded."""
+"""Learning-rate finder: record the loss while the learning rate increases from step to step."""
 
 import math
 from itertools import chain, repeat
 
 import numpy as np
 
-from skmlp.engine.batches import shuffled
+from skmlp.engine.batches import shuffle
 
 SMOOTHING = 0.9
 DIVERGENCE_FACTOR = 4.0
 
 
 def losses_at_rising_rates(trainer, rates):
-    """Take one step at each rate, and return the smoothed loss before it; end where the loss diverges.
+    """Perform one step at each rate until the loss diverges, and return the smoothed losses.
 
     Parameters
     ----------
     trainer : Trainer
-        Its state is changed.
-    rates : ndarray
-        Rising learning rates.
+        Provides batches and backend. Its state is changed in place.
+    rates : ndarray of shape (n_rates,)
+        Increasing learning rates.
 
     Returns
     -------
-    losses : ndarray, no longer than `rates`
-        Exponential moving averages of the losses of the batches, corrected for their initial value of zero.
+    losses : ndarray of shape (n_losses,), n_losses <= n_rates
+        Bias-corrected exponential moving average of the batch losses before each step.
     """
     state, batches = trainer.state, trainer.batches
-    state.order = shuffled(np.arange(len(batches.samples)), state.random_state)
+    state.order = shuffle(np.arange(len(batches.samples)), state.random_state)
     augment = trainer.augmentation()
     all_batches = chain.from_iterable(
         batches.in_order(order, augment) for order in repeat(state.order)

@@ -1,9 +1,10 @@
-"""First-order optimizers: the update rules, each with its coefficients and its state.
+"""First-order optimizers: update rules, their coefficients and their state.
 
-An optimizer is a frozen dataclass of its hyperparameters. `state_arrays` declares what it remembers from step to step.
-``step(theta, gradient, work, rate, t, arrays, penalty, kernels)`` moves the flat vector `theta` in place in step t,
-counted from 1, overwrites `gradient` and the buffer `work`, and returns the sum of the squared weights before the step.
-The kernels take the coefficients of the formula by name.
+An optimizer is a frozen dataclass of its hyperparameters. The attribute `state_arrays` declares the arrays of its
+state. ``step(theta, gradient, work, rate, t, arrays, penalty, kernels)`` performs step t, counted from 1. It updates
+the flat vector `theta` and the state `arrays` in place, overwrites `gradient` and the buffer `work`, and returns the
+sum of squares of the weights before the step, or zero without an L2 penalty. The kernels receive the coefficients of
+the update rule as a named tuple.
 """
 
 import math
@@ -14,16 +15,16 @@ import numpy as np
 
 
 class WeightPenalty(NamedTuple):
-    """What pulls the weights toward zero in a step; the other parameters are left alone.
+    """L2 penalty and decoupled weight decay of a step, applied to the weights only.
 
     Attributes
     ----------
     n_weights : int
-        Number of parameters, the first ones, that are weights.
+        Number of weights, which are the first parameters of the flat vector.
     l2 : float
-        L2 penalty: the gradient of a weight w grows by ``l2 * w``.
+        Coefficient of the L2 penalty: ``l2 * w`` is added to the gradient of each weight w.
     decay : float
-        Decoupled weight decay: the weights are multiplied by this factor.
+        Factor by which decoupled weight decay multiplies the weights.
     """
 
     n_weights: int = 0
@@ -35,17 +36,18 @@ NO_PENALTY = WeightPenalty()
 
 
 class StateArray(NamedTuple):
-    """An array that an optimizer remembers from step to step.
+    """Declaration of an array of the optimizer state.
 
     Attributes
     ----------
     name : str
     is_scalar : bool
-        Whether it is one number instead of one per parameter.
+        Whether the array has a single element instead of one per parameter.
     initial : float
+        Initial value of the elements.
     subnormal_power : float
-        Numbers smaller than this power of the smallest normal number are set to zero from time to time, before they or
-        their squares become subnormal and slow down arithmetic.
+        Values whose magnitude is below the smallest normal number to this power are periodically set to zero, before
+        they or their squares become subnormal and slow down arithmetic.
     """
 
     name: str
@@ -54,29 +56,32 @@ class StateArray(NamedTuple):
     subnormal_power: float = 0.375
 
     def allocate(self, theta):
-        """Return the initial array for parameters like `theta`."""
+        """Return the initial array for a flat vector of parameters, `theta`."""
         if self.is_scalar:
             return np.full(1, self.initial)
         return np.full_like(theta, self.initial)
 
 
 FIRST_MOMENT = StateArray("first_moment")
-# A sum of squares is small by nature.
+# A mean of squares is the square of a gradient's magnitude: (tiny ** 0.375) ** 2 = tiny ** 0.75.
 SECOND_MOMENT = StateArray("second_moment", subnormal_power=0.75)
 
 
 class Optimizer:
     """Base class of the optimizers."""
 
-    state_arrays: ClassVar = ()
+    state_arrays: ClassVar[tuple[StateArray, ...]] = ()
 
     def allocate(self, theta):
-        """Return the initial state for parameters like `theta`: a dict of arrays by name."""
+        """Return the initial state for a flat vector of parameters, a dict of arrays by name."""
         return {declared.name: declared.allocate(theta) for declared in self.state_arrays}
 
 
 class SGDCoefficients(NamedTuple):
-    """Coefficients of ``v = momentum v - rate g; theta += velocity_step v - gradient_step g``."""
+    """Coefficients of SGD.
+
+    The update is ``v = momentum v - rate g; theta += velocity_step v - gradient_step g``.
+    """
 
     momentum: float
     rate: float
@@ -86,7 +91,7 @@ class SGDCoefficients(NamedTuple):
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent with classical or Nesterov's momentum [1]_.
+    """Stochastic gradient descent with classical or Nesterov momentum [1]_.
 
     References
     ----------
@@ -96,19 +101,22 @@ class SGD(Optimizer):
 
     momentum: float = 0.9
     nesterov: bool = True
-    state_arrays: ClassVar = (StateArray("velocity"),)
+    state_arrays: ClassVar[tuple[StateArray, ...]] = (StateArray("velocity"),)
 
     def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
-        """Apply v = momentum v - rate g; theta += v, or with Nesterov's momentum theta += momentum v - rate g."""
+        """Apply v = momentum v - rate g, followed by theta += v.
+
+        Nesterov momentum applies theta += momentum v - rate g instead.
+        """
         velocity_step, gradient_step = (self.momentum, rate) if self.nesterov else (1.0, 0.0)
         coefficients = SGDCoefficients(self.momentum, rate, velocity_step, gradient_step)
         return kernels.sgd(theta, gradient, arrays["velocity"], penalty, coefficients)
 
 
 class AdamCoefficients(NamedTuple):
-    """Coefficients of the recursion ``m = keep_first m + add_first g; v = keep_second v + g^2``.
+    """Coefficients of Adam.
 
-    The step is ``theta -= rate m / (sqrt(v) + epsilon)``.
+    The update is ``m = keep_first m + add_first g; v = keep_second v + g^2; theta -= rate m / (sqrt(v) + epsilon)``.
     """
 
     keep_first: float
@@ -130,27 +138,27 @@ class Adam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
-    state_arrays: ClassVar = (
+    state_arrays: ClassVar[tuple[StateArray, ...]] = (
         FIRST_MOMENT,
         SECOND_MOMENT,
         StateArray("first_moment_scale", is_scalar=True, initial=1.0),
     )
-    # Below it, the scale moves into the first moment.
-    smallest_scale: ClassVar = 2.0**-10
+    # Below this value, the scale is multiplied into the first moment and reset to 1.
+    min_scale: ClassVar = 2.0**-10
 
     def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
-        """Apply the recursion of the paper with both bias corrections folded into two numbers.
+        """Apply the update of the paper with the bias corrections combined into one factor.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         theta -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
 
-        The arrays hold m / (1 - b1) / scale and v / (1 - b2), which saves operations on whole arrays. The scale decays
-        instead of the first moment: g / scale is added to the array, which stays as it is until the scale gets small.
+        The arrays contain m / (1 - b1) / scale and v / (1 - b2), which saves operations on arrays. Each step multiplies
+        the scale by b1, instead of the first moment, and adds g / scale to the first moment.
         """
         root = math.sqrt(1 - self.beta_2)
         correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
         scale, keep_first = self.beta_1 * arrays["first_moment_scale"].item(), 1.0
-        if scale < self.smallest_scale:
+        if scale < self.min_scale:
             scale, keep_first = 1.0, scale
         arrays["first_moment_scale"][0] = scale
         coefficients = AdamCoefficients(
@@ -171,7 +179,11 @@ class Adam(Optimizer):
 
 
 class NAdamCoefficients(NamedTuple):
-    """Coefficients of ``theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon)``, m and v as in Adam."""
+    """Coefficients of NAdam.
+
+    The update is ``m = keep_first m + g; v = keep_second v + g^2``, followed by
+    ``theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon)``.
+    """
 
     keep_first: float
     keep_second: float
@@ -182,7 +194,7 @@ class NAdamCoefficients(NamedTuple):
 
 @dataclass(frozen=True)
 class NAdam(Optimizer):
-    """Adam with Nesterov's momentum [1]_, in its form with constant beta_1.
+    """Adam with Nesterov momentum [1]_ and a constant beta_1.
 
     References
     ----------
@@ -192,14 +204,16 @@ class NAdam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
-    state_arrays: ClassVar = (FIRST_MOMENT, SECOND_MOMENT)
+    state_arrays: ClassVar[tuple[StateArray, ...]] = (FIRST_MOMENT, SECOND_MOMENT)
 
     def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
-        """Apply the recursion of the paper, with arrays and corrections like Adam's.
+        """Apply the update of the paper.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         m' = b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t);  v' = v / (1 - b2^t)
         theta -= rate m' / (sqrt(v') + epsilon)
+
+        The arrays contain m / (1 - b1) and v / (1 - b2).
         """
         b1, b2 = self.beta_1, self.beta_2
         root = math.sqrt(1 - b2)
@@ -223,7 +237,10 @@ class NAdam(Optimizer):
 
 
 class RMSpropCoefficients(NamedTuple):
-    """Coefficients of ``v = keep v + g^2; theta -= rate g / (sqrt(v) + epsilon)``."""
+    """Coefficients of RMSprop.
+
+    The update is ``v = keep v + g^2; theta -= rate g / (sqrt(v) + epsilon)``.
+    """
 
     keep: float
     rate: float
@@ -241,12 +258,12 @@ class RMSprop(Optimizer):
 
     decay: float = 0.99
     epsilon: float = 1e-8
-    state_arrays: ClassVar = (SECOND_MOMENT,)
+    state_arrays: ClassVar[tuple[StateArray, ...]] = (SECOND_MOMENT,)
 
     def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
         """Apply v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon).
 
-        The array holds v / (1 - decay).
+        The array contains v / (1 - decay).
         """
         root = math.sqrt(1 - self.decay)
         coefficients = RMSpropCoefficients(self.decay, rate / root, self.epsilon / root)

@@ -1,8 +1,8 @@
-"""The flat vector that holds all parameters, and views of each layer's arrays into it.
+"""The flat vector of all parameters, and views of each layer's arrays into it.
 
-Shapes, here and in the whole engine: activations are feature-major, ``(units, batch)``; the weights of a layer are
-``(fan_out, fan_in)``; its biases are ``(fan_out,)``. The flat vector holds all weights first, then all biases, gains
-and shifts, so that a penalty on the weights is an operation on one slice. No other module slices it.
+Throughout the engine, activations have the shape ``(units, batch)``, the weights of a layer ``(fan_out, fan_in)`` and
+its biases ``(fan_out,)``. The flat vector contains all weights, then all biases, gains and shifts, so that a penalty on
+the weights is an operation on one slice. Apart from this leading slice, only this module slices the vector.
 """
 
 from dataclasses import dataclass
@@ -12,26 +12,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Measured with Adam: its four arrays of this many float32 fit into a cache of 2 MB.
+# The four arrays of Adam with this many float32 elements fit into a cache of 2 MB.
 BLOCK_SIZE = 2**17
 
 
 def cache_sized_blocks(size):
-    """Return slices of a flat vector on which several operations in a row stay within the processor's cache."""
+    """Return slices of a flat vector, small enough for several operations to stay in the cache."""
     return [slice(start, start + BLOCK_SIZE) for start in range(0, size, BLOCK_SIZE)]
 
 
 class Views(NamedTuple):
-    """The arrays of a flat vector of parameters, or of its gradient: each field is a list with one array per layer.
+    """Views of the arrays of each layer into a flat vector of parameters or into its gradient.
 
     Attributes
     ----------
     weights : list of ndarray of shape (fan_out, fan_in)
+        Weights of each layer.
     biases : list of ndarray of shape (fan_out,)
-        Of every layer; with batch normalization, whose shifts take their place in the hidden layers, of the output
-        layer only.
-    gains, shifts : list of ndarray of shape (units,)
-        Of the batch normalization of each hidden layer; empty without batch normalization.
+        Biases of each layer. With batch normalization, those of the output layer only, because the shifts replace the
+        biases of the hidden layers.
+    gains : list of ndarray of shape (units,)
+        Gains of the batch normalization of each hidden layer; empty without batch normalization.
+    shifts : list of ndarray of shape (units,)
+        Shifts of the batch normalization of each hidden layer; empty without batch normalization.
     """
 
     weights: list
@@ -41,11 +44,12 @@ class Views(NamedTuple):
 
 
 class StatisticsViews(NamedTuple):
-    """The running statistics of the batch normalization, as lists with one array per hidden layer.
+    """Views of the running statistics of each hidden layer into a flat vector.
 
     Attributes
     ----------
-    means, variances : list of ndarray of shape (units,)
+    means : list of ndarray of shape (units,)
+    variances : list of ndarray of shape (units,)
     """
 
     means: list
@@ -54,14 +58,14 @@ class StatisticsViews(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parameters of each layer are in the flat vector.
+    """Positions of the parameters of each layer in the flat vector.
 
     Parameters
     ----------
     layer_sizes : tuple of int
-        Number of features, of units of each hidden layer, and of outputs.
+        Number of features, number of units of each hidden layer, and number of outputs.
     batch_norm : bool, default=False
-        Whether the hidden layers have gains and shifts.
+        Whether the hidden layers use batch normalization.
     """
 
     layer_sizes: tuple[int, ...]
@@ -74,7 +78,7 @@ class Layout:
 
     @property
     def shapes(self):
-        """Shapes of all arrays in their order, as Views of lists."""
+        """Shapes of the arrays, as a Views of lists of tuples."""
         weights = [(fan_out, fan_in) for fan_in, fan_out in pairwise(self.layer_sizes)]
         biases = [(fan_out,) for fan_out in self.layer_sizes[1:]]
         if not self.batch_norm:
@@ -83,7 +87,7 @@ class Layout:
 
     @cached_property
     def n_weights(self):
-        """Number of weights of all layers, which are the first parameters."""
+        """Number of weights of all layers."""
         return sum(fan_out * fan_in for fan_out, fan_in in self.shapes.weights)
 
     @cached_property
@@ -93,11 +97,11 @@ class Layout:
 
     @property
     def n_statistics(self):
-        """Number of running means and variances."""
+        """Total number of running means and running variances."""
         return 2 * sum(self.hidden_sizes) if self.batch_norm else 0
 
     def views(self, flat):
-        """Return the parameters of each layer as views into `flat`."""
+        """Return the Views of a flat vector of parameters."""
         fields, start = [], 0
         for shapes in self.shapes:
             arrays = []
@@ -109,7 +113,7 @@ class Layout:
         return Views(*fields)
 
     def pack(self, parameters, dtype):
-        """Copy the parameters of each layer, given as Views, into a new flat vector."""
+        """Copy the parameters of each layer, given as a Views, into a new flat vector."""
         flat = np.empty(self.n_parameters, dtype)
         for views, arrays in zip(self.views(flat), parameters, strict=True):
             for view, values in zip(views, arrays, strict=True):
@@ -117,16 +121,16 @@ class Layout:
         return flat
 
     def statistics_views(self, flat):
-        """Return running means and variances as views into a flat vector of them."""
+        """Return the StatisticsViews of a flat vector of running statistics."""
         if not self.batch_norm or not self.hidden_sizes:
             return StatisticsViews([], [])
         ends = np.cumsum(self.hidden_sizes)[:-1]
         return StatisticsViews(*(np.split(half, ends) for half in np.split(flat, 2)))
 
     def pack_statistics(self, statistics, dtype):
-        """Copy running means and variances, given as StatisticsViews, into a new flat vector."""
+        """Copy running statistics, given as a StatisticsViews, into a new flat vector."""
         return np.concatenate([np.empty(0), *statistics.means, *statistics.variances]).astype(dtype)
 
     def initial_statistics(self, dtype):
-        """Return means of zero and variances of one; an empty vector without batch normalization."""
+        """Return a flat vector of means of zero and variances of one."""
         return np.repeat(np.array([0, 1], dtype), self.n_statistics // 2)

@@ -1,32 +1,32 @@
-"""Learning-rate schedules: pure functions of the position in the training.
+"""Learning-rate schedules.
 
-A schedule is any callable that takes a `Position` and returns the learning rate of that step. The ones here are frozen
-dataclasses, which check their parameters on construction; the names that `learning_rate` accepts stand for them. Where
-the attribute `planned` of a schedule is true, its rate reaches its end at the last epoch, and training for all epochs
-is what it was made for.
+A schedule is a callable that takes a `Position` and returns the learning rate of the next step. The schedules of this
+module are pure functions: frozen dataclasses that validate their parameters on construction. If the attribute `planned`
+of a schedule is true, its rate reaches its final value at the last epoch, and training is meant to last for all epochs.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 
 class Position(NamedTuple):
-    """The position in the training before a step.
+    """Position in the training before an optimizer step.
 
     Attributes
     ----------
     step : int
-        Optimizer steps so far.
+        Number of optimizer steps so far.
     epoch : float
-        Epochs so far, including the fraction of the current one.
+        Number of epochs so far, including the completed fraction of the current epoch.
     steps_per_epoch : int
+        Number of optimizer steps in an epoch.
     n_epochs : int
-        Number of epochs after which the training ends at the latest.
+        Maximum number of epochs.
     samples_seen : int
-        Number of samples before the current epoch.
+        Number of samples processed in the epochs before the current one.
     """
 
     step: int
@@ -36,107 +36,150 @@ class Position(NamedTuple):
     samples_seen: int
 
     @property
-    def progress(self):
-        """Fraction of the training that is over, from 0 to 1."""
+    def progress(self) -> float:
+        """Completed fraction of the training, from 0 to 1."""
         return min(self.epoch / self.n_epochs, 1)
 
 
 class Requirement(NamedTuple):
-    """What a number must be.
+    """Requirement on the value of a number.
 
     Attributes
     ----------
     text : str
-    holds : callable
+        Description for error messages.
+    is_met : callable
+        ``is_met(value)`` returns whether a number meets the requirement.
     """
 
     text: str
-    holds: Callable
+    is_met: Callable[[float], bool]
 
 
-NOT_NEGATIVE = Requirement("of at least 0", lambda value: value >= 0)
+NON_NEGATIVE = Requirement("greater than or equal to 0", lambda value: value >= 0)
 POSITIVE = Requirement("greater than 0", lambda value: value > 0)
 FRACTION = Requirement("greater than 0 and less than 1", lambda value: 0 < value < 1)
 
 
 def check_numbers(schedule, **requirements):
-    """Raise ValueError unless fields of a schedule are finite numbers that meet their requirements."""
-    for name, required in requirements.items():
+    """Raise ValueError unless fields of a schedule are finite numbers that meet a requirement."""
+    for name, requirement in requirements.items():
         value = getattr(schedule, name)
         is_number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (is_number and math.isfinite(value) and required.holds(value)):
+        if not (is_number and math.isfinite(value) and requirement.is_met(value)):
             raise ValueError(
-                f"{type(schedule).__name__}: {name} must be a finite number {required.text}. Got {value!r}."
+                f"{type(schedule).__name__}: {name} must be a finite number {requirement.text}, got {value!r}."
             )
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A constant rate."""
+    """Constant learning rate.
+
+    Parameters
+    ----------
+    initial_rate : float
+        Learning rate, at least 0.
+    """
 
     initial_rate: float
-    planned: ClassVar = False
+    planned: ClassVar[bool] = False
 
     def __post_init__(self):
-        check_numbers(self, initial_rate=NOT_NEGATIVE)
+        check_numbers(self, initial_rate=NON_NEGATIVE)
 
-    def __call__(self, position):
-        """Return the learning rate of a step."""
+    def __call__(self, position: Position) -> float:
+        """Return the learning rate of the next step."""
         return self.initial_rate
 
 
 @dataclass(frozen=True)
 class InverseScaling:
-    """Rate ``initial_rate / (samples_seen + 1) ** power``, constant within an epoch, as in scikit-learn."""
+    """Inverse scaling, scikit-learn's ``learning_rate='invscaling'``.
+
+    The learning rate is ``initial_rate / (samples_seen + 1) ** power``, which is constant within an epoch.
+
+    Parameters
+    ----------
+    initial_rate : float
+        Learning rate of the first epoch, at least 0.
+    power : float, default=0.5
+        Exponent, at least 0.
+    """
 
     initial_rate: float
     power: float = 0.5
-    planned: ClassVar = False
+    planned: ClassVar[bool] = False
 
     def __post_init__(self):
-        check_numbers(self, initial_rate=NOT_NEGATIVE, power=NOT_NEGATIVE)
+        check_numbers(self, initial_rate=NON_NEGATIVE, power=NON_NEGATIVE)
 
-    def __call__(self, position):
-        """Return the learning rate of a step."""
+    def __call__(self, position: Position) -> float:
+        """Return the learning rate of the next step."""
         return self.initial_rate / (position.samples_seen + 1) ** self.power
 
 
 @dataclass(frozen=True)
 class StepDecay:
-    """Rate multiplied by `factor` after every `every` epochs."""
+    """Step decay, which multiplies the learning rate by `factor` every `every` epochs.
+
+    Parameters
+    ----------
+    initial_rate : float
+        Learning rate of the first step, at least 0.
+    factor : float, default=0.1
+        Factor by which the learning rate is multiplied, at least 0.
+    every : float, default=30
+        Number of epochs between changes, greater than 0.
+    """
 
     initial_rate: float
     factor: float = 0.1
     every: float = 30
-    planned: ClassVar = False
+    planned: ClassVar[bool] = False
 
     def __post_init__(self):
-        check_numbers(self, initial_rate=NOT_NEGATIVE, factor=NOT_NEGATIVE, every=POSITIVE)
+        check_numbers(self, initial_rate=NON_NEGATIVE, factor=NON_NEGATIVE, every=POSITIVE)
 
-    def __call__(self, position):
-        """Return the learning rate of a step."""
+    def __call__(self, position: Position) -> float:
+        """Return the learning rate of the next step."""
         return self.initial_rate * self.factor ** (position.epoch // self.every)
 
 
 @dataclass(frozen=True)
 class Exponential:
-    """Rate multiplied by `factor` with every epoch, smoothly from step to step."""
+    """Exponential decay, which multiplies the learning rate by `factor` per epoch, step by step.
+
+    Parameters
+    ----------
+    initial_rate : float
+        Learning rate of the first step, at least 0.
+    factor : float, default=0.95
+        Factor by which the learning rate changes per epoch, at least 0.
+    """
 
     initial_rate: float
     factor: float = 0.95
-    planned: ClassVar = False
+    planned: ClassVar[bool] = False
 
     def __post_init__(self):
-        check_numbers(self, initial_rate=NOT_NEGATIVE, factor=NOT_NEGATIVE)
+        check_numbers(self, initial_rate=NON_NEGATIVE, factor=NON_NEGATIVE)
 
-    def __call__(self, position):
-        """Return the learning rate of a step."""
+    def __call__(self, position: Position) -> float:
+        """Return the learning rate of the next step."""
         return self.initial_rate * self.factor**position.epoch
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """Rate falling from `initial_rate` to `final_rate` along half a cosine [1]_.
+    """Cosine annealing [1]_ from `initial_rate` to `final_rate`, without restarts.
+
+    Parameters
+    ----------
+    initial_rate : float
+        Learning rate of the first step, at least 0.
+    final_rate : float, default=0.0
+        Learning rate at the end of the last epoch, at least 0.
 
     References
     ----------
@@ -146,21 +189,32 @@ class Cosine:
 
     initial_rate: float
     final_rate: float = 0.0
-    planned: ClassVar = True
+    planned: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_numbers(self, initial_rate=NOT_NEGATIVE, final_rate=NOT_NEGATIVE)
+        check_numbers(self, initial_rate=NON_NEGATIVE, final_rate=NON_NEGATIVE)
 
-    def __call__(self, position):
-        """Return the learning rate of a step."""
-        return half_cosine(self.initial_rate, self.final_rate, position.progress)
+    def __call__(self, position: Position) -> float:
+        """Return the learning rate of the next step."""
+        return anneal_cosine(self.initial_rate, self.final_rate, position.progress)
 
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Rate rising from ``peak_rate / 25`` to `peak_rate`, then falling to ``peak_rate / 250000`` [1]_.
+    """One-cycle schedule [1]_, which first increases and then decreases the learning rate.
 
-    Both changes follow half a cosine. The rise takes `rising_fraction` of the training, between 0 and 1.
+    Both phases use cosine annealing.
+
+    Parameters
+    ----------
+    peak_rate : float
+        Maximum learning rate, at least 0.
+    rising_fraction : float, default=0.3
+        Fraction of the training in which the learning rate increases, between 0 and 1 (both exclusive).
+    start_divisor : float, default=25.0
+        Ratio of the maximum to the first learning rate, greater than 0.
+    end_divisor : float, default=1e4
+        Ratio of the first to the last learning rate, greater than 0.
 
     References
     ----------
@@ -172,58 +226,67 @@ class OneCycle:
     rising_fraction: float = 0.3
     start_divisor: float = 25.0
     end_divisor: float = 1e4
-    planned: ClassVar = True
+    planned: ClassVar[bool] = True
 
     def __post_init__(self):
         check_numbers(
             self,
-            peak_rate=NOT_NEGATIVE,
+            peak_rate=NON_NEGATIVE,
             rising_fraction=FRACTION,
             start_divisor=POSITIVE,
             end_divisor=POSITIVE,
         )
 
-    def __call__(self, position):
-        """Return the learning rate of a step."""
+    def __call__(self, position: Position) -> float:
+        """Return the learning rate of the next step."""
         progress = position.progress
         start = self.peak_rate / self.start_divisor
         if progress < self.rising_fraction:
-            return half_cosine(start, self.peak_rate, progress / self.rising_fraction)
-        fallen = (progress - self.rising_fraction) / (1 - self.rising_fraction)
-        return half_cosine(self.peak_rate, start / self.end_divisor, fallen)
+            return anneal_cosine(start, self.peak_rate, progress / self.rising_fraction)
+        falling_progress = (progress - self.rising_fraction) / (1 - self.rising_fraction)
+        return anneal_cosine(self.peak_rate, start / self.end_divisor, falling_progress)
 
 
 @dataclass(frozen=True)
 class Warmup:
-    """Another schedule, its rate rising linearly from zero during the first `epochs` epochs [1]_.
+    """Linear warmup [1]_ of another schedule.
+
+    The rate of the other schedule is multiplied by a factor that increases linearly from 0 to 1.
+
+    Parameters
+    ----------
+    schedule : callable
+        Another schedule.
+    epochs : float
+        Number of epochs until the factor is 1, greater than 0.
 
     References
     ----------
     .. [1] Goyal et al., "Accurate, large minibatch SGD", 2017, https://arxiv.org/abs/1706.02677
     """
 
-    schedule: Any
+    schedule: Callable[[Position], float]
     epochs: float
 
     def __post_init__(self):
         if not callable(self.schedule):
             raise TypeError(
-                "Warmup: schedule must be a schedule, such as Constant(0.001), or another callable. Got "
+                "Warmup: schedule must be a schedule, such as Constant(0.001), or another callable, got "
                 f"{self.schedule!r}."
             )
         check_numbers(self, epochs=POSITIVE)
 
     @property
-    def planned(self):
-        """Whether the schedule reaches its end at the last epoch."""
+    def planned(self) -> bool:
+        """Whether the rate reaches its final value at the last epoch."""
         return getattr(self.schedule, "planned", False)
 
-    def __call__(self, position):
-        """Return the learning rate of a step."""
-        epochs_with_this_step = position.epoch + 1 / position.steps_per_epoch
-        return self.schedule(position) * min(1, epochs_with_this_step / self.epochs)
+    def __call__(self, position: Position) -> float:
+        """Return the learning rate of the next step."""
+        epoch_after_step = position.epoch + 1 / position.steps_per_epoch
+        return self.schedule(position) * min(1, epoch_after_step / self.epochs)
 
 
-def half_cosine(start, end, progress):
-    """Return the value between `start` and `end` along half a cosine, after a fraction of the way."""
+def anneal_cosine(start, end, progress):
+    """Return the value at a fraction of half a cosine period from `start` to `end`."""
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2

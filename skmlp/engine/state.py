@@ -1,4 +1,4 @@
-"""The state of a training: plain records of everything that changes, and that training needs to continue exactly."""
+"""State of a training run: everything that changes and that is needed to continue bit for bit."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -10,66 +10,72 @@ from skmlp.engine.stopping import Plateau
 
 @dataclass
 class Weights:
-    """Everything that a network has learned.
+    """Parameters and running statistics of a network.
 
     Attributes
     ----------
     theta : ndarray of shape (n_parameters,)
-        The parameters.
+        Parameters.
     statistics : ndarray of shape (n_statistics,)
-        Running means and variances of batch normalization; empty without it.
+        Running means and variances of batch normalization; empty without batch normalization.
     """
 
     theta: np.ndarray
     statistics: np.ndarray
 
     def copy(self):
-        """Return a copy with arrays of its own."""
+        """Return a copy that shares no arrays with this object."""
         return Weights(self.theta.copy(), self.statistics.copy())
 
     def assign(self, other):
-        """Copy the numbers of other weights into these arrays."""
+        """Copy the values of other weights into the existing arrays."""
         self.theta[...] = other.theta
         self.statistics[...] = other.statistics
 
 
 @dataclass
 class TrainState:
-    """Everything that changes while a network trains, and that training needs to continue exactly.
+    """State of a training run.
 
     Attributes
     ----------
     weights : Weights
-        What the solver moves.
+        Current weights.
     random_state : RandomState
-        Draws what scikit-learn draws: initial weights and shuffles.
+        Random stream of everything that scikit-learn draws as well: initial weights and shuffles.
     generator : Generator
-        Draws what scikit-learn does not draw: dropout masks and augmentation.
+        Random stream of everything else: dropout masks and augmentation.
     average : Weights or None
-        Exponential moving averages of `weights`, if prediction uses them.
+        Exponential moving average of `weights`; None if it is not used.
     best : Weights or None
-        The prediction weights of the best epoch, if the validation set decides when to stop.
+        Prediction weights of the best epoch; None if the training loss is monitored.
     plateau : Plateau
+        Counter of the epochs without improvement.
     optimizer_arrays : dict of str to ndarray
-        The state of the optimizer.
+        Optimizer state.
     order : ndarray of shape (n_samples,) or None
-        The permutation of the samples in the last epoch, which the next epoch permutes.
-    step, epoch, samples_seen : int
-        Numbers of optimizer steps, epochs and samples so far.
+        Permutation of the samples in the last epoch, which is the input of the next shuffle.
+    step : int
+        Number of optimizer steps so far.
+    epoch : int
+        Number of complete epochs so far.
+    samples_seen : int
+        Number of samples in these epochs.
     n_epochs : int
-        Number of epochs after which the training ends at the latest.
+        Maximum number of epochs, counted like `epoch`.
     stopped : bool
-        Whether a rule or a callback has ended the training.
+        Whether the stopping rule or a callback has ended the training.
     loss : float
-        Training loss of the last epoch; NaN before the first one.
+        Training loss of the last epoch; NaN before the first epoch.
     rate_divisor : float
-        By what plateaus have divided the learning rate.
+        Factor by which plateaus have reduced the learning rate.
     monitor : str
-        The quantity of an EpochReport that `plateau` and `best` refer to.
+        Monitored quantity, a field of EpochReport, to which `plateau` and `best` refer.
     holdout_seed : int or None
-        Decides which samples early stopping holds out, the same ones in each call of `fit`.
+        Seed of the early-stopping split, so that each call of `fit` holds out the same samples; None before the first
+        split.
     kernels : str or None
-        Name of the set of kernels that the training began with.
+        Name of the kernel set with which the training began.
     """
 
     weights: Weights
@@ -91,7 +97,7 @@ class TrainState:
     holdout_seed: int | None = None
     kernels: str | None = None
 
-    # What a file stores as numbers, and what as weights.
+    # Names of the fields that files store as numbers and as weights.
     counters: ClassVar = (
         "step",
         "epoch",
@@ -105,24 +111,24 @@ class TrainState:
 
     @property
     def prediction_weights(self):
-        """The weights that validation and prediction use: the averages if there are any."""
+        """Weights for validation and prediction: `average`, or `weights` if it is None."""
         return self.weights if self.average is None else self.average
 
     @property
     def ended(self):
-        """Whether no epoch is left."""
+        """Whether the training was stopped or has reached the maximum number of epochs."""
         return self.stopped or self.epoch >= self.n_epochs
 
     def begin_monitoring(self, monitor):
-        """Monitor a quantity from now on, and forget the best epoch by another one."""
+        """Set the monitored quantity, and reset the best epoch."""
         self.monitor, self.best, self.plateau = monitor, None, Plateau()
 
     def trained_weights(self):
-        """Return the weights that a step changes."""
+        """Return a list of the Weights that a step changes."""
         return [self.weights] if self.average is None else [self.weights, self.average]
 
     def make_writable(self):
-        """Replace read-only arrays, which come from memory-mapped pickles, by copies."""
+        """Replace read-only arrays, such as those of memory-mapped pickles, with copies."""
         for weights in self.trained_weights():
             weights.theta = np.require(weights.theta, requirements="W")
             weights.statistics = np.require(weights.statistics, requirements="W")

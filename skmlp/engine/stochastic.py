@@ -1,4 +1,4 @@
-"""First-order solvers: the loop over epochs and batches."""
+"""Mini-batch training with a first-order optimizer: the loop over epochs and batches."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skmlp.engine.batches import shuffled
+from skmlp.engine.batches import shuffle
 from skmlp.engine.evaluation import EpochReport, evaluate
 from skmlp.engine.schedules import Position
 from skmlp.engine.stopping import StoppingRule
@@ -18,22 +18,23 @@ from skmlp.exceptions import NonFiniteLossError
 
 @dataclass(frozen=True)
 class StochasticSolver:
-    """Mini-batches, each followed by a step along its gradient.
+    """Mini-batch solver, which performs an optimizer step for each batch.
 
     Attributes
     ----------
     update : Update
+        Computation of a step from a gradient.
     schedule : callable
-        From a Position to the learning rate.
+        Learning-rate schedule: ``schedule(position)`` returns the learning rate at a Position.
     stopping : StoppingRule
     batch_size : int
     max_epochs : int
-        Largest number of epochs of one call of `fit`.
+        Maximum number of epochs of one call of `fit`.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
     is_planned : bool
-        Whether training for all epochs is intended, so that reaching the last one does not suggest a lack of
-        convergence.
+        Whether training is meant to last for `max_epochs` epochs, so that reaching the last one does not indicate a
+        lack of convergence.
     """
 
     update: Update
@@ -46,16 +47,16 @@ class StochasticSolver:
 
     @property
     def monitor(self):
-        """The quantity of an EpochReport that decides when to stop."""
+        """Monitored quantity, a field of EpochReport."""
         return self.stopping.monitor
 
     @property
     def monitors_validation(self):
-        """Whether the validation set decides when to stop."""
+        """Whether the monitored quantity is measured on the validation set."""
         return self.stopping.monitors_validation
 
     def prepare(self, state, n_samples):
-        """Allocate what the training needs and an earlier one has not left in a TrainState."""
+        """Prepare a TrainState for training, keeping what is still valid from earlier training."""
         self.update.prepare(state)
         if not self.stopping.reduces_rate:
             state.rate_divisor = 1.0
@@ -63,7 +64,7 @@ class StochasticSolver:
             state.order = np.arange(n_samples)
 
     def epochs(self, trainer, on_epoch_begin):
-        """Train, and yield an EpochReport per epoch.
+        """Train, and yield an EpochReport after each epoch.
 
         Parameters
         ----------
@@ -78,20 +79,25 @@ class StochasticSolver:
         Returns
         -------
         problem : str
-            Why the result may not have converged; empty if it has, or was not meant to.
+            Explanation if the result may not have converged; empty if training was stopped or has ended as planned.
+
+        Raises
+        ------
+        NonFiniteLossError
+            If the loss or the weights are not finite.
         """
         state = trainer.state
         while not state.ended:
             on_epoch_begin()
             start = perf_counter()
             report = self._train_epoch(trainer)
-            validated = evaluate(
+            validation = evaluate(
                 trainer.backend,
                 trainer.validation,
                 state.prediction_weights,
                 trainer.config.network.loss_name,
             )
-            report = replace(report, val_loss=validated.loss, val_accuracy=validated.accuracy)
+            report = replace(report, val_loss=validation.loss, val_accuracy=validation.accuracy)
             message = self.stopping.end_epoch(report, state)
             yield replace(report, message=message, seconds=perf_counter() - start)
         if state.stopped or self.is_planned:
@@ -102,10 +108,10 @@ class StochasticSolver:
         )
 
     def _train_epoch(self, trainer):
-        """Train on every batch once, and return the means over the batches."""
+        """Train on every batch once, and return an EpochReport without validation."""
         state, batches = trainer.state, trainer.batches
         if self.shuffle:
-            state.order = shuffled(state.order, state.random_state)
+            state.order = shuffle(state.order, state.random_state)
         order = state.order if self.shuffle else None
         before = [weights.copy() for weights in state.trained_weights()]
         loss = n_correct = weight = n_trained = rate = 0
@@ -116,22 +122,26 @@ class StochasticSolver:
                     continue
                 result = trainer.backend.step(batch, rate)
                 if not math.isfinite(result.loss):
-                    restore(before, state)
-                    raise divergence(f"loss became {result.loss}", state, number, len(batches))
+                    restore_weights(before, state)
+                    raise make_divergence_error(
+                        f"loss must be finite, got {result.loss}", state, number, len(batches)
+                    )
                 loss += result.loss * batch.size
                 n_trained += batch.size
                 n_correct += result.n_correct
                 weight += result.weight
         if not np.isfinite(state.weights.theta).all():
-            restore(before, state)
-            raise divergence("weights became non-finite", state, number, len(batches))
+            restore_weights(before, state)
+            raise make_divergence_error(
+                "weights must be finite, got NaN or infinity", state, number, len(batches)
+            )
         state.epoch += 1
         state.samples_seen += len(batches.samples)
         state.loss = loss / n_trained
         return EpochReport(state.loss, n_correct / weight, rate)
 
     def _learning_rate(self, state, number, n_batches):
-        """Return the learning rate of a batch, by its number in the epoch."""
+        """Return the learning rate of the batch with the given index in the epoch."""
         position = Position(
             state.step,
             state.epoch + number / n_batches,
@@ -142,23 +152,23 @@ class StochasticSolver:
         rate = self.schedule(position)
         if not (isinstance(rate, Real) and 0 <= rate < math.inf):
             raise ValueError(
-                f"learning_rate must return a finite number of at least 0. {self.schedule!r} returned {rate!r} at "
-                f"{position}."
+                f"learning_rate must return a finite number greater than or equal to 0, got {rate!r} from "
+                f"{self.schedule!r} at {position}."
             )
         return float(rate) / state.rate_divisor
 
 
-def restore(before, state):
-    """Put back the weights from before the epoch, and forget the optimizer's memory of what followed."""
+def restore_weights(before, state):
+    """Restore the weights from before the epoch, and discard the optimizer state."""
     for weights, earlier in zip(state.trained_weights(), before, strict=True):
         weights.assign(earlier)
     state.optimizer_arrays = {}
 
 
-def divergence(what, state, number, n_batches):
-    """Return the error for a training that diverges."""
+def make_divergence_error(fault, state, number, n_batches):
+    """Return the exception for a loss or weights that are not finite."""
     return NonFiniteLossError(
-        f"The {what} in epoch {state.epoch + 1}, batch {number + 1} of {n_batches}: the training diverges. Lower "
-        "learning_rate_init, or bring the features to a scale near one, for example with StandardScaler. The weights "
-        "of the last whole epoch are kept."
+        f"The {fault} in epoch {state.epoch + 1}, batch {number + 1} of {n_batches}. The training diverges. Lower "
+        "learning_rate_init, or scale the features, for example with StandardScaler. The weights "
+        "of the last complete epoch are kept."
     )

@@ -1,35 +1,35 @@
-"""When training stops: the rule that ends it after too many epochs without improvement."""
+"""Stopping rule, based on the number of epochs without improvement."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-SMALLEST_RATE = 1e-6
+MIN_RATE = 1e-6
 RATE_DIVISOR = 5.0
 
 
 @dataclass
 class Plateau:
-    """A counter of the epochs without improvement, by scikit-learn's rule.
+    """Counter of the epochs without improvement, following scikit-learn.
 
     Parameters
     ----------
     best : float, default=-inf
-        The best score so far; scores are to be maximized.
+        Best score so far. Greater is better.
     stale_epochs : int, default=0
-        Number of epochs since the last improvement.
+        Number of consecutive epochs without improvement.
     """
 
     best: float = -np.inf
     stale_epochs: int = 0
 
     def update(self, score, tolerance):
-        """Count an epoch by its score, and return whether the score is the best one so far.
+        """Count an epoch with the given score, and return whether the score is the best so far.
 
         An improvement by less than `tolerance` does not reset the counter.
         """
-        # Written such that a score of NaN is not an improvement.
+        # Both comparisons are false for a score of NaN, which is therefore not an improvement.
         self.stale_epochs = 0 if score >= self.best + tolerance else self.stale_epochs + 1
         improved = bool(score > self.best)
         if improved:
@@ -39,19 +39,19 @@ class Plateau:
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When to stop, and what "best" means.
+    """Rule that stops training, or reduces the learning rate, after epochs without improvement.
 
     Parameters
     ----------
     tolerance : float
-        Smallest improvement that counts.
+        Minimum improvement of the monitored quantity.
     patience : float
-        Number of epochs without improvement before training stops; may be infinite.
+        Number of epochs without improvement that are tolerated; may be infinite.
     monitor : {"loss", "val_accuracy", "val_loss"}, default="loss"
-        The quantity of an EpochReport that is monitored. With one of the validation set, the weights of the best epoch
-        are kept.
+        Monitored quantity, a field of EpochReport. If it is measured on the validation set, the weights of the best
+        epoch are kept.
     reduces_rate : bool, default=False
-        Whether to divide the learning rate by 5 instead of stopping, until it is 1e-6.
+        Whether to divide the learning rate by 5 instead of stopping, until it is at most 1e-6.
     """
 
     tolerance: float
@@ -67,26 +67,27 @@ class StoppingRule:
 
     @property
     def monitors_validation(self):
-        """Whether the validation set decides."""
+        """Whether the monitored quantity is measured on the validation set."""
         return self.monitor != "loss"
 
     def score(self, report):
-        """Return the monitored quantity as a score to be maximized."""
+        """Return the monitored quantity as a score, of which greater is better."""
         value = getattr(report, self.monitor)
         return value if self.monitor == "val_accuracy" else -value
 
     def end_epoch(self, report, state):
-        """Update a TrainState after an epoch: keep the best weights, reduce the learning rate, or stop.
+        """Store the best weights, reduce the learning rate or stop the training after an epoch.
 
         Parameters
         ----------
         report : EpochReport
         state : TrainState
+            Changed in place.
 
         Returns
         -------
         message : str
-            What was done and why; empty if nothing was.
+            Action and its reason, in scikit-learn's words; empty if there was none.
         """
         improved = state.plateau.update(self.score(report), self.tolerance)
         if improved and self.monitors_validation:
@@ -100,7 +101,7 @@ class StoppingRule:
         if not self.reduces_rate:
             state.stopped = True
             return f"{message} Stopping."
-        if report.learning_rate <= SMALLEST_RATE:
+        if report.learning_rate <= MIN_RATE:
             state.stopped = True
             return f"{message} Learning rate too small. Stopping."
         state.plateau.stale_epochs = 0

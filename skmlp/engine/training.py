@@ -1,4 +1,4 @@
-"""Training: a function of configuration, data and state, which yields a report per epoch."""
+"""Training of a network as a function of configuration, data and state."""
 
 from copy import deepcopy
 
@@ -13,7 +13,7 @@ VALIDATION_BATCH_SIZE = 1024
 
 
 def initial_state(config, dtype, random_state, generator):
-    """Return the state of a new training, with freshly drawn weights.
+    """Return the state of a new training run, with randomly initialized weights.
 
     Parameters
     ----------
@@ -21,7 +21,13 @@ def initial_state(config, dtype, random_state, generator):
     dtype : dtype
         Type of the weights.
     random_state : RandomState
+        Random stream of the initial weights and of the shuffles.
     generator : Generator
+        Random stream of dropout and augmentation.
+
+    Returns
+    -------
+    state : TrainState
     """
     layout = config.network.layout
     theta = draw_parameters(layout, config.initializers, random_state, dtype)
@@ -29,10 +35,10 @@ def initial_state(config, dtype, random_state, generator):
 
 
 class Trainer:
-    """A network in training.
+    """Trainer of a network, which yields a report after each epoch.
 
-    On construction it holds out a validation set if the stopping rule needs one that is not given, and makes the state
-    ready; `epochs` trains.
+    The constructor prepares the state. It holds out a validation set if the stopping rule requires one and the data
+    contain none.
 
     Parameters
     ----------
@@ -44,12 +50,12 @@ class Trainer:
     Attributes
     ----------
     batches : Batches
-        The training samples.
+        Batches of the training samples.
     validation : Batches or None
-        The validation set.
+        Batches of the validation set.
     backend : Backend
     problem : str
-        After the last epoch: why the result may not have converged; empty if it has.
+        Explanation, set after the last epoch, if the result may not have converged; otherwise empty.
     """
 
     def __init__(self, config, data, state):
@@ -68,9 +74,10 @@ class Trainer:
         self.problem = ""
 
     def epochs(self, on_epoch_begin=lambda: None):
-        """Train, and yield an EpochReport per epoch until the training ends.
+        """Train, and yield an EpochReport after each epoch.
 
-        However it ends, the best weights are put in place if the validation set decides which they are.
+        When the generator ends, is closed or raises an exception, it restores the weights of the best epoch if the
+        monitored quantity is measured on the validation set.
 
         Parameters
         ----------
@@ -88,7 +95,7 @@ class Trainer:
                 self.state.prediction_weights.assign(self.state.best)
 
     def augmentation(self):
-        """Return what changes the features of the batches of the coming epoch, or None."""
+        """Return the function that augments the features of a batch in the next epoch, or None."""
         state = self.state
         if self.config.augmentation is None:
             return None
@@ -96,9 +103,10 @@ class Trainer:
         return self.config.augmentation.at(progress, state.generator)
 
     def _hold_out(self, data):
-        """Return data with a held-out validation set, the same samples in each call of a warm start.
+        """Return the data with a held-out validation set.
 
-        If it raises an exception, the state is as it was.
+        After a warm start, the validation set consists of the same samples again.
+        If an exception is raised, the state is unchanged.
         """
         state = self.state
         seed = state.holdout_seed

@@ -1,4 +1,4 @@
-"""One step of a first-order solver: the optimizer, and what is done to gradients before it and to weights after it."""
+"""Update of the weights by a gradient: clipping, optimizer, max-norm constraint and averaging."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from skmlp.engine.products import sum_of_squares
 
 @dataclass(frozen=True)
 class Update:
-    """How a gradient changes the weights.
+    """Rule by which a gradient changes the weights.
 
     Attributes
     ----------
     optimizer : Optimizer
     clip_norm : float or None
-        Largest norm of the gradient.
+        Maximum norm of the gradient; None for no clipping.
     weight_decay : float
-        Fraction of the weights that a step removes, per unit of the learning rate.
+        Coefficient of decoupled weight decay: each step multiplies the weights by ``1 - rate * weight_decay``.
     max_norm : float or None
-        Largest norm of the incoming weights of a hidden unit.
+        Maximum norm of the incoming weights of a hidden unit; None for no limit.
     ema_decay : float or None
-        Decay of the moving average of the weights; None for no average.
+        Decay of the exponential moving average of the weights; None for no average.
     """
 
     optimizer: Optimizer
@@ -33,7 +33,7 @@ class Update:
     ema_decay: float | None = None
 
     def prepare(self, state):
-        """Allocate what the update needs and an earlier training has not left in a TrainState."""
+        """Allocate missing optimizer state and averages in a TrainState; discard unused ones."""
         names = {declared.name for declared in self.optimizer.state_arrays}
         if set(state.optimizer_arrays) != names:
             state.optimizer_arrays = self.optimizer.allocate(state.weights.theta)
@@ -44,26 +44,27 @@ class Update:
             state.average = state.weights.copy()
 
     def apply(self, state, gradient, work, rate, layout, l2, kernels):
-        """Move the weights of a TrainState by one step.
+        """Change the weights of a TrainState by one step.
 
         Parameters
         ----------
         state : TrainState
         gradient : ndarray of shape (n_parameters,)
-            Gradient of the loss without its L2 penalty; overwritten.
+            Gradient of the loss without the L2 penalty; overwritten.
         work : ndarray of shape (n_parameters,)
-            Overwritten.
+            Buffer; overwritten.
         rate : float
             Learning rate.
         layout : Layout
         l2 : float
-            The penalty is ``l2 / 2 * sum(W**2)``, W being the weights.
+            Coefficient of the L2 penalty ``l2 / 2 * sum(W**2)``, where W are the weights.
         kernels : module
+            Kernel set.
 
         Returns
         -------
         squares : float
-            ``sum(W**2)`` before the step; zero without a penalty.
+            ``sum(W**2)`` before the step; zero without an L2 penalty.
         """
         state.step += 1
         theta = state.weights.theta
@@ -71,9 +72,9 @@ class Update:
         penalty = WeightPenalty(layout.n_weights, l2, 1 - rate * self.weight_decay)
         clipped_squares = 0.0
         if self.clip_norm is not None:
-            # The norm includes the gradient of the penalty, which is then no longer the optimizer's to add.
+            # The clipped gradient includes the gradient of the penalty, so that the optimizer must not add it again.
             clipped_squares = kernels.penalize(theta, gradient, penalty._replace(decay=1.0))
-            limit_norm(gradient, self.clip_norm)
+            clip_gradient(gradient, self.clip_norm)
             penalty = penalty._replace(l2=0.0)
         squares = self.optimizer.step(
             theta,
@@ -89,16 +90,17 @@ class Update:
             for weights in layout.views(theta).weights[:-1]:
                 limit_row_norms(weights, self.max_norm)
         if self.ema_decay is not None:
-            decay = average_decay(self.ema_decay, state.step)
+            decay = compute_ema_decay(self.ema_decay, state.step)
             kernels.move_average(state.average.theta, theta, decay)
             kernels.move_average(state.average.statistics, state.weights.statistics, decay)
         return squares if penalty.l2 else clipped_squares
 
     def zero_subnormals(self, state, work, kernels):
-        """Set numbers to zero before they, or their squares, become subnormal, which slows down arithmetic.
+        """Set tiny values to zero before they or their squares become subnormal.
 
-        The weights of a pixel that is always zero have no gradient except that of the penalty, and shrink forever, all
-        at the same pace. What is set to zero is far below the rounding error of any sum that it is part of.
+        Subnormal numbers slow down arithmetic. The weights of a pixel that is always zero have no gradient except that
+        of the penalty, and therefore decay toward zero, all at the same rate. The values that are set to zero are far
+        below the rounding errors of the sums that they contribute to.
         """
         smallest_normal = float(np.finfo(state.weights.theta.dtype).tiny)
         kernels.zero_below(state.weights.theta, smallest_normal**0.25, work)
@@ -108,8 +110,8 @@ class Update:
                 kernels.zero_below(state.optimizer_arrays[declared.name], smallest, work)
 
 
-def limit_norm(gradient, largest):
-    """Scale a flat gradient down, in place, to a norm of at most `largest` [1]_.
+def clip_gradient(gradient, max_norm):
+    """Scale a flat gradient in place so that its norm is at most `max_norm` [1]_.
 
     References
     ----------
@@ -117,14 +119,14 @@ def limit_norm(gradient, largest):
        https://arxiv.org/abs/1211.5063
     """
     norm = math.sqrt(sum_of_squares(gradient))
-    if norm > largest:
-        gradient *= largest / norm
+    if norm > max_norm:
+        gradient *= max_norm / norm
 
 
-def limit_row_norms(weights, largest):
-    """Scale the rows of a weight matrix down, in place, to norms of at most `largest` [1]_.
+def limit_row_norms(weights, max_norm):
+    """Scale the rows of a weight matrix in place so that their norms are at most `max_norm` [1]_.
 
-    A row holds the incoming weights of one unit.
+    A row contains the incoming weights of one unit.
 
     References
     ----------
@@ -132,11 +134,14 @@ def limit_row_norms(weights, largest):
        networks from overfitting", JMLR 15, 2014, section 5.1.
     """
     norms = np.sqrt(np.einsum("ij,ij->i", weights, weights))
-    too_long = norms > largest
-    if too_long.any():
-        weights[too_long] *= (largest / norms[too_long])[:, np.newaxis]
+    exceeds = norms > max_norm
+    if exceeds.any():
+        weights[exceeds] *= (max_norm / norms[exceeds])[:, np.newaxis]
 
 
-def average_decay(decay, t):
-    """Return the decay of the moving average in step t, smaller at first so that the initial weights are forgotten."""
+def compute_ema_decay(decay, t):
+    """Return the decay of the moving average in step t, reduced in early steps.
+
+    The initial weights are thus forgotten sooner.
+    """
     return min(decay, t / (t + 9))

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the engine: the sets of kernels, and factories of configurations and states."""
+"""Fixtures for the tests of the engine: kernel sets, and factories of configurations and states."""
 
 import numpy as np
 import pytest
@@ -15,20 +15,20 @@ from skmlp.engine.update import Update
 
 @pytest.fixture(params=KERNEL_SETS, scope="session")
 def kernels(request):
-    """Each set of kernels, one after the other."""
+    """The module of each kernel set."""
     pytest.importorskip(request.param)
     return load_kernels(request.param)
 
 
 @pytest.fixture(scope="session")
 def make_config():
-    """The factory of training configurations, see `training_config`."""
+    """Factory of training configurations, see `training_config`."""
     return training_config
 
 
 @pytest.fixture(scope="session")
 def make_state():
-    """The factory of states, see `training_state`."""
+    """Factory of states, see `training_state`."""
     return training_state
 
 
@@ -50,16 +50,16 @@ def training_config(
     ----------
     layer_sizes : tuple of int
     activations : str or tuple of str
-        One for all hidden layers, or one for each.
+        Activation function of all hidden layers or of each hidden layer.
     out_activation : str
     dropout : float
-        Of each hidden layer.
-    input_dropout, batch_norm
-        As in NetworkConfig.
+        Dropout rate of all hidden layers.
+    input_dropout : float
+    batch_norm : bool
     solver : StochasticSolver or LBFGS, default=None
-        None for a StochasticSolver at a constant rate.
+        None for a StochasticSolver with a constant learning rate.
     update : Update, default=None
-        Of that StochasticSolver; None for plain gradient descent.
+        Update of the default solver; None for plain gradient descent.
     **training
         Further fields of TrainingConfig.
     """
@@ -81,7 +81,7 @@ def training_config(
 
 
 def training_state(config, theta=None, dtype=np.float64, *, seed=0):
-    """Return a new TrainState that is ready for the solver, with copies of the parameters or with random ones."""
+    """Return a new TrainState that is prepared for the solver, with given or random parameters."""
     layout = config.network.layout
     if theta is None:
         theta = np.random.default_rng(seed).normal(0, 0.6, layout.n_parameters)

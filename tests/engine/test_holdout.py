@@ -1,4 +1,4 @@
-"""Holding out: fair shares, no duplicates on both sides, and weights that count like repetitions."""
+"""Stratified early-stopping split: proportions, duplicates and sample weights."""
 
 from itertools import pairwise
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from skmlp.engine.holdout import random_keys, stratified_holdout
+from skmlp.engine.holdout import hash_rows, split_stratified
 
 
-def distinct_samples(*counts, dtype=np.float64):
-    """Return distinct rows with many zeros, and strata of which the i-th has counts[i] rows."""
+def make_distinct_samples(*counts, dtype=np.float64):
+    """Return distinct samples with many zeros, and strata such that stratum i has counts[i] samples."""
     n_samples = sum(counts)
     X = np.random.default_rng(0).integers(0, 4, (n_samples, 12)).astype(dtype)
     assert len(np.unique(X, axis=0)) == n_samples
@@ -18,19 +18,19 @@ def distinct_samples(*counts, dtype=np.float64):
     return X, np.random.default_rng(1).permutation(strata)
 
 
-def held_out(X, strata, weights=None, fraction=0.1, seed=0):
-    return stratified_holdout(X, strata, weights, fraction, np.random.RandomState(seed))
+def split(X, strata, weights=None, fraction=0.1, seed=0):
+    return split_stratified(X, strata, weights, fraction, np.random.RandomState(seed))
 
 
-def rows_of(X, rows):
+def set_of_rows(X, rows):
     return {tuple(row) for row in np.asarray(X)[rows]}
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_parts_are_sorted_disjoint_and_complete(fraction, seed):
-    X, strata = distinct_samples(100, 60, 40)
-    train, held = held_out(X, strata, fraction=fraction, seed=seed)
+def test_subsets_are_sorted_disjoint_and_complete(fraction, seed):
+    X, strata = make_distinct_samples(100, 60, 40)
+    train, held = split(X, strata, fraction=fraction, seed=seed)
     assert (np.diff(train) > 0).all()
     assert (np.diff(held) > 0).all()
     np.testing.assert_array_equal(np.sort(np.concatenate([train, held])), np.arange(200))
@@ -39,54 +39,54 @@ def test_the_parts_are_sorted_disjoint_and_complete(fraction, seed):
 
 @pytest.mark.parametrize("fraction", [0.05, 0.1, 0.25, 0.5])
 @pytest.mark.parametrize("seed", range(5))
-def test_each_stratum_has_its_share(fraction, seed):
-    X, strata = distinct_samples(400, 300, 200, 100)
-    _, held = held_out(X, strata, fraction=fraction, seed=seed)
+def test_each_stratum_is_represented_proportionally(fraction, seed):
+    X, strata = make_distinct_samples(400, 300, 200, 100)
+    _, held = split(X, strata, fraction=fraction, seed=seed)
     counts = np.bincount(strata[held], minlength=4)
     np.testing.assert_allclose(counts, np.array([400, 300, 200, 100]) * fraction, atol=1.5)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
 @pytest.mark.parametrize("values", [[0, 1], [0, 8], [1, 2, 4]], ids=str)
-def test_distinct_samples_have_distinct_keys(dtype, values):
+def test_distinct_samples_have_distinct_hashes(dtype, values):
     X = np.random.default_rng(0).choice(values, size=(5000, 40)).astype(dtype)
     X = np.unique(X, axis=0)
-    keys = random_keys(X, np.random.RandomState(0))
-    assert len(np.unique(keys)) == len(X)
+    hashes = hash_rows(X, np.random.RandomState(0))
+    assert len(np.unique(hashes)) == len(X)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_each_stratum_keeps_a_sample_for_training(seed):
-    X, strata = distinct_samples(50, 2, 1)
-    train, _ = held_out(X, strata, fraction=0.99, seed=seed)
+def test_each_stratum_keeps_a_training_sample(seed):
+    X, strata = make_distinct_samples(50, 2, 1)
+    train, _ = split(X, strata, fraction=0.99, seed=seed)
     np.testing.assert_array_equal(np.unique(strata[train]), [0, 1, 2])
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_duplicates_never_straddle(seed, sparse):
-    X, strata = distinct_samples(30, 20)
+def test_duplicates_are_in_the_same_subset(seed, sparse):
+    X, strata = make_distinct_samples(30, 20)
     repeated = np.random.default_rng(seed).integers(50, size=400)
     X, strata = X[repeated], strata[repeated]
-    train, held = held_out(csr_matrix(X) if sparse else X, strata, fraction=0.3, seed=seed)
+    train, held = split(csr_matrix(X) if sparse else X, strata, fraction=0.3, seed=seed)
     assert len(held)
-    assert not rows_of(X, train) & rows_of(X, held)
+    assert not set_of_rows(X, train) & set_of_rows(X, held)
 
 
-def test_negative_zero_is_zero():
-    X, strata = distinct_samples(30, 20)
+def test_negative_zero_equals_zero():
+    X, strata = make_distinct_samples(30, 20)
     signed = np.where(X == 0, -0.0, X)
-    for ours, expected in zip(held_out(signed, strata), held_out(X, strata), strict=True):
+    for ours, expected in zip(split(signed, strata), split(X, strata), strict=True):
         np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_integer_weights_count_like_repetitions(seed):
-    X, strata = distinct_samples(60, 40)
+def test_integer_weights_are_equivalent_to_repetitions(seed):
+    X, strata = make_distinct_samples(60, 40)
     weights = np.random.default_rng(seed).integers(0, 4, 100)
-    _, held = held_out(X, strata, weights.astype(float), fraction=0.2, seed=seed)
+    _, held = split(X, strata, weights.astype(float), fraction=0.2, seed=seed)
     repeated = np.repeat(np.arange(100), weights)
-    _, held_of_repeated = held_out(X[repeated], strata[repeated], fraction=0.2, seed=seed)
+    _, held_of_repeated = split(X[repeated], strata[repeated], fraction=0.2, seed=seed)
     chosen = held[weights[held] > 0]
     np.testing.assert_array_equal(np.unique(repeated[held_of_repeated]), chosen)
     np.testing.assert_array_equal(
@@ -95,58 +95,58 @@ def test_integer_weights_count_like_repetitions(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_samples_without_weight_might_as_well_be_absent(seed):
-    X, strata = distinct_samples(60, 40)
+def test_samples_of_weight_zero_are_ignored(seed):
+    X, strata = make_distinct_samples(60, 40)
     weights = np.random.default_rng(seed).uniform(0.5, 2, 100) * (np.arange(100) % 3 > 0)
     present = np.flatnonzero(weights)
-    _, held = held_out(X, strata, weights, seed=seed)
-    _, held_of_present = held_out(X[present], strata[present], weights[present], seed=seed)
+    _, held = split(X, strata, weights, seed=seed)
+    _, held_of_present = split(X[present], strata[present], weights[present], seed=seed)
     np.testing.assert_array_equal(held, present[held_of_present])
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_order_of_the_samples_does_not_matter(seed):
-    X, strata = distinct_samples(60, 40)
+def test_split_does_not_depend_on_the_order_of_the_samples(seed):
+    X, strata = make_distinct_samples(60, 40)
     order = np.random.default_rng(seed).permutation(100)
-    _, held = held_out(X, strata, fraction=0.3, seed=seed)
-    _, held_of_permuted = held_out(X[order], strata[order], fraction=0.3, seed=seed)
+    _, held = split(X, strata, fraction=0.3, seed=seed)
+    _, held_of_permuted = split(X[order], strata[order], fraction=0.3, seed=seed)
     np.testing.assert_array_equal(np.sort(order[held_of_permuted]), held)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
 @pytest.mark.parametrize("seed", range(3))
-def test_sparse_samples_are_split_as_dense_ones(dtype, seed):
-    X, strata = distinct_samples(60, 40, dtype=dtype)
+def test_sparse_and_dense_samples_are_split_equally(dtype, seed):
+    X, strata = make_distinct_samples(60, 40, dtype=dtype)
     explicit_zeros = csr_matrix(X + 1)
     explicit_zeros.data -= 1
     unsorted = csr_matrix(X)
     for start, stop in pairwise(unsorted.indptr):
         unsorted.indices[start:stop] = unsorted.indices[start:stop][::-1].copy()
         unsorted.data[start:stop] = unsorted.data[start:stop][::-1].copy()
-    expected = held_out(X, strata, seed=seed)
+    expected = split(X, strata, seed=seed)
     for sparse in (csr_matrix(X), explicit_zeros, unsorted):
-        for ours, part in zip(held_out(sparse, strata, seed=seed), expected, strict=True):
-            np.testing.assert_array_equal(ours, part)
+        for ours, theirs in zip(split(sparse, strata, seed=seed), expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
 
 
-def test_fortran_order_changes_nothing():
-    X, strata = distinct_samples(60, 40)
-    for ours, part in zip(held_out(np.asfortranarray(X), strata), held_out(X, strata), strict=True):
-        np.testing.assert_array_equal(ours, part)
+def test_split_does_not_depend_on_the_memory_order():
+    X, strata = make_distinct_samples(60, 40)
+    for ours, theirs in zip(split(np.asfortranarray(X), strata), split(X, strata), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
-def test_one_seed_gives_one_split_and_other_seeds_give_others():
-    X, strata = distinct_samples(60, 40)
-    splits = [tuple(held_out(X, strata, seed=seed)[1]) for seed in range(20)]
+def test_split_depends_only_on_the_seed():
+    X, strata = make_distinct_samples(60, 40)
+    splits = [tuple(split(X, strata, seed=seed)[1]) for seed in range(20)]
     assert len(set(splits)) == 20
-    assert splits == [tuple(held_out(X, strata, seed=seed)[1]) for seed in range(20)]
+    assert splits == [tuple(split(X, strata, seed=seed)[1]) for seed in range(20)]
 
 
-def test_each_sample_is_held_out_about_equally_often():
-    X, strata = distinct_samples(20, 20)
+def test_each_sample_is_held_out_with_equal_probability():
+    X, strata = make_distinct_samples(20, 20)
     times = np.zeros(40)
     for seed in range(300):
-        times[held_out(X, strata, fraction=0.25, seed=seed)[1]] += 1
+        times[split(X, strata, fraction=0.25, seed=seed)[1]] += 1
     # Binomial(300, 1/4): six standard deviations are 45.
     np.testing.assert_allclose(times, 75, atol=45)
 
@@ -159,8 +159,8 @@ def test_each_sample_is_held_out_about_equally_often():
         (np.eye(4), np.zeros(4, int), None, 0.0),
         (np.eye(4), np.zeros(4, int), np.array([1.0, 0, 0, 0]), 0.5),
     ],
-    ids=["one sample a class", "all samples equal", "no share", "no weight"],
+    ids=["one sample per class", "equal samples", "fraction zero", "weights zero"],
 )
-def test_nothing_to_hold_out_is_an_error(X, strata, weights, fraction):
+def test_split_raises_when_no_sample_can_be_held_out(X, strata, weights, fraction):
     with pytest.raises(ValueError, match="validation set is too small"):
-        held_out(X, strata, weights, fraction)
+        split(X, strata, weights, fraction)

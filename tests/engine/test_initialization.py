@@ -1,4 +1,4 @@
-"""Initial weights: each distribution has the variance that its paper asks for."""
+"""Initializers: distributions, random streams and batch normalization."""
 
 from functools import partial
 
@@ -14,19 +14,19 @@ VARIANCES = {"he": 2 / FAN_IN, "glorot": 2 / (FAN_IN + FAN_OUT)}
 DISTRIBUTIONS = [name for name in INITIALIZERS if name != "orthogonal"]
 
 
-def drawn(name, shape=(FAN_OUT, FAN_IN), seed=0, dtype=np.float64):
+def draw_weights(name, shape=(FAN_OUT, FAN_IN), seed=0, dtype=np.float64):
     weights, biases = np.full(shape, np.nan, dtype), np.full(shape[0], np.nan, dtype)
     INITIALIZERS[name](weights, biases, np.random.RandomState(seed))
     return weights, biases
 
 
-def test_all_of_them_are_tested_here():
+def test_all_initializers_are_tested():
     assert set(DISTRIBUTIONS) == {f"{a}_{b}" for a in VARIANCES for b in ("normal", "uniform")}
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_weights_have_the_distribution_of_the_name(name):
-    weights, _ = drawn(name)
+def test_weights_have_the_named_distribution_and_variance(name):
+    weights, _ = draw_weights(name)
     scaled = weights.ravel() / np.sqrt(VARIANCES[name.partition("_")[0]])
     assert scaled.var() == pytest.approx(1, abs=0.03)
     assert scaled.mean() == pytest.approx(0, abs=0.02)
@@ -39,31 +39,33 @@ def test_weights_have_the_distribution_of_the_name(name):
 
 @pytest.mark.parametrize("shape", [(7, 7), (12, 5), (5, 12), (1, 6), (6, 1)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_orthogonal_weights_keep_lengths(shape, dtype):
-    weights, _ = drawn("orthogonal", shape, dtype=dtype)
+def test_orthogonal_weights_have_orthonormal_rows_or_columns(shape, dtype):
+    weights, _ = draw_weights("orthogonal", shape, dtype=dtype)
     product = weights @ weights.T if shape[0] <= shape[1] else weights.T @ weights
     tolerance = 1e-6 if dtype == np.float32 else 1e-13
     np.testing.assert_allclose(product, np.eye(min(shape)), atol=tolerance)
 
 
-def test_orthogonal_matrices_are_drawn_uniformly():
-    # Of a uniform orthogonal matrix each entry has the variance 1 / n and either sign as often.
-    diagonals = np.array([np.diag(drawn("orthogonal", (4, 4), seed)[0]) for seed in range(2000)])
+def test_orthogonal_matrices_are_uniformly_distributed():
+    # Each entry of a uniformly distributed orthogonal matrix has a mean of 0 and a variance of 1 / n.
+    diagonals = np.array(
+        [np.diag(draw_weights("orthogonal", (4, 4), seed)[0]) for seed in range(2000)]
+    )
     np.testing.assert_allclose(diagonals.mean(axis=0), 0, atol=0.06)
     np.testing.assert_allclose((diagonals**2).mean(axis=0), 0.25, atol=0.03)
 
 
 @pytest.mark.parametrize("name", list(INITIALIZERS))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_biases_are_zero_and_one_seed_gives_one_result(name, dtype):
-    weights, biases = drawn(name, dtype=dtype)
+def test_biases_are_zero_and_weights_depend_only_on_the_seed(name, dtype):
+    weights, biases = draw_weights(name, dtype=dtype)
     np.testing.assert_array_equal(biases, 0)
     assert weights.dtype == dtype
-    np.testing.assert_array_equal(weights, drawn(name, dtype=dtype)[0])
-    assert not np.array_equal(weights, drawn(name, seed=1, dtype=dtype)[0])
+    np.testing.assert_array_equal(weights, draw_weights(name, dtype=dtype)[0])
+    assert not np.array_equal(weights, draw_weights(name, seed=1, dtype=dtype)[0])
 
 
-def test_gains_begin_as_ones_and_shifts_as_zeros():
+def test_initial_gains_are_one_and_shifts_are_zero():
     layout = Layout((5, 4, 3, 2), batch_norm=True)
     flat = draw_parameters(
         layout, [INITIALIZERS["he_normal"]] * 3, np.random.RandomState(0), np.float32
@@ -79,7 +81,7 @@ def test_gains_begin_as_ones_and_shifts_as_zeros():
 @pytest.mark.parametrize("name", [*INITIALIZERS, "scikit_learn"])
 @pytest.mark.parametrize("layer_sizes", [(5, 3), (5, 4, 3), (6, 5, 4, 2)], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_batch_norm_does_not_change_the_weights_drawn(name, layer_sizes, dtype):
+def test_batch_norm_does_not_change_the_initial_weights(name, layer_sizes, dtype):
     draw = partial(scikit_learn, factor=6.0) if name == "scikit_learn" else INITIALIZERS[name]
     views, streams = [], []
     for batch_norm in (False, True):
@@ -95,7 +97,7 @@ def test_batch_norm_does_not_change_the_weights_drawn(name, layer_sizes, dtype):
     np.testing.assert_array_equal(*streams)
 
 
-def test_each_layer_is_drawn_in_its_own_way():
+def test_each_layer_uses_its_own_initializer():
     layout = Layout((5, 4, 3))
     draws = [INITIALIZERS["orthogonal"], lambda w, b, rs: scikit_learn(w, b, rs, factor=6.0)]
     first, second = layout.views(

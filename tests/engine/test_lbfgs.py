@@ -1,4 +1,4 @@
-"""L-BFGS: SciPy's own iterations, one report for each, and the last iterate in the state whatever ends the training."""
+"""L-BFGS: agreement with SciPy, reports, interruptions and exceptions."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from skmlp.engine.batches import Batch, Samples, TrainingData
 from skmlp.engine.evaluation import evaluate
-from skmlp.engine.lbfgs import LBFGS, Objective, problem_of
+from skmlp.engine.lbfgs import LBFGS, Objective, explain_nonconvergence
 from skmlp.engine.reference.backend import ReferenceBackend
 from skmlp.engine.training import Trainer
 from skmlp.exceptions import NonFiniteLossError
@@ -21,15 +21,15 @@ from skmlp.exceptions import NonFiniteLossError
 pytestmark = pytest.mark.usefixtures("every_kernel_set")
 N_SAMPLES, N_FEATURES, ALPHA = 60, 5, 0.1
 MAX_EPOCHS = 12
-# Samples of so large a scale that line searches need several evaluations.
+# Samples of a scale at which line searches need several evaluations.
 HARD_SCALE, HARD_SEED = 100.0, 2
 DTYPES = [np.float32, np.float64]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 every_weighting = pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 
 
-class AskedToFailError(Exception):
-    """Raised by a backend that was asked to fail."""
+class InjectedError(Exception):
+    """Raised on purpose by a test."""
 
 
 def make_data(weighted=False, dtype=np.float64, seed=0, scale=1.0):
@@ -42,7 +42,7 @@ def make_data(weighted=False, dtype=np.float64, seed=0, scale=1.0):
 
 @pytest.fixture
 def make_trainer(make_config, make_state):
-    """The factory of trainers of the same network."""
+    """Factory of trainers of the same network."""
 
     def make(
         data=None,
@@ -64,22 +64,22 @@ def make_trainer(make_config, make_state):
     return make
 
 
-def objective_of(trainer):
-    """Return the objective of a trainer's samples, with a backend and weights of its own."""
+def make_objective(trainer):
+    """Return an objective for the samples of a trainer, with a separate backend and state."""
     state = deepcopy(trainer.state)
     backend = ReferenceBackend(trainer.config, state, trainer.backend.kernels)
     return Objective(trainer.config, backend, state.weights, Batch(trainer.batches.samples))
 
 
-def loss_at_the_weights(trainer):
-    """Return the objective at the weights that the state of a trainer holds."""
-    objective = objective_of(trainer)
+def evaluate_objective(trainer):
+    """Return the objective at the current weights of a trainer."""
+    objective = make_objective(trainer)
     return objective(trainer.state.weights.theta.copy()).loss
 
 
-def scipys_iterations(trainer, **limits):
-    """Minimize with SciPy alone; return its result, the iterates and their losses, from the starting point on."""
-    objective = objective_of(trainer)
+def minimize_with_scipy(trainer, **limits):
+    """Minimize with SciPy, and return its result, the iterates and their losses, including the initial point."""
+    objective = make_objective(trainer)
     start = trainer.state.weights.theta.astype(np.float64)
     thetas, losses = [start], [objective(start).loss]
 
@@ -104,7 +104,7 @@ def scipys_iterations(trainer, **limits):
 
 
 def run_all(trainer):
-    """Return the reports of a training and the iterate at each of them."""
+    """Train, and return the reports and the parameters after each of them."""
     reports, thetas = [], []
     for report in trainer.epochs():
         reports.append(report)
@@ -113,24 +113,24 @@ def run_all(trainer):
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_stays():
+def _check_that_no_thread_remains():
     before = set(threading.enumerate())
     yield
-    # A join that Ctrl-C interrupts returns before the thread has ended.
+    # When Ctrl-C interrupts `join`, the thread may still be running.
     deadline = time.monotonic() + 5
     while not set(threading.enumerate()) <= before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert set(threading.enumerate()) <= before
 
 
-# The iterations
+# Iterations
 
 
 @every_dtype
 @every_weighting
-def test_the_iterations_are_scipys(make_trainer, dtype, weighted):
+def test_iterations_equal_those_of_scipy(make_trainer, dtype, weighted):
     trainer = make_trainer(make_data(weighted, dtype), dtype)
-    expected = scipys_iterations(trainer)
+    expected = minimize_with_scipy(trainer)
     reports, thetas = run_all(trainer)
     assert len(reports) == expected.result.nit == MAX_EPOCHS
     assert [report.loss for report in reports] == expected.losses[1:]
@@ -146,12 +146,12 @@ def test_the_iterations_are_scipys(make_trainer, dtype, weighted):
 @every_dtype
 @every_weighting
 @pytest.mark.parametrize("scale", [1.0, HARD_SCALE], ids=["easy", "hard"])
-def test_each_report_is_of_the_weights_that_the_state_holds(make_trainer, dtype, weighted, scale):
+def test_each_report_describes_the_current_weights(make_trainer, dtype, weighted, scale):
     data = make_data(weighted, dtype, seed=HARD_SEED, scale=scale)
     trainer = make_trainer(data, dtype)
-    losses = [loss_at_the_weights(trainer)]
+    losses = [evaluate_objective(trainer)]
     for n_epochs, report in enumerate(trainer.epochs(), start=1):
-        assert report.loss == loss_at_the_weights(trainer) == trainer.state.loss
+        assert report.loss == evaluate_objective(trainer) == trainer.state.loss
         assert report.loss < losses[-1]
         losses.append(report.loss)
         evaluated = evaluate(trainer.backend, trainer.batches, trainer.state.weights, "softmax")
@@ -165,30 +165,28 @@ def test_each_report_is_of_the_weights_that_the_state_holds(make_trainer, dtype,
     assert losses[-1] < 0.8 * losses[0] or scale > 1
 
 
-def test_each_report_has_the_validation_after_the_iteration(make_trainer):
+def test_each_report_contains_the_validation_loss_and_accuracy(make_trainer):
     validation = make_data(weighted=True, seed=1)
     trainer = make_trainer(validation=validation)
-    others = make_trainer()
-    expected, _ = run_all(others)
-    for report, plain in zip(trainer.epochs(), expected, strict=True):
-        # The validation does not change the training.
-        assert (report.loss, report.accuracy) == (plain.loss, plain.accuracy)
+    expected, _ = run_all(make_trainer())
+    for report, other in zip(trainer.epochs(), expected, strict=True):
+        # Validation does not change the training.
+        assert (report.loss, report.accuracy) == (other.loss, other.accuracy)
         evaluated = evaluate(trainer.backend, trainer.validation, trainer.state.weights, "softmax")
         assert (report.val_loss, report.val_accuracy) == evaluated
 
 
-def test_every_epoch_is_announced_before_it_begins(make_trainer):
+def test_on_epoch_begin_is_called_before_each_report(make_trainer):
     trainer = make_trainer()
     events = []
     for report in trainer.epochs(lambda: events.append(trainer.state.epoch)):
         events.append(report.loss)
-    # One announcement, of the epoch after those so far, before each report.
     assert events[::2] == list(range(MAX_EPOCHS))
     assert len(events) == 2 * MAX_EPOCHS
     assert all(type(event) is float for event in events[1::2])
 
 
-def test_the_average_of_another_solver_is_dropped(make_trainer):
+def test_the_average_of_another_solver_is_discarded(make_trainer):
     trainer = make_trainer()
     state = trainer.state
     state.average = state.weights.copy()
@@ -196,7 +194,7 @@ def test_the_average_of_another_solver_is_dropped(make_trainer):
     assert state.average is None
 
 
-# The end
+# End of the training
 
 
 @pytest.mark.parametrize(
@@ -208,9 +206,9 @@ def test_the_average_of_another_solver_is_dropped(make_trainer):
     ],
     ids=["iterations", "evaluations", "tolerance"],
 )
-def test_the_limits_are_scipys(make_trainer, limits, options, message):
+def test_limits_are_passed_to_scipy(make_trainer, limits, options, message):
     trainer = make_trainer(**{"max_epochs": 500} | limits)
-    expected = scipys_iterations(trainer, **{"maxiter": 500} | options)
+    expected = minimize_with_scipy(trainer, **{"maxiter": 500} | options)
     reports, _ = run_all(trainer)
     assert [report.loss for report in reports] == expected.losses[1:]
     np.testing.assert_array_equal(trainer.state.weights.theta, expected.result.x)
@@ -222,21 +220,21 @@ def test_the_limits_are_scipys(make_trainer, limits, options, message):
         )
     assert trainer.problem.startswith(message)
     assert bool(trainer.problem) == bool(message) == (expected.result.status != 0)
-    assert trainer.problem == problem_of(expected.result)
+    assert trainer.problem == explain_nonconvergence(expected.result)
 
 
-def test_a_training_that_begins_at_a_minimum_has_no_epoch(make_trainer):
+def test_training_from_a_minimum_has_no_epochs(make_trainer):
     trainer = make_trainer(tolerance=1e9)
-    before, expected = trainer.state.weights.theta.copy(), loss_at_the_weights(trainer)
-    announced = []
-    assert list(trainer.epochs(lambda: announced.append(1))) == announced == []
+    before, expected = trainer.state.weights.theta.copy(), evaluate_objective(trainer)
+    calls = []
+    assert list(trainer.epochs(lambda: calls.append(1))) == calls == []
     np.testing.assert_array_equal(trainer.state.weights.theta, before)
     assert trainer.state.loss == expected
     assert (trainer.state.epoch, trainer.problem) == (0, "")
 
 
-def test_training_stops_where_the_state_says_so(make_trainer):
-    expected = scipys_iterations(make_trainer())
+def test_training_ends_when_the_state_is_stopped(make_trainer):
+    expected = minimize_with_scipy(make_trainer())
     trainer = make_trainer()
     for n_reports, report in enumerate(trainer.epochs(), start=1):
         assert report.loss == expected.losses[n_reports]
@@ -248,8 +246,8 @@ def test_training_stops_where_the_state_says_so(make_trainer):
 
 
 @pytest.mark.parametrize("n_reports", [1, 2, 5])
-def test_closing_in_the_middle_leaves_the_last_iterate(make_trainer, n_reports):
-    expected = scipys_iterations(make_trainer())
+def test_closing_the_generator_keeps_the_last_iterate(make_trainer, n_reports):
+    expected = minimize_with_scipy(make_trainer())
     trainer = make_trainer()
     with closing(trainer.epochs()) as epochs:
         for _ in range(n_reports):
@@ -258,7 +256,7 @@ def test_closing_in_the_middle_leaves_the_last_iterate(make_trainer, n_reports):
     assert trainer.state.loss == expected.losses[n_reports]
 
 
-def test_a_training_that_never_begins_starts_no_thread(make_trainer):
+def test_no_thread_is_started_before_the_first_epoch(make_trainer):
     trainer = make_trainer()
     before = trainer.state.weights.theta.copy()
     n_threads = threading.active_count()
@@ -268,53 +266,53 @@ def test_a_training_that_never_begins_starts_no_thread(make_trainer):
     np.testing.assert_array_equal(trainer.state.weights.theta, before)
 
 
-def test_an_exception_of_the_consumer_leaves_the_last_iterate(make_trainer):
-    expected = scipys_iterations(make_trainer())
+def test_an_exception_in_the_caller_keeps_the_last_iterate(make_trainer):
+    expected = minimize_with_scipy(make_trainer())
     trainer = make_trainer()
 
     def train():
         with closing(trainer.epochs()) as epochs:
             for number, _ in enumerate(epochs, start=1):
                 if number == 3:
-                    raise AskedToFailError
+                    raise InjectedError
 
-    with pytest.raises(AskedToFailError):
+    with pytest.raises(InjectedError):
         train()
     np.testing.assert_array_equal(trainer.state.weights.theta, expected.thetas[3])
 
 
-def test_an_exception_at_the_beginning_of_an_epoch_leaves_the_last_iterate(make_trainer):
-    expected = scipys_iterations(make_trainer())
+def test_an_exception_in_on_epoch_begin_keeps_the_last_iterate(make_trainer):
+    expected = minimize_with_scipy(make_trainer())
     trainer = make_trainer()
 
     def fail_in_the_third_epoch():
         if trainer.state.epoch == 2:
-            raise AskedToFailError
+            raise InjectedError
 
-    with pytest.raises(AskedToFailError):
+    with pytest.raises(InjectedError):
         list(trainer.epochs(fail_in_the_third_epoch))
     np.testing.assert_array_equal(trainer.state.weights.theta, expected.thetas[2])
 
 
-# Evaluations that do not return
+# Interrupted evaluations
 
 
-def interrupt_by_an_exception():
+def raise_keyboard_interrupt():
     raise KeyboardInterrupt
 
 
-def interrupt_by_a_signal():
-    """Send what Ctrl-C sends, to the thread that waits for SciPy's; the evaluation goes on."""
+def send_interrupt_signal():
+    """Send SIGINT to the main thread, which waits for SciPy's thread, while the evaluation continues."""
     signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
-INTERRUPTIONS = [interrupt_by_an_exception]
+INTERRUPTIONS = [raise_keyboard_interrupt]
 if hasattr(signal, "pthread_kill"):
-    INTERRUPTIONS.append(interrupt_by_a_signal)
+    INTERRUPTIONS.append(send_interrupt_signal)
 
 
-def evaluation_numbers(make_trainer, **options):
-    """Return the number of each evaluation of a training, and of the iterations that were complete before it."""
+def list_evaluations(make_trainer, **options):
+    """Return pairs of the number of each evaluation and the number of iterations that precede it."""
     trainer = make_trainer(**options)
     n_complete, original = [], trainer.backend.gradient
 
@@ -328,7 +326,7 @@ def evaluation_numbers(make_trainer, **options):
 
 
 def act_in_evaluation(trainer, number, action):
-    """Let a trainer's backend act before it computes the gradient for the given time, counted from 1."""
+    """Make a trainer's backend call `action` before evaluation `number`, counted from 1."""
     n_evaluations, original = 0, trainer.backend.gradient
 
     def gradient(batch):
@@ -349,16 +347,16 @@ def hard_data():
     return make_data(scale=HARD_SCALE, seed=HARD_SEED)
 
 
-def test_line_searches_of_these_tests_need_several_evaluations(make_trainer, hard_data):
-    n_complete = [n for _, n in evaluation_numbers(make_trainer, data=hard_data, **HARD)]
+def test_line_searches_on_the_hard_data_need_several_evaluations(make_trainer, hard_data):
+    n_complete = [n for _, n in list_evaluations(make_trainer, data=hard_data, **HARD)]
     assert max(np.bincount(n_complete)) >= 3
     assert set(n_complete) == set(range(8))
 
 
 @pytest.mark.parametrize("interrupt", INTERRUPTIONS)
 def test_ctrl_c_during_any_evaluation_keeps_the_last_iterate(make_trainer, hard_data, interrupt):
-    expected = scipys_iterations(make_trainer(hard_data), maxiter=HARD["max_epochs"])
-    for number, n_complete in evaluation_numbers(make_trainer, data=hard_data, **HARD):
+    expected = minimize_with_scipy(make_trainer(hard_data), maxiter=HARD["max_epochs"])
+    for number, n_complete in list_evaluations(make_trainer, data=hard_data, **HARD):
         trainer = make_trainer(hard_data, **HARD)
         act_in_evaluation(trainer, number, interrupt)
         reports = []
@@ -368,22 +366,22 @@ def test_ctrl_c_during_any_evaluation_keeps_the_last_iterate(make_trainer, hard_
         np.testing.assert_array_equal(trainer.state.weights.theta, expected.thetas[n_complete])
         if n_complete:
             assert trainer.state.loss == expected.losses[n_complete]
-            assert loss_at_the_weights(trainer) == expected.losses[n_complete]
+            assert evaluate_objective(trainer) == expected.losses[n_complete]
         else:
             assert np.isnan(trainer.state.loss)
 
 
 @pytest.mark.parametrize("number", [1, 2, 5, 9])
-def test_an_exception_of_the_objective_reaches_the_consumer(make_trainer, hard_data, number):
-    expected = scipys_iterations(make_trainer(hard_data), maxiter=HARD["max_epochs"])
+def test_an_exception_in_the_objective_reaches_the_caller(make_trainer, hard_data, number):
+    expected = minimize_with_scipy(make_trainer(hard_data), maxiter=HARD["max_epochs"])
     trainer = make_trainer(hard_data, **HARD)
-    error = AskedToFailError("in an evaluation")
+    error = InjectedError("in an evaluation")
 
     def fail():
         raise error
 
     act_in_evaluation(trainer, number, fail)
-    with pytest.raises(AskedToFailError) as caught:
+    with pytest.raises(InjectedError) as caught:
         list(trainer.epochs())
     assert caught.value is error
     n_complete = trainer.state.epoch
@@ -391,18 +389,18 @@ def test_an_exception_of_the_objective_reaches_the_consumer(make_trainer, hard_d
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_loss_that_is_not_finite_restores_the_weights_from_before(make_trainer, dtype):
+def test_a_nonfinite_initial_loss_restores_the_initial_weights(make_trainer, dtype):
     data = make_data(dtype=dtype)
     data.X[...] = np.finfo(dtype).max
     trainer = make_trainer(data, dtype, activations="relu")
     before = trainer.state.weights.theta.copy()
-    with pytest.raises(NonFiniteLossError, match="bring the features to a scale near one"):
+    with pytest.raises(NonFiniteLossError, match="Scale the features"):
         list(trainer.epochs())
     np.testing.assert_array_equal(trainer.state.weights.theta, before)
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])
-def test_a_loss_that_is_not_finite_any_more_restores_the_weights_as_well(make_trainer, number):
+def test_a_nonfinite_later_loss_restores_the_initial_weights(make_trainer, number):
     trainer = make_trainer()
     before = trainer.state.weights.theta.copy()
     n_evaluations, original = 0, trainer.backend.gradient
@@ -414,16 +412,16 @@ def test_a_loss_that_is_not_finite_any_more_restores_the_weights_as_well(make_tr
         return result._replace(loss=np.nan) if n_evaluations >= number else result
 
     trainer.backend.gradient = gradient
-    with pytest.raises(NonFiniteLossError, match="The loss is not finite, nan, in iteration"):
+    with pytest.raises(NonFiniteLossError, match="The loss must be finite, got nan in iteration"):
         list(trainer.epochs())
     np.testing.assert_array_equal(trainer.state.weights.theta, before)
 
 
-# The objective
+# Objective
 
 
 @every_dtype
-def test_the_objective_moves_the_weights_of_the_backend(make_trainer, dtype):
+def test_the_objective_sets_the_weights_of_the_backend(make_trainer, dtype):
     trainer = make_trainer(dtype=dtype)
     weights = trainer.state.weights
     objective = Objective(trainer.config, trainer.backend, weights, Batch(trainer.batches.samples))
@@ -436,17 +434,15 @@ def test_the_objective_moves_the_weights_of_the_backend(make_trainer, dtype):
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
-def test_a_second_ctrl_c_while_the_evaluation_still_runs_keeps_the_last_iterate(
-    make_trainer, hard_data
-):
-    expected = scipys_iterations(make_trainer(hard_data), maxiter=HARD["max_epochs"])
+def test_a_second_ctrl_c_during_the_evaluation_keeps_the_last_iterate(make_trainer, hard_data):
+    expected = minimize_with_scipy(make_trainer(hard_data), maxiter=HARD["max_epochs"])
     trainer = make_trainer(hard_data, **HARD)
     finished = threading.Event()
 
     def interrupt_twice():
-        # The second signal arrives while the caller waits for this evaluation to end.
+        # The second signal arrives while the main thread waits for this evaluation to end.
         for _ in range(2):
-            interrupt_by_a_signal()
+            send_interrupt_signal()
             time.sleep(0.1)
         finished.set()
 
@@ -457,7 +453,7 @@ def test_a_second_ctrl_c_while_the_evaluation_still_runs_keeps_the_last_iterate(
     assert finished.wait(5)
 
 
-def test_a_loss_that_is_not_finite_is_not_reported(make_trainer):
+def test_a_nonfinite_loss_is_not_reported(make_trainer):
     trainer, n_evaluations = make_trainer(), 0
     original = trainer.backend.gradient
 

@@ -1,4 +1,4 @@
-"""Optimizers against the textbook's recursions, written out for each step."""
+"""Optimizers: agreement with textbook implementations and PyTorch, state and penalties."""
 
 import dataclasses
 
@@ -12,8 +12,8 @@ from skmlp.engine.update import Update
 N_STEPS, N_PARAMETERS = 300, 11
 
 
-def gradients_and_rates(seed=0):
-    """Return gradients of very different sizes, some always zero, and a rate for each step."""
+def draw_gradients_and_rates(seed=0):
+    """Return gradients of different magnitudes, some of them zero, and a learning rate for each step."""
     rng = np.random.default_rng(seed)
     gradients = rng.normal(size=(N_STEPS, N_PARAMETERS)) * np.logspace(-6, 3, N_PARAMETERS)
     gradients[:, 3] = 0
@@ -21,8 +21,8 @@ def gradients_and_rates(seed=0):
     return gradients, rng.uniform(1e-4, 1e-1, N_STEPS)
 
 
-def path(kernels, optimizer, gradients, rates, dtype=np.float64):
-    """Return the parameters after each step of an optimizer of the engine."""
+def run_optimizer(kernels, optimizer, gradients, rates, dtype=np.float64):
+    """Return the parameters after each step of an optimizer."""
     theta = np.linspace(-1, 1, N_PARAMETERS).astype(dtype)
     arrays = optimizer.allocate(theta)
     work = np.full_like(theta, np.nan)
@@ -33,15 +33,15 @@ def path(kernels, optimizer, gradients, rates, dtype=np.float64):
     return np.array(thetas)
 
 
-def textbook_adam(gradients, rates, beta_1, beta_2, epsilon, epsilon_hat):
-    """Kingma and Ba's Algorithm 1; with `epsilon_hat`, the reordered one at the end of their section 2."""
+def textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered):
+    """Return the steps of Kingma and Ba's Algorithm 1, or of its reordered form in their section 2."""
     theta = np.linspace(-1, 1, N_PARAMETERS)
     m, v = np.zeros(N_PARAMETERS), np.zeros(N_PARAMETERS)
     thetas = []
     for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
         m = beta_1 * m + (1 - beta_1) * g
         v = beta_2 * v + (1 - beta_2) * g**2
-        if epsilon_hat:
+        if reordered:
             rate_t = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
             theta = theta - rate_t * m / (np.sqrt(v) + epsilon)
         else:
@@ -63,8 +63,8 @@ def textbook_sgd(gradients, rates, momentum, nesterov):
     return np.array(thetas)
 
 
-def papers_nadam(gradients, rates, beta_1, beta_2, epsilon):
-    """Dozat's Algorithm 2 with mu_t = beta_1 for every t."""
+def textbook_nadam(gradients, rates, beta_1, beta_2, epsilon):
+    """Return the steps of Dozat's Algorithm 2 with mu_t = beta_1 for all t."""
     theta = np.linspace(-1, 1, N_PARAMETERS)
     m, n = np.zeros(N_PARAMETERS), np.zeros(N_PARAMETERS)
     thetas = []
@@ -93,42 +93,42 @@ def textbook_rmsprop(gradients, rates, decay, epsilon):
 @pytest.mark.parametrize("beta_1", [0, 0.5, 0.9])
 @pytest.mark.parametrize("beta_2", [0, 0.9, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
-def test_nadam_takes_the_steps_of_the_paper(kernels, beta_1, beta_2, epsilon):
-    gradients, rates = gradients_and_rates()
-    expected = papers_nadam(gradients, rates, beta_1, beta_2, epsilon)
-    ours = path(kernels, NAdam(beta_1, beta_2, epsilon), gradients, rates)
+def test_nadam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
+    gradients, rates = draw_gradients_and_rates()
+    expected = textbook_nadam(gradients, rates, beta_1, beta_2, epsilon)
+    ours = run_optimizer(kernels, NAdam(beta_1, beta_2, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("decay", [0, 0.9, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
-def test_rmsprop_takes_the_steps_of_the_textbook(kernels, decay, epsilon):
-    gradients, rates = gradients_and_rates()
+def test_rmsprop_steps_equal_the_textbook_steps(kernels, decay, epsilon):
+    gradients, rates = draw_gradients_and_rates()
     expected = textbook_rmsprop(gradients, rates, decay, epsilon)
-    ours = path(kernels, RMSprop(decay, epsilon), gradients, rates)
+    ours = run_optimizer(kernels, RMSprop(decay, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("beta_1", [0, 0.5, 0.9])
 @pytest.mark.parametrize("beta_2", [0, 0.9, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
-def test_adam_takes_the_steps_of_the_textbook(kernels, beta_1, beta_2, epsilon):
-    gradients, rates = gradients_and_rates()
-    expected = textbook_adam(gradients, rates, beta_1, beta_2, epsilon, epsilon_hat=True)
-    ours = path(kernels, Adam(beta_1, beta_2, epsilon), gradients, rates)
+def test_adam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
+    gradients, rates = draw_gradients_and_rates()
+    expected = textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered=True)
+    ours = run_optimizer(kernels, Adam(beta_1, beta_2, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_adam_with_a_tiny_epsilon_is_algorithm_1_with_corrected_moments(kernels):
-    gradients, rates = gradients_and_rates()
-    # Where epsilon vanishes beside sqrt(v), the two forms of the paper are one.
-    expected = textbook_adam(gradients, rates, 0.9, 0.999, 1e-100, epsilon_hat=False)
-    ours = path(kernels, Adam(0.9, 0.999, 1e-100), gradients, rates)
+def test_adam_with_a_tiny_epsilon_equals_algorithm_1(kernels):
+    gradients, rates = draw_gradients_and_rates()
+    # The two forms of the paper differ only in epsilon, which is negligible here.
+    expected = textbook_adam(gradients, rates, 0.9, 0.999, 1e-100, reordered=False)
+    ours = run_optimizer(kernels, Adam(0.9, 0.999, 1e-100), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_adam_goes_on_with_its_sums_where_beta_1_changes(kernels):
-    gradients, rates = gradients_and_rates()
+def test_adam_keeps_its_moments_when_beta_1_changes(kernels):
+    gradients, rates = draw_gradients_and_rates()
     theta = np.linspace(-1, 1, N_PARAMETERS)
     expected, total, squares = theta.copy(), 0, 0
     adams = [Adam(0.9), Adam(0.5), Adam(0), Adam(0.99)]
@@ -146,10 +146,10 @@ def test_adam_goes_on_with_its_sums_where_beta_1_changes(kernels):
 
 @pytest.mark.parametrize("momentum", [0, 0.5, 0.9, 1])
 @pytest.mark.parametrize("nesterov", [False, True], ids=["classical", "nesterov"])
-def test_sgd_takes_the_steps_of_the_textbook(kernels, momentum, nesterov):
-    gradients, rates = gradients_and_rates()
+def test_sgd_steps_equal_the_textbook_steps(kernels, momentum, nesterov):
+    gradients, rates = draw_gradients_and_rates()
     expected = textbook_sgd(gradients, rates, momentum, nesterov)
-    ours = path(kernels, SGD(momentum, nesterov), gradients, rates)
+    ours = run_optimizer(kernels, SGD(momentum, nesterov), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
 
 
@@ -158,7 +158,7 @@ every_optimizer = pytest.mark.parametrize("optimizer", EVERY_OPTIMIZER, ids=repr
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def test_all_of_them_are_tested_here():
+def test_all_optimizers_are_tested():
     defined = {
         value
         for value in vars(optimizers).values()
@@ -168,31 +168,33 @@ def test_all_of_them_are_tested_here():
 
 
 @every_optimizer
-def test_float32_steps_stay_close_to_the_float64_ones(kernels, optimizer):
-    gradients, rates = gradients_and_rates()
-    exact, rough = (path(kernels, optimizer, gradients, rates, t) for t in (np.float64, np.float32))
-    assert rough.dtype == np.float32
-    np.testing.assert_allclose(rough, exact, rtol=1e-3, atol=1e-3)
+def test_float32_and_float64_steps_agree(kernels, optimizer):
+    gradients, rates = draw_gradients_and_rates()
+    steps_64, steps_32 = (
+        run_optimizer(kernels, optimizer, gradients, rates, t) for t in (np.float64, np.float32)
+    )
+    assert steps_32.dtype == np.float32
+    np.testing.assert_allclose(steps_32, steps_64, rtol=1e-3, atol=1e-3)
 
 
 # State
 
 
 class RecordingDict(dict):
-    """A dict that records the names by which it was asked."""
+    """Dict that records the keys that are looked up."""
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.asked = set()
+        self.used = set()
 
     def __getitem__(self, name):
-        self.asked.add(name)
+        self.used.add(name)
         return super().__getitem__(name)
 
 
 @every_optimizer
 @every_dtype
-def test_the_declared_state_is_what_is_allocated(optimizer, dtype):
+def test_allocate_returns_the_declared_arrays(optimizer, dtype):
     theta = np.arange(5, dtype=dtype)
     arrays = optimizer.allocate(theta)
     assert list(arrays) == [declared.name for declared in optimizer.state_arrays]
@@ -206,7 +208,7 @@ def test_the_declared_state_is_what_is_allocated(optimizer, dtype):
 
 @every_optimizer
 @every_dtype
-def test_the_declared_state_is_what_a_step_uses(kernels, optimizer, dtype):
+def test_a_step_changes_the_declared_arrays_in_place(kernels, optimizer, dtype):
     theta, rng = np.linspace(-1, 1, 5).astype(dtype), np.random.default_rng(0)
     arrays = RecordingDict(optimizer.allocate(theta))
     before = {name: array.copy() for name, array in arrays.items()}
@@ -214,7 +216,7 @@ def test_the_declared_state_is_what_a_step_uses(kernels, optimizer, dtype):
     for t in range(1, 4):
         gradient = rng.normal(size=5).astype(dtype)
         optimizer.step(theta, gradient, theta.copy(), 0.1, t, arrays, NO_PENALTY, kernels)
-    assert arrays.asked == set(before)
+    assert arrays.used == set(before)
     assert set(arrays) == set(before)
     for name, array in arrays.items():
         assert array is same_arrays[name]
@@ -222,13 +224,13 @@ def test_the_declared_state_is_what_a_step_uses(kernels, optimizer, dtype):
 
 
 @every_optimizer
-def test_a_step_follows_from_the_declared_state_alone(kernels, optimizer):
-    gradients, rates = gradients_and_rates()
-    expected = path(kernels, optimizer, gradients[:60], rates[:60])
+def test_a_step_depends_only_on_the_declared_arrays(kernels, optimizer):
+    gradients, rates = draw_gradients_and_rates()
+    expected = run_optimizer(kernels, optimizer, gradients[:60], rates[:60])
     theta = np.linspace(-1, 1, N_PARAMETERS)
     arrays = optimizer.allocate(theta)
     for t in range(1, 61):
-        # A new optimizer, in new arrays.
+        # Continue with a new optimizer and copies of the arrays.
         optimizer = dataclasses.replace(optimizer)
         theta, arrays = theta.copy(), {name: array.copy() for name, array in arrays.items()}
         work = np.full_like(theta, np.nan)
@@ -241,9 +243,11 @@ def test_a_step_follows_from_the_declared_state_alone(kernels, optimizer):
 @every_dtype
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 @pytest.mark.parametrize("decay", [1.0, 0.9])
-def test_a_penalty_is_a_gradient_and_a_decay_of_the_weights(kernels, optimizer, dtype, l2, decay):
+def test_a_penalty_adds_to_the_gradient_and_decays_the_weights(
+    kernels, optimizer, dtype, l2, decay
+):
     n_weights, n_steps = 7, 30
-    gradients, rates = gradients_and_rates()
+    gradients, rates = draw_gradients_and_rates()
     penalty = WeightPenalty(n_weights, l2, decay)
     is_weight = np.arange(N_PARAMETERS) < n_weights
     theta = np.linspace(-1, 1, N_PARAMETERS).astype(dtype)
@@ -252,7 +256,7 @@ def test_a_penalty_is_a_gradient_and_a_decay_of_the_weights(kernels, optimizer, 
     for t, (g, rate) in enumerate(zip(gradients[:n_steps], rates[:n_steps], strict=True), start=1):
         squares = optimizer.step(theta, g.astype(dtype), work, rate, t, ours, penalty, kernels)
         assert squares == pytest.approx(np.sum(expected[:n_weights] ** 2), rel=1e-4) or not l2
-        # The step without a penalty starts from zero, so that it is the change of theta.
+        # A step from zero without a penalty equals the change of theta.
         change, g = np.zeros_like(theta), (g + l2 * is_weight * expected).astype(dtype)
         optimizer.step(change, g, work, rate, t, theirs, NO_PENALTY, kernels)
         expected = np.where(is_weight, decay * expected, expected).astype(dtype) + change
@@ -261,7 +265,7 @@ def test_a_penalty_is_a_gradient_and_a_decay_of_the_weights(kernels, optimizer, 
 
 
 @every_dtype
-def test_small_numbers_become_zero_and_no_others(kernels, dtype):
+def test_zero_below_changes_only_values_below_the_threshold(kernels, dtype):
     tiny = np.finfo(dtype).tiny
     values = np.array([tiny / 2, -tiny / 4, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
     kernels.zero_below(values, float(tiny), np.empty_like(values))
@@ -269,7 +273,7 @@ def test_small_numbers_become_zero_and_no_others(kernels, dtype):
     np.testing.assert_array_equal(values, expected)
 
 
-# PyTorch's numbers
+# PyTorch
 
 PYTORCH_GRADIENTS = np.array(
     [
@@ -280,11 +284,11 @@ PYTORCH_GRADIENTS = np.array(
         [-0.5, 0.75, -1.0],
     ]
 )
-# Two weights and a bias after each step of torch.optim 2.13.0, in float64, from (1, -2, 0.5) with lr=0.1. PyTorch
-# adds epsilon after Adam's correction, we (like scikit-learn) before it, so that for Adam it is 1e-30, which is nothing
-# in both. PyTorch's SGD multiplies by the rate when it moves the weights, we when the gradient enters the velocity: the
-# same at a constant rate. AdamW decays the weights and, in a parameter group of its own, not the bias. PyTorch's NAdam
-# has no constant beta_1.
+# Two weights and a bias after each step of torch.optim 2.13.0 in float64, starting at (1, -2, 0.5), with lr=0.1.
+# PyTorch adds epsilon after Adam's bias correction, but skmlp and scikit-learn add it before, so epsilon is negligible
+# here. PyTorch's SGD multiplies the velocity by the learning rate, but skmlp multiplies the gradient that is added to
+# the velocity, which is equivalent at a constant rate. AdamW decays the weights but not the bias, which is in a
+# separate parameter group. PyTorch's NAdam does not support a constant beta_1.
 PYTORCH = {
     # torch.optim.SGD(momentum=0.9)
     "sgd, classical": (
@@ -345,7 +349,7 @@ PYTORCH = {
 
 
 @pytest.mark.parametrize("name", PYTORCH)
-def test_the_steps_are_those_of_pytorch(kernels, make_config, make_state, name):
+def test_steps_equal_those_of_pytorch(kernels, make_config, make_state, name):
     update, expected = PYTORCH[name]
     config = make_config((2, 1), update=update)
     state = make_state(config, [1.0, -2.0, 0.5])

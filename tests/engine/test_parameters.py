@@ -1,4 +1,4 @@
-"""The flat vector of parameters: where each array is in it, and its initial values."""
+"""Layout of the flat parameter vector, and initial parameters."""
 
 from functools import partial
 from itertools import pairwise
@@ -13,13 +13,13 @@ from skmlp.engine.parameters import Layout, StatisticsViews, Views
 ALL_SIZES = [(3, 1), (5, 4, 3), (6, 5, 4, 2)]
 
 
-def random_parts(layout):
+def make_random_parameters(layout):
     rng = np.random.default_rng(0)
     return Views(*([rng.normal(size=shape) for shape in shapes] for shapes in layout.shapes))
 
 
-def flattened(parts):
-    return [array for part in parts for array in part]
+def flatten(views):
+    return [array for arrays in views for array in arrays]
 
 
 every_layout = pytest.mark.parametrize(
@@ -30,11 +30,11 @@ every_layout = pytest.mark.parametrize(
 
 
 @every_layout
-def test_shapes_are_those_of_the_layers(layout):
+def test_shapes_match_the_layers(layout):
     sizes = layout.layer_sizes
     hidden = [(n,) for n in sizes[1:-1]]
     assert layout.shapes.weights == [(b, a) for a, b in pairwise(sizes)]
-    # With batch normalization, the shifts take the place of the biases of the hidden layers.
+    # With batch normalization, the shifts replace the biases of the hidden layers.
     output = [(sizes[-1],)]
     assert layout.shapes.biases == (output if layout.batch_norm else hidden + output)
     normalized = hidden if layout.batch_norm else []
@@ -43,26 +43,26 @@ def test_shapes_are_those_of_the_layers(layout):
 
 
 @every_layout
-def test_packed_parts_come_back_as_views(layout):
-    parts = random_parts(layout)
-    flat = layout.pack(parts, np.float64)
-    for part, view in zip(flattened(parts), flattened(layout.views(flat)), strict=True):
-        np.testing.assert_array_equal(view, part)
+def test_views_of_packed_parameters_equal_the_parameters(layout):
+    parameters = make_random_parameters(layout)
+    flat = layout.pack(parameters, np.float64)
+    for array, view in zip(flatten(parameters), flatten(layout.views(flat)), strict=True):
+        np.testing.assert_array_equal(view, array)
         assert np.shares_memory(view, flat)
 
 
 @every_layout
-def test_all_weights_come_before_all_biases_and_then_the_rest(layout):
-    parts = random_parts(layout)
-    flat = layout.pack(parts, np.float64)
-    np.testing.assert_array_equal(flat, np.concatenate([a.ravel() for a in flattened(parts)]))
-    assert layout.n_weights == sum(matrix.size for matrix in parts.weights)
+def test_weights_precede_biases_gains_and_shifts(layout):
+    parameters = make_random_parameters(layout)
+    flat = layout.pack(parameters, np.float64)
+    np.testing.assert_array_equal(flat, np.concatenate([a.ravel() for a in flatten(parameters)]))
+    assert layout.n_weights == sum(matrix.size for matrix in parameters.weights)
     assert layout.n_parameters == flat.size
 
 
 @every_layout
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_running_statistics_begin_with_mean_zero_and_variance_one(layout, dtype):
+def test_initial_statistics_are_mean_zero_and_variance_one(layout, dtype):
     flat = layout.initial_statistics(dtype)
     assert flat.dtype == dtype
     assert flat.size == layout.n_statistics
@@ -82,7 +82,7 @@ def test_running_statistics_begin_with_mean_zero_and_variance_one(layout, dtype)
 
 @every_layout
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_packed_statistics_come_back_as_views(layout, dtype):
+def test_views_of_packed_statistics_equal_the_statistics(layout, dtype):
     rng = np.random.default_rng(0)
     hidden = layout.hidden_sizes if layout.batch_norm else ()
     statistics = StatisticsViews(*([rng.normal(size=n) for n in hidden] for _ in range(2)))
@@ -95,19 +95,19 @@ def test_packed_statistics_come_back_as_views(layout, dtype):
             assert np.shares_memory(view, flat)
 
 
-def test_packing_copies():
+def test_pack_copies_the_parameters():
     layout = Layout((5, 4, 3))
-    parts = random_parts(layout)
-    flat = layout.pack(parts, np.float32)
+    parameters = make_random_parameters(layout)
+    flat = layout.pack(parameters, np.float32)
     assert flat.dtype == np.float32
     before = flat.copy()
-    parts.weights[0][...] = 7
+    parameters.weights[0][...] = 7
     np.testing.assert_array_equal(flat, before)
 
 
 @pytest.mark.parametrize("layer_sizes", ALL_SIZES)
 @pytest.mark.parametrize("factor", [2.0, 6.0])
-def test_initial_draws_are_within_their_bounds_in_the_order_of_scikit_learn(layer_sizes, factor):
+def test_initial_parameters_are_drawn_in_the_order_of_scikit_learn(layer_sizes, factor):
     layout = Layout(layer_sizes)
     draws = [partial(scikit_learn, factor=factor)] * (len(layer_sizes) - 1)
     flat = draw_parameters(layout, draws, np.random.RandomState(3), np.float64)
@@ -122,8 +122,8 @@ def test_initial_draws_are_within_their_bounds_in_the_order_of_scikit_learn(laye
 
 @pytest.mark.parametrize(("activation", "factor"), [("relu", 6.0), ("logistic", 2.0)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_initial_draws_are_those_of_scikit_learn_itself(activation, factor, dtype):
-    # A learning rate so small that one epoch does not move the weights shows the initial ones.
+def test_initial_parameters_equal_those_of_scikit_learn(activation, factor, dtype):
+    # With a tiny learning rate, the parameters after an epoch are the initial parameters.
     X = np.random.default_rng(0).normal(size=(9, 5)).astype(dtype)
     other = MLPClassifier((4,), activation, learning_rate_init=1e-300, random_state=3)
     other.partial_fit(X, np.arange(9) % 3, classes=[0, 1, 2])

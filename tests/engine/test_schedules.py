@@ -1,4 +1,4 @@
-"""Learning-rate schedules against their formulas."""
+"""Learning-rate schedules: formulas and validation of parameters."""
 
 import dataclasses
 import re
@@ -34,38 +34,38 @@ every_step = pytest.mark.parametrize("step", [0, 1, 7, 8, 23, 24, 47, 48, 49, 10
 
 
 def at(step, n_epochs=N_EPOCHS):
-    """Return the position before a step, the first one being 0."""
+    """Return the position before a step, counted from 0."""
     epoch = step / STEPS_PER_EPOCH
     return Position(step, epoch, STEPS_PER_EPOCH, n_epochs, int(epoch) * N_SAMPLES)
 
 
 @every_step
-def test_constant_rate_stays(step):
+def test_constant_rate_does_not_change(step):
     assert Constant(0.3)(at(step)) == 0.3
 
 
 @every_step
 @pytest.mark.parametrize("power", [0, 0.5, 2])
-def test_inverse_scaling_is_the_rate_over_a_power_of_the_samples_before_the_epoch(step, power):
+def test_inverse_scaling_divides_by_a_power_of_the_samples_seen(step, power):
     expected = 0.3 / (1 + step // STEPS_PER_EPOCH * N_SAMPLES) ** power
     assert InverseScaling(0.3, power)(at(step)) == pytest.approx(expected, rel=1e-14)
 
 
 @every_step
-def test_step_decay_multiplies_after_whole_numbers_of_epochs(step):
+def test_step_decay_multiplies_the_rate_at_intervals(step):
     expected = 0.3 * 0.5 ** (step // (3 * STEPS_PER_EPOCH))
     assert StepDecay(0.3, factor=0.5, every=3)(at(step)) == pytest.approx(expected, rel=1e-14)
 
 
 @every_step
-def test_exponential_decay_is_smooth_and_multiplies_once_an_epoch(step):
+def test_exponential_decay_multiplies_the_rate_per_epoch(step):
     expected = 0.3 * np.exp(np.log(0.9) * step / STEPS_PER_EPOCH)
     assert Exponential(0.3, factor=0.9)(at(step)) == pytest.approx(expected, rel=1e-12)
 
 
 @every_step
 @pytest.mark.parametrize("final_rate", [0, 0.01])
-def test_cosine_falls_along_half_a_cosine(step, final_rate):
+def test_cosine_anneals_to_the_final_rate(step, final_rate):
     t, T = min(step, STEPS_PER_EPOCH * N_EPOCHS), STEPS_PER_EPOCH * N_EPOCHS
     # SGDR, equation 5
     expected = final_rate + (0.3 - final_rate) * (1 + np.cos(np.pi * t / T)) / 2
@@ -76,22 +76,22 @@ def test_cosine_falls_along_half_a_cosine(step, final_rate):
 @pytest.mark.parametrize(
     ("rising", "start_divisor", "end_divisor"), [(0.3, 25, 1e4), (0.5, 10, 100), (0.9, 1, 1)]
 )
-def test_one_cycle_rises_and_falls(step, rising, start_divisor, end_divisor):
+def test_one_cycle_increases_and_decreases_the_rate(step, rising, start_divisor, end_divisor):
     progress = min(step / (STEPS_PER_EPOCH * N_EPOCHS), 1)
     start, peak = 0.3 / start_divisor, 0.3
     end = start / end_divisor
     if progress < rising:
         expected = start + (peak - start) * (1 - np.cos(np.pi * progress / rising)) / 2
     else:
-        fallen = (progress - rising) / (1 - rising)
-        expected = end + (peak - end) * (1 + np.cos(np.pi * fallen)) / 2
+        falling_progress = (progress - rising) / (1 - rising)
+        expected = end + (peak - end) * (1 + np.cos(np.pi * falling_progress)) / 2
     cycle = OneCycle(0.3, rising, start_divisor, end_divisor)
     assert cycle(at(step)) == pytest.approx(expected, rel=1e-11)
     if (rising, start_divisor, end_divisor) == (0.3, 25, 1e4):
         assert cycle == OneCycle(0.3)
 
 
-def test_one_cycle_goes_through_its_corners():
+def test_one_cycle_has_the_specified_extreme_rates():
     cycle = OneCycle(0.3)
     n_steps = STEPS_PER_EPOCH * N_EPOCHS
     assert cycle(at(0)) == pytest.approx(0.3 / 25)
@@ -106,13 +106,13 @@ def test_one_cycle_goes_through_its_corners():
 @every_step
 @pytest.mark.parametrize("schedule", SCHEDULES[:-1], ids=lambda s: type(s).__name__)
 @pytest.mark.parametrize("epochs", [0.5, 3, 7.3])
-def test_warmup_reduces_another_schedule_linearly(step, schedule, epochs):
+def test_warmup_scales_another_schedule_linearly(step, schedule, epochs):
     expected = schedule(at(step)) * min(1, (step + 1) / (epochs * STEPS_PER_EPOCH))
     assert Warmup(schedule, epochs)(at(step)) == pytest.approx(expected, rel=1e-12)
 
 
 @every_schedule
-def test_a_schedule_is_pure(schedule):
+def test_schedules_are_pure_and_immutable(schedule):
     rates = [schedule(at(step)) for step in range(200)]
     assert [schedule(at(step)) for step in reversed(range(200))] == rates[::-1]
     assert dataclasses.replace(schedule) == schedule
@@ -121,7 +121,7 @@ def test_a_schedule_is_pure(schedule):
 
 
 @every_schedule
-def test_rates_are_positive_until_the_end_and_never_negative(schedule):
+def test_rates_are_positive_during_training_and_never_negative(schedule):
     rates = [schedule(at(step)) for step in range(STEPS_PER_EPOCH * N_EPOCHS + 50)]
     assert min(rates[: STEPS_PER_EPOCH * N_EPOCHS]) > 0
     assert min(rates) >= 0
@@ -135,11 +135,11 @@ def test_the_first_step_has_the_initial_rate(schedule):
     assert schedule(at(0)) == pytest.approx(0.3, rel=1e-15)
 
 
-# What schedules accept
+# Validation of parameters
 
 
-def valid(schedule_class):
-    """Return the arguments of a valid schedule with other than default values."""
+def valid_arguments(schedule_class):
+    """Return valid arguments of a schedule that differ from the defaults."""
     return {
         Constant: {"initial_rate": 0.3},
         InverseScaling: {"initial_rate": 0.3, "power": 0.7},
@@ -157,7 +157,7 @@ def valid(schedule_class):
 
 
 CLASSES = [type(schedule) for schedule in SCHEDULES]
-FIELDS = [(cls, name) for cls in CLASSES for name in valid(cls) if name != "schedule"]
+FIELDS = [(cls, name) for cls in CLASSES for name in valid_arguments(cls) if name != "schedule"]
 every_field = pytest.mark.parametrize(
     ("schedule_class", "name"), FIELDS, ids=[f"{cls.__name__}.{name}" for cls, name in FIELDS]
 )
@@ -165,19 +165,19 @@ POSITIVE = {"every", "start_divisor", "end_divisor", "epochs"}
 
 
 def requirement_of(name):
-    """Return what the message of an invalid field says."""
+    """Return the requirement that the error message of a field states."""
     if name == "rising_fraction":
         return "greater than 0 and less than 1"
-    return "greater than 0" if name in POSITIVE else "of at least 0"
+    return "greater than 0" if name in POSITIVE else "greater than or equal to 0"
 
 
-def assert_is_refused(schedule_class, name, value):
-    message = f"{schedule_class.__name__}: {name} must be a finite number {requirement_of(name)}. Got {value!r}."
+def check_that_value_is_rejected(schedule_class, name, value):
+    message = f"{schedule_class.__name__}: {name} must be a finite number {requirement_of(name)}, got {value!r}."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        schedule_class(**valid(schedule_class) | {name: value})
+        schedule_class(**valid_arguments(schedule_class) | {name: value})
 
 
-def test_all_schedules_and_fields_are_tested_here():
+def test_all_schedules_and_fields_are_tested():
     defined = [
         value
         for value in vars(schedules).values()
@@ -185,7 +185,7 @@ def test_all_schedules_and_fields_are_tested_here():
     ]
     assert defined == CLASSES
     for cls in CLASSES:
-        assert list(valid(cls)) == [field.name for field in dataclasses.fields(cls)]
+        assert list(valid_arguments(cls)) == [field.name for field in dataclasses.fields(cls)]
 
 
 @every_field
@@ -208,32 +208,32 @@ def test_all_schedules_and_fields_are_tested_here():
     ],
     ids=repr,
 )
-def test_what_is_no_number_of_the_right_size_is_refused(schedule_class, name, value):
-    assert_is_refused(schedule_class, name, value)
+def test_schedules_reject_invalid_numbers(schedule_class, name, value):
+    check_that_value_is_rejected(schedule_class, name, value)
 
 
 @every_field
-def test_zero_is_refused_where_it_would_divide(schedule_class, name):
-    if requirement_of(name) == "of at least 0":
-        assert getattr(schedule_class(**valid(schedule_class) | {name: 0}), name) == 0
+def test_zero_is_rejected_as_a_divisor(schedule_class, name):
+    if requirement_of(name) == "greater than or equal to 0":
+        assert getattr(schedule_class(**valid_arguments(schedule_class) | {name: 0}), name) == 0
     else:
         for zero in (0, 0.0, -0.0):
-            assert_is_refused(schedule_class, name, zero)
+            check_that_value_is_rejected(schedule_class, name, zero)
 
 
 @pytest.mark.parametrize("value", [1, 1.0, 1.5, 30])
-def test_the_rise_of_one_cycle_must_leave_time_to_fall(value):
-    assert_is_refused(OneCycle, "rising_fraction", value)
+def test_one_cycle_rejects_a_rising_fraction_of_one_or_more(value):
+    check_that_value_is_rejected(OneCycle, "rising_fraction", value)
 
 
 @pytest.mark.parametrize("value", [None, 0.1, "cosine", [Constant(0.3)]], ids=repr)
-def test_warmup_needs_a_schedule(value):
-    message = f"Warmup: schedule must be a schedule, such as Constant(0.001), or another callable. Got {value!r}."
+def test_warmup_rejects_a_schedule_that_is_not_callable(value):
+    message = f"Warmup: schedule must be a schedule, such as Constant(0.001), or another callable, got {value!r}."
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         Warmup(value, 2)
 
 
-def test_warmup_takes_any_callable():
+def test_warmup_accepts_any_callable():
     warmup = Warmup(lambda position: 0.2, 2.5)
     assert warmup(at(0)) == pytest.approx(0.2 / (2.5 * STEPS_PER_EPOCH))
     assert not warmup.planned
@@ -241,10 +241,10 @@ def test_warmup_takes_any_callable():
 
 @pytest.mark.parametrize("schedule_class", CLASSES)
 @pytest.mark.parametrize("convert", [float, np.float64, np.float32, Fraction])
-def test_valid_numbers_are_kept_as_they_are(schedule_class, convert):
+def test_valid_numbers_are_stored_unchanged(schedule_class, convert):
     arguments = {
         name: convert(value) if name != "schedule" else value
-        for name, value in valid(schedule_class).items()
+        for name, value in valid_arguments(schedule_class).items()
     }
     schedule = schedule_class(**arguments)
     for name, value in arguments.items():
@@ -252,22 +252,22 @@ def test_valid_numbers_are_kept_as_they_are(schedule_class, convert):
 
 
 @every_field
-def test_a_replaced_field_is_checked_as_well(schedule_class, name):
-    schedule = schedule_class(**valid(schedule_class))
+def test_replace_validates_fields(schedule_class, name):
+    schedule = schedule_class(**valid_arguments(schedule_class))
     with pytest.raises(ValueError, match=f"^{schedule_class.__name__}: {name} must be"):
         dataclasses.replace(schedule, **{name: np.nan})
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES[:-1], ids=lambda s: type(s).__name__)
-def test_planned_are_those_that_end_with_the_last_epoch(schedule):
+def test_planned_schedules_reach_their_final_rate_at_the_last_epoch(schedule):
     assert schedule.planned == isinstance(schedule, Cosine | OneCycle)
     assert Warmup(schedule, 2.5).planned == schedule.planned
     # The rate of a planned schedule depends on the number of epochs, and does not change after the last one.
-    depends = [schedule(at(step, 20)) != schedule(at(step, 40)) for step in (40, 100)]
+    depends_on_n_epochs = [schedule(at(step, 20)) != schedule(at(step, 40)) for step in (40, 100)]
     end = STEPS_PER_EPOCH * N_EPOCHS
-    stays = schedule(at(end)) == schedule(at(end + 1)) == schedule(at(10 * end))
+    is_constant = schedule(at(end)) == schedule(at(end + 1)) == schedule(at(10 * end))
     if schedule.planned:
-        assert all(depends)
-        assert stays
+        assert all(depends_on_n_epochs)
+        assert is_constant
     else:
-        assert not any(depends)
+        assert not any(depends_on_n_epochs)

@@ -1,4 +1,4 @@
-"""The records of a training: weights and state."""
+"""Weights and training state."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from skmlp.engine.update import Update
 
 @pytest.fixture
 def make_averaged_state(make_config, make_state):
-    """The factory of states with moments, an average and running statistics."""
+    """Factory of states with moments, averaged weights and running statistics."""
 
     def make():
         update = Update(Adam(), ema_decay=0.9)
@@ -20,7 +20,7 @@ def make_averaged_state(make_config, make_state):
     return make
 
 
-def random_weights(seed):
+def make_random_weights(seed):
     rng = np.random.default_rng(seed)
     return Weights(rng.normal(size=5), rng.normal(size=4))
 
@@ -30,27 +30,27 @@ def assert_equal_weights(first, second):
     np.testing.assert_array_equal(first.statistics, second.statistics)
 
 
-def test_a_copy_has_arrays_of_its_own():
-    weights = random_weights(0)
+def test_a_copy_shares_no_arrays():
+    weights = make_random_weights(0)
     copied = weights.copy()
     assert_equal_weights(copied, weights)
     copied.theta += 1
     copied.statistics += 1
-    assert_equal_weights(weights, random_weights(0))
+    assert_equal_weights(weights, make_random_weights(0))
 
 
-def test_assign_copies_numbers_into_the_arrays_that_are_there():
-    weights, other = random_weights(0), random_weights(1)
+def test_assign_copies_values_into_the_existing_arrays():
+    weights, other = make_random_weights(0), make_random_weights(1)
     theta, statistics = weights.theta, weights.statistics
     weights.assign(other)
     assert_equal_weights(weights, other)
     assert weights.theta is theta
     assert weights.statistics is statistics
     other.theta += 1
-    assert_equal_weights(weights, random_weights(1))
+    assert_equal_weights(weights, make_random_weights(1))
 
 
-def test_the_average_predicts_where_there_is_one(make_averaged_state):
+def test_prediction_uses_the_average_if_there_is_one(make_averaged_state):
     state = make_averaged_state()
     assert state.prediction_weights is state.average
     assert state.trained_weights() == [state.weights, state.average]
@@ -63,7 +63,7 @@ def test_the_average_predicts_where_there_is_one(make_averaged_state):
     ("epoch", "n_epochs", "stopped", "ended"),
     [(0, 3, False, False), (2, 3, False, False), (3, 3, False, True), (1, 3, True, True)],
 )
-def test_a_training_ends_after_its_epochs_or_where_it_was_stopped(
+def test_training_has_ended_after_the_last_epoch_or_when_stopped(
     make_averaged_state, epoch, n_epochs, stopped, ended
 ):
     state = make_averaged_state()
@@ -71,14 +71,14 @@ def test_a_training_ends_after_its_epochs_or_where_it_was_stopped(
     assert state.ended == ended
 
 
-def test_monitoring_another_quantity_forgets_the_best_epoch(make_averaged_state):
+def test_monitoring_another_quantity_resets_the_best_epoch(make_averaged_state):
     state = make_averaged_state()
     state.best, state.plateau = state.weights.copy(), Plateau(0.5, 3)
     state.begin_monitoring("val_loss")
     assert (state.monitor, state.best, state.plateau) == ("val_loss", None, Plateau())
 
 
-def test_read_only_arrays_become_writable_copies_and_the_others_stay(make_averaged_state):
+def test_make_writable_copies_only_read_only_arrays(make_averaged_state):
     state = make_averaged_state()
     theta, second = state.weights.theta, state.optimizer_arrays["second_moment"]
     read_only = [
@@ -89,12 +89,12 @@ def test_read_only_arrays_become_writable_copies_and_the_others_stay(make_averag
     for array in read_only:
         array.flags.writeable = False
     state.make_writable()
-    now = [
+    writable = [
         state.weights.statistics,
         state.average.theta,
         state.optimizer_arrays["first_moment"],
     ]
-    for array, before in zip(now, read_only, strict=True):
+    for array, before in zip(writable, read_only, strict=True):
         assert array.flags.writeable
         np.testing.assert_array_equal(array, before)
     assert state.weights.theta is theta

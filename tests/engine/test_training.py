@@ -1,4 +1,4 @@
-"""The loop over epochs and batches, the learning-rate finder, and the state that they leave."""
+"""Training loop over epochs and batches, and learning-rate finder."""
 
 from contextlib import closing
 from copy import deepcopy
@@ -35,7 +35,7 @@ def make_data(weighted=False, seed=0):
 
 @pytest.fixture
 def make_trainer(make_config, make_state):
-    """The factory of trainers of the same network."""
+    """Factory of trainers of the same network."""
 
     def make(
         data=None,
@@ -67,7 +67,7 @@ def make_trainer(make_config, make_state):
     return make
 
 
-def copy_of(trainer):
+def copy_backend(trainer):
     """Return a backend that is bound to a copy of the state of a trainer."""
     return ReferenceBackend(trainer.config, deepcopy(trainer.state), trainer.backend.kernels)
 
@@ -78,7 +78,7 @@ def assert_same_weights(first, second):
 
 
 class BackendProxy:
-    """A backend whose n-th step, counted from 1, goes differently."""
+    """Backend that applies `act` to the result and the state of step `number`, counted from 1."""
 
     def __init__(self, backend, number, act):
         self.backend, self.number, self.act = backend, number, act
@@ -98,11 +98,11 @@ class BackendProxy:
 
 @every_weighting
 @pytest.mark.parametrize("shuffles", [False, True])
-def test_an_epoch_is_a_step_for_each_batch(make_trainer, weighted, shuffles):
+def test_an_epoch_performs_a_step_for_each_batch(make_trainer, weighted, shuffles):
     data, validation = make_data(weighted), make_data(weighted, seed=1)
     options = {"batch_norm": True, "dropout": 0.2, "validation": validation}
     trainer = make_trainer(data, shuffle=shuffles, **options)
-    expected = copy_of(trainer)
+    expected = copy_backend(trainer)
     order, stream = np.arange(N_SAMPLES), np.random.RandomState(0)
     for epoch, report in enumerate(trainer.epochs()):
         if shuffles:
@@ -139,21 +139,21 @@ def test_an_epoch_is_a_step_for_each_batch(make_trainer, weighted, shuffles):
     assert trainer.state.epoch == N_EPOCHS
 
 
-def test_a_training_that_is_closed_and_continued_is_the_whole_one(make_trainer):
+def test_closed_and_continued_training_equals_uninterrupted_training(make_trainer):
     options = {"batch_norm": True, "dropout": 0.2, "update": Update(Adam(), ema_decay=0.9)}
-    whole, first = make_trainer(**options), make_trainer(**options)
-    expected = list(whole.epochs())
+    uninterrupted, first = make_trainer(**options), make_trainer(**options)
+    expected = list(uninterrupted.epochs())
     reports = []
     for n_epochs in (1, 2, 1):
         trainer = Trainer(first.config, TrainingData(make_data()), first.state)
         with closing(trainer.epochs()) as epochs:
             reports += [next(epochs) for _ in range(n_epochs)]
     assert [replace(r, seconds=0) for r in reports] == [replace(r, seconds=0) for r in expected]
-    assert_same_weights(first.state.weights, whole.state.weights)
-    assert_same_weights(first.state.average, whole.state.average)
+    assert_same_weights(first.state.weights, uninterrupted.state.weights)
+    assert_same_weights(first.state.average, uninterrupted.state.average)
 
 
-def test_validation_uses_the_averages(make_trainer):
+def test_validation_uses_the_averaged_weights(make_trainer):
     trainer = make_trainer(validation=make_data(seed=1), update=Update(Adam(), ema_decay=0.9))
     for report in trainer.epochs():
         average, weights = (
@@ -163,7 +163,7 @@ def test_validation_uses_the_averages(make_trainer):
         assert report.val_loss == average.loss != weights.loss
 
 
-def test_every_epoch_is_announced_before_it_begins(make_trainer):
+def test_on_epoch_begin_is_called_before_each_epoch(make_trainer):
     trainer, events = make_trainer(), []
     for report in trainer.epochs(lambda: events.append(trainer.state.epoch)):
         events.append(report.loss)
@@ -171,13 +171,13 @@ def test_every_epoch_is_announced_before_it_begins(make_trainer):
     assert len(events) == 2 * N_EPOCHS
 
 
-def test_batches_without_weight_are_passed_over(make_trainer):
+def test_batches_of_weight_zero_are_skipped(make_trainer):
     data = make_data()
     weights = np.ones(N_SAMPLES)
     weights[BATCH_SIZE : 2 * BATCH_SIZE] = 0
     data = replace(data, weights=weights)
     trainer = make_trainer(data, shuffle=False, schedule=Constant(0.1), n_epochs=1)
-    expected = copy_of(trainer)
+    expected = copy_backend(trainer)
     for start in (0, 2 * BATCH_SIZE, 3 * BATCH_SIZE):
         expected.step(Batch(data, slice(start, start + BATCH_SIZE)), 0.1)
     (report,) = trainer.epochs()
@@ -186,7 +186,7 @@ def test_batches_without_weight_are_passed_over(make_trainer):
     assert trainer.state.step == N_BATCHES - 1
 
 
-def test_an_augmentation_is_annealed_by_the_fraction_of_the_training(make_trainer):
+def test_annealed_augmentation_receives_the_fraction_of_the_training(make_trainer):
     progresses = []
 
     class Annealed:
@@ -201,13 +201,11 @@ def test_an_augmentation_is_annealed_by_the_fraction_of_the_training(make_traine
     assert progresses == [0, 0.25, 0.5, 0.75]
 
 
-# The end
+# End of the training
 
 
 @pytest.mark.parametrize(("is_planned", "problem"), [(False, True), (True, False)])
-def test_reaching_the_last_epoch_is_a_problem_unless_it_was_planned(
-    make_trainer, is_planned, problem
-):
+def test_reaching_the_last_epoch_is_a_problem_unless_planned(make_trainer, is_planned, problem):
     trainer = make_trainer(is_planned=is_planned)
     list(trainer.epochs())
     assert bool(trainer.problem) == problem
@@ -217,7 +215,7 @@ def test_reaching_the_last_epoch_is_a_problem_unless_it_was_planned(
         )
 
 
-def test_training_stops_where_the_state_says_so(make_trainer):
+def test_training_ends_when_the_state_is_stopped(make_trainer):
     trainer = make_trainer()
     for report in trainer.epochs():
         assert report.loss == trainer.state.loss
@@ -228,9 +226,9 @@ def test_training_stops_where_the_state_says_so(make_trainer):
 
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
 @pytest.mark.parametrize("end", ["last epoch", "closed", "failed"])
-def test_however_it_ends_the_best_weights_are_in_place(make_trainer, ema_decay, end):
+def test_the_best_weights_are_restored_at_the_end(make_trainer, ema_decay, end):
     update = Update(SGD(), ema_decay=ema_decay)
-    # So large a rate that the validation loss rises in the end.
+    # With this learning rate, the validation loss increases in the end.
     trainer = make_trainer(
         validation=make_data(seed=1),
         monitor="val_loss",
@@ -247,12 +245,12 @@ def test_however_it_ends_the_best_weights_are_in_place(make_trainer, ema_decay, 
                 losses.append(report.val_loss)
                 weights.append(state.prediction_weights.copy())
                 if len(losses) == 3 and end == "failed":
-                    raise RuntimeError("asked to fail")
+                    raise RuntimeError("injected")
                 if len(losses) == 3 and end == "closed":
                     return
 
     if end == "failed":
-        with pytest.raises(RuntimeError, match="asked to fail"):
+        with pytest.raises(RuntimeError, match="injected"):
             train()
     else:
         train()
@@ -262,12 +260,12 @@ def test_however_it_ends_the_best_weights_are_in_place(make_trainer, ema_decay, 
     assert_same_weights(state.best, weights[best])
 
 
-def test_a_validation_set_that_is_needed_and_not_given_is_held_out(make_trainer):
+def test_a_validation_set_is_held_out_if_required(make_trainer):
     first = make_trainer(monitor="val_loss", validation_fraction=0.2)
     rows = first.batches.samples.rows, first.validation.samples.rows
-    assert [len(part) for part in rows] == [24, 6]
+    assert [len(indices) for indices in rows] == [24, 6]
     np.testing.assert_array_equal(np.sort(np.concatenate(rows)), np.arange(N_SAMPLES))
-    # A second training of the same state holds out the same samples.
+    # A second trainer of the same state holds out the same samples.
     second = Trainer(first.config, TrainingData(make_data()), first.state)
     np.testing.assert_array_equal(second.validation.samples.rows, rows[1])
     assert all(report.val_loss is not None for report in second.epochs())
@@ -286,12 +284,13 @@ def make_weights_infinite(result, state):
 
 
 @pytest.mark.parametrize(
-    ("act", "what"),
-    [(make_loss_nan, "loss became nan"), (make_weights_infinite, "weights became non-finite")],
+    ("act", "fault"),
+    [
+        (make_loss_nan, "loss must be finite, got nan"),
+        (make_weights_infinite, "weights must be finite, got NaN or infinity"),
+    ],
 )
-def test_a_training_that_diverges_keeps_the_weights_of_the_last_whole_epoch(
-    make_trainer, act, what
-):
+def test_divergence_restores_the_weights_of_the_last_complete_epoch(make_trainer, act, fault):
     trainer = make_trainer(batch_norm=True, update=Update(Adam(), ema_decay=0.9))
     # The last batch of the third epoch.
     trainer.backend = BackendProxy(trainer.backend, 3 * N_BATCHES, act)
@@ -301,35 +300,35 @@ def test_a_training_that_diverges_keeps_the_weights_of_the_last_whole_epoch(
         for report in trainer.epochs():
             kept.append((report.loss, state.weights.copy(), state.average.copy()))
 
-    with pytest.raises(NonFiniteLossError, match=f"The {what} in epoch 3, batch 4 of 4"):
+    with pytest.raises(NonFiniteLossError, match=f"The {fault} in epoch 3, batch 4 of 4"):
         train()
     assert len(kept) == state.epoch == 2
     loss, weights, average = kept[-1]
     assert state.loss == loss
     assert_same_weights(state.weights, weights)
     assert_same_weights(state.average, average)
-    # What followed is forgotten, so that a training that continues begins with new moments.
+    # The optimizer state is discarded, so that continued training starts with new moments.
     assert state.optimizer_arrays == {}
 
 
 @pytest.mark.parametrize("rate", [-0.1, np.nan, np.inf, None, "0.1", 0.1j], ids=repr)
-def test_a_schedule_must_return_a_learning_rate(make_trainer, rate):
+def test_training_raises_when_a_schedule_returns_an_invalid_rate(make_trainer, rate):
     trainer = make_trainer(schedule=lambda position: rate)
-    with pytest.raises(ValueError, match="learning_rate must return a finite number of at least 0"):
+    with pytest.raises(ValueError, match="learning_rate must return a finite number"):
         next(trainer.epochs())
 
 
-def test_plateaus_divide_the_learning_rate(make_trainer):
+def test_the_learning_rate_is_divided_by_the_rate_divisor(make_trainer):
     trainer = make_trainer(schedule=Constant(0.25))
     trainer.state.rate_divisor = 5.0
     assert [report.learning_rate for report in trainer.epochs()] == [0.05] * N_EPOCHS
 
 
-# The initial state
+# Initial state
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_new_training_begins_with_drawn_weights(make_config, dtype):
+def test_the_initial_state_has_randomly_initialized_weights(make_config, dtype):
     config = make_config(
         LAYER_SIZES, batch_norm=True, initializers=(INITIALIZERS["he_normal"],) * 2
     )
@@ -346,18 +345,18 @@ def test_a_new_training_begins_with_drawn_weights(make_config, dtype):
     assert (state.epoch, state.step, state.samples_seen) == (0, 0, 0)
 
 
-# The learning-rate finder
+# Learning-rate finder
 
 
-def test_the_finder_takes_one_step_at_each_rate(make_trainer):
+def test_the_finder_performs_one_step_at_each_rate(make_trainer):
     trainer = make_trainer()
-    expected, stream = copy_of(trainer), np.random.RandomState(0)
+    expected, stream = copy_backend(trainer), np.random.RandomState(0)
     rates = np.geomspace(1e-4, 1e-2, 10)
     losses = losses_at_rising_rates(trainer, rates)
     order = shuffle(np.arange(N_SAMPLES), random_state=stream)
     average, smoothed = 0.0, []
     for i, rate in enumerate(rates):
-        # The order of the first epoch, again and again.
+        # The finder repeats the order of the first epoch.
         start = i % N_BATCHES * BATCH_SIZE
         rows = order[start : start + BATCH_SIZE]
         loss = expected.step(Batch(trainer.batches.samples, rows), rate).loss
@@ -369,13 +368,13 @@ def test_the_finder_takes_one_step_at_each_rate(make_trainer):
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf, 1e6])
 @pytest.mark.parametrize("number", [1, 4, 7])
-def test_the_finder_ends_where_the_loss_diverges(make_trainer, loss, number):
+def test_the_finder_ends_when_the_loss_diverges(make_trainer, loss, number):
     trainer = make_trainer()
     trainer.backend = BackendProxy(
         trainer.backend, number, lambda result, state: result._replace(loss=loss)
     )
     losses = losses_at_rising_rates(trainer, np.geomspace(1e-4, 1e-2, 10))
-    # A first loss is the best one so far, however large.
+    # The first loss is always the best so far.
     if number == 1 and np.isfinite(loss):
         assert len(losses) == 10
     else:
@@ -383,7 +382,7 @@ def test_the_finder_ends_where_the_loss_diverges(make_trainer, loss, number):
     assert trainer.backend.n_steps == min(10, len(losses) + 1)
 
 
-def test_the_finder_passes_over_batches_without_weight(make_trainer):
+def test_the_finder_skips_batches_of_weight_zero(make_trainer):
     weights = np.ones(N_SAMPLES)
     weights[:25] = 0
     trainer = make_trainer(replace(make_data(), weights=weights))

@@ -1,4 +1,4 @@
-"""What is done to gradients before a step and to weights beside it, each against its recursion."""
+"""Gradient clipping, max-norm constraint, weight decay and averaging of an update."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import pytest
 from skmlp.engine.optimizers import SGD, Adam, NAdam, RMSprop
 from skmlp.engine.parameters import Layout
 from skmlp.engine.state import Weights
-from skmlp.engine.update import Update, average_decay
+from skmlp.engine.update import Update, compute_ema_decay
 
 LAYER_SIZES = (5, 4, 3, 2)
 LAYOUT = Layout(LAYER_SIZES, batch_norm=True)
@@ -20,7 +20,7 @@ PLAIN = SGD(momentum=0, nesterov=False)
 
 @pytest.fixture
 def make_update_state(make_config, make_state):
-    """The factory of states that are ready for an update."""
+    """Factory of states that are prepared for an update."""
 
     def make(update, theta=None, dtype=np.float64):
         return make_state(make_config(LAYER_SIZES, batch_norm=True, update=update), theta, dtype)
@@ -29,7 +29,10 @@ def make_update_state(make_config, make_state):
 
 
 class Path(NamedTuple):
-    """The gradients of some steps, the sums of squares that they returned, and the weights before and after each."""
+    """Gradients, returned sums of squares, weights and averages of a sequence of steps.
+
+    The first of the weights are the initial weights.
+    """
 
     gradients: list
     squares: list
@@ -41,15 +44,15 @@ class Path(NamedTuple):
         return [weights.theta for weights in self.weights]
 
     def steps(self):
-        """Yield the gradient of each step with the parameters before and after it."""
+        """Yield the gradient of each step and the parameters before and after it."""
         return zip(self.gradients, self.thetas[:-1], self.thetas[1:], strict=True)
 
 
 @pytest.fixture
 def take_steps(kernels, make_update_state):
-    """A function that takes steps along random gradients."""
+    """Function that performs steps with random gradients."""
 
-    def take(update, dtype=np.float64, scale=1.0, rate=0.1, l2=0.0):
+    def perform(update, dtype=np.float64, scale=1.0, rate=0.1, l2=0.0):
         rng = np.random.default_rng(0)
         theta = rng.normal(size=LAYOUT.n_parameters)
         state = make_update_state(update, theta, dtype)
@@ -67,32 +70,30 @@ def take_steps(kernels, make_update_state):
         assert state.weights.theta.dtype == dtype
         return path
 
-    return take
+    return perform
 
 
 @every_dtype
-@pytest.mark.parametrize("largest", [0.5, 7.0, 1e6])
+@pytest.mark.parametrize("clip_norm", [0.5, 7.0, 1e6])
 @pytest.mark.parametrize("l2", [0.0, 0.3])
-def test_clip_norm_limits_the_norm_of_the_whole_gradient(take_steps, dtype, largest, l2):
-    path = take_steps(Update(PLAIN, clip_norm=largest), dtype, l2=l2)
+def test_clip_norm_limits_the_norm_of_the_gradient(take_steps, dtype, clip_norm, l2):
+    path = take_steps(Update(PLAIN, clip_norm=clip_norm), dtype, l2=l2)
     norms, n = [], LAYOUT.n_weights
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     for gradient, before, after in path.steps():
-        # That of the penalty is part of it.
+        # The clipped gradient includes the gradient of the penalty.
         gradient[:n] += l2 * before[:n]
         norms.append(np.linalg.norm(gradient))
-        expected = before - 0.1 * gradient * min(1, largest / norms[-1])
+        expected = before - 0.1 * gradient * min(1, clip_norm / norms[-1])
         np.testing.assert_allclose(after, expected, rtol=tolerance, atol=tolerance)
-    if largest == 7:
-        assert min(norms) < largest < max(norms)
+    if clip_norm == 7:
+        assert min(norms) < clip_norm < max(norms)
 
 
 @every_dtype
 @pytest.mark.parametrize("clip_norm", [None, 7.0])
 @pytest.mark.parametrize("optimizer", [PLAIN, Adam(), NAdam(), RMSprop()], ids=repr)
-def test_the_squares_are_those_of_the_weights_before_the_step(
-    take_steps, dtype, clip_norm, optimizer
-):
+def test_apply_returns_the_sum_of_squares_before_the_step(take_steps, dtype, clip_norm, optimizer):
     update = Update(optimizer, clip_norm=clip_norm, weight_decay=0.3)
     path, n = take_steps(update, dtype, l2=0.3), LAYOUT.n_weights
     expected = [np.sum(theta[:n].astype(float) ** 2) for theta in path.thetas[:-1]]
@@ -102,37 +103,37 @@ def test_the_squares_are_those_of_the_weights_before_the_step(
 @every_dtype
 @pytest.mark.parametrize("clip_norm", [None, 7.0])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
-def test_the_squares_are_zero_without_a_penalty(take_steps, dtype, clip_norm, weight_decay):
+def test_apply_returns_zero_without_a_penalty(take_steps, dtype, clip_norm, weight_decay):
     update = Update(Adam(), clip_norm=clip_norm, weight_decay=weight_decay)
     assert take_steps(update, dtype).squares == [0.0] * N_STEPS
 
 
 @every_dtype
 @pytest.mark.parametrize("optimizer", [PLAIN, Adam()], ids=repr)
-def test_max_norm_holds_the_units_of_the_hidden_layers(take_steps, dtype, optimizer):
-    free = take_steps(Update(optimizer), dtype).thetas
-    held = take_steps(Update(optimizer, max_norm=1.5), dtype).thetas
-    slack = 1e-6 if dtype == np.float32 else 1e-12
-    too_long = 0
-    for theta in held[1:]:
+def test_max_norm_limits_the_weights_of_hidden_units(take_steps, dtype, optimizer):
+    unlimited = take_steps(Update(optimizer), dtype).thetas
+    limited = take_steps(Update(optimizer, max_norm=1.5), dtype).thetas
+    tolerance = 1e-6 if dtype == np.float32 else 1e-12
+    n_exceeding = 0
+    for theta in limited[1:]:
         for weights in LAYOUT.views(theta).weights[:-1]:
-            assert np.linalg.norm(weights, axis=1).max() <= 1.5 * (1 + slack)
-    for theta in free[1:]:
+            assert np.linalg.norm(weights, axis=1).max() <= 1.5 * (1 + tolerance)
+    for theta in unlimited[1:]:
         hidden = LAYOUT.views(theta).weights[:-1]
-        too_long += sum((np.linalg.norm(weights, axis=1) > 1.5).sum() for weights in hidden)
-    assert too_long > 0
-    # The gradients are given, so that all else goes as if there were no limit.
-    ours, others = LAYOUT.views(held[-1]), LAYOUT.views(free[-1])
+        n_exceeding += sum((np.linalg.norm(weights, axis=1) > 1.5).sum() for weights in hidden)
+    assert n_exceeding > 0
+    # The gradients do not depend on the weights, so the other parameters are unaffected by the limit.
+    ours, others = LAYOUT.views(limited[-1]), LAYOUT.views(unlimited[-1])
     np.testing.assert_array_equal(ours.weights[-1], others.weights[-1])
     for kind in ("biases", "gains", "shifts"):
         for a, b in zip(getattr(ours, kind), getattr(others, kind), strict=True):
             np.testing.assert_array_equal(a, b)
 
 
-def test_max_norm_scales_what_is_too_long_and_leaves_the_rest(take_steps):
+def test_max_norm_scales_only_rows_that_exceed_it(take_steps):
     for gradient, before, after in take_steps(Update(PLAIN, max_norm=1.5)).steps():
-        moved = LAYOUT.views(before - 0.1 * gradient).weights[:-1]
-        for weights, seen in zip(moved, LAYOUT.views(after).weights[:-1], strict=True):
+        unlimited = LAYOUT.views(before - 0.1 * gradient).weights[:-1]
+        for weights, seen in zip(unlimited, LAYOUT.views(after).weights[:-1], strict=True):
             norms = np.linalg.norm(weights, axis=1, keepdims=True)
             np.testing.assert_allclose(seen, weights * np.minimum(1, 1.5 / norms), rtol=1e-12)
 
@@ -141,9 +142,7 @@ def test_max_norm_scales_what_is_too_long_and_leaves_the_rest(take_steps):
 @pytest.mark.parametrize("rate", [0.01, 0.1])
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 @pytest.mark.parametrize("clip_norm", [None, 7.0])
-def test_decoupled_weight_decay_is_the_recursion_and_spares_all_but_the_weights(
-    take_steps, dtype, rate, l2, clip_norm
-):
+def test_decoupled_weight_decay_multiplies_only_the_weights(take_steps, dtype, rate, l2, clip_norm):
     update = Update(PLAIN, clip_norm=clip_norm, weight_decay=0.3)
     path = take_steps(update, dtype, rate=rate, l2=l2)
     theta = path.thetas[0].astype(np.float64)
@@ -157,8 +156,8 @@ def test_decoupled_weight_decay_is_the_recursion_and_spares_all_but_the_weights(
         np.testing.assert_allclose(seen, theta, rtol=tolerance, atol=tolerance)
 
 
-def test_weight_decay_does_not_enter_the_moments_of_adam(kernels, make_update_state):
-    # Where the gradient is zero, only the decay moves the weights.
+def test_weight_decay_does_not_change_the_moments_of_adam(kernels, make_update_state):
+    # With a gradient of zero, only the decay changes the weights.
     theta = np.arange(1.0, LAYOUT.n_parameters + 1)
     update = Update(Adam(), weight_decay=0.5)
     state = make_update_state(update, theta)
@@ -171,7 +170,7 @@ def test_weight_decay_does_not_enter_the_moments_of_adam(kernels, make_update_st
 
 @every_dtype
 @pytest.mark.parametrize("decay", [0.5, 0.9, 0.999])
-def test_the_average_is_the_recursion_for_parameters_and_statistics(take_steps, dtype, decay):
+def test_the_average_is_exponential_for_parameters_and_statistics(take_steps, dtype, decay):
     path = take_steps(Update(PLAIN, ema_decay=decay), dtype)
     initial = path.weights[0]
     average = Weights(initial.theta.astype(np.float64), initial.statistics.astype(np.float64))
@@ -186,21 +185,21 @@ def test_the_average_is_the_recursion_for_parameters_and_statistics(take_steps, 
             np.testing.assert_allclose(ours, value, rtol=tolerance, atol=tolerance)
 
 
-def test_the_average_does_not_disturb_the_training(take_steps):
-    free = take_steps(Update(Adam())).thetas
+def test_averaging_does_not_change_the_training(take_steps):
+    expected = take_steps(Update(Adam())).thetas
     averaged = take_steps(Update(Adam(), ema_decay=0.9)).thetas
-    np.testing.assert_array_equal(averaged, free)
+    np.testing.assert_array_equal(averaged, expected)
 
 
 @pytest.mark.parametrize(("t", "decay"), [(1, 0.1), (9, 0.5), (81, 0.9), (82, 0.9), (10**6, 0.9)])
-def test_the_average_forgets_its_beginning(t, decay):
-    assert average_decay(0.9, t) == pytest.approx(decay, rel=1e-15)
+def test_the_ema_decay_is_reduced_in_early_steps(t, decay):
+    assert compute_ema_decay(0.9, t) == pytest.approx(decay, rel=1e-15)
 
 
 # Preparing a state
 
 
-def test_prepare_allocates_what_is_missing_and_keeps_what_is_there(make_update_state):
+def test_prepare_keeps_existing_arrays_and_allocates_missing_ones(make_update_state):
     update = Update(Adam(), ema_decay=0.9)
     state = make_update_state(update)
     np.testing.assert_array_equal(state.average.theta, state.weights.theta)
@@ -209,10 +208,10 @@ def test_prepare_allocates_what_is_missing_and_keeps_what_is_there(make_update_s
     arrays, average = state.optimizer_arrays, state.average
     update.prepare(state)
     assert (state.optimizer_arrays, state.average, state.step) == (arrays, average, 7)
-    # Adam without an average, and with other coefficients, continues with the same moments.
+    # Adam with other coefficients and without an average keeps the moments.
     Update(Adam(0.5)).prepare(state)
     assert (state.optimizer_arrays, state.average, state.step) == (arrays, None, 7)
-    # Another optimizer begins anew.
+    # Another optimizer starts with new arrays.
     Update(SGD()).prepare(state)
     assert (list(state.optimizer_arrays), state.step) == (["velocity"], 0)
 
@@ -221,18 +220,17 @@ def test_prepare_allocates_what_is_missing_and_keeps_what_is_there(make_update_s
 
 
 def neighbors(threshold, dtype):
-    """Return a number that is just large enough to stay, and two that are too small."""
+    """Return a number that is large enough to be kept, and two that are too small."""
     threshold = dtype(threshold)
     return [threshold, np.nextafter(threshold, dtype(0)), dtype(-0.5) * threshold]
 
 
 @every_dtype
 @pytest.mark.parametrize("optimizer", [SGD(), Adam(), NAdam(), RMSprop()], ids=repr)
-def test_each_array_loses_its_subnormal_numbers_and_no_others(
+def test_zero_subnormals_changes_only_values_below_the_thresholds(
     kernels, make_update_state, dtype, optimizer
 ):
-    # Numbers whose squares would be subnormal, but for second moments, which are squares themselves; for weights, those
-    # whose fourth power would be.
+    # Each threshold is the smallest normal number to this power.
     powers = {"weights": 1 / 4, "velocity": 3 / 8, "first_moment": 3 / 8, "second_moment": 3 / 4}
     update = Update(optimizer)
     state = make_update_state(update, dtype=dtype)
