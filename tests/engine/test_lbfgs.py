@@ -113,7 +113,7 @@ def run_all(trainer):
 
 
 @pytest.fixture(autouse=True)
-def _check_that_no_thread_remains():
+def check_that_no_thread_remains():
     before = set(threading.enumerate())
     yield
     # When Ctrl-C interrupts `join`, the thread may still be running.
