@@ -25,7 +25,7 @@ class EpochReport:
     seconds : float
         Duration of the epoch, including validation.
     message : str
-        Action of the stopping rule and its reason; empty if there was none.
+        Action of the stopping rule and its reason; empty if there was no action.
     """
 
     loss: float

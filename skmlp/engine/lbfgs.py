@@ -114,7 +114,7 @@ class LBFGS:
                 state.weights.theta[...] = iterate
 
     def _report(self, trainer, iterate, batch, start):
-        """Return the EpochReport of an iteration that began at the time `start`."""
+        """Return the EpochReport of an iteration that started at the time `start`."""
         validation = evaluate(
             trainer.backend,
             trainer.validation,
@@ -150,7 +150,7 @@ def explain_nonconvergence(result):
 
 
 class Objective:
-    """Loss of a batch with L2 penalty, and its gradient.
+    """Loss of a batch with an L2 penalty, and its gradient.
 
     The loss is the mean over the samples plus ``alpha / 2 * sum(W**2) / weight``, where W are the weights of the
     network and ``weight`` is the total sample weight.
@@ -197,7 +197,7 @@ class Iterate(NamedTuple):
 
 
 class ScipyIterations:
-    """Runs SciPy's minimizer one iteration at a time.
+    """Iterations of SciPy's minimizer, which run one at a time.
 
     SciPy reports iterations through a callback, but a solver yields them. SciPy therefore runs in a separate thread.
     The two threads alternate, so that only one of them runs at any time.
@@ -286,4 +286,4 @@ class ScipyIterations:
 
 
 class MinimizationStoppedError(Exception):
-    """Ends SciPy's thread after `ScipyIterations.close`."""
+    """Raised in SciPy's thread to end it."""

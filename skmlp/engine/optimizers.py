@@ -63,7 +63,7 @@ class StateArray(NamedTuple):
 
 
 FIRST_MOMENT = StateArray("first_moment")
-# A mean of squares is the square of a gradient's magnitude: (tiny ** 0.375) ** 2 = tiny ** 0.75.
+# Second moments are in units of squared gradients: (tiny ** 0.375) ** 2 = tiny ** 0.75.
 SECOND_MOMENT = StateArray("second_moment", subnormal_power=0.75)
 
 

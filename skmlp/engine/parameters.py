@@ -2,7 +2,7 @@
 
 Throughout the engine, activations have the shape ``(units, batch)``, the weights of a layer ``(fan_out, fan_in)`` and
 its biases ``(fan_out,)``. The flat vector contains all weights, then all biases, gains and shifts, so that a penalty on
-the weights is an operation on one slice. Apart from this leading slice, only this module slices the vector.
+the weights is an operation on one slice. Apart from this slice, only this module depends on the order.
 """
 
 from dataclasses import dataclass

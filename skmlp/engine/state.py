@@ -1,4 +1,4 @@
-"""State of a training run: everything that changes and that is needed to continue bit for bit."""
+"""State of a training run: everything that changes and is needed to resume bit for bit."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar

@@ -71,7 +71,7 @@ class StoppingRule:
         return self.monitor != "loss"
 
     def score(self, report):
-        """Return the monitored quantity as a score, of which greater is better."""
+        """Return the monitored quantity as a score to be maximized."""
         value = getattr(report, self.monitor)
         return value if self.monitor == "val_accuracy" else -value
 
@@ -87,7 +87,7 @@ class StoppingRule:
         Returns
         -------
         message : str
-            Action and its reason, in scikit-learn's words; empty if there was none.
+            Action and its reason, worded as in scikit-learn; empty if there was no action.
         """
         improved = state.plateau.update(self.score(report), self.tolerance)
         if improved and self.monitors_validation:

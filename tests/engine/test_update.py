@@ -133,9 +133,9 @@ def test_max_norm_limits_the_weights_of_hidden_units(take_steps, dtype, optimize
 def test_max_norm_scales_only_rows_that_exceed_it(take_steps):
     for gradient, before, after in take_steps(Update(PLAIN, max_norm=1.5)).steps():
         unlimited = LAYOUT.views(before - 0.1 * gradient).weights[:-1]
-        for weights, seen in zip(unlimited, LAYOUT.views(after).weights[:-1], strict=True):
+        for weights, actual in zip(unlimited, LAYOUT.views(after).weights[:-1], strict=True):
             norms = np.linalg.norm(weights, axis=1, keepdims=True)
-            np.testing.assert_allclose(seen, weights * np.minimum(1, 1.5 / norms), rtol=1e-12)
+            np.testing.assert_allclose(actual, weights * np.minimum(1, 1.5 / norms), rtol=1e-12)
 
 
 @every_dtype
@@ -147,13 +147,13 @@ def test_decoupled_weight_decay_multiplies_only_the_weights(take_steps, dtype, r
     path = take_steps(update, dtype, rate=rate, l2=l2)
     theta = path.thetas[0].astype(np.float64)
     is_weight = np.arange(len(theta)) < LAYOUT.n_weights
-    for gradient, _, seen in path.steps():
+    for gradient, _, actual in path.steps():
         gradient = gradient + l2 * is_weight * theta
         if clip_norm is not None:
             gradient *= min(1, clip_norm / np.linalg.norm(gradient))
         theta = theta * np.where(is_weight, 1 - rate * 0.3, 1) - rate * gradient
         tolerance = 2e-5 if dtype == np.float32 else 1e-12
-        np.testing.assert_allclose(seen, theta, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(actual, theta, rtol=tolerance, atol=tolerance)
 
 
 def test_weight_decay_does_not_change_the_moments_of_adam(kernels, make_update_state):
@@ -175,12 +175,12 @@ def test_the_average_is_exponential_for_parameters_and_statistics(take_steps, dt
     initial = path.weights[0]
     average = Weights(initial.theta.astype(np.float64), initial.statistics.astype(np.float64))
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
-    for t, (now, seen) in enumerate(zip(path.weights[1:], path.averages, strict=True), start=1):
+    for t, (now, actual) in enumerate(zip(path.weights[1:], path.averages, strict=True), start=1):
         d = min(decay, t / (t + 9))
         for name in ("theta", "statistics"):
             value = d * getattr(average, name) + (1 - d) * getattr(now, name)
             setattr(average, name, value)
-            ours = getattr(seen, name)
+            ours = getattr(actual, name)
             assert ours.dtype == dtype
             np.testing.assert_allclose(ours, value, rtol=tolerance, atol=tolerance)
 
