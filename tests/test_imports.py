@@ -103,6 +103,13 @@ def find_imported_names(module, *, only_at_module_level=False):
             node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
         ):
             continue
+        elif (
+            only_at_module_level
+            and isinstance(node, ast.If)
+            and ast.unparse(node.test) == "TYPE_CHECKING"
+        ):
+            nodes.extend(node.orelse)  # the body is for type checkers and never runs
+            continue
         nodes.extend(ast.iter_child_nodes(node))
     return imported
 

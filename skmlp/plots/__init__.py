@@ -1,1 +1,1 @@
-"""Pictures of training, one Display a file; matplotlib is imported only by the functions that draw."""
+"""Plots of training runs. Only the functions that draw import matplotlib."""

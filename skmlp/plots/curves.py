@@ -1,35 +1,49 @@
-"""The training curves: loss and accuracy over the epochs, on the training set and on a second one."""
+"""Training curves: loss and accuracy per epoch, on the training set and on the validation set."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from skmlp.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from sklearn.base import BaseEstimator
+
 TRAINING_COLOR = "#2a6fbb"
 VALIDATION_COLOR = "#e0632b"
-QUIET_GREY = "#666666"
-MOST_MARKED_EPOCHS = 30
+FRAME_COLOR = "#666666"
+MAX_EPOCHS_WITH_MARKERS = 30
 
 
 class TrainingCurveDisplay:
-    """Curves of the loss and the accuracy over the epochs of a training run.
+    """Plot of the loss and the accuracy per epoch of a training run.
 
-    Two panels, the loss and the accuracy, each with a line for the training set and, where one was
-    recorded, a line for a second set with its best epoch marked. Create it with
+    The plot has one panel for the loss and one for the accuracy. Each panel shows a line for the training set and,
+    if its values are given, a line for the validation set on which the best epoch is marked. Create the display with
     :meth:`from_estimator` or :meth:`from_history`.
 
     Parameters
     ----------
-    loss, accuracy : array-like of shape (n_epochs,)
-        Mean loss and accuracy on the training set, one value an epoch.
-    val_loss, val_accuracy : array-like of shape (n_epochs,) or None, default=None
-        The same on a second set, or `None` where there is none.
+    loss : array-like of shape (n_epochs,)
+        Mean loss on the training set.
+    accuracy : array-like of shape (n_epochs,)
+        Accuracy on the training set, from 0 to 1.
+    val_loss : array-like of shape (n_epochs,), default=None
+        Mean loss on the validation set.
+    val_accuracy : array-like of shape (n_epochs,), default=None
+        Accuracy on the validation set, from 0 to 1.
     validation_name : str, default="validation"
-        What the legend calls the second set: "test", for one.
+        Label of the validation set in the legend, for example "test".
 
     Attributes
     ----------
     axes_ : ndarray of shape (2,)
-        The matplotlib axes of the loss and of the accuracy, once drawn.
-    figure_ : matplotlib Figure
-        The figure they are in.
+        The matplotlib axes of the loss and of the accuracy. Set by :meth:`plot`.
+    figure_ : matplotlib.figure.Figure
+        The figure of these axes. Set by :meth:`plot`.
 
     Examples
     --------
@@ -41,8 +55,14 @@ class TrainingCurveDisplay:
     """
 
     def __init__(
-        self, *, loss, accuracy, val_loss=None, val_accuracy=None, validation_name="validation"
-    ):
+        self,
+        *,
+        loss: ArrayLike,
+        accuracy: ArrayLike,
+        val_loss: ArrayLike | None = None,
+        val_accuracy: ArrayLike | None = None,
+        validation_name: str = "validation",
+    ) -> None:
         self.loss = loss
         self.accuracy = accuracy
         self.val_loss = val_loss
@@ -50,22 +70,28 @@ class TrainingCurveDisplay:
         self.validation_name = validation_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, validation_name="validation", axes=None):
-        """Draw the curves of a fitted estimator.
+    def from_estimator(
+        cls,
+        estimator: "BaseEstimator",
+        *,
+        validation_name: str = "validation",
+        axes: "Sequence[Axes] | np.ndarray | None" = None,
+    ) -> Self:
+        """Plot the training history of a fitted estimator.
 
         Parameters
         ----------
         estimator : MLPDigitClassifier
-            A fitted estimator; what is drawn is its `history_`.
+            Fitted estimator, whose `history_` is plotted.
         validation_name : str, default="validation"
-            What the legend calls the second set.
-        axes : array-like of two matplotlib axes, default=None
-            Where the loss and the accuracy are drawn; a new figure if `None`.
+            Label of the validation set in the legend.
+        axes : array-like of matplotlib Axes, of size 2, default=None
+            The axes for the loss and for the accuracy. If None, a new figure is created.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            The display, drawn.
+            The display, with `axes_` and `figure_` set.
 
         Examples
         --------
@@ -77,29 +103,35 @@ class TrainingCurveDisplay:
         """
         if not hasattr(estimator, "history_"):
             raise ValueError(
-                f"The curves need a fitted estimator with a history_; this "
-                f"{type(estimator).__name__} has none. Call its fit first."
+                f"estimator must be fitted, got {type(estimator).__name__} without the attribute history_. Call fit "
+                "first."
             )
         return cls.from_history(estimator.history_, validation_name=validation_name, axes=axes)
 
     @classmethod
-    def from_history(cls, history, *, validation_name="validation", axes=None):
-        """Draw the curves of a recorded history.
+    def from_history(
+        cls,
+        history: Mapping[str, ArrayLike],
+        *,
+        validation_name: str = "validation",
+        axes: "Sequence[Axes] | np.ndarray | None" = None,
+    ) -> Self:
+        """Plot a training history.
 
         Parameters
         ----------
-        history : dict of equally long sequences
-            With "loss" and "accuracy" and, for a second set, "val_loss" and "val_accuracy",
-            one value an epoch. Other entries are left alone.
+        history : dict of str to array-like of shape (n_epochs,)
+            Must have the keys "loss" and "accuracy", and may have "val_loss" and "val_accuracy". Other keys are
+            ignored.
         validation_name : str, default="validation"
-            What the legend calls the second set.
-        axes : array-like of two matplotlib axes, default=None
-            Where the loss and the accuracy are drawn; a new figure if `None`.
+            Label of the validation set in the legend.
+        axes : array-like of matplotlib Axes, of size 2, default=None
+            The axes for the loss and for the accuracy. If None, a new figure is created.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            The display, drawn.
+            The display, with `axes_` and `figure_` set.
 
         Examples
         --------
@@ -114,21 +146,21 @@ class TrainingCurveDisplay:
             for name in ("loss", "accuracy", "val_loss", "val_accuracy")
             if name in history
         }
-        _check_curves(curves)
+        check_curves(curves)
         return cls(**curves, validation_name=validation_name).plot(axes=axes)
 
-    def plot(self, axes=None):
-        """Draw the two panels.
+    def plot(self, axes: "Sequence[Axes] | np.ndarray | None" = None) -> Self:
+        """Plot the loss and the accuracy.
 
         Parameters
         ----------
-        axes : array-like of two matplotlib axes, default=None
-            Where the loss and the accuracy are drawn; a new figure if `None`.
+        axes : array-like of matplotlib Axes, of size 2, default=None
+            The axes for the loss and for the accuracy. If None, a new figure is created.
 
         Returns
         -------
         self : TrainingCurveDisplay
-            The display, with `axes_` and `figure_`.
+            The display, with `axes_` and `figure_` set.
 
         Examples
         --------
@@ -139,64 +171,66 @@ class TrainingCurveDisplay:
         >>> display.plot(axes=figure.subplots(1, 2)).figure_ is figure
         True
         """
-        axes = _new_axes() if axes is None else np.ravel(axes)
-        if len(axes) != 2:
+        panels = make_axes() if axes is None else np.ravel(np.asarray(axes))
+        if len(panels) != 2:
             raise ValueError(
-                f"axes must be two matplotlib axes, for the loss and the accuracy; got {len(axes)}. "
-                "Make them by `figure.subplots(1, 2)`."
+                f"axes must be two matplotlib axes, got {len(panels)}. Create them with "
+                "figure.subplots(1, 2)."
             )
-        self.axes_ = axes
-        self.figure_ = axes[0].figure
-        self._draw_panel(axes[0], "loss", self.loss, self.val_loss, np.nanargmin, "{:.4f}")
-        _show_from_zero(axes[0])
+        self.axes_: np.ndarray = panels
+        self.figure_: Figure | SubFigure = panels[0].figure
+        self._draw_panel(panels[0], "loss", self.loss, self.val_loss, np.nanargmin, "{:.4f}")
+        start_y_axis_at_zero(panels[0])
         self._draw_panel(
-            axes[1], "accuracy", self.accuracy, self.val_accuracy, np.nanargmax, "{:.2%}"
+            panels[1], "accuracy", self.accuracy, self.val_accuracy, np.nanargmax, "{:.2%}"
         )
-        _show_percentages(axes[1])
+        format_y_axis_as_percentages(panels[1])
         return self
 
-    def _draw_panel(self, ax, name, training, validation, best_of, number):
-        _draw_line(ax, training, TRAINING_COLOR, "training")
+    def _draw_panel(self, ax, name, training, validation, argbest, value_format):
+        draw_line(ax, training, TRAINING_COLOR, "training")
         if validation is not None:
-            _draw_line(ax, validation, VALIDATION_COLOR, self.validation_name)
-            _mark_best(ax, validation, best_of, number)
-        _tidy(ax, name, len(training))
+            draw_line(ax, validation, VALIDATION_COLOR, self.validation_name)
+            mark_best_epoch(ax, validation, argbest, value_format)
+        format_axes(ax, name, len(training))
 
 
-def _check_curves(curves):
-    """Refuse a history that cannot be drawn."""
+def check_curves(curves):
+    """Raise ValueError if the curves lack the loss or the accuracy, are empty or differ in length."""
     missing = [name for name in ("loss", "accuracy") if name not in curves]
     if missing:
         raise ValueError(
-            f"The history must have the entries 'loss' and 'accuracy'; missing: {missing}."
+            f"history must have the keys 'loss' and 'accuracy', got {list(curves)}. "
+            f"Add {', '.join(map(repr, missing))}."
         )
     lengths = {name: len(curve) for name, curve in curves.items()}
     if len(set(lengths.values())) > 1 or lengths["loss"] == 0:
         raise ValueError(
-            "The entries of the history must be equally long, with one value for each of at least "
-            f"one epoch; got the lengths {lengths}."
+            f"The values of history must have equal lengths of at least 1, got the lengths {lengths}."
         )
 
 
-def _new_axes():
+def make_axes():
+    """Return the axes of a new pyplot figure."""
     import matplotlib.pyplot as plt
 
     _, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     return axes
 
 
-def _draw_line(ax, curve, color, label):
+def draw_line(ax, curve, color, label):
+    """Draw a curve over the epochs, with markers if there are few of them."""
     epochs = np.arange(1, len(curve) + 1)
-    marker = "o" if len(curve) <= MOST_MARKED_EPOCHS else None
+    marker = "o" if len(curve) <= MAX_EPOCHS_WITH_MARKERS else None
     ax.plot(epochs, curve, color=color, label=label, linewidth=1.8, marker=marker, markersize=4)
 
 
-def _mark_best(ax, curve, best_of, number):
-    """Ring the best epoch of the second set; its value stands in the legend, clear of the lines."""
+def mark_best_epoch(ax, curve, argbest, value_format):
+    """Mark the best epoch with a circle, and add its value to the legend."""
     if np.all(np.isnan(curve)):
         return
-    best = int(best_of(curve))
-    value = number.format(curve[best]).replace("%", " %")
+    best = int(argbest(curve))
+    value = value_format.format(curve[best]).replace("%", " %")
     ax.plot(
         best + 1,
         curve[best],
@@ -211,42 +245,45 @@ def _mark_best(ax, curve, best_of, number):
     )
 
 
-def _tidy(ax, name, n_epochs):
+def format_axes(ax, name, n_epochs):
+    """Set the labels, limits, ticks, grid and legend of a panel."""
     ax.set(xlabel="epoch", ylabel=name)
     margin = max(0.5, 0.02 * n_epochs)
     ax.set_xlim(1 - margin, n_epochs + margin)
-    ax.set_xticks(_epoch_ticks(n_epochs))
+    ax.set_xticks(choose_epoch_ticks(n_epochs))
     ax.grid(axis="y", color="#dddddd", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(QUIET_GREY)
-    ax.tick_params(color=QUIET_GREY, labelcolor=QUIET_GREY)
+    ax.spines[["left", "bottom"]].set_color(FRAME_COLOR)
+    ax.tick_params(color=FRAME_COLOR, labelcolor=FRAME_COLOR)
     ax.legend(frameon=False)
 
 
-def _epoch_ticks(n_epochs):
-    """Return the first epoch and about eight round ones, none so near the first as to touch it."""
+def choose_epoch_ticks(n_epochs):
+    """Return the first epoch and about eight round numbers, without those too close to the first epoch."""
     from matplotlib.ticker import MaxNLocator
 
     if n_epochs <= 10:
         return np.arange(1, n_epochs + 1)
     round_ticks = MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]).tick_values(1, n_epochs)
     spacing = round_ticks[1] - round_ticks[0]
-    inside = (round_ticks > spacing / 2) & (round_ticks <= n_epochs)
-    return np.concatenate(([1], round_ticks[inside])).astype(int)
+    is_kept = (round_ticks > spacing / 2) & (round_ticks <= n_epochs)
+    return np.concatenate(([1], round_ticks[is_kept])).astype(int)
 
 
-def _show_from_zero(ax):
+def start_y_axis_at_zero(ax):
+    """Extend the y axis to zero."""
     ax.update_datalim([(1, 0)])
     ax.autoscale_view(scalex=False)
     ax.set_ylim(bottom=0)
 
 
-def _show_percentages(ax):
+def format_y_axis_as_percentages(ax):
+    """Show the accuracies as percentages."""
     bottom, top = ax.get_ylim()
-    middle = (bottom + top) / 2
-    # One epoch, or many alike, would be shown with ticks of a thousandth of a per cent.
-    bottom, top = min(bottom, middle - 0.01), max(top, middle + 0.01)
-    # An accuracy passes 100 % only by the margin that keeps the last points from being cut.
+    center = (bottom + top) / 2
+    # Without a minimum range, nearly equal accuracies have ticks at thousandths of a percent.
+    bottom, top = min(bottom, center - 0.01), max(top, center + 0.01)
+    # The small margin above 100 % keeps markers there from being clipped.
     ax.set_ylim(max(bottom, -0.02), min(top, 1 + 0.03 * (1 - max(bottom, 0.0))))
     ax.yaxis.set_major_formatter(lambda accuracy, _: f"{100 * accuracy:.4g} %")

@@ -11,7 +11,7 @@ from skmlp.plots.curves import TrainingCurveDisplay
 
 
 @pytest.fixture(autouse=True)
-def _no_window(monkeypatch):
+def use_agg_backend():
     mpl.use("agg")
     yield
     import matplotlib.pyplot as plt
@@ -33,17 +33,17 @@ def make_history(n_epochs, *, validation=True):
     return history
 
 
-def two_axes():
+def make_axes():
     return Figure(figsize=(8, 3), layout="constrained").subplots(1, 2)
 
 
-def labels(ax):
+def get_legend_labels(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
-def test_curves_are_the_history():
+def test_lines_show_the_history():
     history = make_history(5)
-    display = TrainingCurveDisplay.from_history(history, axes=two_axes())
+    display = TrainingCurveDisplay.from_history(history, axes=make_axes())
     for ax, name in zip(display.axes_, ("loss", "accuracy"), strict=True):
         training, validation = ax.get_lines()[:2]
         np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3, 4, 5])
@@ -52,30 +52,32 @@ def test_curves_are_the_history():
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", name)
 
 
-def test_best_epoch_is_the_lowest_loss_and_the_highest_accuracy():
-    display = TrainingCurveDisplay.from_history(make_history(6), axes=two_axes())
-    assert labels(display.axes_[0])[2] == "best: 0.2000 at epoch 3"
-    assert labels(display.axes_[1])[2] == "best: 90.00 % at epoch 4"
-    ring = display.axes_[1].get_lines()[2]
-    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == (4, 0.9)
+def test_best_epoch_has_the_lowest_loss_or_the_highest_accuracy():
+    display = TrainingCurveDisplay.from_history(make_history(6), axes=make_axes())
+    assert get_legend_labels(display.axes_[0])[2] == "best: 0.2000 at epoch 3"
+    assert get_legend_labels(display.axes_[1])[2] == "best: 90.00 % at epoch 4"
+    marker = display.axes_[1].get_lines()[2]
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (4, 0.9)
 
 
-def test_name_of_the_second_set():
+def test_legend_shows_validation_name():
     display = TrainingCurveDisplay.from_history(
-        make_history(3), validation_name="test", axes=two_axes()
+        make_history(3), validation_name="test", axes=make_axes()
     )
-    assert labels(display.axes_[0])[:2] == ["training", "test"]
+    assert get_legend_labels(display.axes_[0])[:2] == ["training", "test"]
 
 
-def test_without_a_second_set():
-    display = TrainingCurveDisplay.from_history(make_history(3, validation=False), axes=two_axes())
+def test_plot_without_validation_set():
+    display = TrainingCurveDisplay.from_history(make_history(3, validation=False), axes=make_axes())
     assert display.val_loss is None
-    assert labels(display.axes_[0]) == labels(display.axes_[1]) == ["training"]
+    assert (
+        get_legend_labels(display.axes_[0]) == get_legend_labels(display.axes_[1]) == ["training"]
+    )
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 7, 10, 11, 20, 25, 99, 100, 1000])
-def test_epochs_are_ticked_by_whole_numbers_from_one(n_epochs):
-    display = TrainingCurveDisplay.from_history(make_history(n_epochs), axes=two_axes())
+def test_epoch_ticks_are_integers_that_start_at_one(n_epochs):
+    display = TrainingCurveDisplay.from_history(make_history(n_epochs), axes=make_axes())
     ticks = display.axes_[0].get_xticks()
     assert ticks[0] == 1
     assert ticks[-1] <= n_epochs
@@ -85,9 +87,9 @@ def test_epochs_are_ticked_by_whole_numbers_from_one(n_epochs):
 
 @pytest.mark.parametrize("n_epochs", [1, 3, 100])
 @pytest.mark.parametrize("validation", [False, True])
-def test_accuracy_is_shown_in_per_cent(n_epochs, validation):
+def test_accuracy_axis_shows_percentages(n_epochs, validation):
     history = make_history(n_epochs, validation=validation)
-    display = TrainingCurveDisplay.from_history(history, axes=two_axes())
+    display = TrainingCurveDisplay.from_history(history, axes=make_axes())
     FigureCanvasAgg(display.figure_).draw()
     ticks = [label.get_text() for label in display.axes_[1].get_yticklabels()]
     assert len(set(ticks)) == len(ticks) > 1
@@ -96,60 +98,60 @@ def test_accuracy_is_shown_in_per_cent(n_epochs, validation):
     assert display.axes_[0].get_ylim()[0] == 0
 
 
-def test_second_set_that_is_not_a_number_throughout():
+def test_no_best_epoch_is_marked_if_all_values_are_nan():
     history = make_history(3) | {"val_loss": [np.nan] * 3}
-    display = TrainingCurveDisplay.from_history(history, axes=two_axes())
-    assert labels(display.axes_[0]) == ["training", "validation"]
+    display = TrainingCurveDisplay.from_history(history, axes=make_axes())
+    assert get_legend_labels(display.axes_[0]) == ["training", "validation"]
 
 
-def test_picture_can_be_saved_without_pyplot():
+def test_figure_without_pyplot_can_be_saved():
     figure = Figure(layout="constrained")
     TrainingCurveDisplay.from_history(make_history(4), axes=figure.subplots(1, 2))
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    assert picture.getvalue().startswith(b"\x89PNG")
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    assert file.getvalue().startswith(b"\x89PNG")
 
 
-def test_new_figure_where_no_axes_are_given():
+def test_plot_without_axes_creates_a_figure():
     display = TrainingCurveDisplay.from_history(make_history(4))
     assert display.axes_.shape == (2,)
     assert display.figure_ is display.axes_[0].figure
 
 
-def test_from_estimator():
+def test_from_estimator_plots_history():
     fitted = SimpleNamespace(history_=make_history(3))
     display = TrainingCurveDisplay.from_estimator(
-        fitted, validation_name="held out", axes=two_axes()
+        fitted, validation_name="held-out", axes=make_axes()
     )
-    assert "held out" in labels(display.axes_[0])
+    assert "held-out" in get_legend_labels(display.axes_[0])
     np.testing.assert_array_equal(display.loss, fitted.history_["loss"])
 
 
-def test_plot_again_elsewhere():
+def test_plot_can_be_repeated_on_other_axes():
     display = TrainingCurveDisplay(loss=[0.5, 0.2], accuracy=[0.8, 0.9])
-    axes = two_axes()
+    axes = make_axes()
     assert display.plot(axes=axes) is display
     assert display.figure_ is axes[0].figure
 
 
-def test_estimator_that_is_not_fitted():
-    with pytest.raises(ValueError, match=r"SimpleNamespace has none\. Call its fit first"):
+def test_from_estimator_raises_if_not_fitted():
+    with pytest.raises(ValueError, match=r"got SimpleNamespace without .*\. Call fit first"):
         TrainingCurveDisplay.from_estimator(SimpleNamespace())
 
 
 @pytest.mark.parametrize(
     ("history", "message"),
     [
-        ({"loss": [1.0]}, r"missing: \['accuracy'\]"),
-        ({"loss": [], "accuracy": []}, "at least one epoch"),
-        ({"loss": [1.0, 0.5], "accuracy": [0.5]}, "equally long.*'loss': 2, 'accuracy': 1"),
+        ({"loss": [1.0]}, r"got \['loss'\]\. Add 'accuracy'"),
+        ({"loss": [], "accuracy": []}, "equal lengths of at least 1"),
+        ({"loss": [1.0, 0.5], "accuracy": [0.5]}, "equal lengths.*'loss': 2, 'accuracy': 1"),
     ],
 )
-def test_history_that_cannot_be_drawn(history, message):
+def test_from_history_raises_on_invalid_history(history, message):
     with pytest.raises(ValueError, match=message):
         TrainingCurveDisplay.from_history(history)
 
 
-def test_wrong_number_of_axes():
+def test_from_history_raises_on_wrong_number_of_axes():
     with pytest.raises(ValueError, match=r"must be two matplotlib axes.*got 1"):
         TrainingCurveDisplay.from_history(make_history(2), axes=Figure().subplots())
