@@ -1,26 +1,35 @@
-"""Callbacks for :class:`skmlp.MLPDigitClassifier`, beside those of :mod:`sklearn.callback`."""
+"""Callbacks for :class:`skmlp.MLPDigitClassifier`, in addition to those of :mod:`sklearn.callback`."""
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
-from skmlp.files.checkpoints import fingerprint_of, remove_leftovers, write_checkpoint
+from skmlp.files.checkpoints import compute_fingerprint, remove_incomplete_files, write_checkpoint
+from skmlp.typing import PathLike
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from sklearn.callback import CallbackContext
+
+__all__ = ["Checkpoint"]
 
 
 class Checkpoint:
-    """A callback that writes checkpoints, from which the training can be resumed to the last bit.
+    """Callback that writes checkpoints, from which training can be resumed bit for bit.
 
-    Each checkpoint is written completely or not at all, and the one before it is kept, under the same name with
-    ``.previous`` in it. Set it on the classifier itself; a Pipeline or a search does not pass it on.
+    Each checkpoint is written completely or not at all. The previous checkpoint is kept next to it, as
+    ``model.previous.safetensors`` for the path ``model.safetensors``. Set the callback on the classifier itself;
+    scikit-learn does not propagate it from a Pipeline or a grid search.
 
     Parameters
     ----------
     path : str or Path
-        The file, by convention ending in ``.safetensors``; its directory must exist.
+        Path of the file, by convention with the suffix ``.safetensors``. Its directory must exist.
     every : int, default=1
-        Number of epochs between checkpoints, at least 1; the last epoch always writes one.
+        Number of epochs between checkpoints, at least 1. A checkpoint is always written after the last epoch.
 
     See Also
     --------
-    skmlp.MLPDigitClassifier.resume : Continues from a checkpoint.
+    skmlp.MLPDigitClassifier.resume : Continue training from a checkpoint.
 
     Examples
     --------
@@ -39,41 +48,37 @@ class Checkpoint:
     True
     """
 
-    def __init__(self, path, every=1):
-        if not isinstance(every, Integral) or every < 1:
-            raise ValueError(f"every must be a positive number of epochs. Got {every!r}.")
+    def __init__(self, path: PathLike, every: int = 1) -> None:
         self.path = path
         self.every = every
-        self._data_fingerprint = None
+        self._data_fingerprint: str | None = None
+        if not isinstance(every, Integral) or every < 1:
+            raise ValueError(f"every must be an integer of at least 1, got {every!r}.")
 
-    def setup(self, estimator, context):
-        """Raise an error for a training that cannot be resumed, before it begins."""
-        remove_leftovers(self.path)
+    def setup(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Remove incomplete files of earlier runs, and raise ValueError if training cannot be resumed."""
+        remove_incomplete_files(self.path)
         if getattr(estimator, "solver", None) == "lbfgs":
             raise ValueError(
-                "Checkpoint cannot be used with solver='lbfgs', because SciPy gives no access to the state of its "
-                "optimizer. Choose another solver, such as 'adam'."
+                "solver must not be 'lbfgs' with the callback Checkpoint, because SciPy does not expose the state of "
+                "its optimizer. Use another solver, such as 'adam'."
             )
 
-    def identify_data(self, data):
-        """Remember a digest of the data, by which `resume` recognizes them.
+    def identify_data(self, data: Any) -> None:
+        """Store a digest of the TrainingData, by which `resume` checks that it gets the same data.
 
-        `fit` calls it before the training: scikit-learn's hooks receive no validation set.
-
-        Parameters
-        ----------
-        data : TrainingData
+        `fit` calls this method, because the hooks of scikit-learn do not receive the validation set.
         """
-        self._data_fingerprint = fingerprint_of(data)
+        self._data_fingerprint = compute_fingerprint(data)
 
-    def teardown(self, estimator, context):
-        """Do nothing: every checkpoint is complete."""
-
-    def on_fit_task_begin(self, estimator, context):
+    def teardown(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
         """Do nothing."""
 
-    def on_fit_task_end(self, estimator, context):
-        """Write a checkpoint after every `every` epochs, and after the last one."""
+    def on_fit_task_begin(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Do nothing."""
+
+    def on_fit_task_end(self, estimator: "BaseEstimator", context: "CallbackContext") -> bool:
+        """Write a checkpoint every `every` epochs and after the last one, and return False to continue training."""
         if context.task_name != "epoch":
             return False
         state = estimator._state

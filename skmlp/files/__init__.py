@@ -1,1 +1,1 @@
-"""Files that skmlp writes and reads: models, checkpoints, their encoding, and atomic writes."""
+"""Model files, checkpoints, their encoding, and atomic writes."""

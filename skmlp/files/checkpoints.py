@@ -1,10 +1,11 @@
-"""Checkpoints: everything that training needs to continue to the last bit, in a file that cannot contain code."""
+"""Checkpoints: the complete training state, from which training resumes bit for bit, in a file without code."""
 
 import hashlib
 import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -17,17 +18,18 @@ from skmlp.engine.stopping import Plateau
 from skmlp.exceptions import CheckpointError, ModelFormatError, warn_caller
 from skmlp.files.atomic import replacing, sync_directory
 from skmlp.files.encoding import (
+    COPY_AGAIN,
     encode,
-    naming,
+    format_errors,
     number_from_json,
     number_to_json,
     read_container,
 )
 from skmlp.files.records import (
-    arrays_of,
-    build,
+    build_estimator,
     check_shapes,
-    description_of,
+    collect_arrays,
+    describe_estimator,
     random_state_from_json,
     random_state_to_json,
 )
@@ -35,54 +37,57 @@ from skmlp.files.records import (
 ROWS_PER_BLOCK = 4096
 
 
+# Writing
+
+
 def previous_path(path):
-    """Return the path of the checkpoint before the last one."""
+    """Return the path at which the previous checkpoint is kept."""
     path = Path(path)
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def write_checkpoint(path, estimator, data_fingerprint):
-    """Write a checkpoint; the file that was there before becomes the previous checkpoint.
+    """Write a checkpoint, and keep the existing file at `path` as the previous checkpoint.
 
     Parameters
     ----------
     path : str or Path
-        A symbolic link stays a link: the file that it points to is replaced.
+        If it is a symbolic link, its target is replaced and the link is kept.
     estimator : MLPDigitClassifier
-        In training.
+        Classifier in training.
     data_fingerprint : str
-        The result of `fingerprint_of`.
+        Result of `compute_fingerprint`.
     """
     state = estimator._state
     description = {
         "kind": "checkpoint",
-        **description_of(estimator),
+        **describe_estimator(estimator),
         "training": state_to_json(state),
         "data": data_fingerprint,
     }
-    arrays = arrays_of(estimator)
+    arrays = collect_arrays(estimator)
     description["estimator_arrays"] = list(arrays)
-    arrays |= {f"state.{name}": array for name, array in state_arrays(state).items()}
+    arrays |= {f"state.{name}": array for name, array in collect_state_arrays(state).items()}
     path = Path(os.path.realpath(path))
-    fresh = fresh_path(path)
-    with replacing(fresh) as file:
+    new = new_path(path)
+    with replacing(new) as file:
         file.write(encode(description, arrays))
     if path.exists():
         os.replace(path, previous_path(path))
-    os.replace(fresh, path)
+    os.replace(new, path)
     sync_directory(path.parent)
 
 
-def fresh_path(path):
-    """Return the path of a checkpoint that is complete but has not yet replaced the last one."""
+def new_path(path):
+    """Return the path of a new checkpoint until it replaces the last one."""
     return path.with_name(f".{path.name}.new")
 
 
-def remove_leftovers(path):
-    """Remove the incomplete files of a training that was killed while it wrote a checkpoint."""
-    fresh = fresh_path(Path(os.path.realpath(path)))
-    for leftover in fresh.parent.glob(f".{fresh.name}.*.part"):
-        leftover.unlink(missing_ok=True)
+def remove_incomplete_files(path):
+    """Remove the files left by processes that were killed while they wrote a checkpoint."""
+    new = new_path(Path(os.path.realpath(path)))
+    for incomplete in new.parent.glob(f".{new.name}.*.part"):
+        incomplete.unlink(missing_ok=True)
 
 
 # Reading
@@ -90,74 +95,77 @@ def remove_leftovers(path):
 
 @dataclass(frozen=True)
 class CheckpointContent:
-    """The content of a checkpoint file.
+    """Content of a checkpoint file.
 
     Attributes
     ----------
     path : Path
+        The file that was read, which may be the previous checkpoint.
     description : dict
+        JSON values.
     arrays : dict of str to ndarray
-        The fitted attributes.
+        Arrays of the fitted attributes.
     layout : Layout
     state : TrainState
     """
 
     path: Path
-    description: dict
-    arrays: dict
+    description: dict[str, Any]
+    arrays: dict[str, np.ndarray]
     layout: Layout
     state: TrainState
 
     def restore(self, model_class):
-        """Return the estimator as it was when the checkpoint was written."""
+        """Return the estimator with the state it had when the checkpoint was written."""
         with checkpoint_errors(self.path):
-            model = build(model_class, self.description, self.arrays, self.layout)
+            model = build_estimator(model_class, self.description, self.arrays, self.layout)
         model._state = self.state
         return model
 
     def check_parameters(self, expected, found):
-        """Raise CheckpointError unless parameters have the expected values."""
+        """Raise CheckpointError if a parameter differs from its expected value."""
         for name, value in expected.items():
             if not np.array_equal(found.get(name), value):
                 raise CheckpointError(
-                    f"{self.path}: the checkpoint was written with {name}={found.get(name)!r}, not {value!r}. Resume "
-                    "with the same value, or start a new training."
+                    f"{self.path}: expected a checkpoint with {name}={value!r}, got {name}={found.get(name)!r}. Resume "
+                    "with the value of the checkpoint, or start a new training run."
                 )
 
     @contextmanager
     def checking_data(self):
-        """Turn the errors of data that do not fit the training into a CheckpointError."""
+        """Convert the errors that invalid data raise to CheckpointError."""
         try:
             yield
         except ValueError as error:
             raise CheckpointError(
-                f"{self.path}: these are not the data of the checkpoint. {error}"
+                f"{self.path}: expected the data of the checkpoint, got other data. {error}"
             ) from error
 
     def check_data(self, data):
-        """Raise CheckpointError unless the TrainingData are those of the checkpoint."""
-        if fingerprint_of(data) != self.description["data"]:
+        """Raise CheckpointError if the TrainingData differ from the data of the checkpoint."""
+        if compute_fingerprint(data) != self.description["data"]:
             raise CheckpointError(
-                f"{self.path}: these are not the data of the checkpoint: features, labels, weights or validation set "
-                "differ. Pass the same arrays that fit was called with."
+                f"{self.path}: expected the data of the checkpoint, got different features, labels, weights or "
+                "validation set. Pass the data that fit was called with."
             )
 
     def warn_of_other_kernels(self):
-        """Warn if the training cannot continue with the kernels it began with."""
+        """Warn if training continues with other kernels than it started with."""
         before, now = self.state.kernels, kernels_for(0, self.state.kernels)
         if now != before:
             warn_caller(
-                f"{self.path}: the training began with the kernels of {before} and continues with those of {now}: the "
-                "results will be equal to rounding, not to the last bit."
+                f"{self.path}: expected the {before} kernels, with which training started, got the {now} kernels. The "
+                f"results agree only up to rounding errors. Use the {before} kernels for bit-identical results."
             )
 
 
 def read_checkpoint(path):
-    """Read a checkpoint, or the previous one if the last one is missing or damaged.
+    """Read a checkpoint, or the previous one if the file is missing or invalid.
 
     Parameters
     ----------
     path : str or Path
+        Path of the last checkpoint.
 
     Returns
     -------
@@ -166,9 +174,9 @@ def read_checkpoint(path):
     Raises
     ------
     CheckpointError
-        If no checkpoint is intact, or it has another version.
+        If neither file is a valid checkpoint of this version of skmlp.
     FileNotFoundError
-        If there is none.
+        If neither file exists.
     """
     try:
         return read_file(path)
@@ -176,12 +184,13 @@ def read_checkpoint(path):
         previous = previous_path(os.path.realpath(path))
         if not previous.exists():
             raise
-        warn_caller(f"{error} Continuing from the previous checkpoint, {previous}.")
+        reason = str(error).removesuffix(".")
+        warn_caller(f"{reason}. Training resumes from the previous checkpoint, {previous}.")
         return read_file(previous)
 
 
 def read_file(path):
-    """Read the checkpoint in one file."""
+    """Read a checkpoint from one file, without using the previous checkpoint."""
     with checkpoint_errors(path):
         container = read_container(path, "checkpoint")
         description, arrays = container.description, container.arrays
@@ -195,9 +204,9 @@ def read_file(path):
 
 @contextmanager
 def checkpoint_errors(path):
-    """Turn every fault of a file into a CheckpointError that names it."""
+    """Convert the errors that an invalid file causes to CheckpointError, and prefix the path."""
     try:
-        with naming(path):
+        with format_errors(path):
             yield
     except CheckpointError:
         raise
@@ -206,19 +215,19 @@ def checkpoint_errors(path):
 
 
 def check_version(description):
-    """Raise CheckpointError for a checkpoint of another version, which may round differently in the last bit."""
+    """Raise CheckpointError for a checkpoint of another version of skmlp, which may round differently."""
     version = description["versions"]["skmlp"]
     if version != __version__:
         raise CheckpointError(
-            f"the checkpoint was written by skmlp {version}, and this is skmlp {__version__}, which may round "
-            f"differently. Resume it with skmlp {version}."
+            f"expected a checkpoint of skmlp {__version__}, got one of skmlp {version}, which may round differently. "
+            f"Resume it with skmlp {version}."
         )
 
 
-# The state
+# Training state
 
 
-def state_arrays(state):
+def collect_state_arrays(state):
     """Return the arrays of a TrainState by name."""
     arrays = {f"optimizer.{name}": array for name, array in state.optimizer_arrays.items()}
     for name in state.all_weights:
@@ -231,7 +240,7 @@ def state_arrays(state):
 
 
 def state_to_json(state):
-    """Return everything of a TrainState that is not an array, as JSON values."""
+    """Return the fields of a TrainState that are not arrays, as JSON values."""
     plateau = asdict(state.plateau)
     return {
         "counters": {name: number_to_json(getattr(state, name)) for name in state.counters},
@@ -245,11 +254,11 @@ def state_to_json(state):
 
 
 def state_from_json(stored, arrays, layout):
-    """Return the TrainState for its JSON values and the arrays of a file."""
+    """Return the TrainState for its JSON values and arrays."""
     generator = np.random.default_rng()
     generator.bit_generator.state = stored["generator"]
     weights = {
-        name: weights_from(arrays, f"state.{name}", layout)
+        name: select_weights(arrays, f"state.{name}", layout)
         for name in TrainState.all_weights
         if f"state.{name}.theta" in arrays
     }
@@ -277,8 +286,8 @@ def state_from_json(stored, arrays, layout):
     )
 
 
-def weights_from(arrays, name, layout):
-    """Return the Weights of some name in a file."""
+def select_weights(arrays, name, layout):
+    """Return the Weights whose arrays start with `name`."""
     theta, statistics = arrays[f"{name}.theta"], arrays[f"{name}.statistics"]
     check_array(theta, {(layout.n_parameters,)})
     check_array(statistics, {(layout.n_statistics,)})
@@ -286,38 +295,32 @@ def weights_from(arrays, name, layout):
 
 
 def check_array(array, shapes):
-    """Raise CheckpointError unless an array has one of some shapes."""
+    """Raise CheckpointError if an array of the training state does not have one of the given shapes."""
     if array.shape not in shapes:
-        raise CheckpointError("the arrays of the training do not fit the layers of the network.")
+        expected = " or ".join(map(str, sorted(shapes)))
+        raise CheckpointError(
+            f"expected training-state arrays of the shape {expected}, got {array.shape}. {COPY_AGAIN}"
+        )
 
 
-# The data
+# Data
 
 
-def fingerprint_of(data):
-    """Compute a SHA-256 over the data of a training.
-
-    Parameters
-    ----------
-    data : TrainingData
-
-    Returns
-    -------
-    digest : str
-    """
+def compute_fingerprint(data):
+    """Compute a SHA-256 digest of the TrainingData, in hexadecimal form."""
     sha256 = hashlib.sha256()
     for samples in (data.samples, data.validation):
         if samples is None:
             sha256.update(b"none")
             continue
-        for array in (*feature_arrays(samples.X), samples.targets, samples.weights):
+        for array in (*get_feature_arrays(samples.X), samples.targets, samples.weights):
             if array is not None:
                 update_digest(sha256, array)
     return sha256.hexdigest()
 
 
-def feature_arrays(X):
-    """Return the arrays of features; for a sparse matrix, those of its canonical form."""
+def get_feature_arrays(X):
+    """Return a tuple with the dense features, or with the arrays of the canonical form of a sparse matrix."""
     if not issparse(X):
         return (X,)
     if not X.has_canonical_format:
@@ -327,7 +330,7 @@ def feature_arrays(X):
 
 
 def update_digest(sha256, array):
-    """Add an array to a digest, in blocks of rows, so that no array is copied as a whole."""
+    """Update a digest with an array, in blocks of rows to limit the memory for contiguous copies."""
     sha256.update(f"{array.dtype.str} {array.shape}".encode())
     for start in range(0, len(array), ROWS_PER_BLOCK):
         sha256.update(np.ascontiguousarray(array[start : start + ROWS_PER_BLOCK]).data)

@@ -1,6 +1,6 @@
-"""The encoding of models and checkpoints: safetensors files, which cannot contain code, with a description.
+"""Encoding of models and checkpoints as safetensors files, which cannot contain code.
 
-The description is a JSON string in the metadata of the file, with a SHA-256 over that string and all arrays.
+The metadata of a file contains a description: a JSON string, with a SHA-256 digest of that string and of all arrays.
 """
 
 import contextlib
@@ -21,30 +21,34 @@ METADATA_KEY = "skmlp"
 HEADER_LENGTH_BYTES = 8
 MAX_BYTES = 2**31
 NON_FINITE = ("inf", "-inf", "nan")
-COPY_AGAIN = "Copy it again from its source, or save the model again."
+COPY_AGAIN = "Copy the file again from its source, or create it again."
+USE_VALID_FILE = {
+    "model": "Pass a file written by skmlp.save_model or 'skmlp train'.",
+    "checkpoint": "Pass a file written by skmlp.callbacks.Checkpoint or 'skmlp train --checkpoint'.",
+}
 
 
 class Container(NamedTuple):
-    """The content of a file.
+    """Content of a file.
 
     Attributes
     ----------
     description : dict
         JSON values.
     arrays : dict of str to ndarray
-    stated_digest : str
-        The digest that the file states.
+    stored_digest : str
+        The digest stored in the file.
     """
 
-    description: dict
-    arrays: dict[str, Any]
-    stated_digest: str
+    description: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    stored_digest: str | None
 
     def check_digest(self):
-        """Raise ModelFormatError if the content differs from what was written."""
-        if self.stated_digest != digest(self.description, self.arrays):
+        """Raise ModelFormatError if the content does not match its digest."""
+        if self.stored_digest != compute_digest(self.description, self.arrays):
             raise ModelFormatError(
-                f"the contents do not match their SHA-256: the file is damaged. {COPY_AGAIN}"
+                f"expected content that matches its SHA-256 digest, got damaged content. {COPY_AGAIN}"
             )
 
 
@@ -63,22 +67,22 @@ def write_container(path, description, arrays):
 
 
 def encode(description, arrays):
-    """Return the bytes of a file."""
+    """Return a description and arrays as the bytes of a file."""
     from safetensors.numpy import save
 
-    arrays = {name: as_stored(array) for name, array in arrays.items()}
+    arrays = {name: to_storage_layout(array) for name, array in arrays.items()}
     description = {"format_version": FORMAT_VERSION, **description}
-    description["sha256"] = digest(description, arrays)
+    description["sha256"] = compute_digest(description, arrays)
     return save(arrays, metadata={METADATA_KEY: to_json(description)})
 
 
-def as_stored(array):
-    """Return an array as contiguous and little-endian: safetensors writes its bytes as they are in memory."""
+def to_storage_layout(array):
+    """Return an array as C-contiguous and little-endian, because safetensors writes its memory unchanged."""
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
 
 
 def number_to_json(value):
-    """Convert a NumPy scalar to Python's, and a non-finite number, which JSON lacks, to a string."""
+    """Convert a NumPy scalar to a Python scalar, and a non-finite number, which JSON cannot express, to a string."""
     value = value.item() if isinstance(value, np.generic) else value
     return str(value) if isinstance(value, float) and not np.isfinite(value) else value
 
@@ -88,17 +92,17 @@ def number_from_json(value):
     if value in NON_FINITE:
         return float(value)
     if value is not None and type(value) not in (int, float):
-        raise ModelFormatError(f"expected a number, but got {value!r}.")
+        raise ModelFormatError(f"expected a number, got {value!r}. {COPY_AGAIN}")
     return value
 
 
 def to_json(description):
-    """Return a description as a string, the same for equal descriptions."""
+    """Return a description as a JSON string; equal descriptions give equal strings."""
     return json.dumps(description, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
-def digest(description, arrays):
-    """Compute the SHA-256 over a description and over the names, types, shapes and bytes of all arrays."""
+def compute_digest(description, arrays):
+    """Compute the SHA-256 digest of a description and of the names, dtypes, shapes and bytes of all arrays."""
     sha256 = hashlib.sha256(to_json(description).encode())
     for name in sorted(arrays):
         array = arrays[name]
@@ -108,35 +112,37 @@ def digest(description, arrays):
 
 
 def read_container(path, kind, max_bytes=MAX_BYTES):
-    """Read a file of a kind; its digest is not yet checked."""
-    content = read_limited(path, max_bytes)
-    description = description_in(content, kind)
-    arrays = arrays_in(content)
-    stated = description.pop("sha256", None)
-    return Container(description, arrays, stated)
+    """Read a file of kind "model" or "checkpoint", without checking its digest."""
+    content = read_regular_file(path, kind, max_bytes)
+    description = decode_description(content, kind)
+    arrays = decode_arrays(content)
+    stored_digest = description.pop("sha256", None)
+    return Container(description, arrays, stored_digest)
 
 
 def read_description(path, kind, max_bytes=MAX_BYTES):
-    """Read only the description, without checking its digest."""
-    return description_in(read_limited(path, max_bytes), kind)
+    """Read only the description of a file, without checking its digest."""
+    return decode_description(read_regular_file(path, kind, max_bytes), kind)
 
 
-def read_limited(path, max_bytes):
-    """Read a regular file of limited size."""
+def read_regular_file(path, kind, max_bytes):
+    """Return the bytes of a regular file, or raise ModelFormatError if it has more than `max_bytes`."""
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ModelFormatError("not a regular file. Pass a file that skmlp.save_model wrote.")
+            raise ModelFormatError(
+                f"expected a regular file, got a pipe or a device. {USE_VALID_FILE[kind]}"
+            )
         if status.st_size > max_bytes:
             raise ModelFormatError(
-                f"the file has {status.st_size} bytes, more than max_bytes={max_bytes}. If you "
-                f"trust it, pass max_bytes={status.st_size}."
+                f"expected at most max_bytes={max_bytes} bytes, got {status.st_size}. If you trust "
+                f"the file, pass max_bytes={status.st_size}."
             )
         return file.read()
 
 
-def arrays_in(content):
-    """Read the arrays of a file."""
+def decode_arrays(content):
+    """Return the arrays in the bytes of a file."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -144,49 +150,48 @@ def arrays_in(content):
         return load(content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelFormatError(
-            f"the file is damaged or truncated ({error}). {COPY_AGAIN}"
+            f"expected intact arrays, got damaged or truncated data ({error}). {COPY_AGAIN}"
         ) from error
 
 
-def description_in(content, kind):
-    """Read the description in the header of a file and check its version and kind."""
+def decode_description(content, kind):
+    """Return the description in the header of a file, after checking its version and kind."""
     length = int.from_bytes(content[:HEADER_LENGTH_BYTES], "little")
     header = content[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length]
     if len(content) < HEADER_LENGTH_BYTES or len(header) < length or not header.startswith(b"{"):
         raise ModelFormatError(
-            f"not a model file, or a truncated one: it should begin with a safetensors header, but it has "
-            f"{len(content)} bytes that begin with {content[:16]!r}. "
-            "Pass a file that skmlp.save_model or 'skmlp train' wrote."
+            f"expected a {kind} with a safetensors header, got {len(content)} bytes that start with {content[:16]!r}. "
+            f"{USE_VALID_FILE[kind]}"
         )
     try:
         description = json.loads(json.loads(header)["__metadata__"][METADATA_KEY])
         version = description["format_version"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFormatError(
-            "a safetensors file, but not a model of skmlp, or a damaged one: its header has no valid description of a "
-            "model. Pass a file that skmlp.save_model or 'skmlp train' wrote."
+            f"expected the description of a {kind} in the header, got a safetensors file without a valid one. "
+            f"{USE_VALID_FILE[kind]}"
         ) from error
     if version != FORMAT_VERSION:
         raise ModelFormatError(
-            f"the file has format version {version!r}, and skmlp {__version__} reads version {FORMAT_VERSION}. "
-            "Load it with the version of skmlp that wrote it, or a newer one."
+            f"expected format version {FORMAT_VERSION}, which skmlp {__version__} reads, got {version!r}. Load the "
+            "file with the version of skmlp that wrote it, or with a newer one."
         )
     if description.get("kind") != kind:
         raise ModelFormatError(
-            f"the file contains a {description.get('kind')}, not a {kind}. Models are read by skmlp.load_model, "
-            "checkpoints by MLPDigitClassifier.resume."
+            f"expected a {kind}, got a {description.get('kind')}. Use skmlp.load_model for models and "
+            "MLPDigitClassifier.resume for checkpoints."
         )
     return description
 
 
 @contextlib.contextmanager
-def naming(path):
-    """Turn every fault that the body finds in a file into a ModelFormatError that names the file."""
+def format_errors(path):
+    """Convert the errors that the body raises for an invalid file to ModelFormatError, and prefix the path."""
     try:
         yield
     except ModelFormatError as error:
         raise type(error)(f"{os.fspath(path)}: {error}") from error.__cause__
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelFormatError(
-            f"{os.fspath(path)}: the description of the model is invalid ({error!r})."
+            f"{os.fspath(path)}: expected a valid description, got an invalid one ({error!r}). {COPY_AGAIN}"
         ) from error

@@ -1,40 +1,50 @@
 """Model files: a fitted classifier in one file, which cannot contain code."""
 
+from typing import Any
+
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.files.encoding import (
     MAX_BYTES,
-    naming,
+    format_errors,
     read_container,
     read_description,
     write_container,
 )
-from skmlp.files.records import arrays_of, build, check_finite, check_shapes, description_of
+from skmlp.files.records import (
+    build_estimator,
+    check_finite,
+    check_shapes,
+    collect_arrays,
+    describe_estimator,
+)
+from skmlp.typing import PathLike
 
 __all__ = ["load_model", "read_model_header", "save_model"]
 
 
-def save_model(model, path):
-    """Save a fitted classifier, with its history, to a file.
+def save_model(model: MLPDigitClassifier, path: PathLike) -> None:
+    """Save a fitted classifier and its training history to a file.
 
-    The file is written completely or not at all: an earlier file at the same path stays until the new one is complete.
-    What only training needs, the state of the optimizer and of the random streams, is not saved: a loaded model gives
-    the same predictions to the last bit, and continues training with a fresh optimizer.
+    The file is written completely or not at all: an existing file at the same path is kept until the new one is
+    complete. The states of the optimizer and of the random number generators are not saved. A loaded model makes
+    bit-identical predictions; further training starts with a new optimizer state.
 
     Parameters
     ----------
     model : MLPDigitClassifier
-        Fitted.
+        Fitted classifier.
     path : str or Path
-        By convention it ends in ``.safetensors``.
+        Path of the file, by convention with the suffix ``.safetensors``.
 
     Raises
     ------
     TypeError
-        If `model` is not an MLPDigitClassifier, or its classes have a type that cannot be saved.
+        If `model` is not an MLPDigitClassifier, its classes are not numbers, booleans or strings, or a parameter is a
+        custom callable.
     NotFittedError
-        If it is not fitted.
+        If `model` is not fitted.
     OSError
         If the file cannot be written.
 
@@ -58,33 +68,34 @@ def save_model(model, path):
     """
     if type(model) is not MLPDigitClassifier:
         raise TypeError(
-            f"model must be a fitted MLPDigitClassifier. Got {type(model).__name__}. For a Pipeline, save the "
-            "classifier, its last step."
+            f"model must be a fitted MLPDigitClassifier, got {type(model).__name__}. To save a Pipeline, pass its last "
+            "step, the classifier."
         )
     check_is_fitted(model)
-    write_container(path, {"kind": "model", **description_of(model)}, arrays_of(model))
+    write_container(path, {"kind": "model", **describe_estimator(model)}, collect_arrays(model))
 
 
-def load_model(path, *, max_bytes=MAX_BYTES):
-    """Load a classifier from a file that `save_model` wrote.
+def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassifier:
+    """Load a classifier from a file written by `save_model`.
 
-    Loading a file never runs code from it, and takes no more memory than a small multiple of its size.
+    Loading never runs code from the file and uses at most a small multiple of the file size in memory.
 
     Parameters
     ----------
     path : str or Path
-    max_bytes : int, default=2**31
-        The largest size of a file that is read, in bytes.
+        Path of the file.
+    max_bytes : int, default=2147483648
+        Maximum size of the file in bytes.
 
     Returns
     -------
     model : MLPDigitClassifier
-        Fitted.
+        Fitted classifier.
 
     Raises
     ------
     ModelFormatError
-        If the file is too large, not a model file, damaged, or of another version.
+        If the file is too large, is not a model file, is damaged, or has an unsupported version.
     OSError
         If the file cannot be read.
 
@@ -92,34 +103,35 @@ def load_model(path, *, max_bytes=MAX_BYTES):
     --------
     save_model : Save a model, with an example.
     """
-    with naming(path):
+    with format_errors(path):
         container = read_container(path, "model", max_bytes)
         layout = check_shapes(container.description, container.arrays)
         container.check_digest()
         check_finite(container.arrays, layout)
-        return build(MLPDigitClassifier, container.description, container.arrays, layout)
+        return build_estimator(MLPDigitClassifier, container.description, container.arrays, layout)
 
 
-def read_model_header(path, *, max_bytes=MAX_BYTES):
-    """Read the description in a model file.
+def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Read the description of a model from its file, without decoding the arrays.
 
     Parameters
     ----------
     path : str or Path
-    max_bytes : int, default=2**31
-        The largest size of a file that is read, in bytes.
+        Path of the file.
+    max_bytes : int, default=2147483648
+        Maximum size of the file in bytes.
 
     Returns
     -------
     description : dict
-        With the keys "format_version", "parameters", "layer_sizes", "classes", "versions" and more.
+        JSON values. The keys include "format_version", "parameters", "layer_sizes", "classes" and "versions".
 
     Raises
     ------
     ModelFormatError
-        If the file is too large, not a model file, or of another version. Damage to the arrays is not detected.
+        If the file is too large, is not a model file, or has an unsupported version. Damaged arrays are not detected.
     OSError
         If the file cannot be read.
     """
-    with naming(path):
+    with format_errors(path):
         return read_description(path, "model", max_bytes)

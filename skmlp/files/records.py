@@ -1,4 +1,4 @@
-"""A fitted estimator as JSON values and arrays, and back: what model files and checkpoints have in common."""
+"""Conversion of a fitted estimator to JSON values and arrays, and back, for model files and checkpoints."""
 
 import platform
 from dataclasses import fields, is_dataclass
@@ -15,10 +15,10 @@ from skmlp.estimator.targets import TargetEncoding
 from skmlp.exceptions import ModelFormatError
 from skmlp.files.encoding import COPY_AGAIN, NON_FINITE, number_from_json, number_to_json
 
-NUMBERS = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")
-CLASS_TYPES = "?bBhHiIlLqQefd"
+NUMBER_ATTRIBUTES = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")
+CLASS_DTYPE_CHARS = "?bBhHiIlLqQefd"
 BATCH_NORM_ARRAYS = ("gain", "shift", "mean", "variance")
-# The classes whose instances may be parameters: they consist of nothing but their fields.
+# Dataclasses whose instances can be saved as parameters, field by field.
 DATACLASSES = {
     item.__name__: item
     for module in (schedules, augment)
@@ -30,7 +30,7 @@ DATACLASSES = {
 # From the estimator
 
 
-def arrays_of(model):
+def collect_arrays(model):
     """Return the arrays of a fitted classifier by name."""
     arrays = {f"coefs.{i}": coef for i, coef in enumerate(model.coefs_)}
     arrays |= {f"intercepts.{i}": intercept for i, intercept in enumerate(model.intercepts_)}
@@ -42,8 +42,8 @@ def arrays_of(model):
     return arrays
 
 
-def description_of(model):
-    """Return everything of a fitted classifier that is not an array, as JSON values."""
+def describe_estimator(model):
+    """Return the parameters and the fitted attributes that are not arrays, as JSON values."""
     names = getattr(model, "feature_names_in_", None)
     return {
         "estimator": type(model).__name__,
@@ -56,7 +56,7 @@ def description_of(model):
         "out_activation": model.out_activation_,
         "classes": classes_to_json(model.classes_),
         "feature_names": None if names is None else names.tolist(),
-        "numbers": {name: number_to_json(getattr(model, name, None)) for name in NUMBERS},
+        "numbers": {name: number_to_json(getattr(model, name, None)) for name in NUMBER_ATTRIBUTES},
         "history": list(model.history_),
         "versions": {
             "python": platform.python_version(),
@@ -69,7 +69,7 @@ def description_of(model):
 
 
 def parameter_to_json(name, value):
-    """Convert a parameter to a JSON value."""
+    """Convert a parameter of the estimator to a JSON value."""
     if isinstance(value, np.random.RandomState):
         return {"MT19937": random_state_to_json(value)}
     if type(value) in DATACLASSES.values():
@@ -80,8 +80,8 @@ def parameter_to_json(name, value):
         return {"object": type(value).__name__, "fields": values}
     if callable(value):
         raise TypeError(
-            f"A function of your own, {name}={value!r}, cannot be saved, because files must not contain code. Use "
-            "classes of skmlp.schedules or skmlp.augment, or set another value before saving."
+            f"{name} must not be a custom callable when the estimator is saved, got {value!r}. Files cannot contain "
+            "code. Use a class of skmlp.schedules or skmlp.augment, or set another value before saving."
         )
     if isinstance(value, dict):
         return {
@@ -95,29 +95,29 @@ def parameter_to_json(name, value):
 
 
 def random_state_to_json(random_state):
-    """Return the state of a RandomState as a list."""
+    """Return the state of a RandomState as a list of JSON values."""
     _, keys, position, has_gauss, cached_gaussian = random_state.get_state(legacy=True)
     return [keys.tolist(), position, has_gauss, cached_gaussian]
 
 
 def classes_to_json(classes):
-    """Return the type and a list of class labels."""
-    if classes.dtype.char in CLASS_TYPES:
+    """Return the dtype and the list of class labels as JSON values."""
+    if classes.dtype.char in CLASS_DTYPE_CHARS:
         return {"type": classes.dtype.name, "labels": classes.tolist()}
     labels = classes.tolist()
     if all(isinstance(label, str) for label in labels):
         return {"type": "object" if classes.dtype == object else "str", "labels": labels}
     raise TypeError(
-        f"The classes of a saved model must be numbers, booleans or strings. Got classes of type {classes.dtype}: "
-        f"{labels[:3]}. Encode them first, for example with sklearn.preprocessing.LabelEncoder."
+        f"The classes of a saved model must be numbers, booleans or strings, got {labels[:3]} of dtype "
+        f"{classes.dtype}. Encode them first, for example with sklearn.preprocessing.LabelEncoder."
     )
 
 
 # To the estimator
 
 
-def expected_arrays(layout):
-    """Return the shapes of the arrays of weights, biases and batch normalization by name."""
+def get_expected_shapes(layout):
+    """Return the shapes of the weights, biases and batch-normalization arrays by name."""
     sizes = layout.layer_sizes
     expected = {f"coefs.{i}": shape[::-1] for i, shape in enumerate(layout.shapes.weights)}
     expected |= {f"intercepts.{i}": (units,) for i, units in enumerate(sizes[1:])}
@@ -127,14 +127,14 @@ def expected_arrays(layout):
 
 
 def check_shapes(description, arrays):
-    """Check that the arrays are those of the description, and return their Layout."""
+    """Return the Layout, or raise ModelFormatError if the shapes of the arrays do not match the description."""
     sizes = tuple(description["layer_sizes"])
     if len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
         raise ModelFormatError(
-            f"the sizes of the layers must be two or more positive integers, but are {sizes}."
+            f"expected two or more positive integers as layer sizes, got {sizes}. {COPY_AGAIN}"
         )
     layout = Layout(sizes, bool(description["batch_norm"]))
-    expected = expected_arrays(layout)
+    expected = get_expected_shapes(layout)
     n_epochs = len(arrays.get("history.loss", ()))
     expected |= {f"history.{name}": (n_epochs,) for name in description["history"]}
     if "validation_scores" in arrays:
@@ -142,24 +142,27 @@ def check_shapes(description, arrays):
     found = {name: array.shape for name, array in arrays.items()}
     if found != expected:
         raise ModelFormatError(
-            f"the arrays should have the shapes {expected}, but have {found}. {COPY_AGAIN}"
+            f"expected arrays of the shapes {expected}, got {found}. {COPY_AGAIN}"
         )
-    types = {arrays[name].dtype for name in expected_arrays(layout)}
-    if len(types) != 1 or not types <= {np.dtype(np.float32), np.dtype(np.float64)}:
+    dtypes = {arrays[name].dtype for name in get_expected_shapes(layout)}
+    if len(dtypes) != 1 or not dtypes <= {np.dtype(np.float32), np.dtype(np.float64)}:
         raise ModelFormatError(
-            f"weights should be all float32 or all float64, but are {sorted(map(str, types))}."
+            "expected all weights in one dtype, float32 or float64, got "
+            f"{', '.join(sorted(map(str, dtypes)))}. {COPY_AGAIN}"
         )
     return layout
 
 
 def check_finite(arrays, layout):
-    """Raise ModelFormatError for weights that are not finite."""
-    if not all(np.isfinite(arrays[name]).all() for name in expected_arrays(layout)):
-        raise ModelFormatError("some weights are not finite, so the model cannot predict.")
+    """Raise ModelFormatError if a weight is NaN or infinite."""
+    if not all(np.isfinite(arrays[name]).all() for name in get_expected_shapes(layout)):
+        raise ModelFormatError(
+            "expected finite weights, got NaN or infinite values. Train the model again."
+        )
 
 
-def build(model_class, description, arrays, layout):
-    """Return the estimator for a checked description and arrays."""
+def build_estimator(model_class, description, arrays, layout):
+    """Return the estimator for a checked description and its arrays."""
     parameters = description["parameters"]
     model = model_class(**{name: parameter_from_json(value) for name, value in parameters.items()})
     model._validate_params()
@@ -171,8 +174,9 @@ def build(model_class, description, arrays, layout):
         layout.layer_sizes[-1],
     ):
         raise ModelFormatError(
-            f"{len(encoding.classes)} classes do not match {layout.layer_sizes[-1]} outputs and the activation "
-            f"{description['out_activation']!r}."
+            f"expected {encoding.n_outputs} outputs with activation {encoding.out_activation!r} for "
+            f"{len(encoding.classes)} classes, got {layout.layer_sizes[-1]} outputs with activation "
+            f"{description['out_activation']!r}. {COPY_AGAIN}"
         )
     model.classes_ = encoding.classes
     model.out_activation_ = encoding.out_activation
@@ -183,17 +187,17 @@ def build(model_class, description, arrays, layout):
         names = np.array(check_strings(description["feature_names"]), dtype=object)
         if names.shape != (model.n_features_in_,):
             raise ModelFormatError(
-                f"{len(names)} feature names do not match {model.n_features_in_} features."
+                f"expected {model.n_features_in_} feature names, got {len(names)}. {COPY_AGAIN}"
             )
         model.feature_names_in_ = names
-    for name in NUMBERS:
+    for name in NUMBER_ATTRIBUTES:
         setattr(model, name, number_from_json(description["numbers"][name]))
     set_arrays(model, description, arrays, layout)
     return model
 
 
 def set_arrays(model, description, arrays, layout):
-    """Set the fitted attributes of a classifier that are arrays or lists of numbers."""
+    """Set the fitted attributes that are arrays or lists of numbers."""
     layers = range(len(layout.shapes.weights))
     model.coefs_ = [arrays[f"coefs.{i}"] for i in layers]
     model.intercepts_ = [arrays[f"intercepts.{i}"] for i in layers]
@@ -210,7 +214,7 @@ def set_arrays(model, description, arrays, layout):
 
 
 def parameter_from_json(value):
-    """Convert a JSON value to a parameter."""
+    """Convert a JSON value to a parameter of the estimator."""
     if isinstance(value, list):
         return tuple(parameter_from_json(item) for item in value)
     if not isinstance(value, dict):
@@ -224,26 +228,29 @@ def parameter_from_json(value):
 
 
 def random_state_from_json(state):
-    """Return a RandomState for a list."""
+    """Return a RandomState for the list of its state."""
     random_state = np.random.RandomState()
     random_state.set_state(("MT19937", *state))
     return random_state
 
 
 def check_strings(values):
-    """Return a list, or raise ModelFormatError unless it consists of strings."""
+    """Return a list of strings, or raise ModelFormatError if an item is not a string."""
     if not all(isinstance(value, str) for value in values):
-        raise ModelFormatError(f"expected strings, but got {values!r}.")
+        raise ModelFormatError(f"expected strings, got {values!r}. {COPY_AGAIN}")
     return values
 
 
 def classes_from_json(stored):
-    """Return class labels for their type and a list."""
+    """Return the class labels for their dtype and list."""
     labels = stored["labels"]
     if stored["type"] in ("str", "object"):
         return np.array(check_strings(labels), dtype=stored["type"])
     dtype = np.dtype(stored["type"])
     classes = np.array(labels, dtype=dtype)
-    if dtype.char not in CLASS_TYPES or classes.ndim != 1:
-        raise ModelFormatError(f"classes cannot be {labels!r} of the type {stored['type']!r}.")
+    if dtype.char not in CLASS_DTYPE_CHARS or classes.ndim != 1:
+        raise ModelFormatError(
+            f"expected classes that are numbers, booleans or strings, got {labels!r} of type {stored['type']!r}. "
+            f"{COPY_AGAIN}"
+        )
     return classes

@@ -269,7 +269,7 @@ class TestBadDirectory:
         directory = cut_off(2)
         text = (directory / "settings.json").read_text()
         (directory / "settings.json").write_text(text.replace('"epochs": 6', '"epochs": 7'))
-        assert "max_iter=6, not 7" in fails(4, "train", "--resume", directory)
+        assert "max_iter=7, got max_iter=6" in fails(4, "train", "--resume", directory)
 
     def test_changed_data(self, fails, cut_off, tmp_path, write_set):
         directory = cut_off(2)
@@ -279,7 +279,7 @@ class TestBadDirectory:
         settings["options"]["data"] = str(others)
         (directory / "settings.json").write_text(json.dumps(settings))
         err = fails(4, "train", "--resume", directory)
-        assert "these are not the data of the checkpoint" in err
+        assert "expected the data of the checkpoint, got" in err
 
     def test_damaged_checkpoint_gives_way_to_the_previous_one(
         self, skmlp, cut_off, uninterrupted, tmp_path
@@ -290,7 +290,7 @@ class TestBadDirectory:
         status, out, err = skmlp("train", "--resume", directory)
         assert status == 0
         assert err.startswith("skmlp train: warning: ")
-        assert "Continuing from the previous checkpoint" in err
+        assert "Training resumes from the previous checkpoint" in err
         assert "\nepoch 3/6" in out
         assert_same_run(tmp_path / "out", uninterrupted())
 

@@ -342,9 +342,7 @@ def test_resume_takes_the_kernels_that_the_checkpoint_names(numba_kernels, class
     with pytest.raises(CutOffError):
         cut.set_callbacks(CutAfterThree(path)).fit(X, y)
     set_kernels("numba")
-    with pytest.warns(
-        UserWarning, match="began with the kernels of numpy and continues with .* numba"
-    ):
+    with pytest.warns(UserWarning, match="expected the numpy kernels, .* got the numba kernels"):
         resumed = MLPDigitClassifier.resume(path, X, y)
     for ours, theirs in zip(resumed.coefs_, whole.coefs_, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)

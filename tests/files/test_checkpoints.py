@@ -1,4 +1,4 @@
-"""Checkpoints: a training that was killed goes on to the same weights, history and predictions, to the last bit."""
+"""Checkpoints: a resumed training run ends with bit-identical weights, history and predictions."""
 
 import os
 import random
@@ -46,7 +46,7 @@ TRAININGS = {
         "ema_decay": 0.9,
     },
     "one_cycle": {"solver": "adamw", "learning_rate": "one_cycle", "learning_rate_init": 0.01},
-    "own schedule": {"solver": "nadam", "learning_rate": Warmup(Cosine(0.01), 2)},
+    "custom schedule": {"solver": "nadam", "learning_rate": Warmup(Cosine(0.01), 2)},
     "early stopping": {"early_stopping": True, "monitor": "loss", "batch_norm": True},
     "class weights": {"class_weight": {3: 2.5, 7: 0.5}, "solver": "rmsprop", "beta_2": 0.99},
     "augmentation": {
@@ -59,11 +59,11 @@ TRAININGS = {
 
 
 class Killed(BaseException):
-    """Ends a training without a chance to tidy up, as a kill does."""
+    """Exception that ends training like a kill, because skmlp does not handle it."""
 
 
 class KillAfter:
-    """Kills the training at the end of an epoch."""
+    """Callback that raises Killed at the end of an epoch."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -82,14 +82,14 @@ class KillAfter:
             raise Killed
 
 
-def make(training, **changes):
+def make_classifier(training, **changes):
     import copy
 
     return MLPDigitClassifier(**COMMON | copy.deepcopy(TRAININGS[training]) | changes)
 
 
-def killed_after(epoch, training, path, every=1, **data):
-    mlp = make(training).set_callbacks(Checkpoint(path, every=every), KillAfter(epoch))
+def train_until_killed(epoch, training, path, every=1, **data):
+    mlp = make_classifier(training).set_callbacks(Checkpoint(path, every=every), KillAfter(epoch))
     with pytest.raises(Killed):
         mlp.fit(X, y, **data)
 
@@ -107,14 +107,14 @@ def path(tmp_path):
 
 @pytest.mark.parametrize("epoch", [1, 4, 9])
 @pytest.mark.parametrize("training", TRAININGS)
-def test_a_resumed_training_ends_like_an_uninterrupted_one(path, training, epoch):
-    uninterrupted = make(training).fit(X, y)
+def test_resumed_training_equals_uninterrupted_training(path, training, epoch):
+    uninterrupted = make_classifier(training).fit(X, y)
     if len(uninterrupted.history_["loss"]) < epoch:
-        pytest.skip("the training ends before")
-    killed_after(epoch, training, path)
+        pytest.skip("training stops before this epoch")
+    train_until_killed(epoch, training, path)
     resumed = MLPDigitClassifier.resume(path, X, y)
     assert_same_training_and_predictions(resumed, uninterrupted)
-    # Beyond the end, too: the optimizer's memory and the random streams are the same.
+    # Further training also requires equal optimizer states and random generators.
     if not uninterrupted.early_stopping:
         assert_same_training_and_predictions(
             resumed.partial_fit(X, y), uninterrupted.partial_fit(X, y)
@@ -122,7 +122,7 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(path, training, epoch
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_validation_samples_weights_and_types_are_resumed(path, dtype):
+def test_resume_with_validation_set_weights_and_dtype(path, dtype):
     rng = np.random.default_rng(0)
     data = {
         "sample_weight": rng.random(len(y)),
@@ -130,8 +130,8 @@ def test_validation_samples_weights_and_types_are_resumed(path, dtype):
         "y_val": y_val,
         "sample_weight_val": rng.random(len(y_val)),
     }
-    uninterrupted = make("early stopping").fit(X.astype(dtype), y, **data)
-    mlp = make("early stopping").set_callbacks(Checkpoint(path), KillAfter(3))
+    uninterrupted = make_classifier("early stopping").fit(X.astype(dtype), y, **data)
+    mlp = make_classifier("early stopping").set_callbacks(Checkpoint(path), KillAfter(3))
     with pytest.raises(Killed):
         mlp.fit(X.astype(dtype), y, **data)
     resumed = MLPDigitClassifier.resume(path, X.astype(dtype), y, **data)
@@ -139,28 +139,28 @@ def test_validation_samples_weights_and_types_are_resumed(path, dtype):
     assert_same_training_and_predictions(resumed, uninterrupted)
 
 
-def test_sparse_data_are_resumed(path):
+def test_resume_with_sparse_data(path):
     from scipy.sparse import csr_array
 
-    uninterrupted = make("adam").fit(csr_array(X), y)
+    uninterrupted = make_classifier("adam").fit(csr_array(X), y)
     with pytest.raises(Killed):
-        make("adam").set_callbacks(Checkpoint(path), KillAfter(2)).fit(csr_array(X), y)
+        make_classifier("adam").set_callbacks(Checkpoint(path), KillAfter(2)).fit(csr_array(X), y)
     assert_same_training_and_predictions(
         MLPDigitClassifier.resume(path, csr_array(X), y), uninterrupted
     )
 
 
-def test_a_warm_start_is_resumed(path):
-    uninterrupted = make("adam", warm_start=True).fit(X, y).fit(X, y)
-    mlp = make("adam", warm_start=True).fit(X, y)
+def test_resume_after_warm_start(path):
+    uninterrupted = make_classifier("adam", warm_start=True).fit(X, y).fit(X, y)
+    mlp = make_classifier("adam", warm_start=True).fit(X, y)
     with pytest.raises(Killed):
         mlp.set_callbacks(Checkpoint(path), KillAfter(12)).fit(X, y)
     assert_same_training_and_predictions(MLPDigitClassifier.resume(path, X, y), uninterrupted)
 
 
-def test_a_training_can_be_killed_and_resumed_again_and_again(path):
-    uninterrupted = make("dropout, batch norm and ema").fit(X, y)
-    killed_after(2, "dropout, batch norm and ema", path)
+def test_training_can_be_resumed_repeatedly(path):
+    uninterrupted = make_classifier("dropout, batch norm and ema").fit(X, y)
+    train_until_killed(2, "dropout, batch norm and ema", path)
     for epoch in (3, 5, 8):
         with pytest.raises(Killed):
             MLPDigitClassifier.resume(path, X, y, callbacks=[Checkpoint(path), KillAfter(epoch)])
@@ -168,21 +168,21 @@ def test_a_training_can_be_killed_and_resumed_again_and_again(path):
 
 
 @pytest.mark.parametrize(("every", "epochs"), [(1, {7, 8}), (3, {6, 3}), (5, {5}), (100, set())])
-def test_checkpoints_come_at_their_interval_and_the_previous_one_is_kept(path, every, epochs):
-    killed_after(8, "adam", path, every=every)
+def test_checkpoints_are_written_every_n_epochs_and_the_previous_one_is_kept(path, every, epochs):
+    train_until_killed(8, "adam", path, every=every)
     files = [path, path.with_name("checkpoint.previous.safetensors")]
     found = set()
     for file in files:
         if file.exists():
-            resumed = MLPDigitClassifier.resume(file, X, y, callbacks=[Remember()])
-            found.add(COMMON["max_iter"] - Remember.n_epochs)
+            resumed = MLPDigitClassifier.resume(file, X, y, callbacks=[CountEpochs()])
+            found.add(COMMON["max_iter"] - CountEpochs.n_epochs)
             assert resumed.n_iter_ == 9
     assert found == epochs
     assert set(path.parent.iterdir()) <= set(files)
 
 
-class Remember(KillAfter):
-    """Counts the epochs that it sees."""
+class CountEpochs(KillAfter):
+    """Callback that counts the epochs since the last instance was created."""
 
     n_epochs = 0
 
@@ -193,18 +193,18 @@ class Remember(KillAfter):
         type(self).n_epochs += context.task_name == "epoch"
 
 
-def test_the_last_epoch_has_a_checkpoint_in_any_case(path):
-    finished = make("adam").set_callbacks(Checkpoint(path, every=100)).fit(X, y)
-    resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[Remember()])
-    assert Remember.n_epochs == 0
+def test_checkpoint_is_written_after_the_last_epoch(path):
+    finished = make_classifier("adam").set_callbacks(Checkpoint(path, every=100)).fit(X, y)
+    resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[CountEpochs()])
+    assert CountEpochs.n_epochs == 0
     assert_same_training_and_predictions(resumed, finished)
 
 
-# What is refused
+# Errors
 
 
-def test_other_data_are_refused(path):
-    killed_after(2, "adam", path)
+def test_resume_raises_on_different_data(path):
+    train_until_killed(2, "adam", path)
     X_other, y_other = X.copy(), y.copy()
     X_other[7, 7] += 1e-12
     y_other[[0, 1]] = y_other[[1, 0]]
@@ -218,38 +218,40 @@ def test_other_data_are_refused(path):
         {"X": X, "y": y, "sample_weight": np.ones(len(y))},
         {"X": X, "y": y, "X_val": X_val, "y_val": y_val},
     ]:
-        with pytest.raises(CheckpointError, match="not the data of the checkpoint"):
+        with pytest.raises(CheckpointError, match="expected the data of the checkpoint, got"):
             MLPDigitClassifier.resume(path, **data)
 
 
-def test_other_parameters_are_refused(path):
-    killed_after(2, "adam", path)
+def test_resume_raises_on_different_parameters(path):
+    train_until_killed(2, "adam", path)
     expected = {"hidden_layer_sizes": (24, 16), "alpha": 0.0001}
     MLPDigitClassifier.resume(path, X, y, expected_parameters=expected)
-    with pytest.raises(CheckpointError, match=r"alpha=0\.0001, not 0\.5"):
+    with pytest.raises(
+        CheckpointError, match=r"expected a checkpoint with alpha=0\.5, got alpha=0\.0001"
+    ):
         MLPDigitClassifier.resume(path, X, y, expected_parameters={"alpha": 0.5})
 
 
-def test_another_version_is_refused(path, monkeypatch):
+def test_resume_raises_on_other_version(path, monkeypatch):
     import skmlp.files.records
 
     monkeypatch.setattr(skmlp.files.records, "__version__", "0.0.1")
-    killed_after(1, "adam", path)
-    with pytest.raises(CheckpointError, match=r"written by skmlp 0\.0\.1"):
+    train_until_killed(1, "adam", path)
+    with pytest.raises(CheckpointError, match=r"got one of skmlp 0\.0\.1"):
         MLPDigitClassifier.resume(path, X, y)
 
 
-def test_models_and_checkpoints_are_not_mistaken_for_each_other(path, tmp_path):
-    killed_after(1, "adam", path)
-    with pytest.raises(ModelFormatError, match="contains a checkpoint, not a model"):
+def test_models_and_checkpoints_are_distinguished(path, tmp_path):
+    train_until_killed(1, "adam", path)
+    with pytest.raises(ModelFormatError, match="expected a model, got a checkpoint"):
         load_model(path)
-    save_model(make("adam").fit(X, y), tmp_path / "model")
-    with pytest.raises(CheckpointError, match="contains a model, not a checkpoint"):
+    save_model(make_classifier("adam").fit(X, y), tmp_path / "model")
+    with pytest.raises(CheckpointError, match="expected a checkpoint, got a model"):
         MLPDigitClassifier.resume(tmp_path / "model", X, y)
 
 
-def test_a_damaged_checkpoint_is_refused_anywhere(path):
-    killed_after(1, "dropout, batch norm and ema", path)
+def test_resume_raises_on_damaged_or_truncated_checkpoint(path):
+    train_until_killed(1, "dropout, batch norm and ema", path)
     content = path.read_bytes()
     for number, position in enumerate(range(0, len(content), len(content) // 100)):
         damaged = bytearray(content)
@@ -263,57 +265,57 @@ def test_a_damaged_checkpoint_is_refused_anywhere(path):
 
 
 @pytest.mark.parametrize("name", ["first_moment", "second_moment", "first_moment_scale"])
-def test_memory_of_the_optimizer_must_fit_the_network(path, monkeypatch, name):
-    state_arrays = skmlp.files.checkpoints.state_arrays
+def test_resume_raises_on_optimizer_state_of_wrong_shape(path, monkeypatch, name):
+    collect_state_arrays = skmlp.files.checkpoints.collect_state_arrays
 
-    def with_a_longer_array(state):
-        arrays = state_arrays(state)
+    def collect_with_longer_array(state):
+        arrays = collect_state_arrays(state)
         arrays[f"optimizer.{name}"] = np.append(arrays[f"optimizer.{name}"], 1)
         return arrays
 
     with monkeypatch.context() as patch:
-        patch.setattr(skmlp.files.checkpoints, "state_arrays", with_a_longer_array)
-        killed_after(1, "adam", path)
-    with pytest.raises(CheckpointError, match="do not fit the layers"):
+        patch.setattr(skmlp.files.checkpoints, "collect_state_arrays", collect_with_longer_array)
+        train_until_killed(1, "adam", path)
+    with pytest.raises(CheckpointError, match="expected training-state arrays of the shape"):
         MLPDigitClassifier.resume(path, X, y)
 
 
 @pytest.mark.parametrize("fault", ["damaged", "missing"])
-def test_the_previous_checkpoint_serves_where_the_last_one_is_lost(path, fault):
-    uninterrupted = make("one_cycle").fit(X, y)
-    killed_after(5, "one_cycle", path)
+def test_resume_uses_previous_checkpoint_if_last_one_is_invalid(path, fault):
+    uninterrupted = make_classifier("one_cycle").fit(X, y)
+    train_until_killed(5, "one_cycle", path)
     if fault == "damaged":
         path.write_bytes(path.read_bytes()[:-100])
     else:
         path.unlink()
-    with pytest.warns(UserWarning, match="Continuing from the previous checkpoint"):
+    with pytest.warns(UserWarning, match=r"[^.]\. Training resumes from the previous checkpoint, "):
         resumed = MLPDigitClassifier.resume(path, X, y)
     assert_same_training_and_predictions(resumed, uninterrupted)
 
 
-def test_a_missing_checkpoint_is_the_usual_error(path):
+def test_resume_raises_on_missing_checkpoint(path):
     with pytest.raises(FileNotFoundError):
         MLPDigitClassifier.resume(path, X, y)
 
 
-def test_lbfgs_is_refused_before_it_trains(path):
-    mlp = make("adam").fit(X, y)
+def test_lbfgs_with_checkpoint_raises_before_training(path):
+    mlp = make_classifier("adam").fit(X, y)
     expected = mlp.predict_proba(X_val)
     attributes = set(vars(mlp))
     mlp.set_params(solver="lbfgs").set_callbacks(Checkpoint(path))
-    with pytest.raises(ValueError, match="Checkpoint cannot be used with solver='lbfgs'"):
+    with pytest.raises(ValueError, match="solver must not be 'lbfgs' with the callback Checkpoint"):
         mlp.fit(X, y)
     np.testing.assert_array_equal(mlp.predict_proba(X_val), expected)
     assert set(vars(mlp.set_callbacks())) == attributes
 
 
 @pytest.mark.parametrize("every", [0, -1, 1.5, "one"])
-def test_a_number_of_epochs_that_is_none_is_refused(path, every):
-    with pytest.raises(ValueError, match="every must be a positive number of epochs"):
+def test_checkpoint_raises_on_invalid_every(path, every):
+    with pytest.raises(ValueError, match="every must be an integer of at least 1, got "):
         Checkpoint(path, every=every)
 
 
-# Real kills
+# Killed processes
 
 SCRIPT = """
 import sys, warnings
@@ -334,7 +336,7 @@ print("done", flush=True)
 @pytest.mark.parametrize(
     "training", ["adam", "sgd, adaptive", "dropout, batch norm and ema", "one_cycle"]
 )
-def test_a_killed_process_can_be_resumed(path, training):
+def test_training_of_killed_process_can_be_resumed(path, training):
     parameters = COMMON | TRAININGS[training] | {"max_iter": 300, "tol": 0.0}
     parameters["n_iter_no_change"] = 1000
     with warnings.catch_warnings():
@@ -348,18 +350,18 @@ def test_a_killed_process_can_be_resumed(path, training):
                 time.sleep(0.01)
             time.sleep(random.random() * 0.3)
             process.send_signal(signal.SIGKILL)
-        resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[Remember()])
-    assert Remember.n_epochs > 0, "it was killed too late to tell"
+        resumed = MLPDigitClassifier.resume(path, X, y, callbacks=[CountEpochs()])
+    assert CountEpochs.n_epochs > 0, "the process was killed after its last epoch"
     assert_same_training_and_predictions(resumed, uninterrupted)
 
 
-def test_a_checkpoint_keeps_a_symbolic_link_and_replaces_what_it_points_to(path, tmp_path):
+def test_checkpoint_replaces_the_target_of_a_symbolic_link(path, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     target = tmp_path / "elsewhere" / "target.safetensors"
     path.symlink_to(target)
-    uninterrupted = make("adam").fit(X, y)
+    uninterrupted = make_classifier("adam").fit(X, y)
     for epoch in (2, 4):
-        killed_after(epoch, "adam", path)
+        train_until_killed(epoch, "adam", path)
         assert path.is_symlink()
         assert not target.is_symlink()
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "elsewhere"]
@@ -369,31 +371,31 @@ def test_a_checkpoint_keeps_a_symbolic_link_and_replaces_what_it_points_to(path,
     ]
     assert_same_training_and_predictions(MLPDigitClassifier.resume(path, X, y), uninterrupted)
     target.unlink()
-    with pytest.warns(UserWarning, match="Continuing from the previous checkpoint"):
+    with pytest.warns(UserWarning, match="Training resumes from the previous checkpoint"):
         resumed = MLPDigitClassifier.resume(path, X, y)
     assert_same_training_and_predictions(resumed, uninterrupted)
 
 
-def test_the_directory_of_a_checkpoint_is_synced_last(path, monkeypatch):
+def test_directory_is_synced_after_each_rename(path, monkeypatch):
     events = []
     fsync, replace = os.fsync, os.replace
 
-    def recording_fsync(descriptor):
+    def record_fsync(descriptor):
         events.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
         fsync(descriptor)
 
-    def recording_replace(source, target):
+    def record_replace(source, target):
         events.append("rename")
         replace(source, target)
 
-    monkeypatch.setattr(os, "fsync", recording_fsync)
-    monkeypatch.setattr(os, "replace", recording_replace)
-    make("adam", max_iter=1).set_callbacks(Checkpoint(path)).fit(X, y)
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    make_classifier("adam", max_iter=1).set_callbacks(Checkpoint(path)).fit(X, y)
     assert events == ["file", "rename", "directory", "rename", "directory"]
 
 
-def test_warnings_of_a_resume_point_to_the_line_of_the_user(path):
-    killed_after(3, "adam", path)
+def test_warnings_of_resume_point_to_the_calling_line(path):
+    train_until_killed(3, "adam", path)
     path.unlink()
     with pytest.warns(UserWarning, match="previous checkpoint") as caught:
         MLPDigitClassifier.resume(path, X, y)
@@ -411,24 +413,24 @@ CONTAINERS = {
 
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.parametrize("labels", [y, np.array([f"digit {label}" for label in y])], ids=type)
-def test_data_are_known_by_their_values_whatever_contains_them(path, container, labels):
-    make("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(X, labels)
+def test_resume_accepts_equal_data_in_other_containers(path, container, labels):
+    make_classifier("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(X, labels)
     X_other, y_other = CONTAINERS[container](X, labels)
     MLPDigitClassifier.resume(path, X_other, y_other)
-    with pytest.raises(CheckpointError, match="not the data of the checkpoint"):
+    with pytest.raises(CheckpointError, match="expected the data of the checkpoint, got"):
         MLPDigitClassifier.resume(path, *CONTAINERS[container](X[::-1], labels))
 
 
-def test_sparse_data_are_known_by_their_values_whatever_their_format(path):
+def test_resume_accepts_equal_sparse_data_in_other_formats(path):
     matrix = csr_matrix(X)
-    make("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(matrix, y)
+    make_classifier("adam", max_iter=3).set_callbacks(Checkpoint(path)).fit(matrix, y)
     unsorted = matrix.copy()
     for row in range(len(y)):
-        chosen = slice(unsorted.indptr[row], unsorted.indptr[row + 1])
-        unsorted.indices[chosen] = unsorted.indices[chosen][::-1]
-        unsorted.data[chosen] = unsorted.data[chosen][::-1]
+        entries = slice(unsorted.indptr[row], unsorted.indptr[row + 1])
+        unsorted.indices[entries] = unsorted.indices[entries][::-1]
+        unsorted.data[entries] = unsorted.data[entries][::-1]
     unsorted.has_sorted_indices = unsorted.has_canonical_format = False
     for other in (csc_matrix(X), coo_matrix(X), unsorted):
         MLPDigitClassifier.resume(path, other, y)
-    with pytest.raises(CheckpointError, match="not the data of the checkpoint"):
+    with pytest.raises(CheckpointError, match="expected the data of the checkpoint, got"):
         MLPDigitClassifier.resume(path, csr_matrix(X[::-1]), y)
