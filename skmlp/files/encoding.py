@@ -134,9 +134,13 @@ def read_regular_file(path, kind, max_bytes):
                 f"expected a regular file, got a pipe or a device. {USE_VALID_FILE[kind]}"
             )
         if status.st_size > max_bytes:
+            fix = (
+                f" Pass max_bytes={status.st_size} if you trust the file."
+                if kind == "model"
+                else ""
+            )
             raise ModelFormatError(
-                f"expected at most max_bytes={max_bytes} bytes, got {status.st_size}. If you trust "
-                f"the file, pass max_bytes={status.st_size}."
+                f"expected at most {max_bytes} bytes, got {status.st_size}.{fix}"
             )
         return file.read()
 

@@ -293,6 +293,16 @@ def test_resume_uses_previous_checkpoint_if_last_one_is_invalid(path, fault):
     assert_same_training_and_predictions(resumed, uninterrupted)
 
 
+def test_error_for_large_checkpoint_does_not_suggest_max_bytes(path):
+    with open(path, "wb") as file:
+        file.truncate(2**31 + 1)  # a sparse file
+    with pytest.raises(
+        CheckpointError, match="expected at most 2147483648 bytes, got 2147483649"
+    ) as error:
+        MLPDigitClassifier.resume(path, X, y)
+    assert "max_bytes" not in str(error.value)
+
+
 def test_resume_raises_on_missing_checkpoint(path):
     with pytest.raises(FileNotFoundError):
         MLPDigitClassifier.resume(path, X, y)

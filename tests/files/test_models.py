@@ -244,7 +244,10 @@ def test_load_model_raises_on_safetensors_file_without_description(path):
 
 
 def test_load_model_raises_on_file_above_max_bytes(content, path):
-    with pytest.raises(ModelFormatError, match=f"max_bytes=1000 bytes, got {len(content)}"):
+    with pytest.raises(
+        ModelFormatError,
+        match=rf"at most 1000 bytes, got {len(content)}\. Pass max_bytes={len(content)}",
+    ):
         load_model(path, max_bytes=1000)
     assert load_model(path, max_bytes=len(content)).n_layers_ == 4
 
