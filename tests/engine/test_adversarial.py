@@ -1,4 +1,4 @@
-"""Adversarial training: where the samples are moved, against numeric gradients, and what it is good for."""
+"""Adversarial training: perturbations compared with numeric gradients, and the robustness of trained models."""
 
 from copy import deepcopy
 
@@ -19,7 +19,7 @@ DROPOUTS = {"dropout": 0.3, "input_dropout": 0.2}
 
 @pytest.fixture
 def make_backend(kernels, make_config, make_state):
-    """The factory of backends with the same weights and random streams, for each set of kernels."""
+    """Return a factory of backends with equal weights and random states, for each kernel implementation."""
 
     def make(hidden, out_activation="softmax", *, norm=NORM, activations="tanh", **options):
         config = make_config(
@@ -44,7 +44,7 @@ def make_samples(out_activation="softmax", weighted=False, seed=1):
     return Samples(X, targets, np.arange(1.0, N_SAMPLES + 1) if weighted else None)
 
 
-def moved_batch(samples, x):
+def make_batch(samples, x):
     """Return a batch of the samples with other features, of shape (n_features, batch)."""
     return Batch(Samples(np.ascontiguousarray(x.T), samples.targets, samples.weights))
 
@@ -52,26 +52,26 @@ def moved_batch(samples, x):
 def numeric_gradient(function, x):
     """Return the central differences of a function of an array."""
     gradient = np.empty_like(x)
-    for place in np.ndindex(x.shape):
-        moved = np.zeros_like(x)
-        moved[place] = STEP
-        gradient[place] = (function(x + moved) - function(x - moved)) / (2 * STEP)
+    for index in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[index] = STEP
+        gradient[index] = (function(x + step) - function(x - step)) / (2 * STEP)
     return gradient
 
 
 def numeric_directions(backend, samples):
-    """Return the direction in which the loss of each sample grows fastest, for the masks that come next."""
+    """Return the unit vectors of steepest ascent of the loss of each sample, with the next dropout masks."""
     bits = backend.state.generator.bit_generator
     before = bits.state
 
     def loss_at(x):
         bits.state = before
-        return backend.gradient(moved_batch(samples, x)).loss
+        return backend.gradient(make_batch(samples, x)).loss
 
     gradient = numeric_gradient(loss_at, samples.X.T)
     bits.state = before
     norms = np.linalg.norm(gradient, axis=0)
-    # Where dropout keeps no unit, the loss does not depend on the sample.
+    # If dropout keeps no unit, the loss does not depend on the sample.
     norms[norms < 1e-8] = np.inf
     return gradient / norms
 
@@ -83,21 +83,21 @@ def numeric_directions(backend, samples):
 @pytest.mark.parametrize("hidden", [(4,), (4, 3)], ids=str)
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
-def test_input_gradient_is_the_central_difference(
+def test_input_gradient_matches_central_differences(
     make_backend, activation, hidden, batch_norm, dropouts
 ):
     backend = make_backend(hidden, activations=activation, batch_norm=batch_norm, **dropouts)
-    assert_input_gradient_is_the_central_difference(backend)
+    assert_input_gradient_matches_central_differences(backend)
 
 
 @pytest.mark.parametrize("input_dropout", [0.0, 0.2])
-def test_input_gradient_without_hidden_layers_is_the_central_difference(
+def test_input_gradient_without_hidden_layers_matches_central_differences(
     make_backend, input_dropout
 ):
-    assert_input_gradient_is_the_central_difference(make_backend((), input_dropout=input_dropout))
+    assert_input_gradient_matches_central_differences(make_backend((), input_dropout=input_dropout))
 
 
-def assert_input_gradient_is_the_central_difference(backend):
+def assert_input_gradient_matches_central_differences(backend):
     rng = np.random.default_rng(2)
     factors = rng.normal(size=(N_OUTPUTS, N_SAMPLES))
     fractions = rng.uniform(0.5, 1, N_SAMPLES)
@@ -108,15 +108,16 @@ def assert_input_gradient_is_the_central_difference(backend):
 
     x = make_samples().X.T
     expected = numeric_gradient(lambda x: float((factors * forward(x)).sum()), x)
+    parameter_gradient = backend.gradient(Batch(make_samples())).gradient
+    parameter_gradient.fill(17)
     forward(x)
-    backend._gradient.fill(17)
     gradient = backend.network.input_gradient(factors.copy())
     assert np.linalg.norm(gradient) > 1e-3
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
-    np.testing.assert_array_equal(backend._gradient, 17)
+    np.testing.assert_array_equal(parameter_gradient, 17)
 
 
-# The samples that are moved
+# Perturbed samples
 
 
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=str)
@@ -124,88 +125,89 @@ def assert_input_gradient_is_the_central_difference(backend):
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
-def test_samples_move_along_the_numeric_gradient(
+def test_samples_are_perturbed_along_the_numeric_gradient(
     make_backend, hidden, out_activation, batch_norm, weighted, dropouts
 ):
     samples = make_samples(out_activation, weighted)
     options = {"batch_norm": batch_norm, **dropouts}
     plain = make_backend(hidden, out_activation, norm=0.0, **options)
     expected = samples.X.T + NORM * numeric_directions(plain, samples)
-    moved = make_backend(hidden, out_activation, **options).adversarial(Batch(samples))
-    np.testing.assert_allclose(moved, expected, atol=1e-6)
+    backend = make_backend(hidden, out_activation, **options)
+    perturbed = backend.adversarial_examples(Batch(samples))
+    np.testing.assert_allclose(perturbed, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
-def test_the_gradient_is_that_at_the_moved_samples(make_backend, batch_norm, dropouts):
+def test_gradient_is_computed_at_the_perturbed_samples(make_backend, batch_norm, dropouts):
     options = {"batch_norm": batch_norm, **dropouts}
     samples = make_samples(weighted=True)
-    moved = make_backend((4,), **options).adversarial(Batch(samples)).copy()
+    perturbed = make_backend((4,), **options).adversarial_examples(Batch(samples)).copy()
     # Both backends draw the same masks.
-    expected = make_backend((4,), norm=0.0, **options).gradient(moved_batch(samples, moved))
-    ours = make_backend((4,), **options).gradient(Batch(samples))
-    assert ours.loss == pytest.approx(expected.loss, rel=1e-12)
-    assert ours.n_correct == expected.n_correct
-    np.testing.assert_allclose(ours.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
+    expected = make_backend((4,), norm=0.0, **options).gradient(make_batch(samples, perturbed))
+    actual = make_backend((4,), **options).gradient(Batch(samples))
+    assert actual.loss == pytest.approx(expected.loss, rel=1e-12)
+    assert actual.n_correct == expected.n_correct
+    np.testing.assert_allclose(actual.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
 
 
-def test_samples_without_weight_stay_where_they_are(make_backend):
+def test_samples_with_zero_weight_are_not_perturbed(make_backend):
     samples = make_samples(weighted=True)
     samples.weights[2] = 0
-    moved = make_backend((4,)).adversarial(Batch(samples))
-    np.testing.assert_array_equal(moved[:, 2], samples.X[2])
-    distances = np.linalg.norm(moved - samples.X.T, axis=0)
+    perturbed = make_backend((4,)).adversarial_examples(Batch(samples))
+    np.testing.assert_array_equal(perturbed[:, 2], samples.X[2])
+    distances = np.linalg.norm(perturbed - samples.X.T, axis=0)
     np.testing.assert_allclose(np.delete(distances, 2), NORM)
 
 
-def test_the_samples_themselves_do_not_change(make_backend):
+def test_training_does_not_modify_the_samples(make_backend):
     samples = make_samples()
     before = samples.X.copy()
     make_backend((4,), **DROPOUTS).step(Batch(samples), 0.1)
     np.testing.assert_array_equal(samples.X, before)
 
 
-# One forward pass per step, by the random draws and by the statistics
+# A step draws random numbers and updates statistics for one forward pass
 
 
 @pytest.mark.parametrize("norm", [0.0, NORM])
-def test_a_step_draws_the_masks_of_one_forward_pass(make_backend, norm):
+def test_step_draws_the_masks_of_one_forward_pass(make_backend, norm):
     backend = make_backend((4, 3), norm=norm, **DROPOUTS)
     expected = deepcopy(backend.state.generator.bit_generator)
     backend.step(Batch(make_samples()), 0.1)
-    # A raw number gives the bits of four values of a mask.
+    # One raw number gives the bits for four values of a mask.
     n_values = [units * N_SAMPLES for units in (N_FEATURES, 4, 3)]
     expected.random_raw(sum(-(-n // 4) for n in n_values))
     assert backend.state.generator.bit_generator.state == expected.state
 
 
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
-def test_a_step_updates_the_running_statistics_once(make_backend, dropouts):
+def test_step_updates_the_running_statistics_once(make_backend, dropouts):
     samples = make_samples(weighted=True)
     options = {"batch_norm": True, **dropouts}
-    moved = make_backend((4, 3), **options).adversarial(Batch(samples)).copy()
-    # Prediction sees the samples as they are: so do the statistics, once.
+    perturbed = make_backend((4, 3), **options).adversarial_examples(Batch(samples)).copy()
+    # The statistics are those of the original samples.
     plain = make_backend((4, 3), norm=0.0, **options)
     plain.step(Batch(samples), 0.1)
-    of_moved = make_backend((4, 3), norm=0.0, **options)
-    of_moved.step(moved_batch(samples, moved), 0.1)
-    ours = make_backend((4, 3), **options)
-    initial = ours.state.weights.statistics.copy()
-    ours.step(Batch(samples), 0.1)
-    statistics = ours.state.weights.statistics
+    with_perturbed = make_backend((4, 3), norm=0.0, **options)
+    with_perturbed.step(make_batch(samples, perturbed), 0.1)
+    backend = make_backend((4, 3), **options)
+    initial = backend.state.weights.statistics.copy()
+    backend.step(Batch(samples), 0.1)
+    statistics = backend.state.weights.statistics
     np.testing.assert_allclose(statistics, plain.state.weights.statistics, rtol=1e-12)
     assert (statistics != initial).all()
-    assert not np.allclose(statistics, of_moved.state.weights.statistics)
+    assert not np.allclose(statistics, with_perturbed.state.weights.statistics)
 
 
-def test_the_gradient_alone_leaves_the_running_statistics(make_backend):
+def test_gradient_does_not_update_the_running_statistics(make_backend):
     backend = make_backend((4, 3), batch_norm=True)
     initial = backend.state.weights.statistics.copy()
     backend.gradient(Batch(make_samples()))
     np.testing.assert_array_equal(backend.state.weights.statistics, initial)
 
 
-# Through the classifier
+# Classifier
 
 
 make = classifier_factory(
@@ -221,19 +223,17 @@ def digits():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("params", [{}, {"batch_norm": True, "input_dropout": 0.1, "dropout": 0.1}])
-def test_a_network_that_learned_moved_samples_is_harder_to_mislead(
-    every_kernel_set, digits, dtype, params
-):
+def test_adversarial_training_makes_a_model_more_robust(every_kernel_set, digits, dtype, params):
     X, y = digits[0].astype(dtype), digits[1]
     accuracies = []
     for norm in (0, 1.0):
         mlp = make(adversarial_norm=norm, **params).fit(X[:1200], y[:1200])
-        misled = move_by_numeric_gradient(mlp, X[1200:], y[1200:], 0.8)
-        accuracies.append(mlp.score(misled, y[1200:]))
+        perturbed = perturb_by_numeric_gradient(mlp, X[1200:], y[1200:], 0.8)
+        accuracies.append(mlp.score(perturbed, y[1200:]))
     assert accuracies[1] > accuracies[0] + 0.05
 
 
-def move_by_numeric_gradient(mlp, X, y, norm):
+def perturb_by_numeric_gradient(mlp, X, y, norm):
     X, rows = X.astype(float), np.arange(len(X))
     gradient = np.empty_like(X)
     for feature in range(X.shape[1]):
@@ -246,13 +246,13 @@ def move_by_numeric_gradient(mlp, X, y, norm):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_no_distance_is_ordinary_training(digits):
-    ours, plain = make(adversarial_norm=0.0).fit(*digits), make().fit(*digits)
-    for first, second in zip(ours.coefs_, plain.coefs_, strict=True):
-        np.testing.assert_array_equal(first, second)
+def test_adversarial_norm_of_zero_is_standard_training(digits):
+    adversarial, plain = make(adversarial_norm=0.0).fit(*digits), make().fit(*digits)
+    for actual, expected in zip(adversarial.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
 
-def test_what_makes_no_sense_is_refused(digits):
+def test_invalid_adversarial_norm_raises(digits):
     with pytest.raises(ValueError, match=r"'adversarial_norm' parameter .*Got -1"):
         make(adversarial_norm=-1).fit(*digits)
     with pytest.raises(ValueError, match="adversarial_norm must be 0 for solver='lbfgs'"):

@@ -1,4 +1,4 @@
-"""The two sets of kernels against each other, and how one of them is chosen."""
+"""Agreement of the two implementations of the kernels, and the choice between them."""
 
 import inspect
 import os
@@ -36,7 +36,7 @@ def numba_kernels():
 
 
 @pytest.fixture(autouse=True)
-def _choose_nothing(monkeypatch):
+def reset_choice(monkeypatch):
     monkeypatch.delenv("SKMLP_KERNELS", raising=False)
     yield
     set_kernels(None)
@@ -55,24 +55,24 @@ def with_numba(monkeypatch):
 # Agreement
 
 
-def parameters_of(function):
+def parameter_names(function):
     return list(inspect.signature(getattr(function, "py_func", function)).parameters)
 
 
-NAMES = [
+KERNEL_NAMES = [
     name
     for name, function in vars(numpy_kernels).items()
     if inspect.isfunction(function)
     and function.__module__ == numpy_kernels.__name__
-    and name != "root_of_second_moment"  # a part of three others
+    and name != "update_second_moment"  # called only by other kernels
 ]
 
 
-def test_both_sets_have_the_same_names_and_parameters(numba_kernels):
-    assert len(NAMES) > 10
-    for name in NAMES:
-        ours, reference = (getattr(module, name) for module in (numba_kernels, numpy_kernels))
-        assert parameters_of(ours) == parameters_of(reference)
+def test_implementations_have_the_same_kernels_and_parameters(numba_kernels):
+    assert len(KERNEL_NAMES) > 10
+    for name in KERNEL_NAMES:
+        compiled, reference = (getattr(module, name) for module in (numba_kernels, numpy_kernels))
+        assert parameter_names(compiled) == parameter_names(reference)
 
 
 @every_dtype
@@ -101,16 +101,19 @@ def test_losses_and_gradients_agree_to_rounding(
         state = make_state(config, theta, dtype, seed=1)
         backend = ReferenceBackend(config, state, kernels)
         evaluations.append(Objective(config, backend, state.weights, batch)(theta))
-    ours, reference = evaluations
-    # A sum of n terms has a relative error of at most n epsilon of the sum of their sizes. On the longest way from
-    # theta to a gradient are sums over 30, 20 and 20 inputs, back over 5 and 20 units, over the batch of 40, and with
-    # batch normalization over 40 four times per layer; some ten operations on single numbers between two of them.
+    compiled, reference = evaluations
+    # The error of a sum of n terms is at most n * epsilon times the sum of their magnitudes. The longest path from
+    # theta to a gradient has sums over 30, 20 and 20 inputs (forward), over 5 and 20 units (backward), over the batch
+    # of 40, and with batch normalization four sums over 40 per layer. Between two sums there are about ten operations.
     n_roundings = 30 + 20 + 20 + 5 + 20 + 40 + 8 * 40 * batch_norm + 100
     tolerance = n_roundings * float(np.finfo(dtype).eps)
-    assert ours.n_correct == pytest.approx(reference.n_correct, rel=tolerance)
-    assert ours.loss == pytest.approx(reference.loss, rel=tolerance)
+    assert compiled.n_correct == pytest.approx(reference.n_correct, rel=tolerance)
+    assert compiled.loss == pytest.approx(reference.loss, rel=tolerance)
     np.testing.assert_allclose(
-        ours.gradient, reference.gradient, rtol=0, atol=tolerance * np.abs(reference.gradient).max()
+        compiled.gradient,
+        reference.gradient,
+        rtol=0,
+        atol=tolerance * np.abs(reference.gradient).max(),
     )
 
 
@@ -128,7 +131,7 @@ def test_losses_and_gradients_agree_to_rounding(
     ],
     ids=["none", "l2", "l2 and decay", "decay"],
 )
-def test_steps_agree_to_rounding(numba_kernels, dtype, optimizer, penalty):
+def test_optimizer_steps_agree_to_rounding(numba_kernels, dtype, optimizer, penalty):
     n_steps, results = 20, []
     for kernels in (numba_kernels, numpy_kernels):
         rng = np.random.default_rng(0)
@@ -139,37 +142,40 @@ def test_steps_agree_to_rounding(numba_kernels, dtype, optimizer, penalty):
             gradient = rng.normal(size=theta.shape).astype(dtype)
             squares.append(optimizer.step(theta, gradient, work, 0.01, t, arrays, penalty, kernels))
         results.append((theta, squares))
-    (ours, our_squares), (reference, squares) = results
-    # At most twelve roundings of a number per step, each of which the coming steps carry on without enlarging it.
+    (compiled, compiled_squares), (reference, squares) = results
+    # A step rounds a value at most twelve times. Later steps do not amplify the errors.
     tolerance = 12 * n_steps * np.finfo(dtype).eps
-    np.testing.assert_allclose(ours, reference, rtol=0, atol=tolerance * np.abs(reference).max())
+    np.testing.assert_allclose(
+        compiled, reference, rtol=0, atol=tolerance * np.abs(reference).max()
+    )
     if penalty.l2:
-        np.testing.assert_allclose(our_squares, squares, rtol=700 * np.finfo(dtype).eps + tolerance)
+        np.testing.assert_allclose(
+            compiled_squares, squares, rtol=700 * np.finfo(dtype).eps + tolerance
+        )
 
 
 @every_dtype
-def test_vectors_larger_than_the_cache_take_the_same_steps(kernels, dtype):
-    """Cut into blocks or not, every component moves as it does alone."""
+def test_splitting_into_blocks_does_not_change_the_steps(kernels, dtype):
     n = 2 * BLOCK_SIZE + 5
     rng = np.random.default_rng(0)
     start, gradient = rng.normal(size=(2, n)).astype(dtype)
     for optimizer in (SGD(), Adam(), NAdam(), RMSprop()):
-        chosen = [0, BLOCK_SIZE - 1, BLOCK_SIZE, 2 * BLOCK_SIZE, n - 1]
-        moved = []
-        for rows in (slice(None), chosen):
-            theta = start[rows].copy()
+        selected = [0, BLOCK_SIZE - 1, BLOCK_SIZE, 2 * BLOCK_SIZE, n - 1]
+        results = []
+        for indices in (slice(None), selected):
+            theta = start[indices].copy()
             arrays, work = optimizer.allocate(theta), np.empty_like(theta)
             for t in (1, 2, 3):
                 optimizer.step(
-                    theta, gradient[rows].copy(), work, 0.1, t, arrays, NO_PENALTY, kernels
+                    theta, gradient[indices].copy(), work, 0.1, t, arrays, NO_PENALTY, kernels
                 )
-            moved.append(theta)
+            results.append(theta)
         tolerance = 30 * np.finfo(dtype).eps
-        np.testing.assert_allclose(moved[0][chosen], moved[1], rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(results[0][selected], results[1], rtol=tolerance, atol=tolerance)
 
 
 @every_dtype
-def test_small_numbers_become_zero_in_vectors_larger_than_the_cache(kernels, dtype):
+def test_zero_below_processes_all_blocks(kernels, dtype):
     values = np.ones(2 * BLOCK_SIZE + 5, dtype)
     values[::3] = 1e-30
     kernels.zero_below(values, 1e-20, np.full_like(values, np.nan))
@@ -179,23 +185,23 @@ def test_small_numbers_become_zero_in_vectors_larger_than_the_cache(kernels, dty
 # Choice
 
 
-def test_small_work_takes_numpy_and_large_work_numba(with_numba):
+def test_kernels_depend_on_the_amount_of_work(with_numba):
     assert kernels_for(LARGE_WORK - 1) == "numpy"
     assert kernels_for(LARGE_WORK) == "numba"
 
 
-def test_without_numba_everything_is_numpy(without_numba):
+def test_numpy_is_used_if_numba_is_not_installed(without_numba):
     assert kernels_for(100 * LARGE_WORK) == "numpy"
     assert kernels_for(LARGE_WORK, earlier="numba") == "numpy"
 
 
-def test_a_training_goes_on_with_what_it_began_with(with_numba):
+def test_continued_training_keeps_its_kernels(with_numba):
     assert kernels_for(LARGE_WORK, earlier="numpy") == "numpy"
     assert kernels_for(1, earlier="numba") == "numba"
 
 
 @pytest.mark.parametrize("name", ["numpy", "numba"])
-def test_what_was_chosen_counts_whatever_the_work(with_numba, monkeypatch, name):
+def test_explicit_choice_overrides_the_amount_of_work(with_numba, monkeypatch, name):
     monkeypatch.setenv("SKMLP_KERNELS", name)
     assert [get_kernels(), kernels_for(1), kernels_for(LARGE_WORK)] == [name] * 3
     other = "numpy" if name == "numba" else "numba"
@@ -205,7 +211,7 @@ def test_what_was_chosen_counts_whatever_the_work(with_numba, monkeypatch, name)
     assert get_kernels() == name
 
 
-def test_a_backend_records_its_kernels_in_the_state(with_numba, make_config, make_state):
+def test_make_backend_records_the_kernels_in_the_state(with_numba, make_config, make_state):
     config = make_config((4, 5, 3))
     state = make_state(config)
     assert make_backend(config, state, n_samples=10).kernels is numpy_kernels
@@ -213,7 +219,7 @@ def test_a_backend_records_its_kernels_in_the_state(with_numba, make_config, mak
 
 
 @pytest.mark.parametrize("n_samples", [1, 10**9])
-def test_a_backend_computes_with_the_kernels_for_its_work(
+def test_make_backend_uses_the_kernels_for_its_work(
     numba_kernels, make_config, make_state, n_samples
 ):
     config = make_config((4, 5, 3))
@@ -222,11 +228,11 @@ def test_a_backend_computes_with_the_kernels_for_its_work(
     expected = "numpy" if n_samples == 1 else "numba"
     assert state.kernels == expected
     assert backend.kernels is load_kernels(expected)
-    # It continues with the set it began with.
+    # Training continues with the same kernels.
     assert make_backend(config, state, 10**9 + 1 - n_samples).kernels is load_kernels(expected)
 
 
-def test_an_unknown_name_is_refused(monkeypatch):
+def test_unknown_kernel_name_raises(monkeypatch):
     with pytest.raises(ValueError, match=r"'auto' or one of 'numpy', 'numba', got 'fast'"):
         set_kernels("fast")
     monkeypatch.setenv("SKMLP_KERNELS", "c")
@@ -234,7 +240,7 @@ def test_an_unknown_name_is_refused(monkeypatch):
         MLPDigitClassifier().fit([[0.0], [1.0]], [0, 1])
 
 
-def test_numba_is_refused_where_it_is_missing(without_numba):
+def test_choosing_numba_raises_if_it_is_not_installed(without_numba):
     with pytest.raises(ImportError, match=r"pip install 'skmlp\[fast\]'"):
         set_kernels("numba")
 
@@ -243,8 +249,8 @@ def test_numba_is_refused_where_it_is_missing(without_numba):
 
 
 @pytest.fixture
-def earlier_workers():
-    """The ids of joblib's worker processes, which are started before kernels are chosen."""
+def running_workers():
+    """Return the ids of joblib worker processes that are started before the kernels are chosen."""
     pytest.importorskip("numba")
     Parallel(n_jobs=2)(delayed(os.getpid)() for _ in range(4))
     yield worker_ids()
@@ -256,7 +262,7 @@ def worker_ids():
 
 
 @pytest.fixture(scope="module")
-def classes():
+def three_classes():
     X = np.random.default_rng(0).normal(size=(60, 5))
     return X, np.arange(60) % 3
 
@@ -265,25 +271,25 @@ def small_classifier(**params):
     return MLPDigitClassifier((4,), max_iter=2, batch_size=16, random_state=0, **params)
 
 
-def test_workers_that_are_running_take_the_kernels_chosen_since(earlier_workers, classes):
+def test_running_workers_use_kernels_chosen_after_their_start(running_workers, three_classes):
     for name in ("numba", "numpy", None, "numba"):
         set_kernels(name)
         fitted = Parallel(n_jobs=2)(
-            delayed(MLPDigitClassifier.fit)(small_classifier(alpha=alpha), *classes)
+            delayed(MLPDigitClassifier.fit)(small_classifier(alpha=alpha), *three_classes)
             for alpha in (0, 1, 2, 3)
         )
         assert {mlp._state.kernels for mlp in fitted} == {name or "numpy"}
         assert get_kernels() == (name or "auto")
-        assert worker_ids() == earlier_workers
-    assert len(earlier_workers) == 2
+        assert worker_ids() == running_workers
+    assert len(running_workers) == 2
 
 
 @pytest.mark.parametrize("name", ["numba", "numpy"])
-def test_a_search_in_workers_trains_with_the_chosen_kernels(earlier_workers, classes, name):
+def test_parallel_search_trains_with_the_chosen_kernels(running_workers, three_classes, name):
     set_kernels(name)
 
     def score(model, X, y):
-        return float(model[-1]._state.kernels == name and os.getpid() in earlier_workers)
+        return float(model[-1]._state.kernels == name and os.getpid() in running_workers)
 
     search = GridSearchCV(
         make_pipeline(StandardScaler(), small_classifier()),
@@ -293,13 +299,13 @@ def test_a_search_in_workers_trains_with_the_chosen_kernels(earlier_workers, cla
         n_jobs=2,
         refit=False,
     )
-    search.fit(*classes)
+    search.fit(*three_classes)
     np.testing.assert_array_equal(search.cv_results_["mean_test_score"], 1)
 
 
-def test_unpickling_leaves_the_choice_of_an_ordinary_process(numba_kernels, classes):
+def test_unpickling_does_not_change_the_choice_outside_workers(numba_kernels, three_classes):
     set_kernels("numba")
-    pickled = pickle.dumps(small_classifier().fit(*classes))
+    pickled = pickle.dumps(small_classifier().fit(*three_classes))
     for name in ("numpy", "auto", None):
         set_kernels(name)
         mlp = pickle.loads(pickled)
@@ -310,39 +316,35 @@ def test_unpickling_leaves_the_choice_of_an_ordinary_process(numba_kernels, clas
 # Checkpoints
 
 
-def test_resume_takes_the_kernels_that_the_checkpoint_names(numba_kernels, classes, tmp_path):
-    X, y = classes
-    path = tmp_path / "kept.safetensors"
-
-    def fit(epochs, *callbacks):
-        mlp = MLPDigitClassifier((8,), max_iter=epochs, random_state=0, batch_size=16)
-        return mlp.set_callbacks(*callbacks).fit(X, y)
-
+def test_resume_uses_the_kernels_of_the_checkpoint(numba_kernels, three_classes, tmp_path):
+    X, y = three_classes
+    path = tmp_path / "checkpoint.safetensors"
     set_kernels("numba")
-    whole = fit(5)
-    cut = MLPDigitClassifier((8,), max_iter=5, random_state=0, batch_size=16)
+    params = {"max_iter": 5, "random_state": 0, "batch_size": 16}
+    uninterrupted = MLPDigitClassifier((8,), **params).fit(X, y)
+    interrupted = MLPDigitClassifier((8,), **params)
 
-    class CutOffError(Exception):
+    class InterruptionError(Exception):
         pass
 
-    class CutAfterThree(Checkpoint):
+    class InterruptAfterThreeEpochs(Checkpoint):
         def on_fit_task_end(self, *args, **kwargs):
             stop = super().on_fit_task_end(*args, **kwargs)
-            if cut.n_iter_ == 3:
-                raise CutOffError
+            if interrupted.n_iter_ == 3:
+                raise InterruptionError
             return stop
 
-    with pytest.raises(CutOffError):
-        cut.set_callbacks(CutAfterThree(path)).fit(X, y)
+    with pytest.raises(InterruptionError):
+        interrupted.set_callbacks(InterruptAfterThreeEpochs(path)).fit(X, y)
     set_kernels(None)
     resumed = MLPDigitClassifier.resume(path, X, y)
-    for ours, theirs in zip(resumed.coefs_, whole.coefs_, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for actual, expected in zip(resumed.coefs_, uninterrupted.coefs_, strict=True):
+        np.testing.assert_array_equal(actual, expected)
 
-    with pytest.raises(CutOffError):
-        cut.set_callbacks(CutAfterThree(path)).fit(X, y)
+    with pytest.raises(InterruptionError):
+        interrupted.set_callbacks(InterruptAfterThreeEpochs(path)).fit(X, y)
     set_kernels("numba")
     with pytest.warns(UserWarning, match="expected the numpy kernels, .* got the numba kernels"):
         resumed = MLPDigitClassifier.resume(path, X, y)
-    for ours, theirs in zip(resumed.coefs_, whole.coefs_, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    for actual, expected in zip(resumed.coefs_, uninterrupted.coefs_, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Each layer against its formula; the network that predicts against the one that trains."""
+"""Layers compared with their formulas, and the prediction network compared with the training network."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ DTYPES = [np.float32, np.float64]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-def step_of(weights=None, seed=0, dtype=np.float64, batch_size=BATCH):
+def make_step(weights=None, seed=0, dtype=np.float64, batch_size=BATCH):
     weights = np.ones(batch_size) if weights is None else weights
     return Step((weights / weights.sum()).astype(dtype), np.random.default_rng(seed))
 
@@ -26,44 +26,44 @@ def step_of(weights=None, seed=0, dtype=np.float64, batch_size=BATCH):
 @every_dtype
 @pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_dropout_keeps_the_expectation(kernels, dtype, rate, sparse):
+def test_dropout_keeps_the_expected_activation(kernels, dtype, rate, sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH)).astype(dtype)
     layer = Dropout(rate, N_UNITS, dtype, kernels)
-    memory, step = layer.allocate(BATCH), step_of(dtype=dtype)
+    buffers, step = layer.allocate(BATCH), make_step(dtype=dtype)
     n_draws, total, dropped = 1500, np.zeros(x.shape), 0
     for _ in range(n_draws):
-        out = layer.forward(csr_matrix(x) if sparse else x, memory, step)
+        out = layer.forward(csr_matrix(x) if sparse else x, buffers, step)
         out = out.toarray() if issparse(out) else out
         assert out.dtype == dtype
         total += out
         dropped += np.count_nonzero(out == 0)
-    deviation = np.sqrt(rate / (1 - rate) / n_draws)
-    np.testing.assert_allclose(total / n_draws / x, 1, atol=5 * deviation)
+    standard_error = np.sqrt(rate / (1 - rate) / n_draws)
+    np.testing.assert_allclose(total / n_draws / x, 1, atol=5 * standard_error)
     n_values = n_draws * x.size
     expected = pytest.approx(rate, abs=5 * np.sqrt(rate * (1 - rate) / n_values) + 2**-16)
     assert dropped / n_values == expected
 
 
-def test_dropout_drops_or_scales_up(kernels):
+def test_dropout_sets_values_to_zero_or_scales_them_up(kernels):
     x = np.full((N_UNITS, 1000), 3.0)
     layer = Dropout(0.25, N_UNITS, np.float64, kernels)
-    out = layer.forward(x, layer.allocate(1000), step_of(batch_size=1000))
+    out = layer.forward(x, layer.allocate(1000), make_step(batch_size=1000))
     assert set(np.unique(out)) == {0.0, 4.0}
     np.testing.assert_array_equal(x, 3)
 
 
 @pytest.mark.parametrize("direction", ["backward", "input_gradient"])
-def test_dropout_passes_the_gradient_of_what_it_kept(kernels, direction):
+def test_dropout_gradient_uses_the_mask_of_the_forward_pass(kernels, direction):
     x = np.ones((N_UNITS, BATCH))
     layer = Dropout(0.5, N_UNITS, np.float64, kernels)
-    memory, step = layer.allocate(BATCH), step_of()
-    out = layer.forward(x, memory, step).copy()
-    delta = getattr(layer, direction)(np.full(x.shape, 7.0), memory)
+    buffers, step = layer.allocate(BATCH), make_step()
+    out = layer.forward(x, buffers, step).copy()
+    delta = getattr(layer, direction)(np.full(x.shape, 7.0), buffers)
     np.testing.assert_array_equal(delta, 7 * out)
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_dropout_leaves_what_is_predicted_as_it_is(kernels, sparse):
+def test_dropout_has_no_effect_in_prediction(kernels, sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH))
     x = csr_matrix(x) if sparse else x
     layer = Dropout(0.9, N_UNITS, np.float64, kernels)
@@ -72,10 +72,10 @@ def test_dropout_leaves_what_is_predicted_as_it_is(kernels, sparse):
 
 @pytest.mark.parametrize("rate", [1e-9, 2**-17, 1 - 2**-16, 1 - 1e-6, np.nextafter(1, 0)])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_rates_near_zero_and_one_give_finite_numbers(kernels, rate, sparse):
+def test_dropout_rates_near_zero_and_one_give_finite_values(kernels, rate, sparse):
     x = np.ones((N_UNITS, BATCH))
     layer = Dropout(float(rate), N_UNITS, np.float64, kernels)
-    out = layer.forward(csr_matrix(x) if sparse else x, layer.allocate(BATCH), step_of())
+    out = layer.forward(csr_matrix(x) if sparse else x, layer.allocate(BATCH), make_step())
     out = out.toarray() if issparse(out) else out
     assert np.isfinite(out).all()
     if rate < 0.5:
@@ -83,16 +83,16 @@ def test_rates_near_zero_and_one_give_finite_numbers(kernels, rate, sparse):
 
 
 @pytest.mark.parametrize("n_values", [1, 3, 4, 5, 1001])
-def test_any_number_of_values_may_be_dropped(kernels, n_values):
+def test_dropout_supports_any_number_of_values(kernels, n_values):
     layer = Dropout(0.5, n_values, np.float64, kernels)
-    out = layer.forward(np.ones((n_values, 1)), layer.allocate(1), step_of(batch_size=1))
+    out = layer.forward(np.ones((n_values, 1)), layer.allocate(1), make_step(batch_size=1))
     assert out.shape == (n_values, 1)
 
 
-def test_sparse_dropout_leaves_the_samples_alone(kernels):
+def test_sparse_dropout_does_not_modify_the_samples(kernels):
     x = csr_matrix(np.eye(N_UNITS))
     layer = Dropout(0.5, N_UNITS, np.float64, kernels)
-    layer.forward(x, layer.allocate(N_UNITS), step_of(batch_size=N_UNITS))
+    layer.forward(x, layer.allocate(N_UNITS), make_step(batch_size=N_UNITS))
     np.testing.assert_array_equal(x.toarray(), np.eye(N_UNITS))
 
 
@@ -106,7 +106,7 @@ def make_batch_norm(kernels, dtype=np.float64, seed=0):
     return BatchNorm(gains, mean, variance, np.empty(N_UNITS, dtype), kernels)
 
 
-def weights_of(weighted):
+def make_weights(weighted):
     weights = np.random.default_rng(1).uniform(0.1, 3, BATCH) if weighted else np.ones(BATCH)
     weights[2] *= not weighted
     return weights
@@ -114,11 +114,11 @@ def weights_of(weighted):
 
 @every_dtype
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_batch_norm_trains_with_mean_and_variance_of_the_batch(kernels, dtype, weighted):
+def test_batch_norm_uses_the_statistics_of_the_batch_in_training(kernels, dtype, weighted):
     x = (np.random.default_rng(2).normal(size=(N_UNITS, BATCH)) * 3 + 5).astype(dtype)
-    weights = weights_of(weighted)
+    weights = make_weights(weighted)
     layer = make_batch_norm(kernels, dtype)
-    out = layer.forward(x, layer.allocate(BATCH), step_of(weights, dtype=dtype))
+    out = layer.forward(x, layer.allocate(BATCH), make_step(weights, dtype=dtype))
     mean = np.average(x, axis=1, weights=weights)[:, np.newaxis]
     variance = np.average((x - mean) ** 2, axis=1, weights=weights)[:, np.newaxis]
     expected = (x - mean) / np.sqrt(variance + 1e-5) * layer.gains[:, np.newaxis]
@@ -128,19 +128,19 @@ def test_batch_norm_trains_with_mean_and_variance_of_the_batch(kernels, dtype, w
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_running_statistics_follow_the_recursion(kernels, weighted):
+def test_running_statistics_are_exponential_moving_averages(kernels, weighted):
     rng = np.random.default_rng(2)
-    weights = weights_of(weighted)
+    weights = make_weights(weighted)
     layer = make_batch_norm(kernels)
-    memory = layer.allocate(BATCH)
+    buffers = layer.allocate(BATCH)
     mean, variance = layer.running_mean.copy(), layer.running_variance.copy()
     for _ in range(20):
         x = rng.normal(size=(N_UNITS, BATCH)) * 3 + 5
         before = layer.running_mean.copy(), layer.running_variance.copy()
-        layer.forward(x, memory, step_of(weights))
-        layer.backward(rng.normal(size=x.shape), memory)
+        layer.forward(x, buffers, make_step(weights))
+        layer.backward(rng.normal(size=x.shape), buffers)
         np.testing.assert_array_equal((layer.running_mean, layer.running_variance), before)
-        layer.update_statistics(memory)
+        layer.update_statistics(buffers)
         batch_mean = np.average(x, axis=1, weights=weights)
         batch_variance = np.average((x.T - batch_mean) ** 2, axis=0, weights=weights)
         mean = 0.9 * mean + 0.1 * batch_mean
@@ -150,7 +150,7 @@ def test_running_statistics_follow_the_recursion(kernels, weighted):
 
 
 @every_dtype
-def test_batch_norm_predicts_with_the_running_statistics_and_leaves_them(kernels, dtype):
+def test_batch_norm_uses_the_running_statistics_in_prediction(kernels, dtype):
     x = np.random.default_rng(2).normal(size=(N_UNITS, BATCH)).astype(dtype)
     layer = make_batch_norm(kernels, dtype)
     mean, variance = layer.running_mean.copy(), layer.running_variance.copy()
@@ -162,9 +162,9 @@ def test_batch_norm_predicts_with_the_running_statistics_and_leaves_them(kernels
     np.testing.assert_array_equal(layer.running_variance, variance)
 
 
-def test_batch_norm_of_a_single_sample_is_zero(kernels):
+def test_batch_norm_output_for_a_single_sample_is_zero(kernels):
     layer = make_batch_norm(kernels)
-    out = layer.forward(np.ones((N_UNITS, 1)), layer.allocate(1), step_of(batch_size=1))
+    out = layer.forward(np.ones((N_UNITS, 1)), layer.allocate(1), make_step(batch_size=1))
     np.testing.assert_array_equal(out, 0)
 
 
@@ -194,46 +194,46 @@ LAYERS = {
     "input_dropout": make_input_dropout,
     **{name: partial(make_activation, name) for name in ACTIVATIONS},
 }
-# The arrays of parameters with the arrays of their gradients, by attribute.
+# Names of the attributes with the parameters and with their gradient.
 PARAMETERS = {
     Linear: ("weights", "weights_gradient"),
     BatchNorm: ("gains", "gains_gradient"),
     Activation: ("biases", "biases_gradient"),
 }
-LEARNING_LAYERS = {name: make for name, make in LAYERS.items() if "dropout" not in name}
+TRAINABLE_LAYERS = {name: make for name, make in LAYERS.items() if "dropout" not in name}
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
-every_learning_layer = pytest.mark.parametrize(
-    "make", LEARNING_LAYERS.values(), ids=LEARNING_LAYERS
+every_trainable_layer = pytest.mark.parametrize(
+    "make", TRAINABLE_LAYERS.values(), ids=TRAINABLE_LAYERS
 )
 
 
 class LayerCase:
-    """A layer, x, and a function of the output whose gradient is `factors`."""
+    """A layer, an input x, and the scalar function ``sum(factors * output)``."""
 
     def __init__(self, make, kernels):
         rng = np.random.default_rng(4)
         self.layer = make(kernels, rng)
-        self.memory = self.layer.allocate(BATCH)
+        self.buffers = self.layer.allocate(BATCH)
         self.order = getattr(self.layer, "order", "C")
         self.x = rng.normal(size=(N_UNITS, BATCH))
-        self.weights = weights_of(True)
+        self.weights = make_weights(True)
         self.factors = rng.normal(size=self.forward(self.x).shape)
 
     def forward(self, x):
-        # Layers may write into x, and into what they return.
-        step = step_of(self.weights)
-        return self.layer.forward(x.copy(order=self.order), self.memory, step).copy()
+        # Layers may modify x, and the buffer that they return.
+        step = make_step(self.weights)
+        return self.layer.forward(x.copy(order=self.order), self.buffers, step).copy()
 
     def central_difference(self, array):
-        """Return the gradient with respect to `x` or an array of parameters."""
+        """Return the gradient with respect to `x` or to an array of parameters."""
         gradient, before = np.empty_like(array), array.copy()
-        for place in np.ndindex(array.shape):
+        for index in np.ndindex(array.shape):
             values = []
             for step in (1e-6, -1e-6):
-                array[place] = before[place] + step
+                array[index] = before[index] + step
                 values.append((self.factors * self.forward(self.x)).sum())
-            array[place] = before[place]
-            gradient[place] = (values[0] - values[1]) / 2e-6
+            array[index] = before[index]
+            gradient[index] = (values[0] - values[1]) / 2e-6
         return gradient
 
     def delta(self):
@@ -242,31 +242,31 @@ class LayerCase:
 
 @every_layer
 @pytest.mark.parametrize("direction", ["backward", "input_gradient"])
-def test_gradient_with_respect_to_x_is_the_central_difference(kernels, make, direction):
+def test_gradient_with_respect_to_x_matches_central_differences(kernels, make, direction):
     case = LayerCase(make, kernels)
     expected = case.central_difference(case.x)
     case.forward(case.x)
-    delta = getattr(case.layer, direction)(case.delta(), case.memory)
+    delta = getattr(case.layer, direction)(case.delta(), case.buffers)
     np.testing.assert_allclose(delta, expected, rtol=1e-6, atol=1e-8)
 
 
-@every_learning_layer
-def test_gradient_with_respect_to_the_parameters_is_the_central_difference(kernels, make):
+@every_trainable_layer
+def test_gradient_with_respect_to_parameters_matches_central_differences(kernels, make):
     case = LayerCase(make, kernels)
     parameters, gradient = (getattr(case.layer, name) for name in PARAMETERS[type(case.layer)])
     expected = case.central_difference(parameters)
     case.forward(case.x)
-    case.layer.backward(case.delta(), case.memory)
+    case.layer.backward(case.delta(), case.buffers)
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
-@every_learning_layer
-def test_input_gradient_leaves_the_gradients_of_the_parameters(kernels, make):
+@every_trainable_layer
+def test_input_gradient_does_not_compute_parameter_gradients(kernels, make):
     case = LayerCase(make, kernels)
     gradient = getattr(case.layer, PARAMETERS[type(case.layer)][1])
     gradient.fill(17)
     case.forward(case.x)
-    case.layer.input_gradient(case.delta(), case.memory)
+    case.layer.input_gradient(case.delta(), case.buffers)
     np.testing.assert_array_equal(gradient, 17)
 
 
@@ -275,7 +275,7 @@ def test_input_gradient_leaves_the_gradients_of_the_parameters(kernels, make):
 
 @pytest.fixture
 def random_networks(kernels, make_config, make_state):
-    """The factory of a network that trains and one that predicts with the same random weights."""
+    """Return a factory of a training network and a prediction network with the same random weights."""
 
     def make(layer_sizes, activations, dtype=np.float64, **options):
         config = make_config(layer_sizes, activations, **options)
@@ -285,13 +285,13 @@ def random_networks(kernels, make_config, make_state):
         weights.statistics += rng.uniform(0, 1, weights.statistics.shape).astype(dtype)
         gradient = np.empty_like(weights.theta)
         training = build_training_network(config.network, weights, gradient, kernels)
-        predicting = build_prediction_network(
+        prediction = build_prediction_network(
             config.network.activations,
             layout.views(weights.theta),
             layout.statistics_views(weights.statistics),
             kernels,
         )
-        return training, predicting
+        return training, prediction
 
     return make
 
@@ -301,27 +301,27 @@ def random_networks(kernels, make_config, make_state):
 @pytest.mark.parametrize("depth", [0, 1, 3])
 @pytest.mark.parametrize("dropout", [0, 0.5])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_the_folded_network_predicts_like_the_one_that_trains(
+def test_folded_network_predicts_like_the_training_network(
     random_networks, dtype, batch_norm, depth, dropout, sparse
 ):
     sizes, activations = (4, *(5, 3, 7)[:depth], 3), ("gelu", "tanh", "relu")[:depth]
-    training, predicting = random_networks(
+    training, prediction = random_networks(
         sizes, activations, dtype, batch_norm=batch_norm, dropout=dropout, input_dropout=dropout
     )
-    assert {type(layer) for layer in predicting.layers} == {Linear, Activation}
+    assert {type(layer) for layer in prediction.layers} == {Linear, Activation}
     x = np.random.default_rng(0).normal(size=(BATCH, 4)).astype(dtype)
     x = csr_matrix(x).T if sparse else x.T
     tolerance = 1e-4 if dtype == np.float32 else 1e-12
-    ours, expected = predicting.forward(x), training.forward(x)
-    assert ours.dtype == dtype
-    np.testing.assert_allclose(ours, expected, rtol=tolerance, atol=tolerance)
-    hidden = predicting.hidden_activations(x)
+    actual, expected = prediction.forward(x), training.forward(x)
+    assert actual.dtype == dtype
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+    hidden = prediction.hidden_activations(x)
     assert [h.shape for h in hidden] == [(units, BATCH) for units in sizes[1:-1]]
-    for our, their in zip(hidden, training.hidden_activations(x), strict=True):
-        np.testing.assert_allclose(our, their, rtol=tolerance, atol=tolerance)
+    for actual, expected in zip(hidden, training.hidden_activations(x), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
-def test_batches_of_different_sizes_do_not_disturb_each_other(random_networks):
+def test_batches_of_different_sizes_use_separate_buffers(random_networks):
     network, _ = random_networks((4, 5, 3), "relu", batch_norm=True)
     x = np.random.default_rng(0).normal(size=(4, 20))
     expected = network.forward(x).copy()
@@ -329,10 +329,10 @@ def test_batches_of_different_sizes_do_not_disturb_each_other(random_networks):
         np.testing.assert_allclose(network.forward(x[:, :n]), expected[:, :n], rtol=1e-12)
 
 
-def test_dropout_of_the_input_does_not_depend_on_the_memory_order_of_the_samples(kernels):
+def test_input_dropout_does_not_depend_on_the_memory_order(kernels):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH))
-    outs = []
+    outputs = []
     for order in "CF":
         layer = Dropout(0.4, N_UNITS, np.float64, kernels, order="F")
-        outs.append(layer.forward(np.array(x, order=order), layer.allocate(BATCH), step_of()))
-    np.testing.assert_array_equal(*outs)
+        outputs.append(layer.forward(np.array(x, order=order), layer.allocate(BATCH), make_step()))
+    np.testing.assert_array_equal(*outputs)

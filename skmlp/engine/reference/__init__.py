@@ -1,1 +1,1 @@
-"""The reference backend: a network of layers, whose element-wise kernels are NumPy's or compiled by numba."""
+"""The reference backend: a network of layers with element-wise kernels in NumPy or numba."""

@@ -1,8 +1,8 @@
-"""Activation functions by name: a forward pass and its derivative, both in place.
+"""Activation functions by name: the forward pass and the derivative, both in place.
 
-`forward(z, work)` turns the pre-activations z into the activations a. `backward(a, delta, work)` multiplies `delta`,
-the gradient of the loss with respect to a, by da/dz. `work` is a buffer of the same shape that is not touched in
-between: where the derivative does not follow from a alone, the forward pass stores it there.
+`forward(z, work)` replaces the pre-activations z by the activations a. `backward(a, delta, work)` multiplies `delta`,
+the gradient of the loss with respect to a, by da/dz. `work` is a buffer of the same shape. It is not modified between
+the two calls: if the derivative cannot be computed from a alone, the forward pass stores it in `work`.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtr
 
-from skmlp.engine.reference.normal_distribution import DENSITY_AT_ZERO, bell, distribution
+from skmlp.engine.reference.normal_distribution import (
+    DENSITY_AT_ZERO,
+    normal_cdf,
+    unnormalized_density,
+)
 
 LEAKY_SLOPE = 0.01
-# The fixed point of mean 0 and variance 1, from the paper.
+# The constants of the paper, for which mean 0 and variance 1 are a fixed point.
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A forward pass, its derivative, and the factor of scikit-learn's initial weights for it."""
+    """An activation function, its derivative and its factor in scikit-learn's initialization.
+
+    scikit-learn draws the initial weights and biases of a layer from the uniform distribution between -b and b, with
+    ``b = sqrt(initial_factor / (fan_in + fan_out))``.
+    """
 
     forward: Callable
     backward: Callable
@@ -29,11 +37,11 @@ class Activation:
 
 
 def identity(z, work):
-    """Leave z as it is: a = z."""
+    """Apply a = z."""
 
 
 def identity_backward(a, delta, work):
-    """Leave delta as it is: da/dz = 1."""
+    """Multiply delta by da/dz = 1."""
 
 
 def logistic(z, work):
@@ -42,7 +50,7 @@ def logistic(z, work):
 
 
 def logistic_backward(a, delta, work):
-    """Apply da/dz = a (1 - a)."""
+    """Multiply delta by da/dz = a (1 - a)."""
     np.subtract(1, a, out=work)
     delta *= a
     delta *= work
@@ -54,7 +62,7 @@ def tanh(z, work):
 
 
 def tanh_backward(a, delta, work):
-    """Apply da/dz = 1 - a^2."""
+    """Multiply delta by da/dz = 1 - a^2."""
     np.multiply(a, a, out=work)
     np.subtract(1, work, out=work)
     delta *= work
@@ -66,18 +74,18 @@ def relu(z, work):
 
 
 def relu_backward(a, delta, work):
-    """Apply da/dz = 1 where a > 0, else 0."""
-    delta *= np.greater(a, 0, out=bytes_of(work))
+    """Multiply delta by da/dz = 1 where a > 0, else 0."""
+    delta *= np.greater(a, 0, out=boolean_view(work))
 
 
 def leaky_relu(z, work):
-    """Apply a = max(z, 0.01 z) (Maas, Hannun and Ng 2013)."""
+    """Apply a = max(z, 0.01 z) (Maas et al. 2013)."""
     np.multiply(z, LEAKY_SLOPE, out=work)
     np.maximum(z, work, out=z)
 
 
 def leaky_relu_backward(a, delta, work):
-    """Apply da/dz = 1 where a > 0, else 0.01."""
+    """Multiply delta by da/dz = 1 where a > 0, else 0.01."""
     np.sign(a, out=work)
     np.maximum(work, LEAKY_SLOPE, out=work)
     delta *= work
@@ -91,7 +99,7 @@ def elu(z, work):
 
 
 def elu_backward(a, delta, work):
-    """Apply da/dz = 1 where a > 0, else exp(z) = a + 1."""
+    """Multiply delta by da/dz = 1 where a > 0, else exp(z) = a + 1."""
     np.minimum(a, 0, out=work)
     work += 1
     delta *= work
@@ -100,7 +108,7 @@ def elu_backward(a, delta, work):
 def selu(z, work):
     """Apply a = scale z where z > 0, else scale alpha (exp(z) - 1).
 
-    Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
+    Klambauer et al. 2017, https://arxiv.org/abs/1706.02515.
     """
     np.minimum(z, 0, out=work)
     np.expm1(work, out=work)
@@ -111,45 +119,46 @@ def selu(z, work):
 
 
 def selu_backward(a, delta, work):
-    """Apply da/dz = scale where a > 0, else scale alpha exp(z) = a + scale alpha."""
-    negative = np.less_equal(a, 0, out=bytes_of(work)).copy()
+    """Multiply delta by da/dz = scale where a > 0, else scale alpha exp(z) = a + scale alpha."""
+    negative = np.less_equal(a, 0, out=boolean_view(work)).copy()
     np.copyto(work, SELU_SCALE)
     np.add(a, SELU_SCALE * SELU_ALPHA, out=work, where=negative)
     delta *= work
 
 
 def gelu(z, work):
-    """Apply a = z Phi(z), Phi the normal distribution function (Hendrycks and Gimpel 2016, exact form).
+    """Apply a = z Phi(z), where Phi is the standard normal cumulative distribution function.
 
-    https://arxiv.org/abs/1606.08415; stores da/dz = Phi(z) + z phi(z) in `work`.
+    Store da/dz = Phi(z) + z phi(z) in `work`. This is the exact form of Hendrycks and Gimpel 2016,
+    https://arxiv.org/abs/1606.08415.
     """
-    bell(z, out=work)
-    below = distribution(z, work) if z.dtype == np.float32 else ndtr(z)
+    unnormalized_density(z, out=work)
+    cdf = normal_cdf(z, work) if z.dtype == np.float32 else ndtr(z)
     work *= DENSITY_AT_ZERO
     work *= z
-    work += below
-    z *= below
+    work += cdf
+    z *= cdf
 
 
 def silu(z, work):
-    """Apply a = z s, s = 1 / (1 + exp(-z)) (Elfwing, Uchibe and Doya 2018, https://arxiv.org/abs/1702.03118).
+    """Apply a = z s, where s = 1 / (1 + exp(-z)).
 
-    Store da/dz = s + a (1 - s) in `work`.
+    Store da/dz = s + a (1 - s) in `work`. Elfwing et al. 2018, https://arxiv.org/abs/1702.03118.
     """
-    # NumPy's exp has vector instructions, SciPy's expit has none.
+    # NumPy's exp uses vector instructions; SciPy's expit does not.
     np.negative(z, out=work)
     with np.errstate(over="ignore"):
         np.exp(work, out=work)
     work += 1
     s = np.reciprocal(work, out=work)
-    rest = 1 - s
+    second_term = 1 - s
     z *= s
-    rest *= z
-    work += rest
+    second_term *= z
+    work += second_term
 
 
 def stored_backward(a, delta, work):
-    """Apply the da/dz that the forward pass stored in `work`."""
+    """Multiply delta by da/dz, which the forward pass has stored in `work`."""
     delta *= work
 
 
@@ -159,17 +168,17 @@ def softplus(z, work):
 
 
 def softplus_backward(a, delta, work):
-    """Apply da/dz = 1 - exp(-a)."""
+    """Multiply delta by da/dz = 1 - exp(-a)."""
     np.negative(a, out=work)
     np.expm1(work, out=work)
     delta *= work
     np.negative(delta, out=delta)
 
 
-def bytes_of(buffer):
-    """Return the beginning of a buffer's memory as booleans of the same shape.
+def boolean_view(buffer):
+    """Return a boolean array of the same shape that uses the memory of a buffer.
 
-    Multiplying by such a mask costs a fifth of an assignment by a boolean index.
+    Multiplying by such a mask is several times faster than assigning zeros with a boolean index.
     """
     return buffer.reshape(-1).view(np.bool_)[: buffer.size].reshape(buffer.shape)
 

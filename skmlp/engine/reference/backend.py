@@ -1,4 +1,4 @@
-"""The reference backend: forward and backward through a chain of layers, then an update of the flat vector."""
+"""The reference backend: forward and backward passes through a chain of layers, and the update of the parameters."""
 
 import numpy as np
 
@@ -11,14 +11,14 @@ SUBNORMAL_INTERVAL = 100
 
 
 class ReferenceBackend:
-    """A network of layers bound to the weights of a TrainState.
+    """Backend for a network of layers that uses and updates the weights of a TrainState.
 
     Parameters
     ----------
     config : TrainingConfig
     state : TrainState
     kernels : module
-        The element-wise kernels.
+        Element-wise kernels.
     """
 
     def __init__(self, config, state, kernels):
@@ -33,13 +33,13 @@ class ReferenceBackend:
         )
 
     def gradient(self, batch):
-        """Return the BatchGradient at the weights of the state."""
-        x = self.adversarial(batch) if self.config.adversarial_norm else batch.x
+        """Return the BatchGradient at the current weights."""
+        x = self.adversarial_examples(batch) if self.config.adversarial_norm else batch.x
         return self._gradient_at(x, batch)
 
     def step(self, batch, rate):
-        """Move the state by a training step on a batch, and return the StepResult."""
-        result = self._gradient_and_statistics(batch)
+        """Perform a training step on a batch, and return the StepResult."""
+        result = self._training_gradient(batch)
         update, l2 = self.config.solver.update, self.config.alpha / result.weight
         layout = self.config.network.layout
         squares = update.apply(
@@ -50,30 +50,31 @@ class ReferenceBackend:
         return StepResult(result.loss + l2 / 2 * squares, result.n_correct, result.weight)
 
     def logits(self, batches, weights):
-        """Yield each batch with its logits in prediction."""
+        """Yield each batch with its logits, computed in prediction mode."""
         network, layout = self.config.network, self.config.network.layout
-        predicting = build_prediction_network(
+        prediction_network = build_prediction_network(
             network.activations,
             layout.views(weights.theta),
             layout.statistics_views(weights.statistics),
             self.kernels,
         )
         for batch in batches:
-            yield batch, predicting.forward(batch.x)
+            yield batch, prediction_network.forward(batch.x)
 
-    def adversarial(self, batch):
-        """Return the samples of a batch, each moved by a fixed distance to where its loss grows fastest [1]_ [2]_.
+    def adversarial_examples(self, batch):
+        """Return the samples of a batch, each perturbed in the direction of the gradient of its loss [1]_ [2]_.
 
-        The direction is computed with the dropout masks that the step on the moved samples uses as well.
+        All perturbations have the norm `adversarial_norm`. The gradient is computed with the dropout masks that the
+        next forward pass draws.
 
         References
         ----------
         .. [1] Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015,
            https://arxiv.org/abs/1412.6572
         .. [2] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training", IEEE TPAMI 41(8), 2019,
-           https://arxiv.org/abs/1704.03976, which uses the Euclidean norm, as here.
+           https://arxiv.org/abs/1704.03976, which also uses the Euclidean norm.
         """
-        # Gathered before the masks are drawn: augmentation draws from the same stream.
+        # The attribute `x` applies the augmentation, which uses the same generator, before its state is saved.
         x = batch.x
         bit_generator = self.state.generator.bit_generator
         before_masks = bit_generator.state
@@ -81,22 +82,22 @@ class ReferenceBackend:
         bit_generator.state = before_masks
         directions = self.network.input_gradient(delta)
         norms = np.sqrt(np.einsum("ij,ij->j", directions, directions))
-        # A sample of weight zero has no gradient, and is not moved.
+        # The gradient of a sample with zero weight is zero; the sample is not perturbed.
         norms[norms == 0] = np.inf
         directions *= self.config.adversarial_norm / norms
         directions += x
         return directions
 
-    def _gradient_and_statistics(self, batch):
-        """Return the BatchGradient, and move the running statistics of batch normalization.
+    def _training_gradient(self, batch):
+        """Return the BatchGradient, and update the running statistics of batch normalization.
 
-        They follow the samples as they are, which prediction sees, not those that `adversarial` has moved.
+        The statistics are computed from the original samples, as in prediction, not from the adversarial examples.
         """
         if not self.config.adversarial_norm:
             result = self._gradient_at(batch.x, batch)
             self.network.update_statistics()
             return result
-        x = self.adversarial(batch)
+        x = self.adversarial_examples(batch)
         self.network.update_statistics()
         return self._gradient_at(x, batch)
 
@@ -108,7 +109,7 @@ class ReferenceBackend:
         return BatchGradient(loss.loss / weight, loss.n_correct, weight, self._gradient)
 
     def _forward(self, x, batch):
-        """Return the LossSum of a batch with features x, and the gradient of the mean loss by the logits."""
+        """Return the LossSum of a batch with features x, and the gradient with respect to the logits."""
         weight, dtype = batch.total_weight, self._gradient.dtype
         if batch.weights is None:
             fractions = np.full(batch.size, 1 / weight, dtype)

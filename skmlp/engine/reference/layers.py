@@ -1,12 +1,12 @@
-"""Layers: each a final class with its forward and its backward pass side by side.
+"""Layers: final classes with the forward and the backward pass side by side.
 
-- ``forward(x, memory, step)`` returns the output, and stores in `memory` what the backward pass needs.
-- ``backward(delta, memory)`` writes the gradients of the loss with respect to the parameters, and turns `delta`, the
-  gradient with respect to the output, into the gradient with respect to the input, which it returns.
-- ``input_gradient(delta, memory)`` returns the latter without computing the former.
+- ``allocate(batch_size)`` returns the buffers for batches of one size.
+- ``forward(x, buffers, step)`` returns the output, and stores the values for the backward pass in `buffers`.
+- ``backward(delta, buffers)`` computes the gradients of the loss with respect to the parameters. It also turns `delta`,
+  the gradient with respect to the output, into the gradient with respect to the input, and returns it.
+- ``input_gradient(delta, buffers)`` returns only the gradient with respect to the input.
 
-`memory` is what ``allocate(batch_size)`` returned. The passes may change x and delta in place. All activations are
-``(units, batch)``.
+These methods may modify x and delta in place. Activations have the shape ``(units, batch)``.
 """
 
 from types import SimpleNamespace
@@ -24,14 +24,14 @@ N_RANDOM_VALUES = 2**16
 
 
 class Step(NamedTuple):
-    """What the layers need to know about a training step; None stands for prediction.
+    """The arguments of a forward pass in training; in prediction, None is passed instead.
 
     Attributes
     ----------
     fractions : ndarray of shape (batch,)
-        The weight of each sample as a fraction of the weight of the batch.
+        Weight of each sample as a fraction of the total weight of the batch.
     generator : Generator
-        Draws the dropout masks.
+        Source of the dropout masks.
     """
 
     fractions: np.ndarray
@@ -39,13 +39,13 @@ class Step(NamedTuple):
 
 
 class Linear:
-    """The matrix product z = W x of a fully connected layer; biases are added by the Activation that follows.
+    """The matrix product z = W x of a fully connected layer; the Activation that follows adds the biases.
 
     Parameters
     ----------
     weights : ndarray of shape (fan_out, fan_in)
     weights_gradient : ndarray of shape (fan_out, fan_in), default=None
-        Where `backward` writes; None for a layer that only predicts.
+        Output of `backward`; None for a layer that is used only for prediction.
     """
 
     def __init__(self, weights, weights_gradient=None):
@@ -53,36 +53,36 @@ class Linear:
         self.weights_gradient = weights_gradient
 
     def allocate(self, batch_size):
-        """Return the memory for a batch size."""
+        """Return the buffers for a batch size."""
         out = np.empty((len(self.weights), batch_size), self.weights.dtype)
         return SimpleNamespace(out=out, x=None, input_gradient=None)
 
-    def forward(self, x, memory, step):
+    def forward(self, x, buffers, step):
         """Compute z = W x."""
-        memory.x = x
-        multiply(self.weights, x, memory.out)
-        return memory.out
+        buffers.x = x
+        multiply(self.weights, x, buffers.out)
+        return buffers.out
 
-    def parameter_gradient(self, delta, memory):
-        """Compute dL/dW = delta x'."""
-        multiply(delta, memory.x.T, self.weights_gradient)
+    def parameter_gradient(self, delta, buffers):
+        """Compute dL/dW = delta x^T."""
+        multiply(delta, buffers.x.T, self.weights_gradient)
 
-    def input_gradient(self, delta, memory):
-        """Compute dL/dx = W' delta."""
-        if memory.input_gradient is None:
-            # In the memory order of x: samples are contiguous, hidden activations are C-ordered.
-            memory.input_gradient = np.empty_like(memory.x)
-        multiply(self.weights.T, delta, memory.input_gradient)
-        return memory.input_gradient
+    def input_gradient(self, delta, buffers):
+        """Compute dL/dx = W^T delta."""
+        if buffers.input_gradient is None:
+            # `empty_like` keeps the memory order of x: F for samples, C for hidden activations.
+            buffers.input_gradient = np.empty_like(buffers.x)
+        multiply(self.weights.T, delta, buffers.input_gradient)
+        return buffers.input_gradient
 
-    def backward(self, delta, memory):
+    def backward(self, delta, buffers):
         """Compute dL/dW and dL/dx."""
-        self.parameter_gradient(delta, memory)
-        return self.input_gradient(delta, memory)
+        self.parameter_gradient(delta, buffers)
+        return self.input_gradient(delta, buffers)
 
 
 class Activation:
-    """Biases and an activation function, a = f(x + b), in place.
+    """Biases and an activation function, a = f(x + b), computed in place.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Activation:
         Name of the activation function.
     biases : ndarray of shape (units,)
     biases_gradient : ndarray of shape (units,), default=None
-        Where `backward` writes; None for a layer that only predicts.
+        Output of `backward`; None for a layer that is used only for prediction.
     kernels : module, default=numpy_kernels
     """
 
@@ -101,7 +101,7 @@ class Activation:
         self.kernels = kernels
 
     def allocate(self, batch_size):
-        """Return the memory for a batch size."""
+        """Return the buffers for a batch size."""
         dtype = self.biases.dtype
         return SimpleNamespace(
             a=None,
@@ -110,39 +110,39 @@ class Activation:
             unused_gradient=np.empty_like(self.biases),
         )
 
-    def forward(self, x, memory, step):
+    def forward(self, x, buffers, step):
         """Turn x into a = f(x + b)."""
-        self.kernels.activate(x, self.name, self.biases, memory.work)
-        memory.a = x
+        self.kernels.activate(x, self.name, self.biases, buffers.work)
+        buffers.a = x
         return x
 
-    def input_gradient(self, delta, memory):
+    def input_gradient(self, delta, buffers):
         """Turn dL/da into dL/dx = dL/da f'(x + b)."""
         self.kernels.activate_backward(
-            delta, memory.unused_gradient, self.name, memory.a, memory.work, memory.ones
+            delta, buffers.unused_gradient, self.name, buffers.a, buffers.work, buffers.ones
         )
         return delta
 
-    def backward(self, delta, memory):
+    def backward(self, delta, buffers):
         """Turn dL/da into dL/dx, and compute dL/db = sum(dL/dx) in the same kernel."""
         self.kernels.activate_backward(
-            delta, self.biases_gradient, self.name, memory.a, memory.work, memory.ones
+            delta, self.biases_gradient, self.name, buffers.a, buffers.work, buffers.ones
         )
         return delta
 
 
 class BatchNorm:
-    """Batch normalization [1]_ without its shifts, which are the biases of the Activation that follows.
-
-    Samples count by their weights.
+    """Batch normalization [1]_ with sample weights; the shifts are the biases of the Activation that follows.
 
     Parameters
     ----------
     gains : ndarray of shape (units,)
-    running_mean, running_variance : ndarray of shape (units,)
-        Used by prediction; `update_statistics` changes them in place.
+    running_mean : ndarray of shape (units,)
+        Mean used in prediction, updated in place by `update_statistics`.
+    running_variance : ndarray of shape (units,)
+        Variance used in prediction, updated in place by `update_statistics`.
     gains_gradient : ndarray of shape (units,), default=None
-        Where `backward` writes; None for a layer that only predicts.
+        Output of `backward`; None for a layer that is used only for prediction.
     kernels : module, default=numpy_kernels
 
     References
@@ -161,86 +161,89 @@ class BatchNorm:
         self.kernels = kernels
 
     def allocate(self, batch_size):
-        """Return the memory for a batch size."""
+        """Return the buffers for a batch size."""
         n_units, dtype = len(self.gains), self.gains.dtype
         return SimpleNamespace(
-            normal=np.empty((n_units, batch_size), dtype),
+            normalized=np.empty((n_units, batch_size), dtype),
             out=np.empty((n_units, batch_size), dtype),
             work=np.empty((n_units, batch_size), dtype),
             ones=np.ones(batch_size, dtype),
             mean=np.empty(n_units, dtype),
             variance=np.empty(n_units, dtype),
-            inverse_deviation=np.empty(n_units, dtype),
+            inverse_std=np.empty(n_units, dtype),
             unused_gradient=np.empty(n_units, dtype),
             fractions=None,
         )
 
-    def forward(self, x, memory, step):
-        """Compute gain (x - mean) / sqrt(variance + epsilon), of the batch or, in prediction, the running ones."""
+    def forward(self, x, buffers, step):
+        """Compute gain (x - mean) / sqrt(variance + epsilon).
+
+        Mean and variance are those of the batch in training, and the running averages in prediction.
+        """
         if step is None:
-            np.subtract(x, self.running_mean[:, np.newaxis], out=memory.out)
-            memory.out *= self._scale()[:, np.newaxis]
-            return memory.out
-        memory.fractions = step.fractions
+            np.subtract(x, self.running_mean[:, np.newaxis], out=buffers.out)
+            buffers.out *= self._scale()[:, np.newaxis]
+            return buffers.out
+        buffers.fractions = step.fractions
         self.kernels.normalize(
-            memory.normal,
-            memory.out,
-            memory.mean,
-            memory.variance,
-            memory.inverse_deviation,
+            buffers.normalized,
+            buffers.out,
+            buffers.mean,
+            buffers.variance,
+            buffers.inverse_std,
             x,
             step.fractions,
             self.gains,
             BATCH_NORM_EPSILON,
         )
-        return memory.out
+        return buffers.out
 
-    def update_statistics(self, memory):
-        """Move the running mean and variance toward those of the last batch."""
+    def update_statistics(self, buffers):
+        """Update the running mean and variance from the last batch."""
         for average, value in (
-            (self.running_mean, memory.mean),
-            (self.running_variance, memory.variance),
+            (self.running_mean, buffers.mean),
+            (self.running_variance, buffers.variance),
         ):
             average *= BATCH_NORM_MOMENTUM
             average += (1 - BATCH_NORM_MOMENTUM) * value
 
-    def input_gradient(self, delta, memory):
+    def input_gradient(self, delta, buffers):
         """Compute dL/dx."""
-        return self._differentiate(delta, memory, memory.unused_gradient)
+        return self._differentiate(delta, buffers, buffers.unused_gradient)
 
-    def backward(self, delta, memory):
+    def backward(self, delta, buffers):
         """Compute dL/dgain and dL/dx."""
-        return self._differentiate(delta, memory, self.gains_gradient)
+        return self._differentiate(delta, buffers, self.gains_gradient)
 
     def fold_into(self, weights, shifts):
-        """Return weights and biases of one dense layer that predicts like `weights`, this layer and `shifts`."""
+        """Return the weights and biases of one layer equivalent in prediction to `weights`, this layer and `shifts`."""
         scale = self._scale()
         return weights * scale[:, np.newaxis], shifts - self.running_mean * scale
 
     def _scale(self):
         return self.gains / np.sqrt(self.running_variance + BATCH_NORM_EPSILON)
 
-    def _differentiate(self, delta, memory, gains_gradient):
+    def _differentiate(self, delta, buffers, gains_gradient):
         self.kernels.normalize_backward(
             delta,
             gains_gradient,
-            memory.normal,
+            buffers.normalized,
             self.gains,
-            memory.inverse_deviation,
-            memory.fractions,
-            memory.work,
-            memory.ones,
+            buffers.inverse_std,
+            buffers.fractions,
+            buffers.work,
+            buffers.ones,
         )
         return delta
 
 
 class Dropout:
-    """Inverted dropout [1]_: each value is dropped or scaled up in training, and left as it is in prediction.
+    """Inverted dropout [1]_: values are dropped or scaled up in training, and unchanged in prediction.
 
     Parameters
     ----------
     rate : float in [0, 1)
-        Probability of dropping a value, rounded to a multiple of 2^-16 less than one.
+        Probability of dropping a value, rounded to a multiple of 2^-16 that is less than 1.
     n_units : int
     dtype : dtype
     kernels : module, default=numpy_kernels
@@ -262,34 +265,34 @@ class Dropout:
         self.order = order
 
     def allocate(self, batch_size):
-        """Return the memory for a batch size."""
+        """Return the buffers for a batch size."""
         shape = (self.n_units, batch_size)
         return SimpleNamespace(
-            out=np.empty(shape, self.dtype, self.order), kept=np.empty(shape, bool, self.order)
+            out=np.empty(shape, self.dtype, self.order), mask=np.empty(shape, bool, self.order)
         )
 
-    def forward(self, x, memory, step):
-        """Compute out = kept x / (1 - rate)."""
+    def forward(self, x, buffers, step):
+        """Compute y = mask * x / (1 - rate)."""
         if step is None:
             return x
         if issparse(x):
             x = x.copy()
-            kept = self._random_bits(x.data.shape, step.generator) >= self.threshold
-            x.data *= kept * self.dtype.type(self.scale)
+            mask = self._random_bits(x.data.shape, step.generator) >= self.threshold
+            x.data *= mask * self.dtype.type(self.scale)
             return x
-        bits = self._random_bits(memory.kept.shape, step.generator)
-        self.kernels.drop(memory.out, memory.kept, x, bits, self.threshold, self.scale)
-        return memory.out
+        bits = self._random_bits(buffers.mask.shape, step.generator)
+        self.kernels.drop(buffers.out, buffers.mask, x, bits, self.threshold, self.scale)
+        return buffers.out
 
-    def input_gradient(self, delta, memory):
-        """Compute dL/dx = kept dL/dout / (1 - rate)."""
-        self.kernels.drop_backward(delta, memory.kept, self.scale)
+    def input_gradient(self, delta, buffers):
+        """Compute dL/dx = mask * dL/dy / (1 - rate)."""
+        self.kernels.drop_backward(delta, buffers.mask, self.scale)
         return delta
 
-    backward = input_gradient  # there are no parameters
+    backward = input_gradient  # no parameters
 
     def _random_bits(self, shape, generator):
-        # Sixteen raw bits cost a sixth of a random float.
+        # Drawing 16 raw bits takes a sixth of the time of drawing a float.
         size = int(np.prod(shape))
         values = generator.bit_generator.random_raw(-(-size // 4)).view(np.uint16)[:size]
         return values.reshape(shape, order=self.order)

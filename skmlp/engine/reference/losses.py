@@ -1,8 +1,8 @@
-"""Losses on logits: the value, the gradient and the number of correct predictions of a batch.
+"""Losses of logits: the value, the gradient and the number of correct predictions of a batch.
 
-A logit is the output of the last layer before softmax or the logistic function. Logits are ``(outputs, batch)``. With
-label smoothing [1]_ the targets are ``(1 - smoothing) y + smoothing / n``, n being the number of classes, two for a
-logistic output.
+Logits are the outputs of the last layer before softmax or the logistic function. They have the shape
+``(outputs, batch)``. Label smoothing [1]_ replaces the targets y by ``(1 - smoothing) y + smoothing / n``, where n is
+the number of classes, or 2 for logistic outputs.
 
 References
 ----------
@@ -18,13 +18,13 @@ from skmlp.engine.reference.numpy_kernels import LossSum
 
 
 class SoftmaxCrossEntropy:
-    """Cross-entropy of softmax probabilities; targets are class indices of shape (batch,)."""
+    """Cross-entropy of softmax probabilities. Targets are class indices of shape (batch,)."""
 
     @staticmethod
     def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum.
 
-        y is one-hot or smoothed; weights of None are ones.
+        y is one-hot or smoothed. If `weights` is None, all samples have the weight 1.
         """
         return kernels.softmax_cross_entropy(logits, targets, weights, total_weight, smoothing)
 
@@ -34,11 +34,11 @@ class SoftmaxCrossEntropy:
         logits -= logits.max(axis=0)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=0)
-        return inside_unit_interval(logits)
+        return clip_probabilities(logits)
 
     @staticmethod
     def log_probabilities(logits):
-        """Turn logits into logarithms of the probabilities, in place; accurate where these round to one as well."""
+        """Turn logits into log-probabilities, in place; also accurate for probabilities that round to 1."""
         logits -= logits.max(axis=0)
         logits -= np.log(np.exp(logits).sum(axis=0))
         smallest = np.log(np.finfo(logits.dtype).tiny)
@@ -46,7 +46,7 @@ class SoftmaxCrossEntropy:
 
 
 class LogisticCrossEntropy:
-    """Cross-entropy of independent logistic outputs; targets are 0 or 1, of shape (outputs, batch)."""
+    """Cross-entropy of independent logistic outputs. Targets are 0 or 1, of shape (outputs, batch)."""
 
     @staticmethod
     def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
@@ -68,22 +68,22 @@ class LogisticCrossEntropy:
     @staticmethod
     def probabilities(logits):
         """Turn logits into probabilities, in place."""
-        return inside_unit_interval(expit(logits, out=logits))
+        return clip_probabilities(expit(logits, out=logits))
 
     @staticmethod
     def log_probabilities(logits):
-        """Turn logits into logarithms of the probabilities, in place.
+        """Turn logits into log-probabilities, in place.
 
-        They are the logarithms of the rounded probabilities, so that labels rank alike by both.
+        They are the logarithms of the rounded probabilities, so both give the same ranking of labels.
         """
         probabilities = LogisticCrossEntropy.probabilities(logits)
         return np.log(probabilities, out=probabilities)
 
 
 class SingleClass:
-    """Cross-entropy of a logistic output whose target is always 0, as there is only one class.
+    """Cross-entropy of a logistic output for data with a single class; the target is always 0.
 
-    The class is certain, and every sample is classified correctly, whatever the logit.
+    For any logit, the probability of the class is 1 and the sample is classified correctly.
     """
 
     @staticmethod
@@ -108,8 +108,8 @@ class SingleClass:
         return logits
 
 
-def inside_unit_interval(probabilities):
-    """Keep probabilities off zero and one, in place: no finite logit means certainty, whatever the rounding."""
+def clip_probabilities(probabilities):
+    """Clip probabilities to the open interval (0, 1), in place; rounding may have made them 0 or 1."""
     limits = np.finfo(probabilities.dtype)
     return np.clip(probabilities, limits.tiny, 1 - limits.epsneg, out=probabilities)
 

@@ -1,19 +1,19 @@
-"""The network: a chain of layers and their memory."""
+"""The network: a chain of layers and their buffers."""
 
 from skmlp.engine.reference import numpy_kernels
 from skmlp.engine.reference.layers import Activation, BatchNorm, Dropout, Linear
 
 
 def build_training_network(config, weights, gradient, kernels=numpy_kernels):
-    """Return a network whose layers are bound to views of flat vectors.
+    """Return a network for training whose layers use views of flat vectors.
 
     Parameters
     ----------
     config : NetworkConfig
     weights : Weights
-        The network follows changes of the parameters in place.
+        The network uses these arrays without copying them.
     gradient : ndarray of shape (n_parameters,)
-        Where the network writes the gradient.
+        Output of `Network.backward`.
     kernels : module, default=numpy_kernels
 
     Returns
@@ -25,7 +25,7 @@ def build_training_network(config, weights, gradient, kernels=numpy_kernels):
     statistics = layout.statistics_views(weights.statistics)
     layers = []
     if config.input_dropout:
-        # A batch is gathered row by row, so that each sample is contiguous.
+        # A batch is gathered sample by sample, so its transpose is F-ordered.
         layers.append(Dropout(config.input_dropout, layout.layer_sizes[0], dtype, kernels, "F"))
     for i, n_units in enumerate(layout.hidden_sizes):
         layers.append(Linear(parameters.weights[i], gradients.weights[i]))
@@ -50,14 +50,14 @@ def build_training_network(config, weights, gradient, kernels=numpy_kernels):
 
 
 def build_prediction_network(activations, parameters, statistics, kernels=numpy_kernels):
-    """Return a network that only predicts, of dense layers into which batch normalization is folded.
+    """Return a network for prediction, with batch normalization folded into the fully connected layers.
 
     Parameters
     ----------
     activations : sequence of str
         Names of the activations of the hidden layers.
     parameters : Views
-        Its arrays are not copied, except those that batch normalization changes.
+        The arrays are copied only if batch normalization changes them.
     statistics : StatisticsViews
     kernels : module, default=numpy_kernels
 
@@ -81,7 +81,7 @@ def build_prediction_network(activations, parameters, statistics, kernels=numpy_
 
 
 class Network:
-    """A chain of layers that ends in logits.
+    """A chain of layers that computes logits.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ class Network:
         self.layers = layers
         self._first_linear = next(i for i, layer in enumerate(layers) if type(layer) is Linear)
         self._batch_norms = [i for i, layer in enumerate(layers) if type(layer) is BatchNorm]
-        self._memories = {}
-        self._memory = None
+        self._buffers_by_batch_size = {}
+        self._buffers = None
 
     def forward(self, x, step=None):
         """Compute the logits of a batch.
@@ -102,20 +102,20 @@ class Network:
         ----------
         x : ndarray or sparse matrix of shape (n_features, batch)
         step : Step, default=None
-            None for prediction.
+            None in prediction.
 
         Returns
         -------
         logits : ndarray of shape (n_outputs, batch)
-            Memory of the network, overwritten by its next pass over a batch of the same size.
+            Internal buffer, overwritten by the next pass over a batch of the same size.
         """
-        self._memory = self._allocated(x.shape[1])
-        for layer, memory in zip(self.layers, self._memory, strict=True):
-            x = layer.forward(x, memory, step)
+        self._buffers = self._get_buffers(x.shape[1])
+        for layer, buffers in zip(self.layers, self._buffers, strict=True):
+            x = layer.forward(x, buffers, step)
         return x
 
     def backward(self, delta):
-        """Write the gradients with respect to all parameters, for the batch of the last forward pass.
+        """Compute the gradient with respect to all parameters for the batch of the last forward pass.
 
         Parameters
         ----------
@@ -124,8 +124,8 @@ class Network:
         """
         first = self._first_linear
         for i in range(len(self.layers) - 1, first, -1):
-            delta = self.layers[i].backward(delta, self._memory[i])
-        self.layers[first].parameter_gradient(delta, self._memory[first])
+            delta = self.layers[i].backward(delta, self._buffers[i])
+        self.layers[first].parameter_gradient(delta, self._buffers[first])
 
     def input_gradient(self, delta):
         """Return the gradient with respect to the samples of the last forward pass.
@@ -138,27 +138,29 @@ class Network:
         Returns
         -------
         gradient : ndarray of shape (n_features, batch)
-            Memory of the network.
+            Internal buffer.
         """
-        for layer, memory in zip(reversed(self.layers), reversed(self._memory), strict=True):
-            delta = layer.input_gradient(delta, memory)
+        for layer, buffers in zip(reversed(self.layers), reversed(self._buffers), strict=True):
+            delta = layer.input_gradient(delta, buffers)
         return delta
 
     def update_statistics(self):
-        """Move the running statistics of batch normalization toward those of the last forward pass."""
+        """Update the running statistics of batch normalization from the batch of the last forward pass."""
         for i in self._batch_norms:
-            self.layers[i].update_statistics(self._memory[i])
+            self.layers[i].update_statistics(self._buffers[i])
 
     def hidden_activations(self, x):
-        """Return the activations of each hidden layer for a batch in prediction, as copies."""
+        """Return copies of the activations of each hidden layer, computed in prediction mode."""
         activations = []
-        for layer, memory in zip(self.layers, self._allocated(x.shape[1]), strict=True):
-            x = layer.forward(x, memory, None)
+        for layer, buffers in zip(self.layers, self._get_buffers(x.shape[1]), strict=True):
+            x = layer.forward(x, buffers, None)
             if type(layer) is Activation:
                 activations.append(x.copy())
         return activations[:-1]
 
-    def _allocated(self, batch_size):
-        if batch_size not in self._memories:
-            self._memories[batch_size] = [layer.allocate(batch_size) for layer in self.layers]
-        return self._memories[batch_size]
+    def _get_buffers(self, batch_size):
+        if batch_size not in self._buffers_by_batch_size:
+            self._buffers_by_batch_size[batch_size] = [
+                layer.allocate(batch_size) for layer in self.layers
+            ]
+        return self._buffers_by_batch_size[batch_size]

@@ -1,8 +1,8 @@
 """Element-wise and reduction kernels compiled by numba, with the names and formulas of the NumPy kernels.
 
-One compiled loop replaces several NumPy operations. The loops use one thread: a second thread pool would compete with
-BLAS's for the cores. Where a compiled loop gains nothing, as with exp and tanh, for which NumPy has vector
-instructions, the kernel is NumPy's.
+One compiled loop replaces several NumPy operations. The loops are single-threaded because a second thread pool would
+compete with that of BLAS for the cores. Where compilation is not faster, the NumPy kernel is used: for example, tanh
+and exp already use vector instructions in NumPy.
 """
 
 import math
@@ -12,20 +12,25 @@ import numpy as np
 
 from skmlp.engine.reference import numpy_kernels
 from skmlp.engine.reference.activations import LEAKY_SLOPE
-from skmlp.engine.reference.normal_distribution import DENSITY_AT_ZERO, TAIL, TAIL_SLOPE, bell
+from skmlp.engine.reference.normal_distribution import (
+    DENSITY_AT_ZERO,
+    TAIL_COEFFICIENTS,
+    TAIL_SLOPE,
+    unnormalized_density,
+)
 from skmlp.engine.reference.numpy_kernels import LossSum
 
-# Reordered sums let the compiler use vector instructions. NaN and infinity keep their meaning: training checks for
-# them.
+# Reordering sums allows vector instructions. The flags that assume finite numbers are left out because training checks
+# the loss for NaN and infinity.
 FAST_MATH = {"contract", "arcp", "nsz", "reassoc"}
 
 
 def compiled(function):
-    """Compile a function at its first call for each type of arrays, and cache the result on disk if possible."""
+    """Compile a function at its first call for each combination of types, and cache it on disk if possible."""
     options = {"nogil": True, "error_model": "numpy", "fastmath": FAST_MATH}
     try:
         return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no directory that can be written to
+    except RuntimeError:  # no writable cache directory
         return numba.njit(**options)(function)
 
 
@@ -33,14 +38,16 @@ def compiled(function):
 
 
 @compiled
-def _identity(z, biases):
+def activate_identity(z, biases):
+    """Replace z by a = z + b."""
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             z[i, j] += biases[i]
 
 
 @compiled
-def _identity_backward(delta, biases_gradient, a):
+def activate_identity_backward(delta, biases_gradient, a):
+    """Compute dL/db; dL/dz is dL/da."""
     for i in range(a.shape[0]):
         total = delta.dtype.type(0)
         for j in range(a.shape[1]):
@@ -49,17 +56,19 @@ def _identity_backward(delta, biases_gradient, a):
 
 
 @compiled
-def _relu(z, biases):
+def activate_relu(z, biases):
+    """Replace z by a = max(0, z + b)."""
     zero = z.dtype.type(0)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             value = z[i, j] + biases[i]
-            # A comparison with NaN is false, and NaN must pass.
+            # Comparisons with NaN are false; NaN must be propagated.
             z[i, j] = zero if value < zero else value
 
 
 @compiled
-def _relu_backward(delta, biases_gradient, a):
+def activate_relu_backward(delta, biases_gradient, a):
+    """Turn dL/da into dL/dz, and compute dL/db."""
     zero = delta.dtype.type(0)
     for i in range(a.shape[0]):
         total = zero
@@ -71,7 +80,8 @@ def _relu_backward(delta, biases_gradient, a):
 
 
 @compiled
-def _leaky_relu(z, biases):
+def activate_leaky_relu(z, biases):
+    """Replace z by a = max(z + b, 0.01 (z + b))."""
     slope = z.dtype.type(LEAKY_SLOPE)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
@@ -80,7 +90,8 @@ def _leaky_relu(z, biases):
 
 
 @compiled
-def _leaky_relu_backward(delta, biases_gradient, a):
+def activate_leaky_relu_backward(delta, biases_gradient, a):
+    """Turn dL/da into dL/dz, and compute dL/db."""
     slope = delta.dtype.type(LEAKY_SLOPE)
     for i in range(a.shape[0]):
         total = delta.dtype.type(0)
@@ -92,37 +103,39 @@ def _leaky_relu_backward(delta, biases_gradient, a):
 
 
 @compiled
-def _gelu_of_bell(z, bell_of_z):
+def activate_gelu(z, density):
+    """Replace z by a = z Phi(z), and the unnormalized density of z by da/dz = Phi(z) + z phi(z)."""
     one, density_at_zero = z.dtype.type(1), z.dtype.type(DENSITY_AT_ZERO)
     for i in range(z.shape[0]):
         for j in range(z.shape[1]):
             x = z[i, j]
             t = one / (one + TAIL_SLOPE * abs(x))
-            tail = t * TAIL[0]
-            for k in range(1, len(TAIL)):
-                tail = (tail + TAIL[k]) * t
-            tail *= bell_of_z[i, j]
-            # A comparison with NaN is false, and NaN must pass.
-            below = one - tail if x > 0 else tail
-            bell_of_z[i, j] = density_at_zero * bell_of_z[i, j] * x + below
-            z[i, j] = x * below
+            tail = t * TAIL_COEFFICIENTS[0]
+            for k in range(1, len(TAIL_COEFFICIENTS)):
+                tail = (tail + TAIL_COEFFICIENTS[k]) * t
+            tail *= density[i, j]
+            # Comparisons with NaN are false; NaN must be propagated.
+            cdf = one - tail if x > 0 else tail
+            density[i, j] = density_at_zero * density[i, j] * x + cdf
+            z[i, j] = x * cdf
 
 
+# Forward and backward kernels that process activation and biases in one loop.
 FUSED = {
-    "identity": (_identity, _identity_backward),
-    "relu": (_relu, _relu_backward),
-    "leaky_relu": (_leaky_relu, _leaky_relu_backward),
+    "identity": (activate_identity, activate_identity_backward),
+    "relu": (activate_relu, activate_relu_backward),
+    "leaky_relu": (activate_leaky_relu, activate_leaky_relu_backward),
 }
 
 
 def activate(z, name, biases, work):
-    """Compute a = f(z + b)."""
+    """Replace z by a = f(z + b)."""
     if name in FUSED:
         FUSED[name][0](z, biases)
     elif name == "gelu" and z.dtype == np.float32:
         z += biases[:, np.newaxis]
-        bell(z, out=work)
-        _gelu_of_bell(z, work)
+        unnormalized_density(z, out=work)
+        activate_gelu(z, work)
     else:
         numpy_kernels.activate(z, name, biases, work)
 
@@ -135,18 +148,19 @@ def activate_backward(delta, biases_gradient, name, a, work, ones):
         numpy_kernels.activate_backward(delta, biases_gradient, name, a, work, ones)
 
 
-# The loss
+# Loss
 
 
 def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
-    """Turn logits into d loss / d logits; return the LossSum."""
+    """Turn logits into d loss / d logits, and return the LossSum."""
     if weights is None:
         weights = np.empty(0, logits.dtype)
-    return _softmax_of_columns(logits, targets, weights, total_weight, smoothing)
+    return softmax_cross_entropy_loop(logits, targets, weights, total_weight, smoothing)
 
 
 @compiled
-def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
+def softmax_cross_entropy_loop(logits, targets, weights, total_weight, smoothing):
+    """Compute `softmax_cross_entropy`; an empty array of weights stands for ones."""
     real = logits.dtype.type
     n_classes, batch_size = logits.shape
     largest = np.empty(batch_size, logits.dtype)
@@ -160,12 +174,12 @@ def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
     for i in range(1, n_classes):
         for j in range(batch_size):
             value = logits[i, j]
-            # NaN must not be passed over.
+            # Comparisons with NaN are false, so a NaN in `value` is not skipped.
             largest[j] = largest[j] if largest[j] >= value else value
     for j in range(batch_size):
         target_logit[j] = logits[targets[j], j] - largest[j]
         if target_logit[j] == 0:
-            is_first = True  # of equal logits, the first one is the prediction
+            is_first = True  # of tied classes, the first is the prediction
             for i in range(targets[j]):
                 is_first &= logits[i, j] != largest[j]
             if is_first:
@@ -198,38 +212,40 @@ def _softmax_of_columns(logits, targets, weights, total_weight, smoothing):
 # Dropout
 
 
-def drop(out, kept, x, bits, threshold, scale):
-    """Compute kept = bits >= threshold and out = kept x scale."""
+def drop(out, mask, x, bits, threshold, scale):
+    """Compute mask = bits >= threshold and out = mask * x * scale."""
     order = "C" if out.flags.c_contiguous else "F"
-    _drop_flat(*(array.ravel(order) for array in (out, kept, x, bits)), threshold, scale)
+    drop_loop(*(array.ravel(order) for array in (out, mask, x, bits)), threshold, scale)
 
 
 @compiled
-def _drop_flat(out, kept, x, bits, threshold, scale):
+def drop_loop(out, mask, x, bits, threshold, scale):
+    """Compute `drop` for flat arrays."""
     scale = out.dtype.type(scale)
     for i in range(len(out)):
-        kept[i] = bits[i] >= threshold
-        out[i] = x[i] * scale if kept[i] else out.dtype.type(0)
+        mask[i] = bits[i] >= threshold
+        out[i] = x[i] * scale if mask[i] else out.dtype.type(0)
 
 
-def drop_backward(delta, kept, scale):
-    """Compute dL/dx = kept dL/dout scale."""
-    _drop_backward_flat(delta.ravel(order="K"), kept.ravel(order="K"), scale)
+def drop_backward(delta, mask, scale):
+    """Turn dL/dy, where y is the output of `drop`, into dL/dx = mask * dL/dy * scale."""
+    drop_backward_loop(delta.ravel(order="K"), mask.ravel(order="K"), scale)
 
 
 @compiled
-def _drop_backward_flat(delta, kept, scale):
+def drop_backward_loop(delta, mask, scale):
+    """Compute `drop_backward` for flat arrays."""
     scale = delta.dtype.type(scale)
     for i in range(len(delta)):
-        delta[i] = delta[i] * scale if kept[i] else delta.dtype.type(0)
+        delta[i] = delta[i] * scale if mask[i] else delta.dtype.type(0)
 
 
 # Batch normalization
 
 
 @compiled
-def normalize(normal, out, mean, variance, inverse_deviation, x, fractions, gains, epsilon):
-    """Compute n = (x - mean) / sqrt(variance + epsilon) and out = gain n, of the batch."""
+def normalize(normalized, out, mean, variance, inverse_std, x, fractions, gains, epsilon):
+    """Compute n = (x - mean) / sqrt(variance + epsilon) and out = gain * n."""
     real = x.dtype.type
     for i in range(x.shape[0]):
         total = real(0)
@@ -237,42 +253,45 @@ def normalize(normal, out, mean, variance, inverse_deviation, x, fractions, gain
             total += x[i, j] * fractions[j]
         squares = real(0)
         for j in range(x.shape[1]):
-            normal[i, j] = x[i, j] - total
-            squares += normal[i, j] * normal[i, j] * fractions[j]
+            normalized[i, j] = x[i, j] - total
+            squares += normalized[i, j] * normalized[i, j] * fractions[j]
         mean[i], variance[i] = total, squares
         inverse = real(1) / math.sqrt(squares + real(epsilon))
-        inverse_deviation[i] = inverse
+        inverse_std[i] = inverse
         for j in range(x.shape[1]):
-            normal[i, j] *= inverse
-            out[i, j] = normal[i, j] * gains[i]
+            normalized[i, j] *= inverse
+            out[i, j] = normalized[i, j] * gains[i]
 
 
 def normalize_backward(
-    delta, gains_gradient, normal, gains, inverse_deviation, fractions, work, ones
+    delta, gains_gradient, normalized, gains, inverse_std, fractions, work, ones
 ):
-    """Compute dL/dgain = sum(delta n) and dL/dx = gain / deviation (delta - fraction (sum(delta) + n dL/dgain))."""
-    _normalize_backward_rows(delta, gains_gradient, normal, gains, inverse_deviation, fractions)
+    """Compute dL/dgain = sum(delta * n), and turn delta into dL/dx."""
+    normalize_backward_loop(delta, gains_gradient, normalized, gains, inverse_std, fractions)
 
 
 @compiled
-def _normalize_backward_rows(delta, gains_gradient, normal, gains, inverse_deviation, fractions):
+def normalize_backward_loop(delta, gains_gradient, normalized, gains, inverse_std, fractions):
+    """Compute `normalize_backward` without buffers."""
     for i in range(delta.shape[0]):
         total = delta_sum = delta.dtype.type(0)
         for j in range(delta.shape[1]):
-            total += delta[i, j] * normal[i, j]
+            total += delta[i, j] * normalized[i, j]
             delta_sum += delta[i, j]
         gains_gradient[i] = total
-        scale = gains[i] * inverse_deviation[i]
+        scale = gains[i] * inverse_std[i]
         for j in range(delta.shape[1]):
-            delta[i, j] = scale * (delta[i, j] - fractions[j] * (delta_sum + normal[i, j] * total))
+            delta[i, j] = scale * (
+                delta[i, j] - fractions[j] * (delta_sum + normalized[i, j] * total)
+            )
 
 
-# Updates. The coefficients are cast to the type of theta: float64 would make the loops slow.
+# Updates. The coefficients are cast to the dtype of theta because mixed precision slows down the loops.
 
 
 @compiled
 def sgd(theta, gradient, velocity, penalty, coefficients):
-    """Apply v = momentum v - rate g; theta += velocity_step v - gradient_step g."""
+    """Apply v = momentum * v - rate * g; theta += velocity_step * v - gradient_step * g."""
     real = theta.dtype.type
     momentum, rate = real(coefficients.momentum), real(coefficients.rate)
     velocity_step = real(coefficients.velocity_step)
@@ -292,7 +311,10 @@ def sgd(theta, gradient, velocity, penalty, coefficients):
 
 @compiled
 def adam(theta, gradient, first, second, penalty, coefficients):
-    """Apply m = keep_first m + add_first g; v = keep_second v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
+    """Apply m = keep_first * m + add_first * g; v = keep_second * v + g^2.
+
+    Then theta -= rate * m / (sqrt(v) + epsilon).
+    """
     real = theta.dtype.type
     keep_first, add_first = real(coefficients.keep_first), real(coefficients.add_first)
     keep_second = real(coefficients.keep_second)
@@ -315,15 +337,15 @@ def adam(theta, gradient, first, second, penalty, coefficients):
 
 @compiled
 def nadam(theta, gradient, first, second, work, penalty, coefficients):
-    """Apply m = keep_first m + g; v = keep_second v + g^2.
+    """Apply m = keep_first * m + g; v = keep_second * v + g^2.
 
-    Then theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon).
+    Then theta -= (rate * m + gradient_rate * g) / (sqrt(v) + epsilon).
     """
     real = theta.dtype.type
     keep_first, keep_second = real(coefficients.keep_first), real(coefficients.keep_second)
     rate, gradient_rate = real(coefficients.rate), real(coefficients.gradient_rate)
     epsilon = real(coefficients.epsilon)
-    squares = _penalize(theta, gradient, penalty)
+    squares = penalize_loop(theta, gradient, penalty)
     for i in range(len(theta)):
         g = gradient[i]
         first[i] = keep_first * first[i] + g
@@ -333,7 +355,8 @@ def nadam(theta, gradient, first, second, work, penalty, coefficients):
 
 
 @compiled
-def _penalize(theta, gradient, penalty):
+def penalize_loop(theta, gradient, penalty):
+    """Compute `penalize` in one loop, to be called by other compiled functions."""
     real = theta.dtype.type
     l2, decay = real(penalty.l2), real(penalty.decay)
     squares = real(0)
@@ -346,11 +369,11 @@ def _penalize(theta, gradient, penalty):
 
 @compiled
 def rmsprop(theta, gradient, second, work, penalty, coefficients):
-    """Apply v = keep v + g^2; theta -= rate g / (sqrt(v) + epsilon)."""
+    """Apply v = keep * v + g^2; theta -= rate * g / (sqrt(v) + epsilon)."""
     real = theta.dtype.type
     keep, rate = real(coefficients.keep), real(coefficients.rate)
     epsilon = real(coefficients.epsilon)
-    squares = _penalize(theta, gradient, penalty)
+    squares = penalize_loop(theta, gradient, penalty)
     for i in range(len(theta)):
         second[i] = keep * second[i] + gradient[i] * gradient[i]
         theta[i] -= rate * gradient[i] / (math.sqrt(second[i]) + epsilon)
@@ -358,13 +381,14 @@ def rmsprop(theta, gradient, second, work, penalty, coefficients):
 
 
 def move_average(average, values, decay):
-    """Apply average = decay average + (1 - decay) value."""
+    """Apply average = decay * average + (1 - decay) * value."""
     real = average.dtype.type
-    _move_average_loop(average, values, real(decay), real(1 - decay))
+    move_average_loop(average, values, real(decay), real(1 - decay))
 
 
 @compiled
-def _move_average_loop(average, values, keep, add):
+def move_average_loop(average, values, keep, add):
+    """Apply average = keep * average + add * value."""
     for i in range(len(average)):
         average[i] = keep * average[i] + add * values[i]
 
@@ -373,12 +397,13 @@ penalize = numpy_kernels.penalize
 
 
 def zero_below(values, smallest, work):
-    """Set the numbers to zero whose absolute value is less than `smallest`."""
-    _zero_below_loop(values, values.dtype.type(smallest))
+    """Set the values whose magnitude is less than `smallest` to zero."""
+    zero_below_loop(values, values.dtype.type(smallest))
 
 
 @compiled
-def _zero_below_loop(values, smallest):
+def zero_below_loop(values, smallest):
+    """Compute `zero_below` without a buffer."""
     zero = values.dtype.type(0)
     for i in range(len(values)):
         values[i] = zero if abs(values[i]) < smallest else values[i]

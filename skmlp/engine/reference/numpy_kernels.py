@@ -1,6 +1,6 @@
-"""Element-wise and reduction kernels in NumPy: always available, and the reference for the compiled ones.
+"""Element-wise and reduction kernels in NumPy: always available, and the reference for the compiled kernels.
 
-The arrays that a function names first are changed in place; `work` is a buffer that it may overwrite. Activations are
+The leading array arguments of a kernel are modified in place. `work` is a scratch buffer. Activations have the shape
 ``(units, batch)``.
 """
 
@@ -16,30 +16,30 @@ from skmlp.engine.reference.activations import ACTIVATIONS
 
 
 def activate(z, name, biases, work):
-    """Compute a = f(z + b)."""
+    """Replace z by a = f(z + b)."""
     z += biases[:, np.newaxis]
     ACTIVATIONS[name].forward(z, work)
 
 
 def activate_backward(delta, biases_gradient, name, a, work, ones):
-    """Turn dL/da into dL/dz = dL/da f'(z), and compute dL/db = sum(dL/dz)."""
+    """Turn dL/da into dL/dz = dL/da f'(z + b), and compute dL/db = sum(dL/dz)."""
     ACTIVATIONS[name].backward(a, delta, work)
-    # A product with ones is the fastest sum over the batch.
+    # A matrix-vector product with ones is the fastest way to sum over the batch.
     multiply_vector(delta, ones, biases_gradient)
 
 
-# The loss
+# Loss
 
 
 class LossSum(NamedTuple):
-    """Sums over a batch.
+    """Sums of the loss and of the correct predictions over a batch.
 
     Attributes
     ----------
     loss : float
-        Weighted sum of the losses of the samples.
+        Sum of the losses of the samples, weighted by the sample weights.
     n_correct : float
-        Total weight of the samples whose class, or set of labels, `predict` would return.
+        Total weight of the samples whose class, or set of labels, is predicted correctly.
     """
 
     loss: float
@@ -47,10 +47,10 @@ class LossSum(NamedTuple):
 
 
 def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
-    """Turn logits into d loss / d logits = (p - y) weight / total_weight; return the LossSum.
+    """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum.
 
-    p = exp(z) / sum(exp(z)), -log p = log(sum(exp(z))) - z, y one-hot or smoothed. Of equal logits, the first one is
-    the prediction.
+    p = exp(z) / sum(exp(z)), -log p = log(sum(exp(z))) - z, and y is one-hot or smoothed. If the largest logit is not
+    unique, the first of the tied classes is the prediction.
     """
     batch_size = len(targets)
     target_positions = targets * batch_size
@@ -60,7 +60,8 @@ def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
     logits -= logits.max(axis=0)
     target_logits = flat.take(target_positions)
     correct = target_logits == 0  # the largest logit is now zero
-    if np.count_nonzero(logits) < logits.size - batch_size:
+    has_ties = np.count_nonzero(logits) < logits.size - batch_size
+    if has_ties:
         correct = logits.argmax(axis=0) == targets
     if smoothing:
         mean_logits = logits.mean(axis=0)
@@ -86,59 +87,63 @@ def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
 # Dropout
 
 
-def drop(out, kept, x, bits, threshold, scale):
-    """Compute kept = bits >= threshold and out = kept x scale."""
-    np.greater_equal(bits, threshold, out=kept)
-    np.multiply(x, kept, out=out)
+def drop(out, mask, x, bits, threshold, scale):
+    """Compute mask = bits >= threshold and out = mask * x * scale."""
+    np.greater_equal(bits, threshold, out=mask)
+    np.multiply(x, mask, out=out)
     out *= scale
 
 
-def drop_backward(delta, kept, scale):
-    """Compute dL/dx = kept dL/dout scale."""
-    delta *= kept
+def drop_backward(delta, mask, scale):
+    """Turn dL/dy, where y is the output of `drop`, into dL/dx = mask * dL/dy * scale."""
+    delta *= mask
     delta *= scale
 
 
 # Batch normalization
 
 
-def normalize(normal, out, mean, variance, inverse_deviation, x, fractions, gains, epsilon):
-    """Compute n = (x - mean) / sqrt(variance + epsilon) and out = gain n, of the batch.
+def normalize(normalized, out, mean, variance, inverse_std, x, fractions, gains, epsilon):
+    """Compute n = (x - mean) / sqrt(variance + epsilon) and out = gain * n.
 
-    mean = sum(fraction x), variance = sum(fraction (x - mean)^2)
+    The statistics of the batch are mean = sum(fraction * x) and variance = sum(fraction * (x - mean)^2).
     """
     multiply_vector(x, fractions, mean)
-    np.subtract(x, mean[:, np.newaxis], out=normal)
-    np.multiply(normal, normal, out=out)
+    np.subtract(x, mean[:, np.newaxis], out=normalized)
+    np.multiply(normalized, normalized, out=out)
     multiply_vector(out, fractions, variance)
-    np.add(variance, epsilon, out=inverse_deviation)
-    np.sqrt(inverse_deviation, out=inverse_deviation)
-    np.reciprocal(inverse_deviation, out=inverse_deviation)
-    normal *= inverse_deviation[:, np.newaxis]
-    np.multiply(normal, gains[:, np.newaxis], out=out)
+    np.add(variance, epsilon, out=inverse_std)
+    np.sqrt(inverse_std, out=inverse_std)
+    np.reciprocal(inverse_std, out=inverse_std)
+    normalized *= inverse_std[:, np.newaxis]
+    np.multiply(normalized, gains[:, np.newaxis], out=out)
 
 
 def normalize_backward(
-    delta, gains_gradient, normal, gains, inverse_deviation, fractions, work, ones
+    delta, gains_gradient, normalized, gains, inverse_std, fractions, work, ones
 ):
-    """Compute dL/dgain = sum(delta n) and dL/dx = gain / deviation (delta - fraction (sum(delta) + n dL/dgain))."""
-    np.multiply(delta, normal, out=work)
+    """Compute dL/dgain = sum(delta * n), and turn delta into dL/dx.
+
+    dL/dx = gain / std * (delta - fraction * (sum(delta) + n * dL/dgain)), where std = sqrt(variance + epsilon)
+    """
+    np.multiply(delta, normalized, out=work)
     multiply_vector(work, ones, gains_gradient)
     delta_sums = np.empty_like(gains_gradient)
     multiply_vector(delta, ones, delta_sums)
-    np.multiply(normal, gains_gradient[:, np.newaxis], out=work)
+    np.multiply(normalized, gains_gradient[:, np.newaxis], out=work)
     work += delta_sums[:, np.newaxis]
     work *= fractions
     delta -= work
-    delta *= (gains * inverse_deviation)[:, np.newaxis]
+    delta *= (gains * inverse_std)[:, np.newaxis]
 
 
-# Updates: theta moves along the gradient of the loss plus l2 / 2 sum(W**2), the first n_weights of theta being W, which
-# are multiplied by `decay` as well. Each function returns sum(W**2) before the step, zero without an L2 penalty.
+# Updates. The first n_weights elements of theta are the weights W. The gradient of l2 / 2 * sum(W**2) is added to the
+# gradient of the loss, and W is multiplied by `decay`. Each function returns sum(W**2) before the step; the value is
+# undefined if l2 is zero.
 
 
 def penalize(theta, gradient, penalty):
-    """Add d/dW [l2 / 2 sum(W**2)] = l2 W to the gradient, decay W, and return sum(W**2) before."""
+    """Add d/dW [l2 / 2 * sum(W**2)] = l2 * W to the gradient, decay W, and return the previous sum(W**2)."""
     weights = theta[: penalty.n_weights]
     squares = 0.0
     if penalty.l2:
@@ -150,7 +155,7 @@ def penalize(theta, gradient, penalty):
 
 
 def sgd(theta, gradient, velocity, penalty, coefficients):
-    """Apply v = momentum v - rate g; theta += velocity_step v - gradient_step g."""
+    """Apply v = momentum * v - rate * g; theta += velocity_step * v - gradient_step * g."""
     squares = penalize(theta, gradient, penalty)
     velocity *= coefficients.momentum
     add_scaled(gradient, -coefficients.rate, velocity)
@@ -161,13 +166,16 @@ def sgd(theta, gradient, velocity, penalty, coefficients):
 
 
 def adam(theta, gradient, first, second, penalty, coefficients):
-    """Apply m = keep_first m + add_first g; v = keep_second v + g^2; theta -= rate m / (sqrt(v) + epsilon)."""
+    """Apply m = keep_first * m + add_first * g; v = keep_second * v + g^2.
+
+    Then theta -= rate * m / (sqrt(v) + epsilon).
+    """
     squares = penalize(theta, gradient, penalty)
     if coefficients.keep_first != 1:
         first *= coefficients.keep_first
     add_scaled(gradient, coefficients.add_first, first)
     for block in cache_sized_blocks(len(theta)):
-        divisors = root_of_second_moment(
+        divisors = update_second_moment(
             gradient[block], second[block], coefficients.keep_second, coefficients.epsilon
         )
         np.divide(first[block], divisors, out=divisors)
@@ -176,9 +184,9 @@ def adam(theta, gradient, first, second, penalty, coefficients):
 
 
 def nadam(theta, gradient, first, second, work, penalty, coefficients):
-    """Apply m = keep_first m + g; v = keep_second v + g^2.
+    """Apply m = keep_first * m + g; v = keep_second * v + g^2.
 
-    Then theta -= (rate m + gradient_rate g) / (sqrt(v) + epsilon).
+    Then theta -= (rate * m + gradient_rate * g) / (sqrt(v) + epsilon).
     """
     squares = penalize(theta, gradient, penalty)
     first *= coefficients.keep_first
@@ -186,7 +194,7 @@ def nadam(theta, gradient, first, second, work, penalty, coefficients):
     np.multiply(gradient, coefficients.gradient_rate, out=work)
     add_scaled(first, coefficients.rate, work)
     for block in cache_sized_blocks(len(theta)):
-        work[block] /= root_of_second_moment(
+        work[block] /= update_second_moment(
             gradient[block], second[block], coefficients.keep_second, coefficients.epsilon
         )
     add_scaled(work, -1, theta)
@@ -194,19 +202,19 @@ def nadam(theta, gradient, first, second, work, penalty, coefficients):
 
 
 def rmsprop(theta, gradient, second, work, penalty, coefficients):
-    """Apply v = keep v + g^2; theta -= rate g / (sqrt(v) + epsilon)."""
+    """Apply v = keep * v + g^2; theta -= rate * g / (sqrt(v) + epsilon)."""
     squares = penalize(theta, gradient, penalty)
     work[...] = gradient
     for block in cache_sized_blocks(len(theta)):
-        gradient[block] /= root_of_second_moment(
+        gradient[block] /= update_second_moment(
             work[block], second[block], coefficients.keep, coefficients.epsilon
         )
     add_scaled(gradient, -coefficients.rate, theta)
     return squares
 
 
-def root_of_second_moment(gradient, second, keep, epsilon):
-    """Apply v = keep v + g^2 and turn g into sqrt(v) + epsilon."""
+def update_second_moment(gradient, second, keep, epsilon):
+    """Apply v = keep * v + g^2, replace g by sqrt(v) + epsilon, and return it."""
     np.multiply(gradient, gradient, out=gradient)
     second *= keep
     second += gradient
@@ -216,13 +224,13 @@ def root_of_second_moment(gradient, second, keep, epsilon):
 
 
 def move_average(average, values, decay):
-    """Apply average = decay average + (1 - decay) value."""
+    """Apply average = decay * average + (1 - decay) * value."""
     average *= decay
     add_scaled(values, 1 - decay, average)
 
 
 def zero_below(values, smallest, work):
-    """Set the numbers to zero whose absolute value is less than `smallest`."""
+    """Set the values whose magnitude is less than `smallest` to zero."""
     for block in cache_sized_blocks(len(values)):
         magnitudes = np.abs(values[block], out=work[: len(values[block])])
         np.copyto(values[block], 0, where=magnitudes < smallest)
