@@ -1,4 +1,4 @@
-"""Activations against SciPy and the papers' formulas, where numbers are large as well."""
+"""Activations compared with SciPy and with the formulas of the papers, also for large arguments."""
 
 import numpy as np
 import pytest
@@ -40,8 +40,8 @@ every_activation = pytest.mark.parametrize("name", list(ACTIVATIONS))
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-def run(name, z, delta=None):
-    """Return the activations and, with a delta, its product with the derivative."""
+def compute(name, z, delta=None):
+    """Return the activations and, if delta is given, its product with the derivative."""
     a, work = z.copy(), np.full_like(z, np.nan)
     ACTIVATIONS[name].forward(a, work)
     if delta is None:
@@ -51,20 +51,20 @@ def run(name, z, delta=None):
     return a, delta
 
 
-def moderate(dtype=np.float64):
+def moderate_values(dtype=np.float64):
     z = np.concatenate([np.linspace(-8, 8, 41), np.logspace(-9, 0, 20), -np.logspace(-9, 0, 19)])
     return z[z != 0].reshape(1, -1).astype(dtype)
 
 
-def test_every_activation_has_its_formula_here():
+def test_every_activation_has_a_formula():
     assert set(FORMULAS) == set(DERIVATIVES) == set(ACTIVATIONS)
 
 
 @every_activation
 @every_dtype
-def test_forward_is_the_formula(name, dtype):
-    z = moderate(dtype)
-    a = run(name, z)
+def test_forward_matches_the_formula(name, dtype):
+    z = moderate_values(dtype)
+    a = compute(name, z)
     assert a.dtype == dtype
     rtol = 3e-6 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(a, FORMULAS[name](z.astype(float)), rtol=rtol, atol=rtol / 100)
@@ -73,36 +73,36 @@ def test_forward_is_the_formula(name, dtype):
 @every_activation
 @every_dtype
 def test_backward_multiplies_by_the_derivative(name, dtype):
-    z = moderate(dtype)
+    z = moderate_values(dtype)
     delta = np.random.default_rng(0).normal(size=z.shape).astype(dtype)
-    _, seen = run(name, z, delta)
-    assert seen.dtype == dtype
+    _, actual = compute(name, z, delta)
+    assert actual.dtype == dtype
     expected = delta * DERIVATIVES[name](z.astype(float))
     tolerance = 3e-6 if dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(seen, expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
 @every_activation
 @every_dtype
-def test_huge_numbers_give_the_limits_without_warnings(name, dtype):
+def test_huge_arguments_give_the_limits_without_warnings(name, dtype):
     z = np.array([[-1e30, -300, -90, 90, 300, 1e30]], dtype)
-    a, delta = run(name, z, np.ones_like(z))
+    a, delta = compute(name, z, np.ones_like(z))
     exact = z.astype(float)
     with np.errstate(over="ignore"):
-        expected, slope = FORMULAS[name](exact), DERIVATIVES[name](exact)
+        expected, derivative = FORMULAS[name](exact), DERIVATIVES[name](exact)
     np.testing.assert_allclose(a, expected, rtol=1e-5, atol=1e-30)
-    np.testing.assert_allclose(delta, slope, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(delta, derivative, rtol=1e-5, atol=1e-6)
 
 
 @every_activation
-def test_not_a_number_stays_one(name):
-    # Training looks for them in the loss, and silences the warnings on the way.
+def test_nan_is_propagated(name):
+    # Training suppresses these warnings, and checks the loss for NaN.
     with np.errstate(invalid="ignore"):
-        assert np.isnan(run(name, np.array([[np.nan]]))).all()
+        assert np.isnan(compute(name, np.array([[np.nan]]))).all()
 
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "softplus", "elu", "selu"])
-def test_the_smooth_ones_go_through_known_points(name):
+def test_known_values(name):
     points = {
         "gelu": (1.0, 0.8413447460685429),
         "silu": (1.0, 0.7310585786300049),
@@ -111,4 +111,4 @@ def test_the_smooth_ones_go_through_known_points(name):
         "selu": (-1.0, -1.1113307378125625),
     }
     z, expected = points[name]
-    np.testing.assert_allclose(run(name, np.array([[z]])), [[expected]], rtol=1e-12)
+    np.testing.assert_allclose(compute(name, np.array([[z]])), [[expected]], rtol=1e-12)

@@ -1,4 +1,4 @@
-"""What a backend promises to the solvers: gradient, step and logits, each against its definition."""
+"""The interface of a backend: gradient, step and logits compared with their definitions."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ every_weighting = pytest.mark.parametrize("weighted", [False, True], ids=["equal
 
 @pytest.fixture
 def make_backend(kernels, make_config, make_state):
-    """The factory of backends with the same weights and random streams, for each set of kernels."""
+    """Return a factory of backends with equal weights and random states, for each kernel implementation."""
 
     def make(dtype=np.float64, **options):
         config = make_config(LAYER_SIZES, **{"alpha": ALPHA} | options)
@@ -42,8 +42,8 @@ def make_batch(weighted=True, dtype=np.float64, n_samples=N_SAMPLES):
     return Batch(Samples(X, rng.integers(LAYER_SIZES[-1], size=n_samples), weights))
 
 
-def as_list(state):
-    """Return all arrays and the random streams of a state, to be compared."""
+def state_as_list(state):
+    """Return all arrays and the random state of a TrainState for comparison."""
     arrays = [weights.theta.tolist() for weights in state.trained_weights()]
     arrays += [weights.statistics.tolist() for weights in state.trained_weights()]
     arrays += [array.tolist() for array in state.optimizer_arrays.values()]
@@ -53,15 +53,15 @@ def as_list(state):
 @every_option
 @every_dtype
 @every_weighting
-def test_a_step_is_one_along_the_gradient_with_the_penalty(make_backend, options, dtype, weighted):
+def test_step_follows_the_gradient_with_the_penalty(make_backend, options, dtype, weighted):
     batch, backend = make_batch(weighted, dtype), make_backend(dtype, **options)
     expected = make_backend(dtype, **options)
     gradient = expected.gradient(batch)
     theta, n = expected.state.weights.theta, expected.config.network.layout.n_weights
     l2 = ALPHA / gradient.weight
     penalty = l2 / 2 * np.sum(theta[:n] ** 2)
-    slope = gradient.gradient.copy()
-    slope[:n] += l2 * theta[:n]
+    penalized = gradient.gradient.copy()
+    penalized[:n] += l2 * theta[:n]
 
     result = backend.step(batch, RATE)
     assert isinstance(result, StepResult)
@@ -72,34 +72,33 @@ def test_a_step_is_one_along_the_gradient_with_the_penalty(make_backend, options
     assert result.weight == pytest.approx(batch.total_weight)
     moved = backend.state.weights.theta
     assert moved.dtype == dtype
-    np.testing.assert_allclose(moved, theta - RATE * slope, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(moved, theta - RATE * penalized, rtol=tolerance, atol=tolerance)
     assert backend.state.step == 1
 
 
 @every_option
-def test_a_gradient_changes_nothing_but_the_generator(make_backend, options):
+def test_gradient_changes_only_the_generator(make_backend, options):
     backend = make_backend(**options, update=Update(Adam(), ema_decay=0.9))
-    before = as_list(backend.state)
+    before = state_as_list(backend.state)
     backend.gradient(make_batch())
     backend.state.generator.bit_generator.state = before[-2]
-    assert as_list(backend.state) == before
+    assert state_as_list(backend.state) == before
 
 
 @every_option
-def test_steps_follow_from_the_state(make_backend, options):
-    """A new backend that is given the state continues exactly."""
+def test_new_backend_with_the_same_state_continues_bit_for_bit(make_backend, options):
     update = Update(Adam(), clip_norm=1.0, weight_decay=0.1, max_norm=2.0, ema_decay=0.9)
     batches = [make_batch(n_samples=n) for n in (20, 7, 20, 3, 7)]
-    whole = make_backend(**options, update=update)
+    backend = make_backend(**options, update=update)
     state = make_backend(**options, update=update).state
     for batch in batches:
-        whole.step(batch, RATE)
-        ReferenceBackend(whole.config, state, whole.kernels).step(batch, RATE)
-        assert as_list(state) == as_list(whole.state)
+        backend.step(batch, RATE)
+        ReferenceBackend(backend.config, state, backend.kernels).step(batch, RATE)
+        assert state_as_list(state) == state_as_list(backend.state)
 
 
 @every_dtype
-def test_the_running_statistics_move_toward_those_of_the_batch(make_backend, dtype):
+def test_running_statistics_are_updated_from_the_batch(make_backend, dtype):
     backend, batch = make_backend(dtype, batch_norm=True), make_batch(dtype=dtype)
     weights, layout = backend.state.weights, backend.config.network.layout
     first_weights = layout.views(weights.theta).weights[0].copy()
@@ -113,7 +112,7 @@ def test_the_running_statistics_move_toward_those_of_the_batch(make_backend, dty
     np.testing.assert_allclose(statistics.variances[0], 0.9 + 0.1 * variance, rtol=tolerance)
 
 
-def test_statistics_enter_the_average_after_they_have_moved(make_backend):
+def test_averaged_statistics_use_the_updated_statistics(make_backend):
     backend = make_backend(batch_norm=True, update=Update(SGD(), ema_decay=0.9))
     initial = backend.state.weights.statistics.copy()
     backend.step(make_batch(), RATE)
@@ -122,10 +121,10 @@ def test_statistics_enter_the_average_after_they_have_moved(make_backend):
     np.testing.assert_allclose(backend.state.average.statistics, expected, rtol=1e-12)
 
 
-def test_subnormal_numbers_are_removed_from_time_to_time(make_backend):
+def test_subnormal_values_are_zeroed_periodically(make_backend):
     backend = make_backend(update=Update(Adam()), alpha=0.0)
     batch = make_batch()
-    # A feature that is always zero, and whose weights are tiny.
+    # The feature is always zero, and its weights are tiny.
     batch.samples.X[:, 2] = 0
     weights = backend.config.network.layout.views(backend.state.weights.theta).weights[0]
     weights[:, 2] = 1e-200
@@ -140,7 +139,7 @@ def test_subnormal_numbers_are_removed_from_time_to_time(make_backend):
 @every_option
 @every_dtype
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_logits_are_those_of_any_weights_in_prediction(make_backend, options, dtype, sparse):
+def test_logits_match_the_formula_for_any_weights(make_backend, options, dtype, sparse):
     backend = make_backend(dtype, **options)
     batch = make_batch(dtype=dtype)
     X = csr_matrix(batch.samples.X) if sparse else batch.samples.X
@@ -150,7 +149,7 @@ def test_logits_are_those_of_any_weights_in_prediction(make_backend, options, dt
         rng.normal(size=layout.n_parameters).astype(dtype),
         rng.uniform(0.5, 2, layout.n_statistics).astype(dtype),
     )
-    before = as_list(backend.state)
+    before = state_as_list(backend.state)
     views, statistics = layout.views(other.theta), layout.statistics_views(other.statistics)
     a = batch.samples.X.astype(float)
     for i in range(2):
@@ -163,19 +162,19 @@ def test_logits_are_those_of_any_weights_in_prediction(make_backend, options, dt
         a = np.tanh(z)
     expected = a @ views.weights[-1].T + views.biases[-1]
 
-    logits, seen = [], []
-    for some, some_logits in backend.logits(Batches(samples, 7, dtype), other):
-        seen.append(some.size)
-        logits.append(some_logits.T.copy())
-        some_logits.fill(np.nan)  # the caller may overwrite them
-    assert seen == [7, 7, 6]
+    logits, sizes = [], []
+    for predicted_batch, batch_logits in backend.logits(Batches(samples, 7, dtype), other):
+        sizes.append(predicted_batch.size)
+        logits.append(batch_logits.T.copy())
+        batch_logits.fill(np.nan)  # the caller may overwrite them
+    assert sizes == [7, 7, 6]
     tolerance = 1e-4 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(np.vstack(logits), expected, rtol=tolerance, atol=tolerance)
-    assert as_list(backend.state) == before
+    assert state_as_list(backend.state) == before
 
 
 @every_option
-def test_the_caller_may_overwrite_the_gradient(make_backend, options):
+def test_caller_may_overwrite_the_gradient(make_backend, options):
     first, second = make_backend(**options), make_backend(**options)
     for batch in (make_batch(), make_batch(n_samples=7)):
         expected = first.gradient(batch).gradient.copy()
@@ -184,7 +183,7 @@ def test_the_caller_may_overwrite_the_gradient(make_backend, options):
         result.gradient.fill(np.nan)
 
 
-def test_float32_samples_give_a_float32_gradient_and_sums_in_python_floats(make_backend):
+def test_float32_samples_give_a_float32_gradient_and_float_sums(make_backend):
     batch = make_batch(dtype=np.float32)
     result = make_backend(np.float32).gradient(batch)
     assert result.gradient.dtype == np.float32

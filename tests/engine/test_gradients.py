@@ -1,4 +1,4 @@
-"""Loss and gradient of a batch: against formulas written out naively, and against central differences."""
+"""Loss and gradient of a batch compared with a naive implementation and with central differences."""
 
 from itertools import pairwise
 
@@ -39,7 +39,7 @@ every_container = pytest.mark.parametrize("sparse", [False, True], ids=["dense",
 
 
 class Case:
-    """Random parameters and data, on which no pre-activation is near the kink of a relu."""
+    """Random parameters and data for which no pre-activation is near zero, the kink of relu."""
 
     def __init__(self, config, target_type, weighted, *, sparse, kernels, make_state):
         self.config, self.target_type = config, target_type
@@ -51,7 +51,7 @@ class Case:
             if all(np.abs(z).min() > KINK_MARGIN for z in hidden):
                 break
         else:
-            raise AssertionError("no seed keeps away from the kinks")
+            raise AssertionError("Every seed gives a pre-activation near a kink.")
         self.samples = Samples(
             csr_matrix(self.X) if sparse else self.X, self.targets, self.sample_weights
         )
@@ -73,22 +73,22 @@ class Case:
 
     @property
     def weights(self):
-        """The sample weights, ones if there are none."""
+        """Sample weights; ones if none are given."""
         return np.ones(N_SAMPLES) if self.sample_weights is None else self.sample_weights
 
     def backend(self, dtype=np.float64):
-        """Return a backend of its own state."""
+        """Return a backend with a new state."""
         state = self.make_state(self.config, self.theta, dtype, seed=5)
         return ReferenceBackend(self.config, state, self.kernels)
 
     def objective(self, backend=None, batch=None):
-        """Return the objective of a batch, which has the penalty in loss and gradient."""
+        """Return the objective of a batch, whose loss and gradient include the penalty."""
         backend = self.backend() if backend is None else backend
         batch = self.batch if batch is None else batch
         return Objective(self.config, backend, backend.state.weights, batch)
 
-    def in_float32(self):
-        """Return loss and gradient as computed in float32."""
+    def evaluate_in_float32(self):
+        """Return loss and gradient computed in float32."""
         weights = self.sample_weights
         weights = None if weights is None else weights.astype(np.float32)
         samples = Samples(self.X.astype(np.float32), self.targets, weights)
@@ -98,7 +98,7 @@ class Case:
 
 @pytest.fixture
 def make_case(kernels, make_config, make_state):
-    """The factory of cases, for each set of kernels."""
+    """Return a factory of cases, for each implementation of the kernels."""
 
     def make(activations, target_type, weighted=False, alpha=0.5, *, sparse=False, **options):
         config = make_config(
@@ -115,26 +115,26 @@ def make_case(kernels, make_config, make_state):
     return make
 
 
-def naive_parts(case, theta):
-    """Cut the flat vector into weights of each layer, biases, gains and shifts."""
+def split_parameters(case, theta):
+    """Split the flat vector into lists of the weights, biases, gains and shifts of the layers."""
     sizes = case.layout.layer_sizes
     hidden = [(n,) for n in sizes[1:-1]] if case.layout.batch_norm else []
     biases = [(n,) for n in sizes[1:]][len(hidden) :]
-    kinds = [[(b, a) for a, b in pairwise(sizes)], biases, hidden, hidden]
-    position, parts = 0, []
-    for shapes in kinds:
-        parts.append([])
+    shapes_by_kind = [[(b, a) for a, b in pairwise(sizes)], biases, hidden, hidden]
+    position, arrays = 0, []
+    for shapes in shapes_by_kind:
+        arrays.append([])
         for shape in shapes:
             size = int(np.prod(shape))
-            parts[-1].append(theta[position : position + size].reshape(shape))
+            arrays[-1].append(theta[position : position + size].reshape(shape))
             position += size
     assert position == len(theta)
-    return parts
+    return arrays
 
 
 def naive_forward(case, theta):
-    """Return the logits, a row per sample, and the arguments of the activations of the hidden layers."""
-    weights, biases, gains, shifts = naive_parts(case, theta)
+    """Return the logits, one row per sample, and the pre-activations of the hidden layers."""
+    weights, biases, gains, shifts = split_parameters(case, theta)
     hidden, a = [], case.X
     for i, activation in enumerate(case.config.network.activations):
         z = a @ weights[i].T
@@ -169,13 +169,13 @@ def naive_is_correct(case, theta):
 
 
 def naive_objective(case, theta):
-    squares = sum((matrix**2).sum() for matrix in naive_parts(case, theta)[0])
+    squares = sum((matrix**2).sum() for matrix in split_parameters(case, theta)[0])
     losses = naive_losses(case, theta, case.config.label_smoothing)
     return ((losses * case.weights).sum() + case.config.alpha / 2 * squares) / case.weights.sum()
 
 
 def numeric_gradient(case, objective):
-    """Return the central differences; each evaluation draws the same dropout masks."""
+    """Return the central differences, with the same dropout masks in each evaluation."""
     bits = objective.backend.state.generator.bit_generator
     before = bits.state
     numeric = np.empty_like(case.theta)
@@ -191,7 +191,7 @@ def numeric_gradient(case, objective):
     return numeric
 
 
-def assert_gradient_is_the_central_difference(case, rtol=1e-6, atol=1e-8):
+def assert_gradient_matches_central_differences(case, rtol=1e-6, atol=1e-8):
     objective = case.objective()
     numeric = numeric_gradient(case, objective)
     gradient = objective(case.theta).gradient
@@ -200,7 +200,7 @@ def assert_gradient_is_the_central_difference(case, rtol=1e-6, atol=1e-8):
 
 
 def every_case(test):
-    """Run a test for each activation, target type, weighting, depth and a penalty."""
+    """Parametrize a test over activations, target types, weightings, depths and penalties."""
     for decorator in (
         pytest.mark.parametrize("activation", list(ACTIVATIONS)),
         every_target,
@@ -211,12 +211,12 @@ def every_case(test):
     return test
 
 
-def test_every_activation_has_its_formula_here():
+def test_every_activation_has_a_formula():
     assert set(FORMULAS) == set(ACTIVATIONS)
 
 
 @every_case
-def test_value_is_the_formula(make_case, activation, target_type, weighted, depth, alpha):
+def test_loss_matches_the_formula(make_case, activation, target_type, weighted, depth, alpha):
     case = make_case((activation,) * depth, target_type, weighted, alpha)
     result = case.objective()(case.theta)
     assert result.loss == pytest.approx(naive_objective(case, case.theta), rel=1e-12)
@@ -226,18 +226,18 @@ def test_value_is_the_formula(make_case, activation, target_type, weighted, dept
 
 
 @every_case
-def test_gradient_is_the_central_difference(
+def test_gradient_matches_central_differences(
     make_case, activation, target_type, weighted, depth, alpha
 ):
     case = make_case((activation,) * depth, target_type, weighted, alpha)
-    assert_gradient_is_the_central_difference(case)
+    assert_gradient_matches_central_differences(case)
 
 
 @every_target
 @every_weighting
 @pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
-def test_the_backend_leaves_the_penalty_out(make_case, target_type, weighted, depth, batch_norm):
+def test_backend_gradient_excludes_the_penalty(make_case, target_type, weighted, depth, batch_norm):
     case = make_case(("tanh",) * depth, target_type, weighted, batch_norm=batch_norm)
     backend = case.backend()
     result = backend.gradient(case.batch)
@@ -254,31 +254,31 @@ def test_the_backend_leaves_the_penalty_out(make_case, target_type, weighted, de
 @every_target
 @every_weighting
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_gradient_on_sparse_samples_is_the_central_difference(
+def test_gradient_for_sparse_samples_matches_central_differences(
     make_case, target_type, weighted, depth
 ):
     case = make_case(("tanh",) * depth, target_type, weighted, sparse=True)
-    assert_gradient_is_the_central_difference(case)
+    assert_gradient_matches_central_differences(case)
 
 
 @every_case
-def test_float32_gradient_is_close_to_the_float64_one(
+def test_float32_gradient_is_close_to_the_float64_gradient(
     make_case, activation, target_type, weighted, depth, alpha
 ):
     case = make_case((activation,) * depth, target_type, weighted, alpha)
-    exact, rough = case.objective()(case.theta), case.in_float32()
-    assert rough.gradient.dtype == np.float32
-    error = np.linalg.norm(rough.gradient - exact.gradient)
+    exact, approximate = case.objective()(case.theta), case.evaluate_in_float32()
+    assert approximate.gradient.dtype == np.float32
+    error = np.linalg.norm(approximate.gradient - exact.gradient)
     assert error < 2e-5 * np.linalg.norm(exact.gradient)
-    assert rough.loss == pytest.approx(exact.loss, rel=1e-5)
+    assert approximate.loss == pytest.approx(exact.loss, rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 @every_target
 @every_weighting
-@pytest.mark.parametrize("smoothing", [0, 0.2], ids=["sharp", "smoothed"])
+@pytest.mark.parametrize("smoothing", [0, 0.2], ids=["hard", "smoothed"])
 @pytest.mark.parametrize("dropout", [0, 0.5])
-def test_validation_is_the_mean_over_all_batches_without_penalty_and_smoothing(
+def test_evaluation_averages_over_batches_without_penalty_and_smoothing(
     make_case, batch_size, target_type, weighted, smoothing, dropout
 ):
     case = make_case(
@@ -290,19 +290,19 @@ def test_validation_is_the_mean_over_all_batches_without_penalty_and_smoothing(
         input_dropout=dropout,
     )
     backend = case.backend()
-    validated = evaluate(
+    evaluation = evaluate(
         backend,
         Batches(case.samples, batch_size, np.float64),
         backend.state.weights,
         case.config.network.out_activation,
     )
     expected = np.average(naive_losses(case, case.theta), weights=case.weights)
-    assert validated.loss == pytest.approx(expected, rel=1e-12)
+    assert evaluation.loss == pytest.approx(expected, rel=1e-12)
     expected = np.average(naive_is_correct(case, case.theta), weights=case.weights)
-    assert validated.accuracy == pytest.approx(expected, rel=1e-12)
+    assert evaluation.accuracy == pytest.approx(expected, rel=1e-12)
 
 
-def test_validation_of_nothing_is_nothing(make_case):
+def test_evaluation_without_batches_returns_none(make_case):
     case = make_case(("tanh",), "multiclass")
     backend = case.backend()
     assert evaluate(backend, None, backend.state.weights, "softmax") == (None, None)
@@ -315,17 +315,17 @@ def test_validation_of_nothing_is_nothing(make_case):
 @every_target
 @every_weighting
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
-def test_with_batch_norm_value_and_gradient_are_those_of_the_formula(
+def test_loss_and_gradient_with_batch_norm_match_the_formula(
     make_case, activation, target_type, weighted, depth
 ):
     case = make_case((activation,) * depth, target_type, weighted, batch_norm=True)
     loss = case.objective()(case.theta).loss
     assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-11)
-    assert_gradient_is_the_central_difference(case, rtol=2e-6, atol=1e-7)
+    assert_gradient_matches_central_differences(case, rtol=2e-6, atol=1e-7)
 
 
 @every_weighting
-def test_with_batch_norm_the_gradient_on_sparse_samples_is_that_on_dense_ones(make_case, weighted):
+def test_gradient_with_batch_norm_is_equal_for_sparse_and_dense_samples(make_case, weighted):
     gradients = []
     for sparse in (False, True):
         case = make_case(("gelu", "relu"), "multiclass", weighted, batch_norm=True, sparse=sparse)
@@ -334,14 +334,14 @@ def test_with_batch_norm_the_gradient_on_sparse_samples_is_that_on_dense_ones(ma
 
 
 @every_weighting
-def test_with_batch_norm_the_float32_gradient_is_close_to_the_float64_one(make_case, weighted):
+def test_float32_gradient_with_batch_norm_is_close_to_the_float64_gradient(make_case, weighted):
     case = make_case(("tanh", "tanh", "tanh"), "multiclass", weighted, batch_norm=True)
-    exact, rough = case.objective()(case.theta).gradient, case.in_float32().gradient
-    assert rough.dtype == np.float32
-    assert np.linalg.norm(rough - exact) < 1e-4 * np.linalg.norm(exact)
+    exact, approximate = case.objective()(case.theta).gradient, case.evaluate_in_float32().gradient
+    assert approximate.dtype == np.float32
+    assert np.linalg.norm(approximate - exact) < 1e-4 * np.linalg.norm(exact)
 
 
-def test_the_running_statistics_do_not_change_the_training_loss(make_case):
+def test_training_loss_does_not_depend_on_the_running_statistics(make_case):
     case = make_case(("tanh", "tanh"), "multiclass", batch_norm=True)
     backend = case.backend()
     first = backend.gradient(case.batch).loss
@@ -356,13 +356,13 @@ def test_the_running_statistics_do_not_change_the_training_loss(make_case):
 @every_weighting
 @pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("smoothing", [0.1, 0.9])
-def test_with_label_smoothing_value_and_gradient_are_those_of_the_formula(
+def test_loss_and_gradient_with_label_smoothing_match_the_formula(
     make_case, target_type, weighted, depth, smoothing
 ):
     case = make_case(("tanh",) * depth, target_type, weighted, label_smoothing=smoothing)
     loss = case.objective()(case.theta).loss
     assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-12)
-    assert_gradient_is_the_central_difference(case)
+    assert_gradient_matches_central_differences(case)
 
 
 # Dropout
@@ -372,14 +372,14 @@ def test_with_label_smoothing_value_and_gradient_are_those_of_the_formula(
 @every_weighting
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
-def test_with_dropout_the_gradient_is_the_central_difference(
+def test_gradient_with_dropout_matches_central_differences(
     make_case, activation, weighted, depth, batch_norm
 ):
-    # Smooth activations: dropping moves the others over their kinks.
+    # Only activations without a kink at zero: dropout can move pre-activations close to it.
     case = make_case(
         (activation,) * depth, "multiclass", weighted, batch_norm=batch_norm, dropout=0.4
     )
-    assert_gradient_is_the_central_difference(case, rtol=5e-6, atol=1e-7)
+    assert_gradient_matches_central_differences(case, rtol=5e-6, atol=1e-7)
 
 
 @every_container
@@ -387,7 +387,7 @@ def test_with_dropout_the_gradient_is_the_central_difference(
 @every_target
 @pytest.mark.parametrize("depth", [0, 2])
 @pytest.mark.parametrize("dropout", [0, 0.3])
-def test_with_input_dropout_the_gradient_is_the_central_difference(
+def test_gradient_with_input_dropout_matches_central_differences(
     make_case, sparse, weighted, target_type, depth, dropout
 ):
     case = make_case(
@@ -398,17 +398,17 @@ def test_with_input_dropout_the_gradient_is_the_central_difference(
         dropout=dropout,
         input_dropout=0.4,
     )
-    assert_gradient_is_the_central_difference(case)
+    assert_gradient_matches_central_differences(case)
 
 
-def test_the_masks_of_these_tests_do_drop(make_case):
+def test_dropout_masks_change_between_evaluations(make_case):
     case = make_case(("tanh", "tanh"), "multiclass", dropout=0.4)
     objective = case.objective()
     losses = {objective(case.theta).loss for _ in range(5)}
     assert len(losses) == 5
 
 
-# All together
+# Combinations
 
 
 @pytest.mark.parametrize(
@@ -418,7 +418,7 @@ def test_the_masks_of_these_tests_do_drop(make_case):
 )
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
 @every_target
-def test_with_mixed_activations_value_and_gradient_are_those_of_the_formula(
+def test_loss_and_gradient_with_mixed_activations_match_the_formula(
     make_case, activations, batch_norm, target_type
 ):
     case = make_case(
@@ -426,4 +426,4 @@ def test_with_mixed_activations_value_and_gradient_are_those_of_the_formula(
     )
     loss = case.objective()(case.theta).loss
     assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-11)
-    assert_gradient_is_the_central_difference(case, rtol=2e-6, atol=1e-7)
+    assert_gradient_matches_central_differences(case, rtol=2e-6, atol=1e-7)

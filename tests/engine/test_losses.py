@@ -1,4 +1,4 @@
-"""Losses against SciPy's and scikit-learn's formulas, and with logits of any size."""
+"""Losses compared with SciPy and scikit-learn, also for logits of extreme magnitude."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ BATCH = 40
 DTYPES = [np.float32, np.float64]
 
 
-def softmax_case(dtype=np.float64, scale=3.0):
+def make_softmax_data(dtype=np.float64, scale=3.0):
     rng = np.random.default_rng(0)
     logits = rng.normal(scale=scale, size=(5, BATCH)).astype(dtype)
     targets = rng.integers(5, size=BATCH)
@@ -19,15 +19,15 @@ def softmax_case(dtype=np.float64, scale=3.0):
     return logits, targets, rng.uniform(0, 2, BATCH).astype(dtype)
 
 
-def logistic_case(n_outputs, dtype=np.float64, scale=3.0):
+def make_logistic_data(n_outputs, dtype=np.float64, scale=3.0):
     rng = np.random.default_rng(0)
     logits = rng.normal(scale=scale, size=(n_outputs, BATCH)).astype(dtype)
     return logits, rng.random((n_outputs, BATCH)) < 0.5, rng.uniform(0, 2, BATCH).astype(dtype)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_softmax_loss_is_scikit_learns_log_loss(kernels, weighted):
-    logits, targets, weights = softmax_case()
+def test_softmax_loss_equals_the_log_loss_of_scikit_learn(kernels, weighted):
+    logits, targets, weights = make_softmax_data()
     weights = weights if weighted else None
     total, n_correct = LOSSES["softmax"].differentiate(
         logits.copy(), targets, weights, BATCH, kernels=kernels
@@ -35,17 +35,17 @@ def test_softmax_loss_is_scikit_learns_log_loss(kernels, weighted):
     probabilities = softmax(logits, axis=0).T
     expected = log_loss(targets, probabilities, normalize=False, sample_weight=weights)
     assert total == pytest.approx(expected, rel=1e-12)
-    right = probabilities.argmax(axis=1) == targets
-    expected = np.sum(right if weights is None else weights[right])
+    is_correct = probabilities.argmax(axis=1) == targets
+    expected = np.sum(is_correct if weights is None else weights[is_correct])
     assert n_correct == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("n_outputs", [1, 4])
-def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(
+def test_logistic_loss_equals_the_sum_of_the_log_losses_of_the_outputs(
     kernels, weighted, n_outputs
 ):
-    logits, targets, weights = logistic_case(n_outputs)
+    logits, targets, weights = make_logistic_data(n_outputs)
     weights = weights if weighted else None
     total, n_correct = LOSSES["logistic"].differentiate(
         logits.copy(), targets, weights, BATCH, kernels=kernels
@@ -55,8 +55,8 @@ def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(
         for y, z in zip(targets, logits, strict=True)
     )
     assert total == pytest.approx(expected, rel=1e-12)
-    right = ((expit(logits) > 0.5) == targets).all(axis=0)
-    expected = np.sum(right if weights is None else weights[right])
+    is_correct = ((expit(logits) > 0.5) == targets).all(axis=0)
+    expected = np.sum(is_correct if weights is None else weights[is_correct])
     assert n_correct == pytest.approx(expected, rel=1e-12)
 
 
@@ -68,7 +68,7 @@ def test_logistic_loss_is_the_sum_of_scikit_learns_log_losses_of_the_outputs(
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
 @pytest.mark.parametrize("n_values", [1, 2, 3, 50], ids=lambda n: f"{n} values")
-def test_of_equal_softmax_logits_the_first_one_is_the_prediction(
+def test_the_first_of_tied_classes_is_predicted(
     kernels, dtype, weighted, smoothing, n_classes, n_values
 ):
     rng = np.random.default_rng(0)
@@ -88,7 +88,7 @@ def test_of_equal_softmax_logits_the_first_one_is_the_prediction(
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("value", [0.0, -3.5, 1e30])
-def test_equal_logits_everywhere_predict_the_first_class(kernels, dtype, value):
+def test_equal_logits_predict_the_first_class(kernels, dtype, value):
     targets = np.arange(30) % 5
     logits = np.full((5, 30), value, dtype)
     _, n_correct = LOSSES["softmax"].differentiate(logits, targets, None, 30, kernels=kernels)
@@ -109,8 +109,8 @@ def test_logistic_logits_of_zero_predict_the_negative_class(kernels, dtype, n_ou
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_softmax_gradient_is_the_weighted_error_of_the_probabilities(kernels, weighted):
-    logits, targets, weights = softmax_case()
+def test_softmax_gradient_equals_the_weighted_error_of_the_probabilities(kernels, weighted):
+    logits, targets, weights = make_softmax_data()
     expected = softmax(logits, axis=0)
     expected[targets, np.arange(BATCH)] -= 1
     if weighted:
@@ -122,8 +122,8 @@ def test_softmax_gradient_is_the_weighted_error_of_the_probabilities(kernels, we
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_logistic_gradient_is_the_weighted_error_of_the_probabilities(kernels, weighted):
-    logits, targets, weights = logistic_case(3)
+def test_logistic_gradient_equals_the_weighted_error_of_the_probabilities(kernels, weighted):
+    logits, targets, weights = make_logistic_data(3)
     expected = expit(logits) - targets
     if weighted:
         expected *= weights
@@ -135,9 +135,11 @@ def test_logistic_gradient_is_the_weighted_error_of_the_probabilities(kernels, w
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_huge_logits_give_finite_losses_and_gradients_without_warnings(kernels, name, dtype):
-    case = softmax_case if name == "softmax" else lambda **kwargs: logistic_case(3, **kwargs)
-    logits, targets, weights = case(dtype=dtype, scale=1e30)
+def test_losses_and_gradients_of_huge_logits_are_finite(kernels, name, dtype):
+    make_data = (
+        make_softmax_data if name == "softmax" else lambda **kwargs: make_logistic_data(3, **kwargs)
+    )
+    logits, targets, weights = make_data(dtype=dtype, scale=1e30)
     largest_margin = np.ptp(logits, axis=0).max() if name == "softmax" else np.abs(logits).max()
     total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, kernels=kernels)
     assert np.isfinite(logits).all()
@@ -147,8 +149,8 @@ def test_huge_logits_give_finite_losses_and_gradients_without_warnings(kernels, 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_probabilities_of_moderate_logits_are_scipys(name, dtype):
-    logits = softmax_case(dtype)[0]
+def test_probabilities_of_moderate_logits_equal_those_of_scipy(name, dtype):
+    logits = make_softmax_data(dtype)[0]
     expected = softmax(logits.astype(float), axis=0) if name == "softmax" else expit(logits)
     probabilities = LOSSES[name].probabilities(logits.copy())
     assert probabilities.dtype == dtype
@@ -157,8 +159,8 @@ def test_probabilities_of_moderate_logits_are_scipys(name, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_log_probabilities_of_moderate_logits_are_scipys(name, dtype):
-    logits = softmax_case(dtype)[0]
+def test_log_probabilities_of_moderate_logits_equal_those_of_scipy(name, dtype):
+    logits = make_softmax_data(dtype)[0]
     exact = logits.astype(float)
     expected = log_softmax(exact, axis=0) if name == "softmax" else -np.log1p(np.exp(-exact))
     log_probabilities = LOSSES[name].log_probabilities(logits.copy())
@@ -169,8 +171,8 @@ def test_log_probabilities_of_moderate_logits_are_scipys(name, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_no_probability_of_huge_logits_is_certain(name, dtype):
-    logits = softmax_case(dtype, scale=1e30)[0]
+def test_probabilities_of_huge_logits_are_neither_zero_nor_one(name, dtype):
+    logits = make_softmax_data(dtype, scale=1e30)[0]
     probabilities = LOSSES[name].probabilities(logits.copy())
     assert probabilities.min() > 0
     assert probabilities.max() < 1
@@ -182,12 +184,12 @@ def test_no_probability_of_huge_logits_is_certain(name, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_probabilities_and_their_logarithms_rank_alike(name, dtype):
+def test_probabilities_and_log_probabilities_have_the_same_ranking(name, dtype):
     rng = np.random.default_rng(0)
     logits = (rng.normal(size=(5, 200)) * np.logspace(-3, 3, 200)).astype(dtype)
     probabilities = LOSSES[name].probabilities(logits.copy()).ravel()
     log_probabilities = LOSSES[name].log_probabilities(logits.copy()).ravel()
-    # Sorted by one, and by the other where the first is equal: the other never falls.
+    # Sorted by one array, with ties in the order of the other, the other array is non-decreasing.
     for first, second in (
         (probabilities, log_probabilities),
         (log_probabilities, probabilities),
@@ -199,7 +201,7 @@ def test_probabilities_and_their_logarithms_rank_alike(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_single_class_is_certain(dtype):
+def test_probability_of_a_single_class_is_one(dtype):
     logits = np.array([[-3.0, 0, 1e30, 17]], dtype)
     np.testing.assert_array_equal(SingleClass.probabilities(logits.copy()), np.ones((1, 4)))
     np.testing.assert_array_equal(SingleClass.log_probabilities(logits.copy()), np.zeros((1, 4)))
@@ -209,8 +211,8 @@ def test_a_single_class_is_certain(dtype):
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("smoothing", [0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothed_losses_are_those_against_smoothed_targets(kernels, name, weighted, smoothing):
-    logits, targets, weights = softmax_case() if name == "softmax" else logistic_case(3)
+def test_smoothed_losses_equal_losses_of_smoothed_targets(kernels, name, weighted, smoothing):
+    logits, targets, weights = make_softmax_data() if name == "softmax" else make_logistic_data(3)
     weights = weights if weighted else None
     if name == "softmax":
         p = softmax(logits, axis=0)
@@ -220,20 +222,20 @@ def test_smoothed_losses_are_those_against_smoothed_targets(kernels, name, weigh
         p = expit(logits)
         y = (1 - smoothing) * targets + smoothing / 2
         losses = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=0)
-    sharp = LOSSES[name].differentiate(logits.copy(), targets, weights, 7.0, kernels=kernels)
+    unsmoothed = LOSSES[name].differentiate(logits.copy(), targets, weights, 7.0, kernels=kernels)
     total, n_correct = LOSSES[name].differentiate(
         logits, targets, weights, 7.0, smoothing, kernels=kernels
     )
     factors = np.ones(BATCH) if weights is None else weights
     assert total == pytest.approx((losses * factors).sum(), rel=1e-12)
     np.testing.assert_allclose(logits, (p - y) * factors / 7.0, rtol=1e-10, atol=1e-15)
-    assert n_correct == sharp.n_correct
+    assert n_correct == unsmoothed.n_correct
 
 
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothing_keeps_float32(kernels, name):
+def test_smoothed_losses_preserve_float32(kernels, name):
     logits, targets, weights = (
-        softmax_case(np.float32) if name == "softmax" else logistic_case(3, np.float32)
+        make_softmax_data(np.float32) if name == "softmax" else make_logistic_data(3, np.float32)
     )
     exact = logits.astype(np.float64)
     LOSSES[name].differentiate(
@@ -248,8 +250,10 @@ def test_smoothing_keeps_float32(kernels, name):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
 def test_smoothed_losses_of_huge_logits_are_finite(kernels, name, dtype):
-    case = softmax_case if name == "softmax" else lambda **kwargs: logistic_case(3, **kwargs)
-    logits, targets, weights = case(dtype=dtype, scale=1e30)
+    make_data = (
+        make_softmax_data if name == "softmax" else lambda **kwargs: make_logistic_data(3, **kwargs)
+    )
+    logits, targets, weights = make_data(dtype=dtype, scale=1e30)
     total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1, kernels=kernels)
     assert np.isfinite(total)
     assert np.isfinite(logits).all()
