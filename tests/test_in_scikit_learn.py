@@ -1,4 +1,4 @@
-"""The classifier inside scikit-learn's own machinery: callbacks nested in searches, metadata routing."""
+"""The classifier in searches and pipelines of scikit-learn: callbacks and metadata routing."""
 
 import numpy as np
 import pytest
@@ -29,16 +29,16 @@ def routing():
         yield
 
 
-def test_the_progress_bar_shows_every_fit_of_a_search(capsys):
+def test_progress_bar_shows_the_fits_of_a_search(capsys):
     search = GridSearchCV(make(), {"hidden_layer_sizes": [(4,), (8,)]}, cv=2)
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
-    shown = capsys.readouterr().out
-    assert "GridSearchCV" in shown
-    assert "MLPDigitClassifier" in shown
+    output = capsys.readouterr().out
+    assert "GridSearchCV" in output
+    assert "MLPDigitClassifier" in output
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_the_progress_bar_shows_a_fit(capsys, solver):
+def test_progress_bar_shows_a_fit(capsys, solver):
     make(solver=solver).set_callbacks(ProgressBar()).fit(X, y)
     assert "MLPDigitClassifier" in capsys.readouterr().out
 
@@ -46,19 +46,19 @@ def test_the_progress_bar_shows_a_fit(capsys, solver):
 def test_callbacks_do_not_change_a_search():
     grid = {"hidden_layer_sizes": [(4,), (8,)], "dropout": [0.0, 0.2]}
     plain = GridSearchCV(make(), grid, cv=2).fit(X, y)
-    watched = GridSearchCV(make(), grid, cv=2)
-    watched.set_callbacks(ScoringMonitor(scoring="accuracy")).fit(X, y)
+    monitored = GridSearchCV(make(), grid, cv=2)
+    monitored.set_callbacks(ScoringMonitor(scoring="accuracy")).fit(X, y)
     for name in ("mean_test_score", "std_test_score", "params"):
-        np.testing.assert_array_equal(plain.cv_results_[name], watched.cv_results_[name])
+        np.testing.assert_array_equal(plain.cv_results_[name], monitored.cv_results_[name])
 
 
-def test_a_pipeline_passes_callbacks_on(capsys):
+def test_pipeline_passes_callbacks_to_the_classifier(capsys):
     pipeline = Pipeline([("scale", StandardScaler()), ("mlp", make())])
     pipeline.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
     assert "MLPDigitClassifier" in capsys.readouterr().out
 
 
-def test_a_checkpoint_on_the_last_step_of_a_pipeline_is_written(tmp_path):
+def test_checkpoint_callback_works_in_a_pipeline(tmp_path):
     mlp = make().set_callbacks(Checkpoint(tmp_path / "checkpoint"))
     pipeline = Pipeline([("scale", StandardScaler()), ("mlp", mlp)]).fit(X, y)
     resumed = MLPDigitClassifier.resume(
@@ -68,23 +68,23 @@ def test_a_checkpoint_on_the_last_step_of_a_pipeline_is_written(tmp_path):
 
 
 @pytest.mark.usefixtures("routing")
-def test_a_pipeline_transforms_the_validation_samples():
+def test_pipeline_transforms_the_validation_set():
     mlp = make().set_fit_request(X_val=True, y_val=True)
     pipeline = Pipeline([("scale", StandardScaler()), ("mlp", mlp)], transform_input=["X_val"])
     pipeline.fit(X, y, X_val=X_val, y_val=y_val)
     scaler = StandardScaler().fit(X)
-    by_hand = make().fit(scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val)
-    assert pipeline[-1].history_["val_loss"] == by_hand.history_["val_loss"]
+    expected = make().fit(scaler.transform(X), y, X_val=scaler.transform(X_val), y_val=y_val)
+    assert pipeline[-1].history_["val_loss"] == expected.history_["val_loss"]
 
 
 @pytest.mark.usefixtures("routing")
-def test_a_search_passes_sample_weights_to_each_fold():
+def test_search_passes_sample_weights_to_fit():
     weights = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
     mlp = make().set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
     search = GridSearchCV(mlp, {"alpha": [0.1]}, cv=[(np.arange(200), np.arange(200, 300))])
     search.fit(X, y, sample_weight=weights)
-    by_hand = make(alpha=0.1).fit(X[:200], y[:200], sample_weight=weights[:200])
-    assert search.cv_results_["mean_test_score"][0] == by_hand.score(X[200:], y[200:])
+    expected = make(alpha=0.1).fit(X[:200], y[:200], sample_weight=weights[:200])
+    assert search.cv_results_["mean_test_score"][0] == expected.score(X[200:], y[200:])
 
 
 @pytest.mark.usefixtures("routing")

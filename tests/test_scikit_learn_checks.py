@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of an estimator, on every way of training, with nothing else expected to fail."""
+"""The estimator checks of scikit-learn, for all solvers and regularizers, with a list of expected failures."""
 
 import pytest
 from sklearn.utils.estimator_checks import (
@@ -37,15 +37,19 @@ ESTIMATORS = [
 
 
 def expected_failures(estimator):
-    """Give the checks whose demand contradicts what the parameters ask for, with the reason."""
+    """Return the checks that contradict the documented meaning of a parameter, with the reason."""
     if estimator.dropout:
-        reason = "the masks are drawn for each sample: a sample twice is not one of weight two"
+        reason = (
+            "dropout masks differ between samples: a repeated sample is not a sample of weight 2"
+        )
         return {
             "check_sample_weight_equivalence_on_dense_data": reason,
             "check_sample_weight_equivalence_on_sparse_data": reason,
         }
     if estimator.early_stopping:
-        reason = "like MLPClassifier's, partial_fit is there but raises ValueError with early_stopping=True"
+        reason = (
+            "as in MLPClassifier, partial_fit exists but raises ValueError if early_stopping=True"
+        )
         expected = dict.fromkeys(
             (
                 "check_fit_score_takes_y",
@@ -56,7 +60,7 @@ def expected_failures(estimator):
         )
         if estimator.monitor == "accuracy":
             expected["check_class_weight_classifiers"] = (
-                "weights of 1000 against 1e-4 ask to give up all classes but one; what is kept is the best accuracy"
+                "class weights of 1000 and 1e-4 favor one class, but the weights with the best accuracy are kept"
             )
         return expected
     return {}
@@ -70,5 +74,5 @@ def test_estimator_check(estimator, check):
 @pytest.mark.parametrize(
     "check", [check_param_validation, check_dataframe_column_names_consistency]
 )
-def test_check_outside_the_suite(check):
+def test_check_that_is_not_in_the_suite(check):
     check("MLPDigitClassifier", MLPDigitClassifier(max_iter=5))

@@ -1,7 +1,7 @@
-"""Two of scikit-learn's examples give the same numbers with MLPDigitClassifier as with MLPClassifier.
+"""Two examples of scikit-learn, run with MLPClassifier and with MLPDigitClassifier.
 
-plot_mlp_training_curves.py and plot_classifier_comparison.py are not part of scikit-learn's wheels. The
-tests use their datasets, parameters and splits, and compare what they print and plot.
+plot_mlp_training_curves.py and plot_classifier_comparison.py are not included in the wheels of scikit-learn. The tests
+use their datasets, parameters and splits, and compare the printed and the plotted values.
 """
 
 from itertools import product
@@ -17,16 +17,16 @@ from threadpoolctl import threadpool_limits
 
 from skmlp import MLPDigitClassifier
 
-# The examples ignore that some of the networks do not converge.
+# Some networks do not converge. As in the examples, the warning is ignored.
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-KINDS = (MLPClassifier, MLPDigitClassifier)
+CLASSIFIERS = (MLPClassifier, MLPDigitClassifier)
 RTOL = 1e-6
 
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Use one thread of BLAS: for networks of this size a second one only costs time."""
+    """Use a single BLAS thread, which is faster for networks of this size."""
     with threadpool_limits(1):
         yield
 
@@ -66,7 +66,7 @@ STRATEGIES = {
             }.items(),
         )
     },
-    # The example does not have this schedule.
+    # This schedule is not in the example.
     "adaptive, Nesterov's momentum": {
         "solver": "sgd",
         "learning_rate": "adaptive",
@@ -78,41 +78,42 @@ STRATEGIES = {
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("dataset", ["iris", "digits", "circles", "moons"])
-def test_training_curves(dataset, strategy):
+def test_training_curves_match(dataset, strategy):
     X, y = DATASETS[dataset]()
     X = MinMaxScaler().fit_transform(X)
     max_iter = 15 if dataset == "digits" else 400
-    theirs, ours = (
-        kind(random_state=0, max_iter=max_iter, **STRATEGIES[strategy]).fit(X, y) for kind in KINDS
+    reference, mlp = (
+        classifier(random_state=0, max_iter=max_iter, **STRATEGIES[strategy]).fit(X, y)
+        for classifier in CLASSIFIERS
     )
-    printed, expected = (
-        [f"Training set score: {mlp.score(X, y):f}", f"Training set loss: {mlp.loss_:f}"]
-        for mlp in (ours, theirs)
+    expected, printed = (
+        [f"Training set score: {fitted.score(X, y):f}", f"Training set loss: {fitted.loss_:f}"]
+        for fitted in (reference, mlp)
     )
     assert printed == expected
-    assert ours.n_iter_ == theirs.n_iter_
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=RTOL)
+    assert mlp.n_iter_ == reference.n_iter_
+    np.testing.assert_allclose(mlp.loss_curve_, reference.loss_curve_, rtol=RTOL)
 
 
 # plot_classifier_comparison.py
 
 
 @pytest.mark.parametrize("dataset", ["moons", "circles", "linearly separable"])
-def test_classifier_comparison(dataset):
+def test_classifier_comparison_matches(dataset):
     X, y = DATASETS[dataset]()
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.4, random_state=42)
-    theirs, ours = (
-        make_pipeline(StandardScaler(), kind(alpha=1, max_iter=1000, random_state=42))
-        for kind in KINDS
+    reference, pipeline = (
+        make_pipeline(StandardScaler(), classifier(alpha=1, max_iter=1000, random_state=42)).fit(
+            X_train, y_train
+        )
+        for classifier in CLASSIFIERS
     )
-    for pipeline in (theirs, ours):
-        pipeline.fit(X_train, y_train)
-    score = ours.score(X_test, y_test)
-    assert score == theirs.score(X_test, y_test) > 0.85
-    assert ours[-1].n_iter_ == theirs[-1].n_iter_ < 1000
-    # The colors of the decision boundary are the probabilities on a grid around the samples.
+    score = pipeline.score(X_test, y_test)
+    assert score == reference.score(X_test, y_test) > 0.85
+    assert pipeline[-1].n_iter_ == reference[-1].n_iter_ < 1000
+    # The colors in the plot are the probabilities on a grid around the samples.
     axes = np.linspace(X.min(axis=0) - 0.5, X.max(axis=0) + 0.5, 50).T
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     np.testing.assert_allclose(
-        ours.predict_proba(grid), theirs.predict_proba(grid), rtol=RTOL, atol=1e-12
+        pipeline.predict_proba(grid), reference.predict_proba(grid), rtol=RTOL, atol=1e-12
     )

@@ -1,4 +1,4 @@
-"""The same numbers as scikit-learn's MLPClassifier, from the same parameters, data and random_state."""
+"""Numerical equivalence with MLPClassifier for equal parameters, data and random_state."""
 
 import inspect
 import random
@@ -39,7 +39,7 @@ SOLVERS = {
 }
 ACTIVATIONS = ["identity", "logistic", "tanh", "relu"]
 TARGETS = ["binary", "multiclass", "multilabel"]
-BATCH_SIZES = ["auto", 32, 25]  # 107 is a multiple of none
+BATCH_SIZES = ["auto", 32, 25]  # 107 is not a multiple of any of them
 WEIGHTINGS = [False, True]
 SHUFFLES = [True, False]
 HIDDEN = [(), (20,), (20, 10)]
@@ -65,52 +65,53 @@ def make_data(target_type, n_samples=N_SAMPLES):
 
 
 def fit_both(target_type, weighted=False, n_samples=N_SAMPLES, **params):
-    """Fit scikit-learn's classifier and ours; give both and X."""
+    """Fit MLPClassifier and MLPDigitClassifier with equal parameters, and return both and X."""
     X, y, sample_weight = make_data(target_type, n_samples)
     params = {"random_state": 7, "max_iter": N_EPOCHS, **params}
-    theirs = MLPClassifier(**params).fit(X, y, sample_weight if weighted else None)
-    ours = MLPDigitClassifier(**params).fit(X, y, sample_weight if weighted else None)
-    return theirs, ours, X
+    reference = MLPClassifier(**params).fit(X, y, sample_weight if weighted else None)
+    mlp = MLPDigitClassifier(**params).fit(X, y, sample_weight if weighted else None)
+    return reference, mlp, X
 
 
-def assert_same_weights(ours, theirs, rtol=RTOL):
+def assert_same_weights(mlp, reference, rtol=RTOL):
     for name in ("coefs_", "intercepts_"):
-        for our, their in zip(getattr(ours, name), getattr(theirs, name), strict=True):
-            # atol for the few weights that training leaves near zero
-            np.testing.assert_allclose(our, their, rtol=rtol, atol=rtol * np.abs(their).max())
+        for actual, expected in zip(getattr(mlp, name), getattr(reference, name), strict=True):
+            # A few weights are close to zero after training and need atol.
+            atol = rtol * np.abs(expected).max()
+            np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
 
 
-def assert_same_training(ours, theirs):
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=RTOL)
-    assert_same_weights(ours, theirs)
-    assert (ours.n_iter_, ours.t_) == (theirs.n_iter_, theirs.t_)
+def assert_same_training(mlp, reference):
+    np.testing.assert_allclose(mlp.loss_curve_, reference.loss_curve_, rtol=RTOL)
+    assert_same_weights(mlp, reference)
+    assert (mlp.n_iter_, mlp.t_) == (reference.n_iter_, reference.t_)
     np.testing.assert_allclose(
-        [ours.loss_, ours.best_loss_], [theirs.loss_, theirs.best_loss_], rtol=RTOL
+        [mlp.loss_, mlp.best_loss_], [reference.loss_, reference.best_loss_], rtol=RTOL
     )
 
 
-def assert_same_predictions(ours, theirs, X):
+def assert_same_predictions(mlp, reference, X):
     np.testing.assert_allclose(
-        ours.predict_proba(X), theirs.predict_proba(X), rtol=RTOL, atol=1e-12
+        mlp.predict_proba(X), reference.predict_proba(X), rtol=RTOL, atol=1e-12
     )
-    prediction, expected = ours.predict(X), theirs.predict(X)
+    prediction, expected = mlp.predict(X), reference.predict(X)
     np.testing.assert_array_equal(prediction, expected)
     assert prediction.dtype == expected.dtype
 
 
-def covering_table(settings_per_case=2, seed=0):
-    """Cross solver, activation and target type; give each of them a few of the other settings."""
+def make_table(settings_per_case=2, seed=0):
+    """Yield all combinations of solver, activation and target type, each with a few of the other settings."""
     others = list(product(BATCH_SIZES, WEIGHTINGS, SHUFFLES, HIDDEN))
     rng = random.Random(seed)
     for case in product(SOLVERS, ACTIVATIONS, TARGETS):
-        for other in rng.sample(others, settings_per_case):
-            yield *case, *other
+        for settings in rng.sample(others, settings_per_case):
+            yield *case, *settings
 
 
-TABLE = list(covering_table())
+TABLE = list(make_table())
 
 
-def test_the_table_pairs_every_setting_with_every_other():
+def test_table_contains_all_pairs_of_settings():
     columns = [SOLVERS, ACTIVATIONS, TARGETS, BATCH_SIZES, WEIGHTINGS, SHUFFLES, HIDDEN]
     for i in range(len(columns)):
         for j in range(i):
@@ -121,10 +122,10 @@ def test_the_table_pairs_every_setting_with_every_other():
 @pytest.mark.parametrize(
     ("solver", "activation", "target_type", "batch_size", "weighted", "shuffle", "hidden"), TABLE
 )
-def test_first_order_training(
+def test_first_order_training_matches_scikit_learn(
     solver, activation, target_type, batch_size, weighted, shuffle, hidden
 ):
-    theirs, ours, X = fit_both(
+    reference, mlp, X = fit_both(
         target_type,
         weighted,
         activation=activation,
@@ -136,17 +137,17 @@ def test_first_order_training(
         n_iter_no_change=N_EPOCHS,
         **SOLVERS[solver],
     )
-    assert ours.n_iter_ == N_EPOCHS
-    assert_same_training(ours, theirs)
-    assert_same_predictions(ours, theirs, X)
+    assert mlp.n_iter_ == N_EPOCHS
+    assert_same_training(mlp, reference)
+    assert_same_predictions(mlp, reference, X)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("target_type", TARGETS)
 @pytest.mark.parametrize("weighted", WEIGHTINGS, ids=["equal", "weighted"])
 @pytest.mark.parametrize("hidden", HIDDEN, ids=str)
-def test_lbfgs_training(activation, target_type, weighted, hidden):
-    theirs, ours, X = fit_both(
+def test_lbfgs_training_matches_scikit_learn(activation, target_type, weighted, hidden):
+    reference, mlp, X = fit_both(
         target_type,
         weighted,
         activation=activation,
@@ -154,34 +155,34 @@ def test_lbfgs_training(activation, target_type, weighted, hidden):
         solver="lbfgs",
         alpha=0.1,
     )
-    assert ours.n_iter_ == theirs.n_iter_
-    assert ours.loss_ == pytest.approx(theirs.loss_, rel=RTOL)
-    assert_same_weights(ours, theirs)
-    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert mlp.n_iter_ == reference.n_iter_
+    assert mlp.loss_ == pytest.approx(reference.loss_, rel=RTOL)
+    assert_same_weights(mlp, reference)
+    np.testing.assert_array_equal(mlp.predict(X), reference.predict(X))
 
 
-def test_lbfgs_converges_where_scikit_learn_does():
-    theirs, ours, _ = fit_both(
+def test_lbfgs_converges_at_the_same_iteration():
+    reference, mlp, _ = fit_both(
         "multiclass", solver="lbfgs", hidden_layer_sizes=(), alpha=1.0, max_iter=1000
     )
-    assert ours.n_iter_ == theirs.n_iter_ < 1000
-    assert_same_weights(ours, theirs)
+    assert mlp.n_iter_ == reference.n_iter_ < 1000
+    assert_same_weights(mlp, reference)
 
 
 @pytest.mark.parametrize("max_fun", [1, 7, 20])
-def test_lbfgs_stops_after_as_many_evaluations(max_fun):
-    theirs, ours, _ = fit_both(
+def test_lbfgs_stops_after_the_same_number_of_evaluations(max_fun):
+    reference, mlp, _ = fit_both(
         "multiclass", solver="lbfgs", hidden_layer_sizes=(5,), max_fun=max_fun, max_iter=1000
     )
-    assert ours.n_iter_ == theirs.n_iter_
-    assert_same_weights(ours, theirs)
+    assert mlp.n_iter_ == reference.n_iter_
+    assert_same_weights(mlp, reference)
 
 
 @pytest.mark.parametrize("target_type", TARGETS)
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize(("tol", "patience"), [(1e-2, 2), (1e-3, 5), (0.1, 1)])
 def test_training_stops_at_the_same_epoch(target_type, solver, tol, patience):
-    theirs, ours, _ = fit_both(
+    reference, mlp, _ = fit_both(
         target_type,
         solver=solver,
         hidden_layer_sizes=(10,),
@@ -191,14 +192,16 @@ def test_training_stops_at_the_same_epoch(target_type, solver, tol, patience):
         n_iter_no_change=patience,
         max_iter=600,
     )
-    assert theirs.n_iter_ < 600, "the parameters of this test do not reach a plateau"
-    assert_same_training(ours, theirs)
+    assert reference.n_iter_ < 600, "training did not stop before max_iter"
+    assert_same_training(mlp, reference)
 
 
 @pytest.mark.parametrize("target_type", TARGETS)
 @pytest.mark.parametrize("nesterov", [True, False], ids=["nesterov", "classical"])
-def test_adaptive_rate_drops_and_ends_the_training_where_scikit_learns_does(target_type, nesterov):
-    theirs, ours, X = fit_both(
+def test_adaptive_learning_rate_decreases_and_stops_training_as_in_scikit_learn(
+    target_type, nesterov
+):
+    reference, mlp, X = fit_both(
         target_type,
         solver="sgd",
         learning_rate="adaptive",
@@ -211,27 +214,29 @@ def test_adaptive_rate_drops_and_ends_the_training_where_scikit_learns_does(targ
         n_iter_no_change=2,
         max_iter=300,
     )
-    assert len(set(ours.history_["learning_rate"])) > 5
-    np.testing.assert_allclose(min(ours.history_["learning_rate"]), 0.3 / 5**8, rtol=1e-12)
-    assert theirs.n_iter_ < 300
-    assert_same_training(ours, theirs)
-    assert_same_predictions(ours, theirs, X)
+    assert len(set(mlp.history_["learning_rate"])) > 5
+    np.testing.assert_allclose(min(mlp.history_["learning_rate"]), 0.3 / 5**8, rtol=1e-12)
+    assert reference.n_iter_ < 300
+    assert_same_training(mlp, reference)
+    assert_same_predictions(mlp, reference, X)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_one_partial_fit_is_scikit_learns(solver):
+def test_partial_fit_matches_scikit_learn(solver):
     X, y, sample_weight = make_data("multiclass")
-    theirs, ours = (
-        kind(random_state=7, solver=solver).partial_fit(X, y, sample_weight, classes=np.unique(y))
-        for kind in (MLPClassifier, MLPDigitClassifier)
+    reference, mlp = (
+        classifier(random_state=7, solver=solver).partial_fit(
+            X, y, sample_weight, classes=np.unique(y)
+        )
+        for classifier in (MLPClassifier, MLPDigitClassifier)
     )
-    assert_same_training(ours, theirs)
+    assert_same_training(mlp, reference)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("target_type", TARGETS)
 @pytest.mark.parametrize("weighted", WEIGHTINGS, ids=["equal", "weighted"])
-def test_sparse_input_gives_the_same_as_dense_input(solver, target_type, weighted):
+def test_sparse_and_dense_input_give_equal_results(solver, target_type, weighted):
     X, y, sample_weight = make_data(target_type)
     X[X < 0.3] = 0
     params = {"solver": solver, "random_state": 7, "max_iter": N_EPOCHS, "batch_size": 32}
@@ -247,84 +252,90 @@ def test_sparse_input_gives_the_same_as_dense_input(solver, target_type, weighte
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("target_type", TARGETS)
-def test_float32_stays_close_to_scikit_learns_float32(solver, target_type):
+def test_float32_training_is_close_to_scikit_learn(solver, target_type):
     X, y, _ = make_data(target_type)
     params = {"solver": solver, "random_state": 7, "max_iter": 5, "activation": "tanh"}
-    theirs, ours = (
-        kind((10,), **params).fit(X.astype(np.float32), y)
-        for kind in (MLPClassifier, MLPDigitClassifier)
+    reference, mlp = (
+        classifier((10,), **params).fit(X.astype(np.float32), y)
+        for classifier in (MLPClassifier, MLPDigitClassifier)
     )
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-4)
-    assert_same_weights(ours, theirs, rtol=1e-3)
+    np.testing.assert_allclose(mlp.loss_curve_, reference.loss_curve_, rtol=1e-4)
+    assert_same_weights(mlp, reference, rtol=1e-3)
 
 
-def test_parameters_are_scikit_learns_and_then_our_own_by_keyword_only():
-    theirs = list(inspect.signature(MLPClassifier).parameters.values())
-    ours = list(inspect.signature(MLPDigitClassifier).parameters.values())
-    assert len(theirs) == 23
-    assert [(p.name, p.kind, p.default) for p in ours[:23]] == [
-        (p.name, p.kind, p.default) for p in theirs
-    ]
-    assert {p.kind for p in ours[23:]} == {inspect.Parameter.KEYWORD_ONLY}
-    assert {p.name for p in ours[23:]} >= {"dropout", "batch_norm", "ema_decay", "input_scale"}
-    assert inspect.Parameter.empty not in {p.default for p in ours[23:]}
+def parameters_of(function):
+    """Return name, kind and default of each parameter of a function."""
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+def test_parameters_of_scikit_learn_come_first_and_others_are_keyword_only():
+    expected, actual = parameters_of(MLPClassifier), parameters_of(MLPDigitClassifier)
+    assert len(expected) == 23
+    assert actual[:23] == expected
+    names, kinds, defaults = zip(*actual[23:], strict=True)
+    assert set(kinds) == {inspect.Parameter.KEYWORD_ONLY}
+    assert {"dropout", "batch_norm", "ema_decay", "input_scale"} <= set(names)
+    assert inspect.Parameter.empty not in defaults
 
 
 @pytest.mark.parametrize(
     ("schedule", "equal"), [("constant", True), ("invscaling", False), ("adaptive", False)]
 )
-def test_adam_obeys_the_schedule_that_scikit_learns_ignores(schedule, equal):
-    theirs, ours, _ = fit_both("multiclass", learning_rate=schedule, tol=0.1, n_iter_no_change=3)
-    same = len(ours.loss_curve_) == len(theirs.loss_curve_) and np.allclose(
-        ours.loss_curve_, theirs.loss_curve_, rtol=RTOL
+def test_adam_uses_the_schedule_that_scikit_learn_ignores(schedule, equal):
+    reference, mlp, _ = fit_both("multiclass", learning_rate=schedule, tol=0.1, n_iter_no_change=3)
+    same = len(mlp.loss_curve_) == len(reference.loss_curve_) and np.allclose(
+        mlp.loss_curve_, reference.loss_curve_, rtol=RTOL
     )
     assert same == equal
 
 
 @pytest.mark.parametrize("name", ["fit", "partial_fit", "predict", "predict_proba", "score"])
-def test_methods_take_what_scikit_learns_take(name):
-    theirs, ours = (
-        list(inspect.signature(getattr(kind(), name)).parameters.values())
-        for kind in (MLPClassifier, MLPDigitClassifier)
+def test_methods_accept_the_parameters_of_scikit_learn(name):
+    expected, actual = (
+        parameters_of(getattr(classifier(), name))
+        for classifier in (MLPClassifier, MLPDigitClassifier)
     )
-    described = [(p.name, p.kind, p.default) for p in ours]
-    assert described[: len(theirs)] == [(p.name, p.kind, p.default) for p in theirs]
+    assert actual[: len(expected)] == expected
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 @pytest.mark.parametrize("target_type", TARGETS)
-@pytest.mark.parametrize("early_stopping", [False, True], ids=["to the end", "early stopping"])
-def test_fitted_attributes_of_scikit_learn_are_there(solver, target_type, early_stopping):
-    theirs, ours, _ = fit_both(
+@pytest.mark.parametrize(
+    "early_stopping", [False, True], ids=["no early stopping", "early stopping"]
+)
+def test_fitted_attributes_of_scikit_learn_exist(solver, target_type, early_stopping):
+    reference, mlp, _ = fit_both(
         target_type, solver=solver, early_stopping=early_stopping, max_iter=3, n_iter_no_change=5
     )
-    public = {name for name in vars(theirs) if name.endswith("_") and not name.startswith("_")}
+    public = {name for name in vars(reference) if name.endswith("_") and not name.startswith("_")}
     assert public >= {"classes_", "coefs_", "intercepts_", "n_iter_", "out_activation_", "t_"}
     for name in public:
-        their, our = getattr(theirs, name), getattr(ours, name)
+        expected, actual = getattr(reference, name), getattr(mlp, name)
         if name in ("coefs_", "intercepts_"):
-            their, our = ([(a.shape, a.dtype) for a in arrays] for arrays in (their, our))
+            expected, actual = (
+                [(a.shape, a.dtype) for a in arrays] for arrays in (expected, actual)
+            )
         elif name == "classes_":
-            their, our = their.tolist(), our.tolist()
-        elif isinstance(their, float):  # their values are compared above
-            their, our = float, type(our)
-        elif isinstance(their, list):
-            their, our = len(their), len(our)
+            expected, actual = expected.tolist(), actual.tolist()
+        elif isinstance(expected, float):  # the values are compared in other tests
+            expected, actual = float, type(actual)
+        elif isinstance(expected, list):
+            expected, actual = len(expected), len(actual)
         elif (solver, name) == ("lbfgs", "t_"):
-            # scikit-learn says "the number of training samples seen by the solver", and then 0.
-            assert our == ours.n_iter_ * N_SAMPLES
+            # scikit-learn documents "the number of training samples seen by the solver", but the value is 0.
+            assert actual == mlp.n_iter_ * N_SAMPLES
             continue
         elif early_stopping and name == "t_":
-            # scikit-learn's early stopping holds out another number of samples.
+            # Early stopping in scikit-learn holds out a different number of samples.
             continue
-        assert our == their, name
+        assert actual == expected, name
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_networks_larger_than_a_part_of_the_cache(solver):
-    theirs, ours, _ = fit_both(
+def test_networks_with_several_parameter_blocks_match_scikit_learn(solver):
+    reference, mlp, _ = fit_both(
         "multiclass", solver=solver, hidden_layer_sizes=(400, 400), alpha=10.0, max_iter=3
     )
-    assert sum(coef.size for coef in ours.coefs_) > BLOCK_SIZE
-    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=RTOL)
-    assert_same_weights(ours, theirs)
+    assert sum(coef.size for coef in mlp.coefs_) > BLOCK_SIZE
+    np.testing.assert_allclose(mlp.loss_curve_, reference.loss_curve_, rtol=RTOL)
+    assert_same_weights(mlp, reference)
