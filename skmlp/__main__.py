@@ -1,4 +1,4 @@
-"""The `skmlp` command, as `python -m skmlp`."""
+"""Entry point for `python -m skmlp`, which runs the `skmlp` command."""
 
 import sys
 

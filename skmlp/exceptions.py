@@ -1,51 +1,62 @@
-"""The exceptions and warnings of skmlp, and the function that issues warnings at the caller's line."""
+"""Exceptions and warnings of skmlp, and a function that attributes warnings to the caller's line."""
 
 import sys
 import warnings
 
-# Frames of these packages lie between a warning and the user's call: scikit-learn wraps `fit` in decorators and calls
-# it from searches and pipelines, which run it through joblib.
-_INNER_PACKAGES = {"skmlp", "sklearn", "joblib"}
+# Frames of these packages are skipped: scikit-learn wraps `fit` in decorators and calls it in pipelines and, through
+# joblib, in parameter searches.
+INTERNAL_PACKAGES = {"skmlp", "sklearn", "joblib"}
 
 
 class ModelFormatError(ValueError):
-    """A file is not a model file, is damaged, or has an unsupported version."""
+    """Error raised if a file is not a model file, is damaged, or has an unsupported version."""
 
 
 class CheckpointError(ModelFormatError):
-    """A checkpoint cannot be resumed: it is damaged, of another version, or of another training run."""
+    """Error raised if training cannot resume from a checkpoint.
+
+    The checkpoint is damaged, was written by another version, or belongs to other data or parameters.
+    """
 
 
 class IDXFormatError(ValueError):
-    """The bytes are not a well-formed IDX file; the message names the source and the fault."""
+    """Error raised if data are not in the IDX format. The message names the source and the problem."""
 
 
 class NoDigitError(ValueError):
-    """A picture shows nothing that could be a digit."""
+    """Error raised if no digit is found in a picture."""
 
 
 class NonFiniteLossError(ValueError):
-    """The loss or the weights became NaN or infinite; the weights of the last complete epoch are kept."""
+    """Error raised if the loss or a weight becomes NaN or infinite during training.
+
+    The estimator keeps the weights of the last complete epoch.
+    """
 
 
 class TrainingInterruptedWarning(UserWarning):
-    """The user interrupted the training (Ctrl-C); the estimator keeps what it has learned."""
+    """Warning issued if the user interrupts training (Ctrl-C).
+
+    The estimator keeps the weights reached so far.
+    """
 
 
-def warn_caller(message, category=UserWarning):
-    """Issue a warning that points to the line of the user's code.
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Issue a warning that is attributed to the line of the user's code.
 
     Parameters
     ----------
     message : str
+        Text of the warning.
     category : type, default=UserWarning
         Subclass of Warning.
     """
     frame, stacklevel = sys._getframe(1), 2
-    while frame.f_back is not None and _is_inner(frame):
+    while frame.f_back is not None and is_internal(frame):
         frame, stacklevel = frame.f_back, stacklevel + 1
     warnings.warn(message, category, stacklevel=stacklevel)
 
 
-def _is_inner(frame):
-    return frame.f_globals.get("__name__", "").partition(".")[0] in _INNER_PACKAGES
+def is_internal(frame):
+    """Return whether a stack frame belongs to skmlp or to a package that calls it."""
+    return frame.f_globals.get("__name__", "").partition(".")[0] in INTERNAL_PACKAGES

@@ -1,11 +1,17 @@
-"""The private names of scikit-learn that skmlp uses, imported nowhere else.
+"""Private names of scikit-learn, and typed versions of its decorators.
 
-When scikit-learn moves or changes one of them, this is the module to adapt.
+All private names of scikit-learn that skmlp uses are imported here. If scikit-learn moves or changes one of them, only
+this module has to be adapted. The decorators preserve the types of the methods that they decorate.
 """
 
-from sklearn.base import _fit_context as fit_context
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sklearn.base import _fit_context as untyped_fit_context
+from sklearn.callback import with_callbacks as untyped_with_callbacks
 from sklearn.callback._callback_support import callback_management_context
 from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.metaestimators import available_if as untyped_available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call as check_partial_fit_first_call,
 )
@@ -15,8 +21,27 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "available_if",
     "callback_management_context",
     "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",
+    "with_callbacks",
 ]
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Method]:
+    """Return a decorator that validates the constructor parameters before a method runs."""
+    return untyped_fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+
+def with_callbacks(method: Method) -> Method:
+    """Return a method that calls the `teardown` hooks of the callbacks when it ends."""
+    return untyped_with_callbacks(method)
+
+
+def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """Return a decorator that makes a method available only if `check` returns True for the estimator."""
+    return untyped_available_if(check)
