@@ -219,7 +219,7 @@ def test_what_makes_no_sense_is_refused(digits, params, n_features, message, met
 def test_sparse_samples_are_refused(digits, params, method):
     X, y = digits
     classes = {"classes": np.arange(10)} if method == "partial_fit" else {}
-    with pytest.raises(TypeError, match=f"{next(iter(params))} needs dense .*X.toarray()"):
+    with pytest.raises(TypeError, match=f"if {next(iter(params))} is set, got .*X.toarray()"):
         getattr(make(**params), method)(csr_matrix(X), y, **classes)
 
 

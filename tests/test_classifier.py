@@ -1,11 +1,14 @@
-"""MLPDigitClassifier beyond what scikit-learn's checks ask: data, validation, stopping, failure, callbacks."""
+"""MLPDigitClassifier: data types, prediction, validation, early stopping, errors, callbacks and copies."""
 
+import ast
 import copy
+import inspect
 import pickle
 import re
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pandas as pd
@@ -21,9 +24,15 @@ from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.utils._repr_html.common import (
+    generate_link_to_param_doc,
+    get_docstring,
+    scrape_estimator_docstring,
+)
 from sklearn.utils.validation import validate_data
 
-from skmlp import IDXReader, TrainingInterruptedWarning
+from skmlp import IDXReader, MLPDigitClassifier, TrainingInterruptedWarning
+from skmlp.sklearn_compat import StrOptions
 
 no_convergence = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 pytestmark = no_convergence
@@ -35,15 +44,15 @@ make = classifier_factory()
 
 @pytest.fixture(scope="module")
 def pixels():
-    """The same digits as bytes between 0 and 240."""
+    """The digits as uint8 between 0 and 240."""
     return (load_digits().data[:300] * 15).astype(np.uint8)
 
 
 class Recorder:
-    """A callback that remembers what it was told, and may act at the end of an epoch."""
+    """A callback that records its calls and can run a function at the end of each epoch."""
 
-    def __init__(self, at_end_of_epoch=None):
-        self.at_end_of_epoch = at_end_of_epoch
+    def __init__(self, on_epoch_end=None):
+        self.on_epoch_end = on_epoch_end
         self.calls = []
         self.models = []
         self.probabilities = []
@@ -62,19 +71,19 @@ class Recorder:
         if context.task_name == "epoch":
             self.models.append(fitted_estimator)
             self.probabilities.append(fitted_estimator.predict_proba(X))
-            if self.at_end_of_epoch:
-                return self.at_end_of_epoch(len(self.models))
+            if self.on_epoch_end:
+                return self.on_epoch_end(len(self.models))
         return False
 
 
 def interrupt_after(n_epochs):
-    """Make a callback that presses Ctrl-C at the end of an epoch."""
+    """Return a callback that raises KeyboardInterrupt at the end of an epoch."""
 
-    def act(epoch):
+    def interrupt(epoch):
         if epoch == n_epochs:
             raise KeyboardInterrupt
 
-    return Recorder(act)
+    return Recorder(interrupt)
 
 
 # Labels
@@ -90,7 +99,7 @@ def interrupt_after(n_epochs):
     ids=["strings", "objects", "integers"],
 )
 @every_solver
-def test_labels_of_any_type_train_the_same_network(digits, names, solver):
+def test_label_type_does_not_change_training(digits, names, solver):
     X, y = digits
     plain = make(solver=solver).fit(X, y)
     named = make(solver=solver).fit(X, names[y])
@@ -111,7 +120,7 @@ def test_bool_labels_are_two_classes(digits, solver):
 
 
 @every_solver
-def test_two_classes_have_the_probabilities_of_their_names(digits, solver):
+def test_predict_agrees_with_predict_proba_for_two_classes(digits, solver):
     X, y = digits
     y = np.where(y == 3, "three", "another")
     estimator = make(solver=solver, max_iter=60, learning_rate_init=0.01).fit(X, y)
@@ -124,7 +133,7 @@ def test_two_classes_have_the_probabilities_of_their_names(digits, solver):
 
 
 @every_solver
-def test_a_single_class_is_predicted_always(digits, solver):
+def test_fit_accepts_a_single_class(digits, solver):
     X, _ = digits
     estimator = make(solver=solver).fit(X, np.full(300, "seven"))
     assert set(estimator.predict(X)) == {"seven"}
@@ -134,7 +143,7 @@ def test_a_single_class_is_predicted_always(digits, solver):
     assert np.isfinite(estimator.loss_curve_).all()
 
 
-def test_a_column_of_labels_is_taken_with_a_warning(digits):
+def test_fit_warns_on_column_vector_y(digits):
     X, y = digits
     estimator = make()
     with pytest.warns(UserWarning, match="column-vector y was passed"):
@@ -142,15 +151,15 @@ def test_a_column_of_labels_is_taken_with_a_warning(digits):
     assert_same_model(estimator, make().fit(X, y))
 
 
-def test_several_columns_of_labels_are_refused(digits):
+def test_fit_raises_on_multioutput_labels(digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"multioutput|one label a sample"):
+    with pytest.raises(ValueError, match=r"got shape \(300, 2\).*multioutput"):
         make().fit(X, np.column_stack([y, y]))
 
 
 @pytest.mark.parametrize("container", [np.asarray, csr_matrix, csr_array, csc_matrix, coo_matrix])
 @every_solver
-def test_indicator_matrices_of_any_kind_are_multilabel_targets(container, solver):
+def test_fit_accepts_dense_and_sparse_indicator_matrices(container, solver):
     X, y = make_multilabel_classification(200, n_features=10, n_classes=4, random_state=0)
     params = {"solver": solver, "max_iter": 100, "learning_rate_init": 0.01}
     expected = make(**params).fit(X, y)
@@ -170,7 +179,7 @@ def test_indicator_matrices_of_any_kind_are_multilabel_targets(container, solver
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_solver
-def test_weights_and_probabilities_have_the_type_of_the_features(digits, dtype, solver):
+def test_weights_and_probabilities_have_the_dtype_of_the_features(digits, dtype, solver):
     X, y = digits
     estimator = make(solver=solver).fit(X.astype(dtype), y)
     assert {a.dtype for a in estimator.coefs_ + estimator.intercepts_} == {np.dtype(dtype)}
@@ -183,7 +192,7 @@ def test_weights_and_probabilities_have_the_type_of_the_features(digits, dtype, 
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])
-def test_integers_without_a_scale_train_as_float64(digits, dtype):
+def test_integers_without_input_scale_are_converted_to_float64(digits, dtype):
     X, y = digits
     X = (X > 0.5).astype(dtype)
     estimator = make().fit(X, y)
@@ -193,10 +202,8 @@ def test_integers_without_a_scale_train_as_float64(digits, dtype):
 
 @pytest.mark.parametrize("container", [csr_matrix, csr_array, csc_matrix, coo_matrix])
 @every_solver
-@pytest.mark.parametrize("early_stopping", [False, True], ids=["to the end", "early stopping"])
-def test_sparse_features_of_any_format_train_as_dense_ones(
-    digits, container, solver, early_stopping
-):
+@pytest.mark.parametrize("early_stopping", [False, True], ids=["max_iter", "early stopping"])
+def test_sparse_and_dense_features_give_the_same_model(digits, container, solver, early_stopping):
     X, y = digits
     params = {"solver": solver, "early_stopping": early_stopping}
     dense = make(**params).fit(X, y)
@@ -208,7 +215,7 @@ def test_sparse_features_of_any_format_train_as_dense_ones(
     np.testing.assert_array_equal(sparse.predict(X), dense.predict(X))
 
 
-def test_data_frames_give_their_names_and_their_labels(digits):
+def test_fit_accepts_pandas_data(digits):
     X, y = digits
     frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])
     estimator = make().fit(frame, pd.Series(y))
@@ -221,21 +228,21 @@ def test_data_frames_give_their_names_and_their_labels(digits):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_solver
-def test_scaled_bytes_train_as_floats_scaled_beforehand(pixels, digits, dtype, solver):
+def test_input_scale_equals_scaling_before_fit(pixels, digits, dtype, solver):
     _, y = digits
-    # Bytes train as float32; floats, which may be scaled too, as what they are.
+    # Integers are converted to float32; floats keep their dtype.
     X = pixels if dtype == np.float32 else pixels.astype(dtype)
     scaled = make(solver=solver, input_scale=1 / 255).fit(X, y)
-    beforehand = make(solver=solver).fit(pixels.astype(dtype) / dtype(255), y)
+    expected = make(solver=solver).fit(pixels.astype(dtype) / dtype(255), y)
     assert scaled.coefs_[0].dtype == dtype
     tolerance = 2e-3 if dtype == np.float32 else 1e-7
-    assert_same_model(scaled, beforehand, atol=tolerance)
+    assert_same_model(scaled, expected, atol=tolerance)
     np.testing.assert_allclose(
-        scaled.predict_proba(X), beforehand.predict_proba(pixels / 255), atol=tolerance
+        scaled.predict_proba(X), expected.predict_proba(pixels / 255), atol=tolerance
     )
 
 
-def test_scaled_sparse_bytes_train_as_dense_ones(pixels, digits):
+def test_input_scale_supports_sparse_integers(pixels, digits):
     _, y = digits
     dense = make(input_scale=1 / 255).fit(pixels, y)
     sparse = make(input_scale=1 / 255).fit(csr_matrix(pixels), y)
@@ -245,8 +252,8 @@ def test_scaled_sparse_bytes_train_as_dense_ones(pixels, digits):
     )
 
 
-@pytest.mark.parametrize("early_stopping", [False, True], ids=["to the end", "early stopping"])
-def test_memory_mapped_bytes_train_as_those_in_memory(pixels, digits, tmp_path, early_stopping):
+@pytest.mark.parametrize("early_stopping", [False, True], ids=["max_iter", "early stopping"])
+def test_memory_mapped_features_give_the_same_model(pixels, digits, tmp_path, early_stopping):
     _, y = digits
     np.save(tmp_path / "pixels.npy", pixels)
     mapped = np.load(tmp_path / "pixels.npy", mmap_mode="r")
@@ -265,12 +272,12 @@ def peak_memory(action):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("early_stopping", [False, True], ids=["to the end", "early stopping"])
-def test_bytes_are_never_floats_as_a_whole(early_stopping):
+@pytest.mark.parametrize("early_stopping", [False, True], ids=["max_iter", "early stopping"])
+def test_input_scale_does_not_copy_all_samples_as_float(early_stopping):
     X = np.random.default_rng(0).integers(256, size=(20_000, 400), dtype=np.uint8)
     y = np.arange(20_000) % 10
     estimator = make(input_scale=1 / 255, max_iter=1, early_stopping=early_stopping)
-    # As float32 X would take 32 MB, as bytes it takes 8.
+    # X takes 8 MB as uint8 and would take 32 MB as float32.
     assert peak_memory(lambda: estimator.fit(X, y)) < 14e6
     assert peak_memory(lambda: estimator.predict(X)) < 14e6
 
@@ -281,7 +288,7 @@ def test_bytes_are_never_floats_as_a_whole(early_stopping):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_classes", [2, 10])
 @every_solver
-def test_probabilities_sum_to_one_and_logarithms_are_theirs(digits, dtype, n_classes, solver):
+def test_probabilities_sum_to_one_and_match_log_probabilities(digits, dtype, n_classes, solver):
     X, y = digits
     estimator = make(solver=solver).fit(X.astype(dtype), y % n_classes)
     probabilities = estimator.predict_proba(X)
@@ -297,7 +304,7 @@ def test_probabilities_sum_to_one_and_logarithms_are_theirs(digits, dtype, n_cla
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("target_type", ["binary", "multiclass", "multilabel"])
 @pytest.mark.parametrize("exponent", [3, 10, 30])
-def test_no_log_probability_is_infinite(digits, dtype, target_type, exponent):
+def test_log_probabilities_are_finite(digits, dtype, target_type, exponent):
     X, y = digits
     y = {"binary": y == 3, "multiclass": y, "multilabel": np.eye(10, dtype=int)[y]}[target_type]
     estimator = make().fit(X.astype(dtype), y)
@@ -310,7 +317,7 @@ def test_no_log_probability_is_infinite(digits, dtype, target_type, exponent):
     assert probabilities.max() < 1
 
 
-def test_log_probabilities_are_exact_where_probabilities_round(digits):
+def test_log_probabilities_are_accurate_for_large_logits(digits):
     X, y = digits
     estimator = make(hidden_layer_sizes=()).fit(X, y)
     X = X * 30
@@ -322,7 +329,7 @@ def test_log_probabilities_are_exact_where_probabilities_round(digits):
 
 
 @every_solver
-def test_prediction_is_the_forward_pass_written_out(digits, solver):
+def test_prediction_matches_explicit_forward_pass(digits, solver):
     X, y = digits
     estimator = make(solver=solver, activation="tanh", hidden_layer_sizes=(9, 7)).fit(X, y)
     a = X
@@ -335,33 +342,33 @@ def test_prediction_is_the_forward_pass_written_out(digits, solver):
 
 
 @pytest.mark.parametrize("n_samples", [1, 2047, 2048, 2049, 4500])
-def test_predictions_do_not_depend_on_how_many_come_together(digits, n_samples):
+def test_predictions_do_not_depend_on_the_number_of_samples(digits, n_samples):
     X, y = digits
     estimator = make().fit(X, y)
     many = np.tile(X, (15, 1))[:n_samples]
-    together = estimator.predict_proba(many)
-    assert together.shape == (n_samples, 10)
-    alone = np.vstack([estimator.predict_proba(X[i : i + 1]) for i in range(300)])
-    np.testing.assert_allclose(together, np.tile(alone, (15, 1))[:n_samples], rtol=1e-10)
+    batch = estimator.predict_proba(many)
+    assert batch.shape == (n_samples, 10)
+    single = np.vstack([estimator.predict_proba(X[i : i + 1]) for i in range(300)])
+    np.testing.assert_allclose(batch, np.tile(single, (15, 1))[:n_samples], rtol=1e-10)
 
 
-UNFIT_SAMPLES = {
+INVALID_SAMPLES = {
     "NaN": lambda X: np.where(X.max() > X, X, np.nan),
     "infinity": lambda X: np.where(X.max() > X, X, np.inf),
-    "a feature too few": lambda X: X[:, 1:],
+    "missing feature": lambda X: X[:, 1:],
     "one dimension": lambda X: X[0],
     "three dimensions": lambda X: X[np.newaxis],
     "no samples": lambda X: X[:0],
     "complex numbers": lambda X: X.astype(complex),
-    "words": lambda X: np.full(X.shape, "ink"),
+    "strings": lambda X: np.full(X.shape, "ink"),
 }
 
 
-@pytest.mark.parametrize("name", UNFIT_SAMPLES)
-def test_samples_are_refused_in_the_words_of_scikit_learn(digits, name):
+@pytest.mark.parametrize("name", INVALID_SAMPLES)
+def test_predict_raises_the_errors_of_scikit_learn(digits, name):
     X, y = digits
     estimator = make().fit(X, y)
-    samples = UNFIT_SAMPLES[name](X)
+    samples = INVALID_SAMPLES[name](X)
     with pytest.raises(ValueError, match=r".") as expected:
         validate_data(estimator, samples, reset=False)
     with pytest.raises(ValueError, match=f"^{re.escape(str(expected.value))}$"):
@@ -369,7 +376,7 @@ def test_samples_are_refused_in_the_words_of_scikit_learn(digits, name):
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, np.uint64, bool, object, list])
-def test_samples_of_any_kind_of_numbers_are_predicted(digits, kind):
+def test_predict_accepts_numeric_types(digits, kind):
     X, y = digits
     estimator = make().fit(X, y)
     whole = np.rint(X)
@@ -378,7 +385,7 @@ def test_samples_of_any_kind_of_numbers_are_predicted(digits, kind):
     np.testing.assert_allclose(estimator.predict_proba(given), expected, rtol=1e-12)
 
 
-def test_samples_whose_sum_overflows_are_finite(digits):
+def test_predict_accepts_finite_samples_whose_sum_overflows(digits):
     X, y = digits
     estimator = make().fit(X, y)
     large = np.full((2, X.shape[1]), np.finfo(np.float64).max / 4)
@@ -386,19 +393,19 @@ def test_samples_whose_sum_overflows_are_finite(digits):
         assert estimator.predict(large).shape == (2,)
 
 
-def test_eight_threads_at_once_predict_the_same(digits):
+def test_predict_proba_is_thread_safe(digits):
     X, y = digits
     estimator = make(hidden_layer_sizes=(20, 20)).fit(X, y)
     parts = [np.tile(X[i:], (2, 1))[:400] for i in range(32)]
     expected = [estimator.predict_proba(part) for part in parts]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(estimator.predict_proba, parts))
-    for ours, alone in zip(together, expected, strict=True):
-        np.testing.assert_array_equal(ours, alone)
+        results = list(pool.map(estimator.predict_proba, parts))
+    for result, serial in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result, serial)
 
 
 @every_solver
-def test_prediction_changes_nothing(digits, solver):
+def test_prediction_does_not_modify_estimator_or_samples(digits, solver):
     X, y = digits
     X = X.copy()
     estimator = make(solver=solver).fit(X, y)
@@ -412,7 +419,7 @@ def test_prediction_changes_nothing(digits, solver):
         np.testing.assert_equal(vars(estimator)[name], before[name], err_msg=name)
 
 
-def test_prediction_before_training_is_an_error(digits):
+def test_predict_raises_before_fit(digits):
     with pytest.raises(NotFittedError):
         make().predict(digits[0])
 
@@ -420,9 +427,9 @@ def test_prediction_before_training_is_an_error(digits):
 # History and validation
 
 
-@pytest.mark.parametrize("validated", [False, True], ids=["alone", "validated"])
+@pytest.mark.parametrize("validated", [False, True], ids=["training", "validation"])
 @every_solver
-def test_history_has_an_entry_an_epoch(digits, validated, solver):
+def test_history_has_one_value_per_epoch(digits, validated, solver):
     X, y = digits
     estimator = make(solver=solver)
     estimator.fit(X, y, **({"X_val": X[:50], "y_val": y[:50]} if validated else {}))
@@ -438,11 +445,11 @@ def test_history_has_an_entry_an_epoch(digits, validated, solver):
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("n_classes", [2, 10])
-def test_accuracy_and_loss_of_the_history_are_those_of_the_batches(digits, weighted, n_classes):
+def test_history_contains_accuracy_and_loss_of_the_batches(digits, weighted, n_classes):
     X, y = digits
     y = y % n_classes
     sample_weight = np.random.default_rng(0).uniform(0, 2, 300) if weighted else None
-    # With such a rate the weights stay, and one pass over the batches tells their accuracy.
+    # With this learning rate, the weights stay practically constant.
     estimator = make(max_iter=1, learning_rate_init=1e-12, batch_size=300, alpha=0)
     estimator.fit(X, y, sample_weight)
     accuracy = estimator.score(X, y, sample_weight)
@@ -455,13 +462,13 @@ def test_accuracy_and_loss_of_the_history_are_those_of_the_batches(digits, weigh
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("target_type", ["binary", "multiclass", "multilabel"])
 @every_solver
-def test_validation_of_the_last_epoch_is_that_of_the_fitted_network(
+def test_last_validation_results_match_the_fitted_network(
     digits, weighted, dtype, target_type, solver
 ):
     X, y = digits
     y = {"binary": y == 3, "multiclass": y, "multilabel": np.eye(10, dtype=int)[y]}[target_type]
     X = X.astype(dtype)
-    X_val, y_val = np.tile(X[150:], (8, 1)), np.concatenate([y[150:]] * 8)  # more than a batch
+    X_val, y_val = np.tile(X[150:], (8, 1)), np.concatenate([y[150:]] * 8)  # more than one batch
     weights = np.random.default_rng(0).uniform(0, 2, len(X_val)) if weighted else None
     estimator = make(solver=solver).fit(
         X[:150], y[:150], X_val=X_val, y_val=y_val, sample_weight_val=weights
@@ -481,28 +488,28 @@ def test_validation_of_the_last_epoch_is_that_of_the_fitted_network(
 
 
 @every_solver
-def test_validation_does_not_disturb_the_training(digits, solver):
+def test_validation_does_not_change_training(digits, solver):
     X, y = digits
-    watched = make(solver=solver).fit(X, y, X_val=X[::2], y_val=y[::2])
-    assert_same_model(watched, make(solver=solver).fit(X, y))
+    validated = make(solver=solver).fit(X, y, X_val=X[::2], y_val=y[::2])
+    assert_same_model(validated, make(solver=solver).fit(X, y))
 
 
 @pytest.mark.parametrize(
-    ("given", "missing"), [("X_val", "y_val"), ("y_val", "X_val")], ids=["X alone", "y alone"]
+    ("given", "missing"), [("X_val", "y_val"), ("y_val", "X_val")], ids=["X only", "y only"]
 )
-def test_half_a_validation_set_is_an_error(digits, given, missing):
+def test_fit_raises_on_incomplete_validation_set(digits, given, missing):
     value = dict(zip(("X_val", "y_val"), digits, strict=True))[given]
     with pytest.raises(ValueError, match=missing):
         make().fit(*digits, **{given: value})
 
 
-def test_validation_labels_must_be_known(digits):
+def test_fit_raises_on_unknown_validation_labels(digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"y_val has unknown classes: \[77\]"):
+    with pytest.raises(ValueError, match=r"y_val must contain only the classes .*got \[77\]"):
         make().fit(X, y, X_val=X[:2], y_val=[1, 77])
 
 
-def test_validation_features_must_be_as_many(digits):
+def test_fit_raises_on_wrong_number_of_validation_features(digits):
     X, y = digits
     with pytest.raises(ValueError, match="features"):
         make().fit(X, y, X_val=X[:, 1:], y_val=y)
@@ -511,10 +518,10 @@ def test_validation_features_must_be_as_many(digits):
 # Early stopping
 
 
-def test_early_stopping_on_given_samples_restores_the_best_weights(digits):
+def test_early_stopping_on_given_validation_set_restores_the_best_weights(digits):
     X, y = digits
     X_val, y_val = X[200:], y[200:]
-    # Such a rate makes the accuracy jump up and down.
+    # With this learning rate, the accuracy fluctuates.
     estimator = make(early_stopping=True, learning_rate_init=0.05, n_iter_no_change=5, max_iter=60)
     estimator.fit(X[:200], y[:200], X_val=X_val, y_val=y_val)
     assert estimator.n_iter_ < 60
@@ -525,7 +532,7 @@ def test_early_stopping_on_given_samples_restores_the_best_weights(digits):
     assert estimator.score(X_val, y_val) == pytest.approx(max(scores))
 
 
-def test_early_stopping_on_given_samples_trains_on_all_the_others(digits):
+def test_early_stopping_on_given_validation_set_trains_on_all_training_samples(digits):
     X, y = digits
     estimator = make(early_stopping=True, n_iter_no_change=20)
     estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
@@ -534,7 +541,7 @@ def test_early_stopping_on_given_samples_trains_on_all_the_others(digits):
     assert estimator.loss_curve_ == plain.loss_curve_
 
 
-def test_early_stopping_weighs_its_validation_samples(digits):
+def test_early_stopping_uses_sample_weight_val(digits):
     X, y = digits
     weights = np.where(y[200:] < 3, 10.0, 0.1)
     estimator = make(early_stopping=True)
@@ -545,15 +552,15 @@ def test_early_stopping_weighs_its_validation_samples(digits):
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.3])
-def test_early_stopping_holds_a_fraction_out(digits, fraction):
+def test_early_stopping_holds_out_validation_fraction(digits, fraction):
     X, y = digits
     estimator = make(early_stopping=True, validation_fraction=fraction, max_iter=4).fit(X, y)
     assert estimator.t_ == 4 * (300 - round(300 * fraction))
     assert len(estimator.validation_scores_) == len(estimator.history_["val_loss"]) == 4
     assert estimator.best_loss_ is None
-    # Accuracies are shares of as many samples as are held out.
-    shares = np.array(estimator.validation_scores_) * round(300 * fraction)
-    np.testing.assert_allclose(shares, shares.round(), atol=1e-9)
+    # Accuracies are multiples of 1 / n_held_out.
+    n_correct = np.array(estimator.validation_scores_) * round(300 * fraction)
+    np.testing.assert_allclose(n_correct, n_correct.round(), atol=1e-9)
 
 
 def test_early_stopping_stops_before_max_iter(digits):
@@ -565,26 +572,26 @@ def test_early_stopping_stops_before_max_iter(digits):
     assert estimator.score(*digits) > 0.9
 
 
-def test_early_stopping_without_validation_samples_is_an_error(digits):
+def test_early_stopping_raises_if_no_samples_can_be_held_out(digits):
     X, _ = digits
     with pytest.raises(ValueError, match="validation set is too small"):
         make(early_stopping=True).fit(X[:10], np.arange(10))
 
 
-def test_a_warm_start_of_early_stopping_ends_with_the_best_weights_of_all(digits):
+def test_warm_start_with_early_stopping_keeps_the_best_weights_of_all_calls(digits):
     X, y = digits
     validation = {"X_val": X[200:], "y_val": y[200:]}
     estimator = make(early_stopping=True, warm_start=True, learning_rate_init=0.01)
     estimator.fit(X[:200], y[:200], **validation)
-    reached = estimator.best_validation_score_
-    # A rate that ruins everything: the second fit finds nothing better.
+    best = estimator.best_validation_score_
+    # With this learning rate, the second fit does not improve the score.
     estimator.set_params(learning_rate_init=3.0, max_iter=2).fit(X[:200], y[:200], **validation)
-    assert max(estimator.validation_scores_[-2:]) < reached
-    assert estimator.best_validation_score_ == reached
-    assert estimator.score(X[200:], y[200:]) == reached
+    assert max(estimator.validation_scores_[-2:]) < best
+    assert estimator.best_validation_score_ == best
+    assert estimator.score(X[200:], y[200:]) == best
 
 
-def test_infinite_patience_trains_to_max_iter(digits):
+def test_infinite_n_iter_no_change_trains_for_max_iter_epochs(digits):
     X, y = digits
     assert make(tol=10, n_iter_no_change=3, max_iter=30).fit(X, y).n_iter_ == 5
     for infinite in (np.inf, None):
@@ -608,7 +615,7 @@ def test_infinite_patience_trains_to_max_iter(digits):
     ],
     ids=str,
 )
-def test_reaching_max_iter_warns_unless_it_was_planned(digits, solver, warm_start, params, warns):
+def test_reaching_max_iter_warns_unless_intended(digits, solver, warm_start, params, warns):
     estimator = make(solver=solver, max_iter=3, warm_start=warm_start, **params)
     for _ in range(1 + warm_start):
         with warnings.catch_warnings(record=True) as caught:
@@ -619,7 +626,7 @@ def test_reaching_max_iter_warns_unless_it_was_planned(digits, solver, warm_star
         assert len(messages) == warns
 
 
-# When training ends badly
+# Convergence warnings, divergence and interrupts
 
 
 @pytest.mark.parametrize("max_iter", [1, 3])
@@ -638,13 +645,13 @@ def test_stopping_before_max_iter_does_not_warn(digits):
 
 
 @pytest.mark.parametrize("limit", ["max_iter", "max_fun"])
-def test_lbfgs_warns_where_it_does_not_converge(digits, limit):
+def test_lbfgs_warns_if_it_does_not_converge(digits, limit):
     estimator = make(solver="lbfgs", **{limit: 5})
     with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
         estimator.fit(*digits)
 
 
-def test_lbfgs_has_a_loss_curve_that_falls(digits):
+def test_lbfgs_loss_curve_decreases(digits):
     estimator = make(solver="lbfgs", max_iter=20).fit(*digits)
     assert len(estimator.loss_curve_) == estimator.n_iter_ == 20
     assert (np.diff(estimator.loss_curve_) < 0).all()
@@ -653,23 +660,23 @@ def test_lbfgs_has_a_loss_curve_that_falls(digits):
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_loss_that_is_not_finite_names_epoch_and_batch_and_keeps_the_last_epoch(digits, method):
+def test_non_finite_loss_raises_and_keeps_the_last_complete_epoch(digits, method):
     X, y = digits
     X = np.vstack([X[:150], np.full((150, 64), 1.7e308)])
     estimator = make(shuffle=False, batch_size=50, warm_start=True, max_iter=2)
     estimator.fit(X[:150], y[:150])
-    learned = [coef.copy() for coef in estimator.coefs_]
-    # The fourth of six batches is the first one with huge features.
+    before = [coef.copy() for coef in estimator.coefs_]
+    # The fourth of six batches is the first with huge features.
     with pytest.raises(ValueError, match="epoch 3, batch 4 of 6"):
         getattr(estimator, method)(X, y)
-    for coef, expected in zip(estimator.coefs_, learned, strict=True):
+    for coef, expected in zip(estimator.coefs_, before, strict=True):
         np.testing.assert_array_equal(coef, expected)
     assert len(estimator.loss_curve_) == 2
     assert np.isfinite(estimator.predict_proba(X[:150])).all()
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_training_that_diverges_leaves_finite_weights(digits, solver):
+def test_divergence_raises_and_keeps_finite_weights(digits, solver):
     X, y = digits
     estimator = make(solver=solver, learning_rate_init=1e200, activation="identity", max_iter=50)
     with pytest.raises(ValueError, match=r"epoch \d+, batch \d of 2.*learning_rate_init"):
@@ -678,14 +685,14 @@ def test_training_that_diverges_leaves_finite_weights(digits, solver):
     assert np.isfinite(estimator.loss_curve_).all()
 
 
-def test_lbfgs_refuses_a_loss_that_is_not_finite(digits):
+def test_lbfgs_raises_on_non_finite_loss(digits):
     X, y = digits
     with pytest.raises(ValueError, match=r"finite|diverges"):
         make(solver="lbfgs").fit(np.full_like(X, 1.7e308), y)
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_training_goes_on_after_a_batch_that_was_not_finite(digits, solver):
+def test_training_continues_after_a_non_finite_batch(digits, solver):
     X, y = digits
     X_bad = X.copy()
     X_bad[250:] = 1.7e308
@@ -698,7 +705,7 @@ def test_training_goes_on_after_a_batch_that_was_not_finite(digits, solver):
 
 
 @every_solver
-def test_ctrl_c_keeps_what_was_learned(digits, solver):
+def test_interrupt_keeps_the_trained_weights(digits, solver):
     X, y = digits
     estimator = make(solver=solver).set_callbacks(interrupt_after(3))
     with pytest.warns(TrainingInterruptedWarning, match="interrupted by user"):
@@ -710,7 +717,7 @@ def test_ctrl_c_keeps_what_was_learned(digits, solver):
         assert hasattr(estimator, name)
 
 
-def test_ctrl_c_in_the_middle_of_an_epoch_keeps_what_was_learned(digits, monkeypatch):
+def test_interrupt_during_an_epoch_keeps_the_trained_weights(digits, monkeypatch):
     X, y = digits
     shuffles = []
 
@@ -728,7 +735,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_what_was_learned(digits, monkeyp
     assert_same_model(estimator, make(max_iter=2).fit(X, y))
 
 
-def test_ctrl_c_restores_the_best_weights_of_early_stopping(digits):
+def test_interrupt_restores_the_best_weights_of_early_stopping(digits):
     X, y = digits
     estimator = make(early_stopping=True, learning_rate_init=0.3, max_iter=50, n_iter_no_change=50)
     estimator.set_callbacks(interrupt_after(20))
@@ -739,7 +746,7 @@ def test_ctrl_c_restores_the_best_weights_of_early_stopping(digits):
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_training_goes_on_after_ctrl_c(digits, solver):
+def test_training_continues_after_an_interrupt(digits, solver):
     X, y = digits
     estimator = make(solver=solver, warm_start=True, max_iter=3).set_callbacks(interrupt_after(2))
     with pytest.warns(TrainingInterruptedWarning):
@@ -748,10 +755,10 @@ def test_training_goes_on_after_ctrl_c(digits, solver):
     assert_same_model(estimator, make(solver=solver, max_iter=5).fit(X, y))
 
 
-# Weights and batches
+# Sample weights and batches
 
 
-def test_batches_larger_than_the_data_are_clipped_with_a_warning(digits):
+def test_batch_size_is_clipped_with_a_warning(digits):
     X, y = digits
     estimator = make(batch_size=301)
     with pytest.warns(UserWarning, match=r"batch_size=301 .* clipped to 300"):
@@ -761,20 +768,20 @@ def test_batches_larger_than_the_data_are_clipped_with_a_warning(digits):
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("scale", [1.0, 2.5])
-def test_batches_without_weight_are_skipped(digits, solver, scale):
+def test_batches_of_zero_weight_are_skipped(digits, solver, scale):
     X, y = digits
     params = {"solver": solver, "shuffle": False, "batch_size": 50}
     sample_weight = np.repeat([0.0, 1, 0, 0, 1, 1], 50) * scale
     estimator = make(**params).fit(X, y, sample_weight)
-    present = sample_weight > 0
-    without = make(**params).fit(X[present], y[present], sample_weight[present])
+    has_weight = sample_weight > 0
+    without = make(**params).fit(X[has_weight], y[has_weight], sample_weight[has_weight])
     assert_same_model(estimator, without)
     np.testing.assert_allclose(estimator.loss_curve_, without.loss_curve_, rtol=1e-12)
     assert estimator.history_["accuracy"] == without.history_["accuracy"]
 
 
 @every_solver
-def test_samples_without_weight_do_not_count(digits, solver):
+def test_samples_of_zero_weight_are_ignored(digits, solver):
     X, y = digits
     sample_weight = np.tile([1.0, 0.0], 150)
     params = {"solver": solver, "batch_size": 300, "shuffle": False, "alpha": 0.1}
@@ -784,7 +791,7 @@ def test_samples_without_weight_do_not_count(digits, solver):
 
 
 @every_solver
-def test_a_weight_of_two_is_the_sample_twice(digits, solver):
+def test_integer_weights_equal_repeated_samples(digits, solver):
     X, y = digits
     weights = np.random.default_rng(0).integers(1, 4, 300)
     params = {"solver": solver, "shuffle": False, "alpha": 0.1, "max_iter": 5}
@@ -795,7 +802,7 @@ def test_a_weight_of_two_is_the_sample_twice(digits, solver):
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_negative_weights_are_refused(digits, method):
+def test_negative_sample_weights_raise(digits, method):
     X, y = digits
     sample_weight = np.ones(300)
     sample_weight[7] = -1
@@ -804,22 +811,22 @@ def test_negative_weights_are_refused(digits, method):
         getattr(make(), method)(X, y, sample_weight, **extra)
 
 
-def test_weights_that_are_all_zero_are_refused(digits):
+def test_zero_sample_weights_raise(digits):
     X, y = digits
     with pytest.raises(ValueError, match="zero"):
         make().fit(X, y, np.zeros(300))
 
 
-# What must fit together
+# Consistency between calls and parameters
 
 
-def test_partial_fit_needs_the_classes_first(digits):
+def test_first_partial_fit_requires_classes(digits):
     X, y = digits
     with pytest.raises(ValueError, match="classes must be passed"):
         make().partial_fit(X, y)
 
 
-def test_partial_fit_refuses_other_classes_later(digits):
+def test_partial_fit_raises_if_classes_change(digits):
     X, y = digits
     estimator = make().partial_fit(X, y, classes=np.arange(10))
     with pytest.raises(ValueError, match="is not the same as"):
@@ -827,7 +834,7 @@ def test_partial_fit_refuses_other_classes_later(digits):
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first call", "second call"])
-def test_partial_fit_refuses_unknown_labels(digits, first):
+def test_partial_fit_raises_on_unknown_labels(digits, first):
     X, y = digits
     estimator = make()
     if not first:
@@ -836,7 +843,7 @@ def test_partial_fit_refuses_unknown_labels(digits, first):
         estimator.partial_fit(X, y, classes=np.arange(5))
 
 
-def test_partial_fit_takes_some_of_the_classes(digits):
+def test_partial_fit_accepts_a_subset_of_the_classes(digits):
     X, y = digits
     estimator = make().partial_fit(X[y < 2], y[y < 2], classes=np.arange(10))
     assert estimator.predict_proba(X).shape == (300, 10)
@@ -852,7 +859,7 @@ def test_partial_fit_takes_some_of_the_classes(digits):
     ],
     ids=["lbfgs", "balanced"],
 )
-def test_partial_fit_is_not_there_where_it_makes_no_sense(digits, params, message):
+def test_partial_fit_is_unavailable_for_some_parameters(digits, params, message):
     estimator = make(**params)
     assert not hasattr(estimator, "partial_fit")
     with pytest.raises(AttributeError) as caught:
@@ -861,7 +868,7 @@ def test_partial_fit_is_not_there_where_it_makes_no_sense(digits, params, messag
 
 
 @pytest.mark.parametrize("fitted", [False, True])
-def test_partial_fit_refuses_early_stopping_as_scikit_learn_does(digits, fitted):
+def test_partial_fit_raises_with_early_stopping(digits, fitted):
     X, y = digits
     estimator = make(early_stopping=True)
     if fitted:
@@ -872,14 +879,14 @@ def test_partial_fit_refuses_early_stopping_as_scikit_learn_does(digits, fitted)
 
 
 @every_solver
-def test_a_warm_start_refuses_other_layers(digits, solver):
+def test_warm_start_raises_if_layers_change(digits, solver):
     estimator = make(solver=solver, warm_start=True).fit(*digits)
     with pytest.raises(ValueError, match=r"\(64, 16, 10\).*\(64, 17, 10\)"):
         estimator.set_params(hidden_layer_sizes=(17,)).fit(*digits)
 
 
 @pytest.mark.parametrize("change", ["fewer", "more", "others"])
-def test_a_warm_start_refuses_other_classes(digits, change):
+def test_warm_start_raises_if_classes_change(digits, change):
     X, y = digits
     estimator = make(warm_start=True).fit(X[y < 8], y[y < 8])
     chosen = {"fewer": y < 7, "more": y < 9, "others": y > 1}[change]
@@ -888,13 +895,13 @@ def test_a_warm_start_refuses_other_classes(digits, change):
 
 
 @pytest.mark.parametrize("sizes", [0, -1, (3, 0), (2.5,), ((2, 3), (4, 5)), "12"], ids=repr)
-def test_hidden_layers_must_have_positive_integer_sizes(digits, sizes):
+def test_invalid_hidden_layer_sizes_raise(digits, sizes):
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         make(hidden_layer_sizes=sizes).fit(*digits)
 
 
 @pytest.mark.parametrize("sizes", [5, (5,), [5], np.array([5]), np.int64(5)], ids=repr)
-def test_one_hidden_layer_may_be_written_in_many_ways(digits, sizes):
+def test_hidden_layer_sizes_accepts_scalars_and_sequences(digits, sizes):
     estimator = make(hidden_layer_sizes=sizes, max_iter=2).fit(*digits)
     assert [coef.shape for coef in estimator.coefs_] == [(64, 5), (5, 10)]
 
@@ -903,7 +910,7 @@ def test_one_hidden_layer_may_be_written_in_many_ways(digits, sizes):
 
 
 @every_solver
-def test_callbacks_see_the_fit_and_every_epoch(digits, solver):
+def test_callbacks_are_called_for_fit_and_each_epoch(digits, solver):
     recorder = Recorder()
     make(solver=solver, max_iter=4).set_callbacks(recorder).fit(*digits)
     epochs = ["begin epoch", "end epoch"] * 4
@@ -911,7 +918,7 @@ def test_callbacks_see_the_fit_and_every_epoch(digits, solver):
 
 
 @every_solver
-def test_callbacks_may_stop_the_training(digits, solver):
+def test_callbacks_can_stop_training(digits, solver):
     X, y = digits
     estimator = make(solver=solver, max_iter=50).set_callbacks(Recorder(lambda epoch: epoch == 3))
     with warnings.catch_warnings():
@@ -922,7 +929,7 @@ def test_callbacks_may_stop_the_training(digits, solver):
 
 
 @every_solver
-def test_the_models_that_callbacks_get_stay_as_they_were(digits, solver):
+def test_callback_models_do_not_change_later(digits, solver):
     X, y = digits
     recorder = Recorder()
     estimator = make(solver=solver, max_iter=4).set_callbacks(recorder).fit(X, y)
@@ -936,7 +943,7 @@ def test_the_models_that_callbacks_get_stay_as_they_were(digits, solver):
 
 
 @every_solver
-def test_the_models_that_callbacks_get_have_the_history_until_then(digits, solver):
+def test_callback_models_have_the_history_up_to_their_epoch(digits, solver):
     recorder = Recorder()
     estimator = make(solver=solver, max_iter=4).set_callbacks(recorder).fit(*digits)
     for n_epochs, model in enumerate(recorder.models, start=1):
@@ -944,7 +951,7 @@ def test_the_models_that_callbacks_get_have_the_history_until_then(digits, solve
         assert len(model.history_["loss"]) == n_epochs
 
 
-def test_the_models_that_callbacks_get_can_be_trained_without_harm(digits):
+def test_training_callback_models_does_not_change_training(digits):
     X, y = digits
 
     class Trainer(Recorder):
@@ -952,44 +959,44 @@ def test_the_models_that_callbacks_get_can_be_trained_without_harm(digits):
             if context.task_name == "epoch":
                 fitted_estimator.set_callbacks().partial_fit(X, y)
 
-    disturbed = make(max_iter=4).set_callbacks(Trainer()).fit(X, y)
-    assert_same_model(disturbed, make(max_iter=4).fit(X, y))
+    estimator = make(max_iter=4).set_callbacks(Trainer()).fit(X, y)
+    assert_same_model(estimator, make(max_iter=4).fit(X, y))
 
 
 @every_solver
-def test_callbacks_do_not_disturb_the_training(digits, solver):
-    watched = make(solver=solver).set_callbacks(Recorder()).fit(*digits)
-    assert_same_model(watched, make(solver=solver).fit(*digits))
+def test_callbacks_do_not_change_training(digits, solver):
+    recorded = make(solver=solver).set_callbacks(Recorder()).fit(*digits)
+    assert_same_model(recorded, make(solver=solver).fit(*digits))
 
 
 @every_solver
-@pytest.mark.parametrize("extra", ["nothing", "validation", "weights"])
-def test_scikit_learns_scoring_monitor_scores_every_epoch(digits, solver, extra):
+@pytest.mark.parametrize("extra", ["none", "validation", "weights"])
+def test_scoring_monitor_scores_each_epoch(digits, solver, extra):
     X, y = digits
     monitor = ScoringMonitor(scoring="accuracy")
     estimator = make(solver=solver, max_iter=4).set_callbacks(monitor)
-    given = {
-        "nothing": {},
+    arguments = {
+        "none": {},
         "validation": {"X_val": X[:50], "y_val": y[:50]},
         "weights": {"sample_weight": np.linspace(1, 9, 300)},
     }[extra]
-    estimator.fit(X, y, **given)
+    estimator.fit(X, y, **arguments)
     scores = [row["accuracy"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(scores) == 4
-    final = estimator.score(X, y, given.get("sample_weight"))
+    final = estimator.score(X, y, arguments.get("sample_weight"))
     assert scores[-1] == pytest.approx(final, rel=1e-12)
 
 
 @every_solver
-def test_scikit_learns_progress_bar_shows_the_training(digits, solver, capsys):
+def test_progress_bar_shows_training(digits, solver, capsys):
     make(solver=solver, max_iter=4).set_callbacks(ProgressBar()).fit(*digits)
     assert "MLPDigitClassifier - fit" in capsys.readouterr().out
 
 
-# The scikit-learn world
+# Integration with scikit-learn
 
 
-def test_grid_search_in_two_processes_finds_the_better_network(digits):
+def test_grid_search_in_two_processes_finds_the_better_model(digits):
     pipeline = Pipeline(
         [("read", IDXReader()), ("net", make(max_iter=40, learning_rate_init=0.02))]
     )
@@ -1001,7 +1008,7 @@ def test_grid_search_in_two_processes_finds_the_better_network(digits):
     assert search.score(images, digits[1]) > 0.8
 
 
-def test_the_pipeline_scales_bytes_as_the_classifier_does(pixels, digits):
+def test_pipeline_with_reader_equals_input_scale(pixels, digits):
     _, y = digits
     images = pixels.reshape(300, 8, 8)
     pipeline = Pipeline([("read", IDXReader()), ("net", make())]).fit(images, y)
@@ -1029,7 +1036,7 @@ def test_sample_weights_are_routed(digits):
         assert not np.array_equal(routed.coefs_[0], plain.coefs_[0])
 
 
-def test_validation_samples_are_routed(digits):
+def test_validation_set_is_routed(digits):
     X, y = digits
     with config_context(enable_metadata_routing=True):
         net = make().set_fit_request(X_val=True, y_val=True)
@@ -1048,7 +1055,7 @@ def test_validation_samples_are_routed(digits):
         ("sgd", {"learning_rate": "adaptive"}),
     ],
 )
-def test_verbose_prints_what_scikit_learn_prints(digits, capsys, solver, params):
+def test_verbose_output_matches_scikit_learn(digits, capsys, solver, params):
     X, y = digits
     params = {"solver": solver, "tol": 0.5, "n_iter_no_change": 2, **params}
     estimator = make(verbose=True, **params).fit(X, y)
@@ -1063,26 +1070,26 @@ def test_verbose_prints_what_scikit_learn_prints(digits, capsys, solver, params)
         {"Training"} if "early_stopping" in params else {"Validation"}
     )
     if "early_stopping" not in params:
-        # scikit-learn's own words, down to the number of decimals.
+        # Compare with the output of scikit-learn.
         shared = {name: getattr(estimator, name) for name in MLPClassifier().get_params()}
         MLPClassifier(**shared).fit(X, y)
         assert capsys.readouterr().out.splitlines() == lines
 
 
 @every_solver
-def test_silence_is_the_default(digits, capsys, solver):
+def test_fit_prints_nothing_by_default(digits, capsys, solver):
     make(solver=solver).fit(*digits)
     assert capsys.readouterr().out == ""
 
 
-def test_a_clone_of_a_fitted_classifier_is_not_fitted(digits):
+def test_clone_of_a_fitted_classifier_is_not_fitted(digits):
     estimator = make().fit(*digits)
     assert clone(estimator).get_params() == estimator.get_params()
     with pytest.raises(NotFittedError):
         clone(estimator).predict(digits[0])
 
 
-def test_real_digits_are_learned():
+def test_digits_are_learned():
     X, y = load_digits(return_X_y=True)
     X = X / 16
     estimator = make(hidden_layer_sizes=(40,), max_iter=30, learning_rate_init=0.01, batch_size=50)
@@ -1091,11 +1098,11 @@ def test_real_digits_are_learned():
     assert accuracy == accuracy_score(y[800:], estimator.predict(X[800:])) > 0.9
 
 
-# Calls of fit that fail before the training begins
+# Calls of fit that raise before training begins
 
 
-def fits_that_fail(X, y):
-    """Return functions that call `fit` of a fitted estimator in a way that fails before the first epoch."""
+def make_failing_fits(X, y):
+    """Return functions that call `fit` of a fitted estimator with arguments that raise before the first epoch."""
     return {
         "hold-out": lambda m: m.set_params(early_stopping=True).fit(X[:3, :32], ["a", "b", "c"]),
         "validation": lambda m: m.fit(X[:, :32], y, X_val=X[:, :31], y_val=y),
@@ -1109,36 +1116,36 @@ def fits_that_fail(X, y):
 
 @pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize("warm_start", [False, True])
-@pytest.mark.parametrize("failure", fits_that_fail(None, None))
-def test_a_fit_that_cannot_begin_leaves_the_estimator_as_it_was(digits, failure, warm_start):
+@pytest.mark.parametrize("failure", make_failing_fits(None, None))
+def test_failing_fit_does_not_change_the_estimator(digits, failure, warm_start):
     X, y = digits
-    failed, plain = (make(warm_start=warm_start, ema_decay=0.9).fit(X, y) for _ in range(2))
+    failed, expected = (make(warm_start=warm_start, ema_decay=0.9).fit(X, y) for _ in range(2))
     with pytest.raises(ValueError, match=r"."):
-        fits_that_fail(X, y)[failure](failed)
-    failed.set_params(**plain.get_params())
-    assert vars(failed).keys() == vars(plain).keys()
-    assert_same_training(failed, plain)
-    np.testing.assert_array_equal(failed.predict_proba(X), plain.predict_proba(X))
-    assert_same_training(failed.fit(X, y), plain.fit(X, y))
+        make_failing_fits(X, y)[failure](failed)
+    failed.set_params(**expected.get_params())
+    assert vars(failed).keys() == vars(expected).keys()
+    assert_same_training(failed, expected)
+    np.testing.assert_array_equal(failed.predict_proba(X), expected.predict_proba(X))
+    assert_same_training(failed.fit(X, y), expected.fit(X, y))
 
 
-def test_a_warm_start_whose_hold_out_fails_goes_on_later_as_if_nothing_had_been(digits):
+def test_failing_holdout_does_not_change_a_warm_start(digits):
     X, y = digits
-    first_of_each = np.unique(y, return_index=True)[1]
-    failed, plain = (make(warm_start=True, ema_decay=0.9).fit(X, y) for _ in range(2))
+    first_of_each_class = np.unique(y, return_index=True)[1]
+    failed, expected = (make(warm_start=True, ema_decay=0.9).fit(X, y) for _ in range(2))
     failed.set_params(early_stopping=True)
     with pytest.raises(ValueError, match="validation set is too small"):
-        failed.fit(X[first_of_each], y[first_of_each])
+        failed.fit(X[first_of_each_class], y[first_of_each_class])
     failed.set_params(early_stopping=False)
-    assert_same_training(failed, plain)
-    assert_same_training(failed.fit(X, y), plain.fit(X, y))
+    assert_same_training(failed, expected)
+    assert_same_training(failed.fit(X, y), expected.fit(X, y))
 
 
 # Changes of parameters between calls
 
 
 @pytest.mark.parametrize("monitor", ["accuracy", "loss"])
-def test_partial_fit_follows_a_fit_with_early_stopping(digits, monitor):
+def test_partial_fit_continues_a_fit_with_early_stopping(digits, monitor):
     X, y = digits
     estimator = make(early_stopping=True, monitor=monitor, max_iter=4).fit(X, y)
     estimator.set_params(early_stopping=False)
@@ -1152,29 +1159,29 @@ def test_partial_fit_follows_a_fit_with_early_stopping(digits, monitor):
     assert estimator.best_loss_ == min(estimator.loss_curve_[4:])
 
 
-def test_a_loaded_model_trained_with_early_stopping_goes_on_without(digits):
+def test_model_without_state_continues_without_early_stopping(digits):
     X, y = digits
     estimator = make(early_stopping=True, max_iter=4).fit(X, y)
-    del estimator._state  # as in a model file
+    del estimator._state  # as after load_model
     estimator.set_params(early_stopping=False).partial_fit(X, y)
     assert {len(column) for column in estimator.history_.values()} == {5}
 
 
-def test_weights_set_by_hand_are_those_that_train(digits):
+def test_training_starts_from_manually_set_attributes(digits):
     X, y = digits
     trained = make(max_iter=3).fit(X, y)
-    by_hand = make()
+    assigned = make()
     for name in ("coefs_", "intercepts_", "n_features_in_", "n_outputs_", "out_activation_"):
-        setattr(by_hand, name, copy.deepcopy(getattr(trained, name)))
-    by_hand.classes_ = trained.classes_
-    np.testing.assert_array_equal(by_hand.predict(X), trained.predict(X))
-    before = by_hand.predict_proba(X)
-    by_hand.partial_fit(X, y)
-    assert by_hand.loss_ < log_loss(y, before) + 0.1
-    assert len(by_hand.loss_curve_) == by_hand.n_iter_ == 1
+        setattr(assigned, name, copy.deepcopy(getattr(trained, name)))
+    assigned.classes_ = trained.classes_
+    np.testing.assert_array_equal(assigned.predict(X), trained.predict(X))
+    before = assigned.predict_proba(X)
+    assigned.partial_fit(X, y)
+    assert assigned.loss_ < log_loss(y, before) + 0.1
+    assert len(assigned.loss_curve_) == assigned.n_iter_ == 1
 
 
-def test_changed_weights_are_those_that_go_on(digits):
+def test_warm_start_continues_from_modified_weights(digits):
     X, y = digits
     estimator = make(warm_start=True, max_iter=2).fit(X, y)
     for coef in estimator.coefs_:
@@ -1184,17 +1191,17 @@ def test_changed_weights_are_those_that_go_on(digits):
     assert estimator.loss_ == pytest.approx(np.log(10))
 
 
-# Interruption in the first epoch
+# Interrupt in the first epoch
 
 
-class InterruptedAtOnce(np.random.RandomState):
+class InterruptingRandomState(np.random.RandomState):
     def shuffle(self, x):
         raise KeyboardInterrupt
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_a_consistent_estimator(digits):
+def test_interrupt_in_the_first_epoch_leaves_a_consistent_estimator(digits):
     X, y = digits
-    estimator = make(random_state=InterruptedAtOnce(0))
+    estimator = make(random_state=InterruptingRandomState(0))
     with pytest.warns(TrainingInterruptedWarning):
         estimator.fit(X, y)
     assert np.isnan(estimator.loss_)
@@ -1206,11 +1213,11 @@ def test_ctrl_c_in_the_first_epoch_leaves_a_consistent_estimator(digits):
     assert np.isfinite(estimator.fit(X, y).loss_)
 
 
-# What callbacks receive
+# The estimator passed to callbacks
 
 
-class PickleSize(Recorder):
-    """Remembers how large the estimator is that the hooks receive."""
+class PickleSizeRecorder(Recorder):
+    """A callback that records the pickle size of the estimator passed to its hook."""
 
     def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
         self.calls.append(len(pickle.dumps(estimator)))
@@ -1218,12 +1225,12 @@ class PickleSize(Recorder):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_the_estimator_that_callbacks_receive_carries_no_data(solver):
+def test_estimator_passed_to_callbacks_contains_no_samples(solver):
     X = np.random.default_rng(0).random((4000, 64))
     y = np.arange(4000) % 10
-    callback = PickleSize()
+    callback = PickleSizeRecorder()
     make(solver=solver, max_iter=2).set_callbacks(callback).fit(X, y, X_val=X, y_val=y)
-    # The samples take 2 MB; a permutation of them, and a few copies of the weights, 100 kB.
+    # The samples take 2 MB. Their order and a few copies of the weights take 100 kB.
     sizes = [call for call in callback.calls if isinstance(call, int)]
     assert len(sizes) == 3
     assert max(sizes) < 200_000
@@ -1232,29 +1239,29 @@ def test_the_estimator_that_callbacks_receive_carries_no_data(solver):
 # Warnings
 
 
-def warnings_of(action):
+def record_warnings(action):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         action()
     return caught
 
 
-def fits_that_warn(X, y):
-    """Yield functions that fit in several ways, and what each warns of."""
+def make_warning_fits(X, y):
+    """Yield functions that call `fit` or `partial_fit`, each with the expected warning."""
     yield lambda: make(max_iter=2).fit(X, y), "Maximum iterations"
     yield lambda: make(max_iter=2, solver="lbfgs").fit(X, y), "lbfgs failed to converge"
     yield lambda: make(n_iter_no_change=None, batch_size=301).fit(X, y), "is clipped to 300"
     yield lambda: make(batch_size=301).partial_fit(X, y, classes=range(10)), "is clipped to 300"
-    yield lambda: make(random_state=InterruptedAtOnce(0)).fit(X, y), "interrupted"
+    yield lambda: make(random_state=InterruptingRandomState(0)).fit(X, y), "interrupted"
     yield lambda: Pipeline([("mlp", make(max_iter=2))]).fit(X, y), "Maximum iterations"
     search = GridSearchCV(make(max_iter=2), {"alpha": [0.1]}, cv=2)
     yield lambda: search.fit(X, y), "Maximum iterations"
 
 
 @pytest.mark.parametrize("number", range(7))
-def test_warnings_point_to_the_line_of_the_user(digits, number):
-    action, message = list(fits_that_warn(*digits))[number]
-    caught = warnings_of(action)
+def test_warnings_are_attributed_to_the_line_of_the_user(digits, number):
+    action, message = list(make_warning_fits(*digits))[number]
+    caught = record_warnings(action)
     assert caught
     for warning in caught:
         assert message in str(warning.message)
@@ -1266,7 +1273,7 @@ def test_warnings_point_to_the_line_of_the_user(digits, number):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_solver
-def test_the_probability_of_a_single_class_is_exactly_one(digits, dtype, solver):
+def test_probability_of_a_single_class_is_one(digits, dtype, solver):
     X, _ = digits
     estimator = make(solver=solver).fit(X.astype(dtype), np.zeros(300))
     probabilities = estimator.predict_proba(X.astype(dtype))
@@ -1276,10 +1283,10 @@ def test_the_probability_of_a_single_class_is_exactly_one(digits, dtype, solver)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_labels_rank_alike_by_probabilities_and_their_logarithms(dtype):
+def test_probabilities_and_log_probabilities_have_the_same_order(dtype):
     X, y = make_multilabel_classification(100, n_classes=6, random_state=0)
     estimator = make().fit((X * 1.0).astype(dtype), y)
-    # Probabilities of labels round to one where logits are large.
+    # For large logits, the probabilities of labels round to one.
     X = X.astype(dtype) * dtype(1000)
     probabilities, logarithms = estimator.predict_proba(X), estimator.predict_log_proba(X)
     assert np.count_nonzero(probabilities > 1 - 1e-6) > 100
@@ -1289,7 +1296,7 @@ def test_labels_rank_alike_by_probabilities_and_their_logarithms(dtype):
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_every_sample_of_a_single_class_is_classified_correctly(digits, solver, seed):
+def test_accuracy_of_a_single_class_is_one(digits, solver, seed):
     X, _ = digits
     y = np.full(300, "seven")
     estimator = make(solver=solver, random_state=seed, max_iter=3)
@@ -1302,15 +1309,15 @@ def test_every_sample_of_a_single_class_is_classified_correctly(digits, solver, 
 
 
 @pytest.mark.parametrize("params", [{}, {"batch_norm": True}, {"ema_decay": 0.9}], ids=str)
-@pytest.mark.parametrize("fitted_by_hand", [False, True])
-def test_a_pickle_contains_the_weights_once(digits, params, fitted_by_hand):
+@pytest.mark.parametrize("assigned", [False, True])
+def test_pickle_contains_the_weights_once(digits, params, assigned):
     X, y = digits
     estimator = make(hidden_layer_sizes=(400,), max_iter=2, solver="sgd", **params).fit(X, y)
-    if fitted_by_hand:  # these are no longer views of the training state, and stored beside it
+    if assigned:  # no longer views of the training state, therefore stored separately
         estimator.coefs_ = [coef.copy() for coef in estimator.coefs_]
     size = 8 * make(hidden_layer_sizes=(400,)).summary(64, 10).n_parameters
-    # The weights, their velocities, their averages if there are any, and the weights set by hand.
-    n_copies = 2 + ("ema_decay" in params) + fitted_by_hand
+    # Weights, velocities, averaged weights with ema_decay, and assigned weights.
+    n_copies = 2 + ("ema_decay" in params) + assigned
     assert len(pickle.dumps(estimator)) / size == pytest.approx(n_copies, abs=0.15)
     copied = pickle.loads(pickle.dumps(estimator))
     assert vars(copied).keys() == vars(estimator).keys()
@@ -1318,7 +1325,7 @@ def test_a_pickle_contains_the_weights_once(digits, params, fitted_by_hand):
     assert_same_training(copied.partial_fit(X, y), estimator.partial_fit(X, y))
 
 
-def test_a_copy_trains_on_by_itself(digits):
+def test_training_a_copy_does_not_change_the_original(digits):
     X, y = digits
     estimator = make().fit(X, y)
     before = [coef.copy() for coef in estimator.coefs_]
@@ -1327,18 +1334,18 @@ def test_a_copy_trains_on_by_itself(digits):
         np.testing.assert_array_equal(coef, expected)
 
 
-def test_the_loss_of_a_loaded_model_outlives_an_interruption(digits):
+def test_interrupt_keeps_the_loss_of_a_model_without_state(digits):
     X, y = digits
     estimator = make().fit(X, y)
     loss = estimator.loss_
-    del estimator._state  # as in a model file
-    estimator.random_state = InterruptedAtOnce(0)
+    del estimator._state  # as after load_model
+    estimator.random_state = InterruptingRandomState(0)
     with pytest.warns(TrainingInterruptedWarning):
         estimator.partial_fit(X, y)
     assert estimator.loss_ == loss
 
 
-# Pairs of hooks
+# Hooks for epochs
 
 
 @pytest.mark.parametrize(
@@ -1348,14 +1355,82 @@ def test_the_loss_of_a_loaded_model_outlives_an_interruption(digits):
         {"solver": "lbfgs"},
         {"solver": "lbfgs", "tol": 0, "max_iter": 300, "max_fun": 40},
         {"solver": "lbfgs", "tol": 0, "max_iter": 1000},  # ends when a line search fails
-        {"solver": "lbfgs", "tol": 1e9},  # ends at once
+        {"solver": "lbfgs", "tol": 1e9},  # ends before the first iteration
     ],
     ids=str,
 )
-def test_every_epoch_that_begins_ends(digits, params):
+def test_hooks_for_epochs_are_called_in_pairs(digits, params):
     X, y = digits
     recorder = Recorder()
     estimator = make(**params).set_callbacks(recorder).fit(X.astype(np.float32), y)
     epochs = [call for call in recorder.calls if call.endswith("epoch")]
     assert epochs == ["begin epoch", "end epoch"] * len(estimator.loss_curve_)
     assert np.isfinite(estimator.loss_)
+
+
+# Documentation and annotations
+
+
+def test_docstring_describes_each_parameter_in_the_order_of_the_signature():
+    doc = scrape_estimator_docstring(inspect.getdoc(MLPDigitClassifier))
+    names = list(inspect.signature(MLPDigitClassifier).parameters)
+    assert [parameter.name for parameter in doc["Parameters"]] == names
+    # The HTML view shows these texts as tooltips, and links to the parameters.
+    for parameter in doc["Parameters"]:
+        assert parameter.desc, parameter.name
+        assert get_docstring(MLPDigitClassifier, "Parameters", parameter.name)
+        assert generate_link_to_param_doc(MLPDigitClassifier, parameter.name, "api.html")
+
+
+def test_docstring_states_the_default_values():
+    doc = scrape_estimator_docstring(inspect.getdoc(MLPDigitClassifier))
+    signature = inspect.signature(MLPDigitClassifier)
+    for parameter in doc["Parameters"]:
+        default = ast.literal_eval(parameter.type.split("default=")[1])
+        assert default == signature.parameters[parameter.name].default, parameter.name
+
+
+def test_docstring_describes_each_fitted_attribute(digits):
+    X, y = digits
+    estimator = make(max_iter=1).fit(pd.DataFrame(X).rename(columns=str), y)
+    fitted = {name for name in vars(estimator) if name.endswith("_")}
+    doc = scrape_estimator_docstring(inspect.getdoc(MLPDigitClassifier))
+    assert {attribute.name for attribute in doc["Attributes"]} == fitted
+    assert all(attribute.desc for attribute in doc["Attributes"])
+
+
+def test_docstring_cites_each_reference():
+    parameters, references = MLPDigitClassifier.__doc__.split("\n    References\n")
+    cited = {int(number) for number in re.findall(r"\[(\d+)\]_", parameters)}
+    listed = [int(number) for number in re.findall(r"^ *\.\. \[(\d+)\]", references, re.MULTILINE)]
+    assert listed == list(range(1, len(listed) + 1))
+    assert cited == set(listed)
+
+
+def literals_in(annotation):
+    """Return the strings of all Literal types in an annotation."""
+    if get_origin(annotation) is Literal:
+        return set(get_args(annotation))
+    return set().union(*map(literals_in, get_args(annotation)))
+
+
+def test_annotations_list_the_accepted_names():
+    annotations = MLPDigitClassifier.__init__.__annotations__
+    assert annotations.keys() - {"return"} == MLPDigitClassifier().get_params().keys()
+    for name, constraints in MLPDigitClassifier._parameter_constraints.items():
+        accepted = set().union(*(c.options for c in constraints if isinstance(c, StrOptions)))
+        assert literals_in(annotations[name]) == accepted, name
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("fit", "partial_fit", "resume", "predict", "predict_proba", "predict_log_proba"),
+        *("hidden_activations", "summary", "find_learning_rate"),
+    ],
+)
+def test_public_methods_are_annotated(method):
+    signature = inspect.signature(getattr(MLPDigitClassifier, method))
+    parameters = [p for p in signature.parameters.values() if p.name != "self"]
+    assert all(parameter.annotation is not parameter.empty for parameter in parameters)
+    assert signature.return_annotation is not signature.empty

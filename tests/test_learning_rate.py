@@ -1,4 +1,4 @@
-"""Learning rates through the classifier: every schedule obeyed by every solver, and the search for a good rate."""
+"""Learning-rate schedules of the classifier, and the learning-rate finder."""
 
 import copy
 import pickle
@@ -23,23 +23,23 @@ N_BATCHES = 4
 every_solver = pytest.mark.parametrize("solver", FIRST_ORDER)
 
 
-def one_cycle(epoch):
-    part = epoch / N_EPOCHS
-    if part < 0.3:
-        return RATE / 25 + (RATE - RATE / 25) * (1 - np.cos(np.pi * part / 0.3)) / 2
+def compute_one_cycle(epoch):
+    progress = epoch / N_EPOCHS
+    if progress < 0.3:
+        return RATE / 25 + (RATE - RATE / 25) * (1 - np.cos(np.pi * progress / 0.3)) / 2
     end = RATE / 250_000
-    return end + (RATE - end) * (1 + np.cos(np.pi * (part - 0.3) / 0.7)) / 2
+    return end + (RATE - end) * (1 + np.cos(np.pi * (progress - 0.3) / 0.7)) / 2
 
 
-# From the epochs so far, with the part of the current one that is over, to the rate.
+# Learning rate as a function of the number of epochs, including the completed fraction of the current one.
 FORMULAS = {
     "constant": lambda epoch: RATE,
-    "adaptive": lambda epoch: RATE,  # until there is a plateau
+    "adaptive": lambda epoch: RATE,  # before a plateau
     "invscaling": lambda epoch: RATE / (int(epoch) * N_SAMPLES + 1) ** 0.3,
-    "step": lambda epoch: RATE,  # for thirty epochs
+    "step": lambda epoch: RATE,  # during the first thirty epochs
     "exponential": lambda epoch: RATE * 0.95**epoch,
     "cosine": lambda epoch: RATE * (1 + np.cos(np.pi * epoch / N_EPOCHS)) / 2,
-    "one_cycle": one_cycle,
+    "one_cycle": compute_one_cycle,
 }
 every_name = pytest.mark.parametrize("name", FORMULAS)
 
@@ -59,8 +59,8 @@ make = classifier_factory(
 )
 
 
-def last_steps(formula, warmup_epochs=0):
-    """Give the rate of the last step of each epoch."""
+def compute_last_rates(formula, warmup_epochs=0):
+    """Return the learning rate of the last step of each epoch."""
     rates = []
     for epoch in range(N_EPOCHS):
         rate = formula(epoch + (N_BATCHES - 1) / N_BATCHES)
@@ -71,36 +71,36 @@ def last_steps(formula, warmup_epochs=0):
 @every_solver
 @every_name
 @pytest.mark.parametrize("warmup_epochs", [0, 2.5])
-def test_every_solver_obeys_every_schedule(digits, solver, name, warmup_epochs):
+def test_solver_follows_schedule(digits, solver, name, warmup_epochs):
     estimator = make(solver=solver, learning_rate=name, warmup_epochs=warmup_epochs).fit(*digits)
-    expected = last_steps(FORMULAS[name], warmup_epochs)
+    expected = compute_last_rates(FORMULAS[name], warmup_epochs)
     np.testing.assert_allclose(estimator.history_["learning_rate"], expected, rtol=1e-10)
-    others = {make(solver=solver).fit(*digits).loss_curve_[-1]}
     if len(set(expected)) > 1:
-        assert estimator.loss_curve_[-1] not in others
+        constant = make(solver=solver).fit(*digits)
+        assert estimator.loss_curve_[-1] != constant.loss_curve_[-1]
 
 
-def test_the_names_of_these_tests_are_all_there_are():
+def test_all_schedule_names_are_tested():
     strings, _ = MLPDigitClassifier._parameter_constraints["learning_rate"]
     assert set(strings.options) == set(FORMULAS)
 
 
 @every_solver
-def test_a_plateau_lowers_the_rate_of_every_solver(digits, solver):
+def test_adaptive_rate_decreases_on_a_plateau(digits, solver):
     params = {"solver": solver, "learning_rate": "adaptive", "tol": 1e6, "n_iter_no_change": 1}
     rates = make(**params, max_iter=8).fit(*digits).history_["learning_rate"]
-    # The first epoch is progress from nothing.
+    # The first epoch always counts as an improvement.
     expected = RATE / 5.0 ** np.array([0, 0, 0, 1, 1, 2, 2, 3])
     np.testing.assert_allclose(rates, expected, rtol=1e-12)
 
 
-def test_step_divides_by_ten_after_thirty_epochs(digits):
+def test_step_divides_the_rate_by_ten_every_thirty_epochs(digits):
     rates = make(learning_rate="step", max_iter=62).fit(*digits).history_["learning_rate"]
     expected = RATE * 0.1 ** (np.arange(62) // 30)
     np.testing.assert_allclose(rates, expected, rtol=1e-12)
 
 
-def test_a_schedule_of_ones_own_is_given_every_step(digits):
+def test_custom_schedule_is_called_for_each_step(digits):
     positions = []
 
     def halved_after_three_epochs(position):
@@ -132,9 +132,9 @@ def test_a_schedule_of_ones_own_is_given_every_step(digits):
         ),
         (partial(lambda rate, position: rate, RATE), {"learning_rate": "constant"}),
     ],
-    ids=["cosine", "warm-up", "callable"],
+    ids=["cosine", "warmup", "callable"],
 )
-def test_a_schedule_object_trains_as_its_name(digits, schedule, name):
+def test_schedule_object_equals_its_name(digits, schedule, name):
     by_name, by_object = make(**name), make(learning_rate=schedule)
     by_name.fit(*digits)
     by_object.fit(*digits)
@@ -142,12 +142,12 @@ def test_a_schedule_object_trains_as_its_name(digits, schedule, name):
     np.testing.assert_array_equal(by_object.coefs_[0], by_name.coefs_[0])
 
 
-def test_warm_up_goes_with_a_schedule_object(digits):
+def test_warmup_applies_to_schedule_objects(digits):
     rates = make(learning_rate=Cosine(RATE), warmup_epochs=3).fit(*digits).history_["learning_rate"]
-    np.testing.assert_allclose(rates, last_steps(FORMULAS["cosine"], 3), rtol=1e-10)
+    np.testing.assert_allclose(rates, compute_last_rates(FORMULAS["cosine"], 3), rtol=1e-10)
 
 
-def test_an_estimator_with_a_schedule_object_can_be_pickled(digits):
+def test_estimator_with_schedule_object_can_be_pickled(digits):
     estimator = make(learning_rate=StepDecay(RATE, every=2)).fit(*digits)
     copied = pickle.loads(pickle.dumps(estimator))
     assert copied.learning_rate == estimator.learning_rate
@@ -156,7 +156,7 @@ def test_an_estimator_with_a_schedule_object_can_be_pickled(digits):
     )
 
 
-def test_partial_fit_beyond_max_iter_stays_at_the_end_of_the_schedule(digits):
+def test_partial_fit_beyond_max_iter_keeps_the_final_rate(digits):
     X, y = digits
     estimator = make(learning_rate="one_cycle", max_iter=2)
     for _ in range(5):
@@ -165,21 +165,21 @@ def test_partial_fit_beyond_max_iter_stays_at_the_end_of_the_schedule(digits):
     assert max(estimator.history_["learning_rate"]) <= RATE
 
 
-def test_a_warm_start_begins_its_cycle_where_it_stands(digits):
+def test_warm_start_extends_the_schedule(digits):
     X, y = digits
     estimator = make(learning_rate="cosine", warm_start=True, max_iter=4).fit(X, y).fit(X, y)
-    # The second fit ends at eight epochs, and stands at four.
+    # The second fit extends the schedule to eight epochs and starts at epoch four.
     epochs = np.arange(4, 8) + 0.75
     expected = RATE * (1 + np.cos(np.pi * epochs / 8)) / 2
     np.testing.assert_allclose(estimator.history_["learning_rate"][4:], expected, rtol=1e-10)
 
 
-# The search for a good rate
+# The learning-rate finder
 
 
 @every_solver
 @pytest.mark.parametrize("extra", [{}, {"dropout": 0.1, "batch_norm": True, "ema_decay": 0.9}])
-def test_the_search_gives_rising_rates_and_a_suggestion_among_them(digits, solver, extra):
+def test_finder_returns_increasing_rates_and_a_suggestion(digits, solver, extra):
     curve = make(solver=solver, **extra).find_learning_rate(
         *digits, min_rate=1e-5, max_rate=2.0, n_steps=50
     )
@@ -194,19 +194,19 @@ def test_the_search_gives_rising_rates_and_a_suggestion_among_them(digits, solve
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
-def test_the_suggestion_trains_well(digits, solver):
+def test_suggested_rate_gives_high_accuracy(digits, solver):
     estimator = make(solver=solver, max_iter=40)
     suggestion = estimator.find_learning_rate(*digits).suggestion
     assert estimator.set_params(learning_rate_init=suggestion).fit(*digits).score(*digits) > 0.95
 
 
-def test_the_search_repeats(digits):
+def test_finder_is_reproducible(digits):
     first, second = (make(dropout=0.1).find_learning_rate(*digits) for _ in range(2))
     np.testing.assert_array_equal(first.losses, second.losses)
     assert first.suggestion == second.suggestion
 
 
-def test_the_search_begins_with_the_loss_of_the_fresh_network(digits):
+def test_finder_starts_with_the_initial_loss(digits):
     X, y = digits
     curve = make(batch_size=150, shuffle=False, alpha=0).find_learning_rate(X, y, n_steps=5)
     fresh = make(batch_size=150, shuffle=False, alpha=0, max_iter=1).fit(X, y)
@@ -214,7 +214,7 @@ def test_the_search_begins_with_the_loss_of_the_fresh_network(digits):
 
 
 @pytest.mark.parametrize("fitted", [False, True])
-def test_the_search_leaves_the_estimator_untouched(digits, fitted):
+def test_finder_does_not_change_the_estimator(digits, fitted):
     X, y = digits
     estimator = make(random_state=np.random.RandomState(3), early_stopping=True)
     if fitted:
@@ -227,13 +227,13 @@ def test_the_search_leaves_the_estimator_untouched(digits, fitted):
     np.testing.assert_array_equal(
         estimator.random_state.get_state()[1], before["random_state"].get_state()[1]
     )
-    # Training goes on as if there had been no search.
+    # Later training is not affected.
     other = copy.deepcopy(estimator)
     other.__dict__.update(before)
     np.testing.assert_array_equal(other.fit(X, y).coefs_[0], estimator.fit(X, y).coefs_[0])
 
 
-def test_the_search_takes_what_fit_takes(digits):
+def test_finder_accepts_the_same_data_as_fit(digits):
     X, y = digits
     dense = make().find_learning_rate(X, y, n_steps=10)
     sparse = make().find_learning_rate(csr_matrix(X), y, n_steps=10)
@@ -248,7 +248,7 @@ def test_the_search_takes_what_fit_takes(digits):
     np.testing.assert_array_equal(strings.losses, dense.losses)
 
 
-def test_the_search_ends_where_training_diverges(digits):
+def test_finder_stops_if_training_diverges(digits):
     curve = make(solver="sgd", activation="identity").find_learning_rate(
         *digits, min_rate=1e-3, max_rate=1e6, n_steps=60
     )
@@ -269,17 +269,17 @@ def test_the_search_ends_where_training_diverges(digits):
     ],
     ids=str,
 )
-def test_the_search_refuses_numbers_that_make_no_sense(digits, numbers):
-    with pytest.raises(ValueError, match="find_learning_rate needs"):
+def test_finder_raises_on_invalid_numbers(digits, numbers):
+    with pytest.raises(ValueError, match="find_learning_rate requires"):
         make().find_learning_rate(*digits, **numbers)
 
 
-def test_the_search_refuses_lbfgs(digits):
+def test_finder_raises_for_lbfgs(digits):
     with pytest.raises(ValueError, match="lbfgs"):
         make(solver="lbfgs").find_learning_rate(*digits)
 
 
-def test_ctrl_c_ends_the_search_and_leaves_the_estimator_untouched(digits):
+def test_interrupted_finder_does_not_change_the_estimator(digits):
     X, y = digits
 
     class Interrupted:
@@ -302,13 +302,15 @@ def test_ctrl_c_ends_the_search_and_leaves_the_estimator_untouched(digits):
 
 
 @pytest.mark.parametrize("n_losses", [0, 1])
-def test_a_suggestion_needs_two_losses(n_losses):
+def test_suggestion_requires_two_losses(n_losses):
     curve = LearningRateCurve(np.geomspace(1, 2, n_losses), np.ones(n_losses))
-    with pytest.raises(ValueError, match=f"two or more learning rates. Got {n_losses}.*min_rate"):
+    with pytest.raises(
+        ValueError, match=f"two or more learning rates .*, got .* {n_losses}.*min_rate"
+    ):
         _ = curve.suggestion
 
 
-def test_features_that_are_much_too_large_give_no_suggestion_but_an_explanation(digits):
+def test_suggestion_raises_for_huge_features(digits):
     X, y = digits
     curve = make(activation="identity").find_learning_rate(X * 1e307, y)
     assert len(curve.losses) < 2

@@ -1,4 +1,4 @@
-"""The summary: counts that can be checked by hand, before and after fit."""
+"""MLPDigitClassifier.summary before and after fit."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from skmlp import MLPDigitClassifier
 X, y = load_digits(return_X_y=True)
 
 
-def test_the_keras_example_has_its_known_count():
+def test_parameter_count_of_a_known_example():
     summary = MLPDigitClassifier((512, 512), dropout=0.2).summary(784, 10)
     assert summary.n_parameters == 669_706
     assert "669,706 parameters, 2.55 MB" in str(summary)
@@ -19,13 +19,13 @@ def test_the_keras_example_has_its_known_count():
 @pytest.mark.parametrize("hidden", [(), (7,), (30, 20)])
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("labels", [y, y > 4, y < 10, np.eye(10, dtype=int)[y]])
-def test_the_count_is_that_of_the_fitted_arrays(hidden, batch_norm, labels):
+def test_parameter_count_matches_the_fitted_arrays(hidden, batch_norm, labels):
     mlp = MLPDigitClassifier(hidden, batch_norm=batch_norm, max_iter=1, tol=0.0)
     with pytest.warns():
         mlp.fit(X.astype(np.float32), labels)
     arrays = mlp.coefs_ + mlp.intercepts_
     if batch_norm:
-        # The shifts take the place of the biases of the hidden layers, which are zero.
+        # The shifts replace the biases of the hidden layers, which are zero.
         assert not any(biases.any() for biases in mlp.intercepts_[:-1])
         arrays = mlp.coefs_ + mlp.intercepts_[-1:]
         arrays += mlp.batch_norm_["gain"] + mlp.batch_norm_["shift"]
@@ -34,7 +34,7 @@ def test_the_count_is_that_of_the_fitted_arrays(hidden, batch_norm, labels):
     assert summary.n_bytes == sum(array.nbytes for array in arrays)
 
 
-def test_the_table_shows_every_layer_in_order():
+def test_table_lists_the_layers_in_order():
     mlp = MLPDigitClassifier(
         (30, 20), ["gelu", "tanh"], batch_norm=True, dropout=[0.5, 0], input_dropout=0.1
     )
@@ -45,7 +45,7 @@ def test_the_table_shows_every_layer_in_order():
     ]
 
 
-def test_after_fit_the_fitted_layers_count():
+def test_summary_after_fit_describes_the_fitted_layers():
     mlp = MLPDigitClassifier((7,), max_iter=1, dropout=0.5)
     with pytest.warns():
         mlp.fit(X, y)
@@ -54,7 +54,7 @@ def test_after_fit_the_fitted_layers_count():
     assert str(mlp.summary(n_features=1, n_classes=2)) == before
 
 
-def test_the_html_form_has_the_same_cells():
+def test_html_contains_the_same_cells():
     summary = MLPDigitClassifier((7,)).summary(64, 10)
     html = summary._repr_html_()
     for name, units, count in summary.rows:
@@ -64,14 +64,14 @@ def test_the_html_form_has_the_same_cells():
 
 
 @pytest.mark.parametrize("known", [{}, {"n_features": 64}, {"n_classes": 10}])
-def test_before_fit_both_numbers_are_needed(known):
+def test_summary_before_fit_requires_both_numbers(known):
     with pytest.raises(
-        ValueError, match=r"before fit: n_.* must be an integer of at least 1\. Got None"
+        ValueError, match=r"^n_.* must be an integer of at least 1 before fit, got None\."
     ):
         MLPDigitClassifier().summary(**known)
 
 
 @pytest.mark.parametrize("numbers", [(64, 0), (0, 10), (-1, 10), (64, 2.5), (64, True)], ids=str)
-def test_numbers_that_are_no_sizes_are_refused(numbers):
-    with pytest.raises(ValueError, match=r"must be an integer of at least 1\. Got"):
+def test_summary_raises_on_invalid_numbers(numbers):
+    with pytest.raises(ValueError, match=r"must be an integer of at least 1 before fit, got"):
         MLPDigitClassifier().summary(*numbers)

@@ -1,4 +1,4 @@
-"""What training has beyond scikit-learn's, through the classifier: regularisation, class weights, stopping."""
+"""Training options that scikit-learn does not have: regularization, class weights, averaging and early stopping."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 FIRST_ORDER = ["sgd", "adam", "adamw", "nadam", "rmsprop"]
 DTYPES = [np.float32, np.float64]
-# Each with all solvers, sparse and dense, float32 and float64.
+# Parameters of each feature.
 FEATURES = {
     "dropout": {"dropout": [0.3, 0.1]},
     "input dropout": {"input_dropout": 0.2},
@@ -26,7 +26,7 @@ FEATURES = {
     "clip norm": {"clip_norm": 0.1},
     "class weight": {"class_weight": {1: 3.0, 8: 0.2}},
     "balanced": {"class_weight": "balanced"},
-    "average": {"ema_decay": 0.9},
+    "averaged weights": {"ema_decay": 0.9},
     "activations": {"activation": ["silu", "selu"]},
     "orthogonal": {"weight_init": "orthogonal"},
     "one cycle": {"learning_rate": "one_cycle", "warmup_epochs": 1},
@@ -41,15 +41,15 @@ make = classifier_factory(
 )
 
 
-# Every feature
+# All features
 
 
 @every_feature
 @every_solver
-def test_every_feature_learns_and_changes_the_result(digits, feature, solver):
+def test_feature_trains_and_changes_the_result(digits, feature, solver):
     X, y = digits
     params = {"solver": solver, "max_iter": 40, "tol": 0, "n_iter_no_change": 40}
-    # Without Adam's correction, the first steps of rmsprop are thirty times as long.
+    # RMSprop has no bias correction: its first steps are about thirty times longer.
     params |= {"learning_rate_init": {"sgd": 0.1, "rmsprop": 0.001}.get(solver, 0.01)}
     estimator = make(**params, **FEATURES[feature]).fit(X, y)
     assert estimator.score(X, y) > 0.9
@@ -58,7 +58,7 @@ def test_every_feature_learns_and_changes_the_result(digits, feature, solver):
 
 @every_feature
 @every_dtype
-def test_every_feature_keeps_the_type_and_repeats(digits, feature, dtype):
+def test_feature_preserves_dtype_and_is_reproducible(digits, feature, dtype):
     X, y = digits
     X = X.astype(dtype)
     first, second = (make(**FEATURES[feature]).fit(X, y) for _ in range(2))
@@ -70,14 +70,14 @@ def test_every_feature_keeps_the_type_and_repeats(digits, feature, dtype):
 
 @every_feature
 @pytest.mark.parametrize("container", [csr_matrix, csc_matrix])
-def test_every_feature_trains_on_sparse_features_as_on_dense_ones(digits, feature, container):
+def test_feature_gives_the_same_model_for_sparse_and_dense_samples(digits, feature, container):
     X, y = digits
     dense = make(**FEATURES[feature]).fit(X, y)
     sparse = make(**FEATURES[feature]).fit(container(X), y)
     np.testing.assert_allclose(
         sparse.predict_proba(container(X)), sparse.predict_proba(X), rtol=1e-9
     )
-    if feature == "input dropout":  # the zeros of sparse samples draw nothing
+    if feature == "input dropout":  # no masks are drawn for the zeros of sparse samples
         assert sparse.score(X, y) > 0.5
     else:
         assert_same_model(sparse, dense, rtol=1e-6, atol=1e-8)
@@ -85,7 +85,7 @@ def test_every_feature_trains_on_sparse_features_as_on_dense_ones(digits, featur
 
 @every_feature
 @pytest.mark.parametrize("hidden", [(), (7,)], ids=str)
-def test_every_feature_works_with_few_layers(digits, feature, hidden):
+def test_feature_supports_zero_and_one_hidden_layers(digits, feature, hidden):
     X, y = digits
     params = dict(FEATURES[feature])
     for name in ("dropout", "activation"):
@@ -98,14 +98,14 @@ def test_every_feature_works_with_few_layers(digits, feature, hidden):
 
 @every_feature
 @pytest.mark.parametrize("target_type", ["binary", "multilabel"])
-def test_every_feature_works_with_other_targets(digits, feature, target_type):
+def test_feature_supports_binary_and_multilabel_targets(digits, feature, target_type):
     X, y = digits
     params = dict(FEATURES[feature])
     if target_type == "multilabel":
         X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
         X = X / 10
         if feature == "class weight":
-            pytest.skip("a dict has no meaning for multilabel targets")
+            pytest.skip("a dict is not supported for multilabel targets")
     else:
         y = (y > 4).astype(int)
         if feature == "class weight":
@@ -116,22 +116,22 @@ def test_every_feature_works_with_other_targets(digits, feature, target_type):
 
 
 @every_feature
-def test_every_feature_goes_with_validation_and_early_stopping(digits, feature):
+def test_feature_supports_early_stopping(digits, feature):
     X, y = digits
     estimator = make(early_stopping=True, max_iter=15, **FEATURES[feature]).fit(X, y)
     assert len(estimator.validation_scores_) == estimator.n_iter_
     assert estimator.best_validation_score_ == max(estimator.validation_scores_)
-    given = make(early_stopping=True, max_iter=15, **FEATURES[feature])
-    given.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    on_X_val = make(early_stopping=True, max_iter=15, **FEATURES[feature])
+    on_X_val.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     if feature not in ("class weight", "balanced"):
-        assert given.score(X[200:], y[200:]) == pytest.approx(given.best_validation_score_)
+        assert on_X_val.score(X[200:], y[200:]) == pytest.approx(on_X_val.best_validation_score_)
 
 
 # Dropout
 
 
 @pytest.mark.parametrize("rates", [{"dropout": 0.4}, {"input_dropout": 0.1}], ids=str)
-def test_dropout_does_not_disturb_the_first_random_stream(digits, rates, monkeypatch):
+def test_dropout_does_not_change_shuffling(digits, rates, monkeypatch):
     orders = []
     in_order = Batches.in_order
 
@@ -149,14 +149,14 @@ def test_dropout_does_not_disturb_the_first_random_stream(digits, rates, monkeyp
     assert not np.array_equal(dropped.coefs_[0], plain.coefs_[0])
 
 
-def test_dropout_of_zero_is_no_dropout(digits):
+def test_zero_dropout_does_not_change_training(digits):
     X, y = digits
     plain = make().fit(X, y)
-    for nothing in (0, 0.0, [0, 0], (0.0, 0.0)):
-        assert_same_model(make(dropout=nothing, input_dropout=0).fit(X, y), plain)
+    for zero in (0, 0.0, [0, 0], (0.0, 0.0)):
+        assert_same_model(make(dropout=zero, input_dropout=0).fit(X, y), plain)
 
 
-def test_one_rate_stands_for_all_layers(digits):
+def test_scalar_dropout_applies_to_all_layers(digits):
     X, y = digits
     assert_same_model(make(dropout=0.3).fit(X, y), make(dropout=[0.3, 0.3]).fit(X, y))
     assert not np.array_equal(
@@ -164,7 +164,7 @@ def test_one_rate_stands_for_all_layers(digits):
     )
 
 
-def test_prediction_and_validation_go_without_dropout(digits):
+def test_prediction_and_validation_do_not_use_dropout(digits):
     X, y = digits
     estimator = make(dropout=0.5, input_dropout=0.5).fit(X, y, X_val=X, y_val=y)
     np.testing.assert_array_equal(estimator.predict_proba(X), estimator.predict_proba(X))
@@ -172,17 +172,17 @@ def test_prediction_and_validation_go_without_dropout(digits):
 
 
 @pytest.mark.parametrize("rate", [1e-9, 0.999, 0.9999999])
-def test_rates_near_their_limits_train(digits, rate):
+def test_extreme_dropout_rates_give_finite_losses(digits, rate):
     X, y = digits
     estimator = make(dropout=rate, max_iter=2).fit(X, y)
     assert np.isfinite(estimator.loss_curve_).all()
 
 
-# Batch normalisation
+# Batch normalization and hidden activations
 
 
-def forward(estimator, X, formulas):
-    """Give the activations of the hidden layers and the logits, written out."""
+def compute_forward_pass(estimator, X, formulas):
+    """Return the activations of the hidden layers and the logits, computed explicitly."""
     hidden, a = [], X
     for i, formula in enumerate(formulas):
         z = a @ estimator.coefs_[i] + estimator.intercepts_[i]
@@ -204,7 +204,7 @@ MIXED = {
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
 @pytest.mark.parametrize("container", [np.asarray, csr_matrix])
 @pytest.mark.parametrize("dropout", [0, 0.2])
-def test_hidden_activations_and_predictions_are_the_forward_pass_written_out(
+def test_hidden_activations_and_predictions_match_explicit_forward_pass(
     digits, batch_norm, container, dropout
 ):
     X, y = digits
@@ -214,11 +214,11 @@ def test_hidden_activations_and_predictions_are_the_forward_pass_written_out(
         batch_norm=batch_norm,
         dropout=dropout,
     ).fit(container(X), y)
-    hidden, logits = forward(estimator, X, MIXED["formulas"])
+    hidden, logits = compute_forward_pass(estimator, X, MIXED["formulas"])
     for layer in range(3):
         for number in (layer, layer - 3):
-            seen = estimator.hidden_activations(container(X), number)
-            np.testing.assert_allclose(seen, hidden[layer], rtol=1e-9, atol=1e-12)
+            activations = estimator.hidden_activations(container(X), number)
+            np.testing.assert_allclose(activations, hidden[layer], rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(
         estimator.hidden_activations(container(X)), estimator.hidden_activations(container(X), 2)
     )
@@ -228,7 +228,7 @@ def test_hidden_activations_and_predictions_are_the_forward_pass_written_out(
 
 @pytest.mark.parametrize("n_samples", [1, 1024, 1025])
 @every_dtype
-def test_hidden_activations_come_in_any_number_and_in_the_type_of_the_weights(n_samples, dtype):
+def test_hidden_activations_have_the_right_shape_and_dtype(n_samples, dtype):
     X, y = load_digits(return_X_y=True)
     estimator = make(max_iter=2, batch_norm=True).fit(X.astype(dtype), y)
     activations = estimator.hidden_activations(X[:n_samples], 0)
@@ -237,19 +237,19 @@ def test_hidden_activations_come_in_any_number_and_in_the_type_of_the_weights(n_
 
 
 @pytest.mark.parametrize(("hidden", "layer"), [((9, 7), 2), ((9, 7), -3), ((), -1), ((), 0)])
-def test_hidden_activations_of_a_layer_that_is_not_there_are_refused(digits, hidden, layer):
+def test_hidden_activations_raises_on_invalid_layer(digits, hidden, layer):
     estimator = make(hidden_layer_sizes=hidden, max_iter=1).fit(*digits)
-    with pytest.raises(ValueError, match=r"layer must be the index of a hidden layer.* Got"):
+    with pytest.raises(ValueError, match=r"layer must be the index of a hidden layer.* got"):
         estimator.hidden_activations(digits[0], layer)
 
 
-def test_without_batch_norm_there_are_no_statistics(digits):
+def test_batch_norm_attribute_is_none_without_batch_norm(digits):
     assert make(max_iter=1).fit(*digits).batch_norm_ is None
 
 
-def test_statistics_become_those_of_the_samples(digits):
+def test_running_statistics_converge_to_those_of_the_samples(digits):
     X, y = digits
-    # With such a rate the weights stay, and the statistics go to those of the one batch.
+    # With this learning rate, the weights stay constant, and the statistics converge to those of the only batch.
     estimator = make(
         batch_norm=True, learning_rate_init=1e-300, batch_size=300, max_iter=150, tol=0, alpha=0
     )
@@ -261,7 +261,7 @@ def test_statistics_become_those_of_the_samples(digits):
     )
 
 
-def test_samples_without_weight_do_not_count_in_the_statistics(digits):
+def test_running_statistics_ignore_samples_of_zero_weight(digits):
     X, y = digits
     X_more, y_more = np.vstack([X, X[:50] * 100]), np.append(y, y[:50])
     weights = np.append(np.ones(300), np.zeros(50))
@@ -271,14 +271,14 @@ def test_samples_without_weight_do_not_count_in_the_statistics(digits):
     assert_same_model(weighted, make(**params).fit(X, y), rtol=1e-6, atol=1e-9)
 
 
-# Averages
+# Averaged weights
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
-def test_prediction_uses_the_average_of_the_weights_after_each_step(digits, solver, batch_norm):
+def test_prediction_uses_averaged_weights(digits, solver, batch_norm):
     X, y = digits
-    # One step an epoch, so that partial_fit shows the weights after each of them.
+    # With one step per epoch, partial_fit exposes the weights after each step.
     params = {"solver": solver, "batch_size": 300, "batch_norm": batch_norm}
     plain, averaged = make(**params), make(**params, ema_decay=0.6)
     initial = make(**params, learning_rate_init=1e-300, alpha=0)
@@ -292,15 +292,15 @@ def test_prediction_uses_the_average_of_the_weights_after_each_step(digits, solv
         plain.partial_fit(X, y, classes=np.arange(10))
         averaged.partial_fit(X, y, classes=np.arange(10))
         decay = min(0.6, t / (t + 9))
-        for average, value, seen in zip(
+        for average, value, actual in zip(
             averages, arrays_of(plain), arrays_of(averaged), strict=True
         ):
             average[...] = decay * average + (1 - decay) * value
-            np.testing.assert_allclose(seen, average, rtol=1e-8, atol=1e-12)
+            np.testing.assert_allclose(actual, average, rtol=1e-8, atol=1e-12)
     assert averaged.loss_curve_ == plain.loss_curve_
 
 
-def test_validation_uses_the_average(digits):
+def test_validation_uses_averaged_weights(digits):
     X, y = digits
     estimator = make(ema_decay=0.95, batch_norm=True, learning_rate_init=0.05)
     estimator.fit(X, y, X_val=X, y_val=y)
@@ -310,18 +310,18 @@ def test_validation_uses_the_average(digits):
     assert estimator.history_["val_loss"][-1] == pytest.approx(loss, rel=1e-9)
 
 
-def test_validation_does_not_disturb_the_training_of_averaged_weights(digits):
+def test_validation_does_not_change_training_with_averaged_weights(digits):
     X, y = digits
     params = {"ema_decay": 0.9, "batch_norm": True, "dropout": 0.1}
-    watched = make(**params).fit(X, y, X_val=X[:50], y_val=y[:50])
-    assert_same_model(watched, make(**params).fit(X, y))
+    validated = make(**params).fit(X, y, X_val=X[:50], y_val=y[:50])
+    assert_same_model(validated, make(**params).fit(X, y))
 
 
-# Norms and decay
+# Norms and weight decay
 
 
 @every_solver
-def test_max_norm_holds_the_hidden_units_and_not_the_output(digits, solver):
+def test_max_norm_applies_to_hidden_units_only(digits, solver):
     X, y = digits
     params = {"solver": solver, "max_norm": 0.7, "learning_rate_init": 0.05}
     estimator = make(**params, max_iter=20).fit(X, y)
@@ -330,7 +330,7 @@ def test_max_norm_holds_the_hidden_units_and_not_the_output(digits, solver):
     assert np.linalg.norm(estimator.coefs_[-1], axis=0).max() > 0.7
 
 
-def test_adamw_is_adam_with_a_decay_of_one_percent(digits):
+def test_adamw_is_adam_with_weight_decay(digits):
     X, y = digits
     assert_same_model(
         make(solver="adamw").fit(X, y), make(solver="adam", weight_decay=0.01).fit(X, y)
@@ -346,13 +346,13 @@ def test_weight_decay_shrinks_weights_by_the_learning_rate(digits):
     start = make(**params | {"learning_rate_init": 1e-300}, max_iter=1).fit(X, y)
     plain.fit(X, y)
     decayed.fit(X, y)
-    for ours, others, initial in zip(decayed.coefs_, plain.coefs_, start.coefs_, strict=True):
-        np.testing.assert_allclose(ours, others - 0.05 * initial, rtol=1e-10, atol=1e-14)
-    for ours, others in zip(decayed.intercepts_, plain.intercepts_, strict=True):
-        np.testing.assert_array_equal(ours, others)
+    for coef, without, initial in zip(decayed.coefs_, plain.coefs_, start.coefs_, strict=True):
+        np.testing.assert_allclose(coef, without - 0.05 * initial, rtol=1e-10, atol=1e-14)
+    for intercept, without in zip(decayed.intercepts_, plain.intercepts_, strict=True):
+        np.testing.assert_array_equal(intercept, without)
 
 
-def test_clipping_limits_the_step(digits):
+def test_clip_norm_limits_the_step(digits):
     X, y = digits
     params = {"solver": "sgd", "momentum": 0, "batch_size": 300, "learning_rate_init": 0.1}
     start = make(**params | {"learning_rate_init": 1e-300}, max_iter=1).fit(X, y)
@@ -364,36 +364,36 @@ def test_clipping_limits_the_step(digits):
 # Label smoothing
 
 
-def test_label_smoothing_is_in_the_training_loss_and_not_in_the_validation(digits):
+def test_label_smoothing_applies_to_the_training_loss_only(digits):
     X, y = digits
     params = {"learning_rate_init": 1e-300, "alpha": 0, "batch_size": 300, "max_iter": 1}
     estimator = make(label_smoothing=0.2, **params).fit(X, y, X_val=X, y_val=y)
     logarithms = estimator.predict_log_proba(X)
-    sharp = -logarithms[np.arange(300), y].mean()
-    assert estimator.loss_ == pytest.approx(0.8 * sharp - 0.2 * logarithms.mean(), rel=1e-9)
-    assert estimator.history_["val_loss"] == [pytest.approx(sharp, rel=1e-9)]
+    loss = -logarithms[np.arange(300), y].mean()
+    assert estimator.loss_ == pytest.approx(0.8 * loss - 0.2 * logarithms.mean(), rel=1e-9)
+    assert estimator.history_["val_loss"] == [pytest.approx(loss, rel=1e-9)]
 
 
-# Weights of classes
+# Class weights
 
 
 @pytest.mark.parametrize("names", [np.arange(10), np.array(list("abcdefghij"))], ids=["int", "str"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_weights_of_classes_are_weights_of_their_samples(digits, names, weighted, solver):
+def test_class_weights_multiply_sample_weights(digits, names, weighted, solver):
     X, y = digits
     sample_weight = np.random.default_rng(0).uniform(0.1, 2, 300) if weighted else np.ones(300)
     class_weight = {names[1]: 3.0, names[8]: 0.25, names[5]: 0}
     factors = np.array([class_weight.get(label, 1.0) for label in names[y]])
     expected = make(solver=solver).fit(X, names[y], sample_weight * factors)
-    ours = make(solver=solver, class_weight=class_weight)
-    ours.fit(X, names[y], sample_weight if weighted else None)
-    assert_same_model(ours, expected)
+    estimator = make(solver=solver, class_weight=class_weight)
+    estimator.fit(X, names[y], sample_weight if weighted else None)
+    assert_same_model(estimator, expected)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("n_classes", [2, 10])
-def test_balanced_weights_are_scikit_learns(digits, weighted, n_classes):
+def test_balanced_class_weights_match_scikit_learn(digits, weighted, n_classes):
     X, y = digits
     y = np.minimum(y, n_classes - 1)
     weights = np.random.default_rng(0).uniform(0.1, 2, 300) if weighted else None
@@ -403,7 +403,7 @@ def test_balanced_weights_are_scikit_learns(digits, weighted, n_classes):
     assert_same_model(make(class_weight="balanced").fit(X, y, weights), expected, atol=1e-9)
 
 
-def test_balanced_weights_of_multilabel_targets_are_scikit_learns():
+def test_balanced_class_weights_of_multilabel_targets_match_scikit_learn():
     X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
     expected = make().fit(X, y, compute_sample_weight("balanced", y))
     assert_same_model(make(class_weight="balanced").fit(X, y), expected)
@@ -412,13 +412,13 @@ def test_balanced_weights_of_multilabel_targets_are_scikit_learns():
 @pytest.mark.parametrize(
     "class_weight", [{10: 2.0}, {"three": 2.0}, {3: -1.0}, {3: np.nan}], ids=str
 )
-def test_weights_that_make_no_sense_are_refused(digits, class_weight):
-    with pytest.raises(ValueError, match=r"(keys|weights) of class_weight must be .* Got"):
+def test_invalid_class_weights_raise(digits, class_weight):
+    with pytest.raises(ValueError, match=r"(keys|weights) of class_weight must be .*, got"):
         make(class_weight=class_weight).fit(*digits)
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_weights_that_are_all_zero_together_are_refused(digits, method):
+def test_zero_products_of_class_and_sample_weights_raise(digits, method):
     X, y = digits
     classes = {"classes": np.arange(10)} if method == "partial_fit" else {}
     estimator = make(class_weight={3: 0})
@@ -426,29 +426,29 @@ def test_weights_that_are_all_zero_together_are_refused(digits, method):
         getattr(estimator, method)(X, y, (y == 3).astype(float), **classes)
 
 
-def test_validation_weights_that_are_all_zero_together_are_refused(digits):
+def test_zero_validation_weights_raise(digits):
     X, y = digits
     with pytest.raises(ValueError, match="weight"):
         make(class_weight={3: 0}).fit(X, y, X_val=X[y == 3], y_val=y[y == 3])
 
 
-def test_an_infinite_class_weight_is_refused_by_name(digits):
-    with pytest.raises(ValueError, match=r"(keys|weights) of class_weight must be .* Got"):
+def test_infinite_class_weight_raises(digits):
+    with pytest.raises(ValueError, match=r"(keys|weights) of class_weight must be .*, got"):
         make(class_weight={3: np.inf}).fit(*digits)
 
 
-def test_a_dict_of_class_weights_is_refused_for_multilabel_targets():
+def test_dict_of_class_weights_raises_for_multilabel_targets():
     X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
     with pytest.raises(ValueError, match="multilabel"):
         make(class_weight={0: 2.0}).fit(X, y)
 
 
-def test_weights_of_classes_that_a_part_of_the_data_lacks_are_fine(digits):
+def test_class_weights_may_include_classes_missing_in_the_data(digits):
     X, y = digits
     estimator = make(class_weight={3: 2.0})
     estimator.partial_fit(X, y, classes=np.arange(10)).partial_fit(X[y != 3], y[y != 3])
-    few = make(class_weight={3: 2.0}).fit(X, y, X_val=X[y > 5], y_val=y[y > 5])
-    assert len(few.history_["val_loss"]) == 8
+    validated = make(class_weight={3: 2.0}).fit(X, y, X_val=X[y > 5], y_val=y[y > 5])
+    assert len(validated.history_["val_loss"]) == 8
     first = make(class_weight={3: 2.0})
     first.partial_fit(X[y != 3], y[y != 3], classes=np.arange(10))
 
@@ -458,7 +458,7 @@ def test_weights_of_classes_that_a_part_of_the_data_lacks_are_fine(digits):
 
 @pytest.mark.parametrize("weight_init", list(INITIALIZERS))
 @pytest.mark.parametrize("hidden", [(), (16, 12)], ids=str)
-def test_initial_weights_are_those_of_the_name(digits, weight_init, hidden):
+def test_weight_init_determines_the_distribution(digits, weight_init, hidden):
     params = {"learning_rate_init": 1e-300, "alpha": 0, "max_iter": 1, "tol": 0}
     estimator = make(hidden_layer_sizes=hidden, weight_init=weight_init, **params).fit(*digits)
     for coef, intercept in zip(estimator.coefs_, estimator.intercepts_, strict=True):
@@ -472,20 +472,22 @@ def test_initial_weights_are_those_of_the_name(digits, weight_init, hidden):
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
-def test_one_name_stands_for_all_layers(digits, activation):
+def test_activation_name_applies_to_all_layers(digits, activation):
     X, y = digits
-    one = make(activation=activation).fit(X, y)
-    assert_same_model(one, make(activation=[activation, activation]).fit(X, y))
-    assert_same_model(one, make(activation=(activation, activation)).fit(X, y))
+    expected = make(activation=activation).fit(X, y)
+    assert_same_model(expected, make(activation=[activation, activation]).fit(X, y))
+    assert_same_model(expected, make(activation=(activation, activation)).fit(X, y))
 
 
 # Early stopping
 
 
 @pytest.mark.parametrize("monitor", ["accuracy", "loss"])
-@pytest.mark.parametrize("extra", [{}, {"ema_decay": 0.8, "batch_norm": True}], ids=["", "average"])
+@pytest.mark.parametrize(
+    "extra", [{}, {"ema_decay": 0.8, "batch_norm": True}], ids=["plain", "averaged weights"]
+)
 @every_dtype
-def test_early_stopping_ends_and_restores_the_best(digits, monitor, extra, dtype):
+def test_early_stopping_stops_and_restores_the_best_weights(digits, monitor, extra, dtype):
     X, y = digits
     X = X.astype(dtype)
     params = {"early_stopping": True, "monitor": monitor, "n_iter_no_change": 4, "max_iter": 200}
@@ -498,9 +500,9 @@ def test_early_stopping_ends_and_restores_the_best(digits, monitor, extra, dtype
     assert list(scores) == estimator.validation_scores_
     assert estimator.best_validation_score_ == max(scores) > scores[-1]
     loss = -estimator.predict_log_proba(X[200:])[np.arange(100), y[200:]].mean()
-    seen = estimator.score(X[200:], y[200:]) if monitor == "accuracy" else -loss
+    score = estimator.score(X[200:], y[200:]) if monitor == "accuracy" else -loss
     rel = 1e-4 if dtype == np.float32 else 1e-9
-    assert seen == pytest.approx(estimator.best_validation_score_, rel=rel)
+    assert score == pytest.approx(estimator.best_validation_score_, rel=rel)
 
 
 def test_the_monitor_may_change_between_warm_starts(digits):
@@ -509,12 +511,12 @@ def test_the_monitor_may_change_between_warm_starts(digits):
     estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     estimator.set_params(monitor="loss")
     estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
-    # A loss is no better or worse than an accuracy: the best one is a loss now.
+    # A loss cannot be compared with an accuracy: the best score is now the negative loss.
     best = -min(estimator.history_["val_loss"][-8:])
     assert estimator.best_validation_score_ == pytest.approx(best)
 
 
-# What cannot be
+# Invalid parameters
 
 
 @pytest.mark.parametrize(
@@ -532,7 +534,7 @@ def test_the_monitor_may_change_between_warm_starts(digits):
     ],
     ids=str,
 )
-def test_lbfgs_refuses_what_it_cannot_do(digits, params):
+def test_lbfgs_raises_on_unsupported_parameters(digits, params):
     (name,) = params
     with pytest.raises(ValueError, match=rf"^{name} must be .*lbfgs"):
         make(solver="lbfgs", **params).fit(*digits)
@@ -547,7 +549,7 @@ def test_lbfgs_refuses_what_it_cannot_do(digits, params):
         {"weight_init": "he_normal"},
     ],
 )
-def test_lbfgs_takes_the_rest(digits, params):
+def test_lbfgs_supports_other_parameters(digits, params):
     estimator = make(solver="lbfgs", max_iter=60, **params).fit(*digits)
     assert estimator.score(*digits) > 0.95
 
@@ -563,7 +565,7 @@ def test_lbfgs_takes_the_rest(digits, params):
     ],
     ids=str,
 )
-def test_a_list_must_have_a_value_for_each_layer(digits, params):
+def test_lists_require_one_value_per_layer(digits, params):
     (name,) = params
     with pytest.raises(ValueError, match=rf"^{name} must have one value for each of the 2 hidden"):
         make(**params).fit(*digits)
@@ -596,7 +598,7 @@ def test_a_list_must_have_a_value_for_each_layer(digits, params):
     ids=str,
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_values_that_make_no_sense_are_refused_by_name(digits, params, method):
+def test_invalid_values_raise(digits, params, method):
     X, y = digits
     (name,) = params
     classes = {"classes": np.arange(10)} if method == "partial_fit" else {}
@@ -606,7 +608,7 @@ def test_values_that_make_no_sense_are_refused_by_name(digits, params, method):
 
 @pytest.mark.parametrize("params", [{}, {"dropout": 0.1}, {"solver": "rmsprop"}], ids=str)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_loss_that_is_not_finite_keeps_the_last_good_weights(digits, params, method):
+def test_non_finite_loss_keeps_the_last_complete_epoch(digits, params, method):
     X, y = digits
     X_bad = np.vstack([X[:150], np.full((150, 64), 1.7e308)])
     estimator = make(
@@ -618,13 +620,13 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_weights(digits, params, m
         ema_decay=0.9,
         **params,
     ).fit(X, y)
-    learned = [array.copy() for array in arrays_of(estimator)]
+    before = [array.copy() for array in arrays_of(estimator)]
     with pytest.raises(ValueError, match=r"epoch 3, batch [45] of 6"):
         getattr(estimator, method)(X_bad, y)
-    for array, expected in zip(arrays_of(estimator), learned, strict=True):
+    for array, expected in zip(arrays_of(estimator), before, strict=True):
         np.testing.assert_array_equal(array, expected)
     assert len(estimator.loss_curve_) == 2
-    # And training goes on.
+    # Training continues with valid data.
     getattr(estimator, method)(X, y)
     assert np.isfinite(estimator.loss_curve_).all()
     assert np.isfinite(estimator.predict_proba(X)).all()
@@ -632,7 +634,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_weights(digits, params, m
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
 @every_dtype
-def test_predictions_of_enormous_features_are_finite_and_silent(digits, activation, dtype):
+def test_predictions_for_huge_features_are_finite(digits, activation, dtype):
     X, y = digits
     estimator = make(activation=activation, hidden_layer_sizes=(16,)).fit(X.astype(dtype), y)
     logarithms = estimator.predict_log_proba(X.astype(dtype) * dtype(1e30))

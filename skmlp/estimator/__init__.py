@@ -1,1 +1,1 @@
-"""MLPDigitClassifier, and the functions between its methods and the engine."""
+"""MLPDigitClassifier, and the functions that connect its methods with the engine."""

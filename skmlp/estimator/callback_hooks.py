@@ -1,63 +1,65 @@
-"""The calls of scikit-learn's callbacks around a fit and around each of its epochs."""
+"""Calls of the hooks of scikit-learn callbacks during fit."""
 
 from functools import partial
 
-from skmlp.estimator.fitted import copied_training
+from skmlp.estimator.fitted import copy_changing_attributes
 
 
 class FitCallbacks:
-    """The callbacks of an estimator during one fit.
+    """The callbacks of an estimator during one call of `fit`.
 
     Parameters
     ----------
     estimator : estimator with CallbackSupportMixin
     arguments : FitArguments
-        For callbacks whose hooks have parameters for the data.
+        Data for the hooks that have parameters for them.
     plan : Plan
     """
 
     def __init__(self, estimator, arguments, plan):
-        self._data = {
+        self._hook_arguments = {
             "estimator": estimator,
             "X": arguments.X,
             "y": arguments.y,
             "metadata": {"sample_weight": arguments.sample_weight},
         }
-        self._reconstruction_attributes = partial(copied_training, estimator)
-        self._fit = estimator._init_callback_context(max_subtasks=plan.config.solver.max_epochs)
-        self._epoch = None
+        self._reconstruction_attributes = partial(copy_changing_attributes, estimator)
+        self._fit_context = estimator._init_callback_context(
+            max_subtasks=plan.config.solver.max_epochs
+        )
+        self._epoch_context = None
         for callback in getattr(estimator, "_skl_callbacks", ()):
-            if hasattr(callback, "identify_data"):  # a Checkpoint
+            if hasattr(callback, "identify_data"):  # skmlp.callbacks.Checkpoint
                 callback.identify_data(plan.data)
-        self._fit.call_on_fit_task_begin(**self._data)
+        self._fit_context.call_on_fit_task_begin(**self._hook_arguments)
 
     def begin_epoch(self):
-        """Call the hooks of the beginning of an epoch."""
-        self._epoch = self._fit.subcontext(task_name="epoch")
-        self._epoch.call_on_fit_task_begin(**self._data)
+        """Call the hooks for the beginning of an epoch."""
+        self._epoch_context = self._fit_context.subcontext(task_name="epoch")
+        self._epoch_context.call_on_fit_task_begin(**self._hook_arguments)
 
     def end_epoch(self):
-        """Call the hooks of the end of an epoch, and return whether a callback asks to stop."""
-        return bool(self._end(self._epoch))
+        """Call the hooks for the end of an epoch, and return whether a callback requests to stop."""
+        return bool(self._end(self._epoch_context))
 
     def end_fit(self):
-        """Call the hooks of the end of the fit."""
-        self._end(self._fit)
+        """Call the hooks for the end of `fit`."""
+        self._end(self._fit_context)
 
     def _end(self, context):
         return context.call_on_fit_task_end(
-            **self._data, reconstruction_attributes=self._reconstruction_attributes
+            **self._hook_arguments, reconstruction_attributes=self._reconstruction_attributes
         )
 
 
 class SingleEpoch:
-    """In place of callbacks: stops after one epoch."""
+    """Substitute for FitCallbacks that stops training after one epoch."""
 
     def begin_epoch(self):
         """Do nothing."""
 
     def end_epoch(self):
-        """Ask to stop."""
+        """Return True to stop training."""
         return True
 
     def end_fit(self):

@@ -1,288 +1,350 @@
-"""MLPDigitClassifier: a multilayer perceptron with scikit-learn's interface."""
+"""The class MLPDigitClassifier."""
 
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.metaestimators import available_if
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import Tags
 
 from skmlp.engine.backend_choice import explicit_choice, inherit_choice
 from skmlp.engine.lr_finder import losses_at_rising_rates
+from skmlp.engine.schedules import Position
 from skmlp.estimator import fitted
 from skmlp.estimator.callback_hooks import FitCallbacks, SingleEpoch
 from skmlp.estimator.constraints import (
     PARAMETER_CONSTRAINTS,
     check_no_early_stopping,
-    check_partial_fit,
+    check_partial_fit_is_available,
 )
 from skmlp.estimator.data import FitArguments
 from skmlp.estimator.fitting import (
     Start,
-    begin,
     begin_run,
     begin_single_epoch,
-    features_kept_on_failure,
+    begin_training,
     make_plan,
+    restore_features_on_failure,
     train,
 )
 from skmlp.estimator.learning_rate import LearningRateCurve, check_rates
 from skmlp.estimator.prediction import (
-    blocks,
     check_samples,
-    class_log_probabilities,
-    class_probabilities,
-    predict_logits,
-    prediction_network,
+    compute_log_probabilities,
+    compute_logits,
+    compute_probabilities,
+    make_batches,
+    make_prediction_network,
 )
-from skmlp.estimator.summary import summarize_fitted, summarize_unfitted
+from skmlp.estimator.summary import Summary, summarize_fitted, summarize_unfitted
 from skmlp.files.checkpoints import read_checkpoint
 from skmlp.sklearn_compat import (
+    available_if,
     callback_management_context,
     check_partial_fit_first_call,
     fit_context,
+    with_callbacks,
 )
+from skmlp.typing import ArrayLike, FloatArray, PathLike, RandomState
+
+Activation: TypeAlias = Literal[
+    "identity",
+    "logistic",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "softplus",
+]
+Solver: TypeAlias = Literal["lbfgs", "sgd", "adam", "adamw", "nadam", "rmsprop"]
+Schedule: TypeAlias = Literal[
+    "constant", "invscaling", "adaptive", "step", "exponential", "cosine", "one_cycle"
+]
+WeightInit: TypeAlias = Literal[
+    "auto", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "orthogonal"
+]
 
 
 class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Multilayer perceptron classifier.
 
-    It has all parameters of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
-    defaults, has its fitted attributes, and gives the same results from the same integer `random_state`, to rounding.
-    In addition it offers dropout, batch normalization and further regularization, class weights, more activations,
-    solvers and learning-rate schedules, averaged weights, data augmentation, a history of training and validation,
-    validation sets of your own, training that can be continued exactly, and a scale for integer pixels.
+    The class has all parameters of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
+    defaults, and all of its fitted attributes. For the same integer `random_state`, the results agree to rounding
+    error; :doc:`/from_scikit_learn` lists the exceptions.
+
+    Further features are dropout, batch normalization, adversarial training, class weights, additional activations,
+    solvers and learning-rate schedules, averaged weights, data augmentation, a training history, validation sets
+    passed to `fit`, exact continuation of training, and integer pixels as input.
 
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Number of units of each hidden layer; ``()`` for none, which is softmax regression.
+        Number of units of each hidden layer. ``()`` means no hidden layer, which is softmax regression.
     activation : str or list of str, default='relu'
-        Activation of the hidden layers: one name for all layers, or one per layer.
+        Activation function of the hidden layers: one name for all layers, or one name per layer.
 
-        - 'identity': a = z
-        - 'logistic': a = 1 / (1 + exp(-z))
-        - 'tanh': a = tanh(z)
-        - 'relu': a = max(0, z)
-        - 'leaky_relu': a = max(0.01 z, z) [4]_
-        - 'elu': a = z if z > 0 else exp(z) - 1 [5]_
-        - 'selu': a = 1.0507 z if z > 0 else 1.7581 (exp(z) - 1) [6]_
-        - 'gelu': a = z Phi(z), Phi being the normal distribution function [7]_
-        - 'silu': a = z / (1 + exp(-z)) [8]_
-        - 'softplus': a = log(1 + exp(z)) [9]_
+        - 'identity': ``f(z) = z``
+        - 'logistic': ``f(z) = 1 / (1 + exp(-z))``
+        - 'tanh': ``f(z) = tanh(z)``
+        - 'relu': ``f(z) = max(0, z)`` [1]_
+        - 'leaky_relu': ``f(z) = max(0.01 z, z)`` [2]_
+        - 'elu': ``f(z) = z if z > 0 else exp(z) - 1`` [3]_
+        - 'selu': ``f(z) = 1.0507 z if z > 0 else 1.7581 (exp(z) - 1)`` [4]_
+        - 'gelu': ``f(z) = z Phi(z)``, where Phi is the distribution function of the standard normal distribution [5]_
+        - 'silu': ``f(z) = z / (1 + exp(-z))`` [6]_
+        - 'softplus': ``f(z) = log(1 + exp(z))`` [7]_
     solver : {'lbfgs', 'sgd', 'adam', 'adamw', 'nadam', 'rmsprop'}, default='adam'
-        The algorithm that minimizes the loss.
+        Algorithm that minimizes the loss.
 
-        - 'sgd': stochastic gradient descent with momentum.
-        - 'adam': Adam [1]_, a good choice for thousands of samples or more.
-        - 'adamw': Adam with decoupled weight decay [10]_.
-        - 'nadam': Adam with Nesterov's momentum [11]_.
-        - 'rmsprop': RMSprop [12]_; `beta_2` is the decay rate of its average, typically 0.99.
-        - 'lbfgs': a quasi-Newton method [2]_ that uses all samples in each iteration, often better on small data sets.
+        - 'lbfgs': L-BFGS [8]_, a quasi-Newton method that uses all samples in each iteration. It often performs better
+          on small datasets.
+        - 'sgd': stochastic gradient descent with momentum [9]_.
+        - 'adam': Adam [10]_. It works well on datasets of thousands of samples or more.
+        - 'adamw': Adam with decoupled weight decay [11]_.
+        - 'nadam': Adam with Nesterov's momentum [12]_.
+        - 'rmsprop': RMSprop [13]_. Set `beta_2`, the decay rate of its average, to about 0.99.
     alpha : float, default=0.0001
-        Strength of the L2 penalty on the weights, at least 0. It is divided by the number of samples of the batch.
+        Strength of the L2 penalty on the weights, at least 0. The penalty is divided by the number of samples in the
+        batch.
     batch_size : int or 'auto', default='auto'
-        Number of samples of a mini-batch; 'auto' is ``min(200, n_samples)``. Not used by 'lbfgs'.
+        Number of samples in a mini-batch. 'auto' means ``min(200, n_samples)``. Not used by 'lbfgs'.
     learning_rate : str or callable, default='constant'
-        Learning-rate schedule of every solver except 'lbfgs'. scikit-learn uses it for 'sgd' only.
+        Learning-rate schedule. It applies to all solvers except 'lbfgs'; in scikit-learn, it applies to 'sgd' only.
 
-        - 'constant': `learning_rate_init`.
-        - 'invscaling': ``learning_rate_init / (t_ + 1) ** power_t``, computed at the beginning of each epoch.
-        - 'adaptive': divided by 5 whenever training would stop for lack of improvement, until it is 1e-6.
-        - 'step': divided by 10 after every 30 epochs.
-        - 'exponential': multiplied by 0.95 with every epoch, smoothly from step to step.
-        - 'cosine': falling to zero at `max_iter` epochs along half a cosine [13]_.
-        - 'one_cycle': rising from ``learning_rate_init / 25`` during the first 30 % of `max_iter` epochs, then falling
-          to nearly zero [14]_.
+        - 'constant': the learning rate is `learning_rate_init`.
+        - 'invscaling': the learning rate is ``learning_rate_init / (t_ + 1) ** power_t``, updated before each epoch.
+        - 'adaptive': the learning rate is divided by 5 whenever training would stop for lack of improvement. Training
+          stops when the learning rate is 1e-6 or less.
+        - 'step': the learning rate is divided by 10 every 30 epochs.
+        - 'exponential': the learning rate is multiplied by 0.95 per epoch. It decreases at every step.
+        - 'cosine': the learning rate decreases to zero along half a cosine [14]_ and reaches zero after `max_iter`
+          epochs.
+        - 'one_cycle': the learning rate increases from ``learning_rate_init / 25`` to `learning_rate_init` during the
+          first 30% of `max_iter` epochs, then decreases to nearly zero [15]_.
 
-        Or a function of a :class:`skmlp.schedules.Position`, such as the schedules of ``skmlp.schedules`` with other
-        settings.
+        A callable takes a :class:`skmlp.schedules.Position` and returns the learning rate. The module
+        ``skmlp.schedules`` provides the schedules above with configurable settings.
     learning_rate_init : float, default=0.001
-        Initial learning rate, positive; the largest one of 'one_cycle'. Not used by 'lbfgs'.
+        Initial learning rate, greater than 0. For 'one_cycle', the maximum learning rate. Not used by 'lbfgs'.
     power_t : float, default=0.5
-        Exponent of 'invscaling', at least 0.
+        Exponent of the 'invscaling' schedule, at least 0.
     max_iter : int, default=200
-        Maximum number of epochs of one call of `fit`; of iterations for 'lbfgs'.
+        Maximum number of epochs in one call of `fit`. For 'lbfgs', the maximum number of iterations.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch. Not used by 'lbfgs'.
     random_state : int, RandomState instance or None, default=None
-        Source of the initial weights, the early-stopping split and the shuffles. Pass an int for reproducible results.
+        Determines random number generation for the initial weights, the early-stopping split, shuffling, dropout and
+        augmentation. Pass an int for reproducible results across multiple function calls.
     tol : float, default=1e-4
-        Smallest improvement that counts, at least 0. Training stops when the loss, or with `early_stopping` the
-        validation score, has not improved by as much for more than `n_iter_no_change` consecutive epochs. For 'lbfgs',
-        the tolerance for the largest component of the gradient.
+        Smallest improvement that counts, at least 0. Training stops when the training loss or, with `early_stopping`,
+        the validation score has not improved by at least `tol` for more than `n_iter_no_change` consecutive epochs. For
+        'lbfgs', the tolerance for the largest component of the gradient.
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        Whether to print the loss after each epoch.
     warm_start : bool, default=False
-        Whether `fit` continues where its last call ended, with the weights, the state of the optimizer and the random
-        stream, instead of starting with new weights.
+        Whether `fit` continues from the result of the previous call instead of starting with new weights. The optimizer
+        state, the learning-rate schedule and the random number generators continue too.
     momentum : float, default=0.9
         Momentum of 'sgd', in [0, 1].
     nesterovs_momentum : bool, default=True
-        Whether to use Nesterov's momentum.
+        Whether 'sgd' uses Nesterov's momentum [9]_.
     early_stopping : bool, default=False
-        Whether to stop when the validation score (see `monitor`) does not improve, instead of the training loss, and to
-        keep the weights of the best epoch. The validation set is the one passed to `fit` as `X_val`; without one, a
-        fraction of the training samples is held out. Not used by 'lbfgs'.
+        Whether to stop training when the validation score, instead of the training loss, does not improve, and to keep
+        the weights of the best epoch [16]_. The score is computed on `X_val` if it is passed to `fit`, otherwise on a
+        fraction of the training samples, which is held out. See `monitor`. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
-        Fraction of the distinct training samples that `early_stopping` holds out, in [0, 1). The split is stratified by
-        class and keeps equal samples on the same side.
-    beta_1, beta_2 : float, default=0.9, 0.999
-        Decay rates of the estimates of the first and the second moment in 'adam', 'adamw', 'nadam' and 'rmsprop', in
-        [0, 1).
+        Fraction of the distinct training samples that is held out for early stopping, in [0, 1). The split is
+        stratified by class. Identical samples of a class are either all held out or all used for training.
+    beta_1 : float, default=0.9
+        Decay rate of the first-moment estimates of 'adam', 'adamw' and 'nadam', in [0, 1).
+    beta_2 : float, default=0.999
+        Decay rate of the second-moment estimates of 'adam', 'adamw', 'nadam' and 'rmsprop', in [0, 1).
     epsilon : float, default=1e-8
-        Positive number that prevents division by zero in 'adam', 'adamw', 'nadam' and 'rmsprop'.
+        Value for numerical stability in 'adam', 'adamw', 'nadam' and 'rmsprop', greater than 0.
     n_iter_no_change : int, inf or None, default=10
-        Number of epochs without improvement before training stops. With ``np.inf`` training does not stop before
-        `max_iter` epochs. None does the same, and states that `max_iter` epochs are what is wanted: no
-        ConvergenceWarning is issued.
+        Number of epochs without improvement before training stops. With ``np.inf`` or None, training runs for
+        `max_iter` epochs. With None, there is no ConvergenceWarning after `max_iter` epochs.
     max_fun : int, default=15000
-        Maximum number of evaluations of the loss by 'lbfgs'.
+        Maximum number of loss evaluations by 'lbfgs'.
     dropout : float or list of float, default=0.0
-        Probability of dropping the output of a hidden unit in training [15]_, in [0, 1): one for all hidden layers, or
-        one per layer.
+        Probability of dropping the output of a hidden unit during training [17]_, in [0, 1): one value for all hidden
+        layers, or one value per layer.
     input_dropout : float, default=0.0
-        Probability of dropping a feature in training, in [0, 1).
+        Probability of dropping a feature during training [17]_, in [0, 1).
     batch_norm : bool, default=False
-        Whether to normalize the hidden layers over the batch, before the activation [16]_. Prediction uses running
+        Whether to apply batch normalization to the hidden layers, before the activation [18]_. Prediction uses running
         means and variances.
     label_smoothing : float, default=0.0
-        Fraction of the target, in [0, 1), that is spread evenly over all classes [17]_. It does not apply to
-        validation.
+        Fraction of the target that is distributed equally over all classes [19]_, in [0, 1). The validation loss is
+        computed without label smoothing.
     weight_decay : float, default=None
-        Decoupled weight decay, at least 0: a step multiplies the weights by ``1 - learning_rate * weight_decay``
-        [10]_. None is 0.01 for 'adamw', and 0 for other solvers.
+        Decoupled weight decay [11]_, at least 0. Each step multiplies the weights by
+        ``1 - learning_rate * weight_decay``. None means 0.01 for 'adamw' and 0 for the other solvers.
     max_norm : float, default=None
-        Largest norm, positive, of the incoming weights of a hidden unit [15]_; None for no limit.
+        Maximum norm of the incoming weights of a hidden unit [17]_, greater than 0. None means no limit.
     clip_norm : float, default=None
-        Largest norm, positive, of the gradient of a step [18]_; None for no limit.
+        Maximum norm of the gradient [20]_, greater than 0. Larger gradients are scaled down. None means no limit.
     class_weight : dict or 'balanced', default=None
-        Weights of the classes, which multiply the sample weights in training and validation; classes that are missing
-        in a dict have weight one. 'balanced' makes the weights inversely proportional to the class frequencies.
+        Weights of the classes, which multiply the sample weights in training and validation. Classes that a dict does
+        not contain have weight 1. With 'balanced', the weights are inversely proportional to the class frequencies.
+        None means equal weights.
     weight_init : {'auto', 'he_normal', 'he_uniform', 'glorot_normal', 'glorot_uniform', 'orthogonal'}, default='auto'
-        Distribution of the initial weights; 'auto' is that of scikit-learn.
+        Distribution of the initial weights.
+
+        - 'auto': the distribution that scikit-learn uses, a uniform distribution as proposed in [21]_.
+        - 'he_normal', 'he_uniform': variance ``2 / fan_in`` [22]_, suitable for 'relu' and similar activations.
+        - 'glorot_normal', 'glorot_uniform': variance ``2 / (fan_in + fan_out)`` [21]_, suitable for 'tanh' and similar
+          activations.
+        - 'orthogonal': random matrices with orthonormal rows or columns [23]_.
     warmup_epochs : float, default=0
-        Number of epochs, at least 0, in which the learning rate rises linearly from zero to that of the schedule.
+        Number of epochs, at least 0, during which the learning rate increases linearly from zero to the value of the
+        schedule [24]_.
     ema_decay : float, default=None
-        Decay, in (0, 1), of an exponential moving average of the weights, which prediction and validation then use
-        [19]_. In step t the decay is at most ``t / (t + 9)``. None for no average.
+        Decay rate of an exponential moving average of the weights, in (0, 1). Prediction and validation use the
+        averaged weights [25]_. The decay rate in step t is at most ``t / (t + 9)``. None means no averaging.
     monitor : {'accuracy', 'loss'}, default='accuracy'
-        The quantity on the validation set that `early_stopping` monitors.
+        Validation score that `early_stopping` uses: the accuracy or the negative loss on the validation set.
     input_scale : float, default=None
-        Positive factor that multiplies `X` batch by batch, in training and prediction. With ``input_scale=1/255``,
-        pixels of type uint8, memory-mapped or not, train as float32 without a float copy of the whole set. None leaves
-        `X` as it is.
+        Factor by which `X` is multiplied, batch by batch, in training and prediction, greater than 0. With
+        ``input_scale=1/255``, pixels of type uint8, in memory or memory-mapped, are trained on as float32 without a
+        float copy of all samples. None means no scaling.
     augmentation : {'digits'} or callable, default=None
-        Random changes of training samples that are images, drawn again for each batch of each epoch; validation sets
-        and samples to be predicted are never changed. 'digits' is :class:`skmlp.augment.DigitDistortions`;
-        ``skmlp.augment`` has steps to compose others from, and :class:`skmlp.augment.Annealed`, which weakens them
-        toward the end of training. Or a function that takes images of shape (n_images, height, width), multiplied by
-        `input_scale`, and a NumPy Generator, and returns changed ones. `X` must be dense.
+        Random transformation of the images in each training batch. It applies to dense `X`, and never to validation
+        sets or in prediction. 'digits' is :class:`skmlp.augment.DigitDistortions` [26]_. The module ``skmlp.augment``
+        provides further transformations, and :class:`skmlp.augment.Annealed`, which reduces their strength toward the
+        end of training. A callable takes images of shape (n_images, height, width), multiplied by `input_scale`, and a
+        NumPy Generator, and returns images of the same shape. None means no augmentation.
     image_shape : (int, int), default=None
-        Height and width of the images whose pixels, row by row, are the features; None for a square.
+        Height and width of the images for `augmentation`. Each sample contains the pixels of an image row by row. None
+        means that the images are square.
     adversarial_norm : float, default=0.0
-        Adversarial training [20]_: the Euclidean distance, at least 0, by which each training sample is moved to where
-        its loss grows fastest before the network is trained on it, in units of `X` multiplied by `input_scale`. A
-        strong regularizer that needs no knowledge of the features; training takes about 1.7 times as long. Both passes
-        of a step, the one that finds the direction and the one that trains, use the same dropout masks; the running
-        statistics of batch normalization follow the samples as they are, not the moved ones. `X` must be dense.
+        Norm of the perturbation in adversarial training, at least 0, in units of `X` multiplied by `input_scale`. Each
+        training sample is moved by this Euclidean distance in the direction in which its loss increases fastest, before
+        the network is trained on it [27]_ [28]_. This regularizes strongly without using the meaning of the features;
+        training takes about 1.7 times as long. `X` must be dense.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, sorted.
+        Sorted class labels.
     coefs_ : list of ndarray of shape (fan_in, fan_out)
         Weights of each layer.
     intercepts_ : list of ndarray of shape (fan_out,)
-        Biases of each layer; zeros in hidden layers with `batch_norm`, whose shifts take their place.
+        Biases of each layer. With `batch_norm`, the biases of the hidden layers are zero, because the shifts in
+        `batch_norm_` replace them.
     history_ : dict of str to list of float
-        One entry per epoch (per iteration for 'lbfgs'):
+        One value per epoch (per iteration for 'lbfgs') for each key:
 
-        - 'loss': mean over the training batches, with penalty, measured during the epoch, before later updates;
-        - 'accuracy': on the training batches, measured in the same way;
-        - 'learning_rate': at the end of the epoch, NaN for 'lbfgs';
+        - 'loss': mean loss over the training batches, including the penalty, measured during the epoch, before later
+          updates;
+        - 'accuracy': mean accuracy over the training batches, measured in the same way;
+        - 'learning_rate': learning rate of the last step of the epoch; NaN for 'lbfgs';
         - 'seconds': duration of the epoch, including validation;
-        - 'val_loss', 'val_accuracy': on the validation set after the epoch, the loss without penalty; only if there is
-          a validation set.
+        - 'val_loss': loss on the validation set after the epoch, without the penalty;
+        - 'val_accuracy': accuracy on the validation set after the epoch.
+
+        The last two keys are present only if there is a validation set.
     loss_ : float
-        The last training loss; NaN if training was interrupted in the first epoch.
+        Training loss of the last epoch. NaN if training was interrupted in the first epoch.
     loss_curve_ : list of float
-        The training loss of each epoch: ``history_['loss']``.
+        Training loss of each epoch, equal to ``history_['loss']``.
     best_loss_ : float or None
-        The smallest training loss; None with `early_stopping`.
+        Smallest training loss. None with `early_stopping`.
     batch_norm_ : dict of str to list of ndarray, or None
-        With `batch_norm`, the 'gain', 'shift', 'mean' and 'variance' of each hidden layer, of shape (n_units,).
+        With `batch_norm`, the 'gain', 'shift', 'mean' and 'variance' of each hidden layer, as arrays of shape
+        (n_units,). Otherwise None.
     validation_scores_ : list of float or None
-        With `early_stopping`, the validation score of each epoch: the accuracy, or the negative loss with
-        ``monitor='loss'``.
+        With `early_stopping`, the validation score of each epoch: the accuracy or, with ``monitor='loss'``, the
+        negative loss. Otherwise None.
     best_validation_score_ : float or None
-        The largest of the `validation_scores_`.
+        Largest value of `validation_scores_`. None without `early_stopping`.
     n_iter_ : int
-        Number of epochs of the last call of `fit` and the calls of `partial_fit` since.
+        Number of epochs in the last call of `fit` and in all subsequent calls of `partial_fit`.
     t_ : int
-        Number of training samples seen, where each epoch counts all samples.
+        Number of training samples seen by the solver. Each epoch counts all samples.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if `X` has feature names that are all strings.
+        Names of the features. Defined only if all feature names of `X` are strings.
     n_layers_ : int
-        Number of layers, including input and output layer.
+        Number of layers, including the input and output layers.
     n_outputs_ : int
-        Number of outputs: one for two classes, otherwise one per class.
+        Number of outputs: 1 for a single class and for binary targets, otherwise the number of classes.
     out_activation_ : {'softmax', 'logistic'}
-        Activation of the output layer: 'softmax' for more than two classes, 'logistic' for two and for multilabel
-        targets.
+        Activation function of the output layer: 'softmax' for more than two classes, 'logistic' for one or two classes
+        and for multilabel targets.
 
     See Also
     --------
-    sklearn.neural_network.MLPClassifier : The classifier whose interface this class extends.
-    IDXReader : Read the files of MNIST, as the first step of a Pipeline.
-    save_model : Save a fitted classifier.
+    sklearn.neural_network.MLPClassifier : scikit-learn's multilayer perceptron classifier.
+    IDXReader : Transformer that converts images from IDX files to features.
+    save_model : Save a fitted classifier to a file.
 
     Notes
     -----
     The loss is the cross-entropy plus ``alpha / 2`` times the sum of all squared weights, divided by the number of
-    samples. With sample weights, means are weighted means, and the number of samples is the sum of the weights. The
-    initial weights are drawn uniformly as proposed by Glorot and Bengio [3]_. The weights have the type of `X`, float32
-    or float64.
+    samples. With sample weights, means are weighted means, and the sum of the weights replaces the number of samples.
+
+    The weights have the dtype of `X` if it is float32 or float64. Otherwise, their dtype is float32 with `input_scale`
+    and float64 without it.
+
+    In adversarial training, the two forward passes of a step use the same dropout masks, and the running statistics of
+    batch normalization are computed from the original samples.
 
     References
     ----------
-    .. [1] Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015,
-       https://arxiv.org/abs/1412.6980
-    .. [2] Zhu, Byrd, Lu and Nocedal, "Algorithm 778: L-BFGS-B", ACM Transactions on Mathematical Software 23(4), 1997.
-    .. [3] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-       AISTATS 2010.
-    .. [4] Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
-    .. [5] Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units",
+    .. [1] Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
+    .. [2] Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+    .. [3] Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units",
        ICLR 2016, https://arxiv.org/abs/1511.07289
-    .. [6] Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NeurIPS 2017,
+    .. [4] Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NeurIPS 2017,
        https://arxiv.org/abs/1706.02515
-    .. [7] Hendrycks and Gimpel, "Gaussian error linear units", 2016, https://arxiv.org/abs/1606.08415
-    .. [8] Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units for neural network function approximation in
+    .. [5] Hendrycks and Gimpel, "Gaussian error linear units", 2016, https://arxiv.org/abs/1606.08415
+    .. [6] Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units for neural network function approximation in
        reinforcement learning", Neural Networks 107, 2018, https://arxiv.org/abs/1702.03118
-    .. [9] Dugas, Bengio, Bélisle, Nadeau and Garcia, "Incorporating second-order functional knowledge for better option
+    .. [7] Dugas, Bengio, Bélisle, Nadeau and Garcia, "Incorporating second-order functional knowledge for better option
        pricing", NeurIPS 2000.
-    .. [10] Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, https://arxiv.org/abs/1711.05101
-    .. [11] Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
-    .. [12] Tieleman and Hinton, "Lecture 6.5: RMSprop", COURSERA Neural Networks for Machine Learning, 2012.
-    .. [13] Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
+    .. [8] Zhu, Byrd, Lu and Nocedal, "Algorithm 778: L-BFGS-B", ACM Transactions on Mathematical Software 23(4), 1997.
+    .. [9] Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning",
+       ICML 2013.
+    .. [10] Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, https://arxiv.org/abs/1412.6980
+    .. [11] Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, https://arxiv.org/abs/1711.05101
+    .. [12] Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
+    .. [13] Tieleman and Hinton, "Lecture 6.5: RMSprop", COURSERA Neural Networks for Machine Learning, 2012.
+    .. [14] Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
        https://arxiv.org/abs/1608.03983
-    .. [14] Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
+    .. [15] Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
        2018, https://arxiv.org/abs/1708.07120
-    .. [15] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural
+    .. [16] Prechelt, "Early stopping - but when?", Neural Networks: Tricks of the Trade, 1998.
+    .. [17] Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout: a simple way to prevent neural
        networks from overfitting", JMLR 15, 2014.
-    .. [16] Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+    .. [18] Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
        shift", ICML 2015, https://arxiv.org/abs/1502.03167
-    .. [17] Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception architecture for computer vision",
+    .. [19] Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception architecture for computer vision",
        CVPR 2016, https://arxiv.org/abs/1512.00567
-    .. [18] Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
+    .. [20] Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013,
        https://arxiv.org/abs/1211.5063
-    .. [19] Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal on Control and
+    .. [21] Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+       AISTATS 2010.
+    .. [22] He, Zhang, Ren and Sun, "Delving deep into rectifiers: surpassing human-level performance on ImageNet
+       classification", ICCV 2015, https://arxiv.org/abs/1502.01852
+    .. [23] Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+       networks", ICLR 2014, https://arxiv.org/abs/1312.6120
+    .. [24] Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017,
+       https://arxiv.org/abs/1706.02677
+    .. [25] Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM Journal on Control and
        Optimization 30(4), 1992.
-    .. [20] Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015,
-       https://arxiv.org/abs/1412.6572, with the Euclidean norm as in Miyato, Maeda, Koyama and Ishii, "Virtual
-       adversarial training", IEEE TPAMI 41(8), 2019, https://arxiv.org/abs/1704.03976
+    .. [26] Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to visual document
+       analysis", ICDAR 2003.
+    .. [27] Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015,
+       https://arxiv.org/abs/1412.6572
+    .. [28] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training: a regularization method for supervised and
+       semi-supervised learning", IEEE TPAMI 41(8), 2019, https://arxiv.org/abs/1704.03976
 
     Examples
     --------
@@ -305,47 +367,49 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] | np.ndarray = (100,),
+        activation: Activation | Sequence[Activation] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        dropout=0.0,
-        input_dropout=0.0,
-        batch_norm=False,
-        label_smoothing=0.0,
-        weight_decay=None,
-        max_norm=None,
-        clip_norm=None,
-        class_weight=None,
-        weight_init="auto",
-        warmup_epochs=0,
-        ema_decay=None,
-        monitor="accuracy",
-        input_scale=None,
-        augmentation=None,
-        image_shape=None,
-        adversarial_norm=0.0,
-    ):
+        solver: Solver = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: Schedule | Callable[[Position], float] = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: RandomState = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float | None = 10,
+        max_fun: int = 15000,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        batch_norm: bool = False,
+        label_smoothing: float = 0.0,
+        weight_decay: float | None = None,
+        max_norm: float | None = None,
+        clip_norm: float | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        weight_init: WeightInit = "auto",
+        warmup_epochs: float = 0,
+        ema_decay: float | None = None,
+        monitor: Literal["accuracy", "loss"] = "accuracy",
+        input_scale: float | None = None,
+        augmentation: Literal["digits"]
+        | Callable[[np.ndarray, np.random.Generator], np.ndarray]
+        | None = None,
+        image_shape: Sequence[int] | None = None,
+        adversarial_norm: float = 0.0,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -390,8 +454,17 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
-        """Train the network.
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the model to the training samples.
 
         Parameters
         ----------
@@ -400,18 +473,19 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix for multilabel classification.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, at least 0; None for equal weights.
+            Weight of each sample, at least 0. None means equal weights.
         X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
-            Validation set, on which the network is evaluated after each epoch, for `history_` and, with
-            ``early_stopping=True``, to stop and to keep the best weights.
+            Validation set, on which the network is evaluated after each epoch. The results are recorded in `history_`.
+            With ``early_stopping=True``, they also determine when training stops and which weights are kept.
         y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
             Labels of `X_val`.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Weights of `X_val`.
+            Sample weights of `X_val`. None means equal weights.
 
         Returns
         -------
         self : MLPDigitClassifier
+            The fitted classifier.
 
         Raises
         ------
@@ -423,27 +497,33 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If training has not converged after `max_iter` epochs, unless `n_iter_no_change` is None or the
-            learning-rate schedule ends there as planned ('cosine', 'one_cycle').
+            If training has not converged after `max_iter` epochs. There is no warning if `n_iter_no_change` is None or
+            if the learning-rate schedule is defined to end after `max_iter` epochs ('cosine', 'one_cycle').
         TrainingInterruptedWarning
-            If the user interrupted the training; the estimator keeps what it has learned.
+            If the user interrupts training (Ctrl-C). The estimator keeps the weights reached so far.
         """
         arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
-        with features_kept_on_failure(self):
-            plan = make_plan(self, arguments, Start.of_fit(self))
+        with restore_features_on_failure(self):
+            plan = make_plan(self, arguments, Start.for_fit(self))
             callbacks = FitCallbacks(self, arguments, plan)
-            trainer = begin(self, plan)
+            trainer = begin_training(self, plan)
         begin_run(self, trainer)
         train(self, trainer, callbacks)
         return self
 
-    @available_if(check_partial_fit)
+    @available_if(check_partial_fit_is_available)
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train for one epoch, starting where the last call of `fit` or `partial_fit` ended.
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch, continuing from the result of the previous call of `fit` or `partial_fit`.
 
-        The optimizer's state, the learning-rate schedule and the random stream continue as well: k calls on the same
-        data give exactly the result of one call of `fit` with ``max_iter=k``.
+        The optimizer state, the learning-rate schedule and the random number generators continue too: k calls with the
+        same data give the same result as one call of `fit` with ``max_iter=k``, bit for bit.
 
         Parameters
         ----------
@@ -452,13 +532,14 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix for multilabel classification.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample, at least 0; None for equal weights.
+            Weight of each sample, at least 0. None means equal weights.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur. Required in the first call, optional later.
+            Classes across all calls of `partial_fit`. Required in the first call, optional in later calls.
 
         Returns
         -------
         self : MLPDigitClassifier
+            The fitted classifier.
 
         Raises
         ------
@@ -467,14 +548,15 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         NonFiniteLossError
             If the loss becomes infinite or NaN.
         AttributeError
-            If ``solver='lbfgs'``, which has no epochs, or ``class_weight='balanced'``, which depends on all labels.
+            If ``solver='lbfgs'``, which does not train in epochs, or if ``class_weight='balanced'``, which depends on
+            the labels of all samples.
         """
         check_no_early_stopping(self)
         check_partial_fit_first_call(self, classes)
         arguments = FitArguments(X, y, sample_weight)
-        with features_kept_on_failure(self):
-            plan = make_plan(self, arguments, Start.of_partial_fit(self))
-            trainer = begin(self, plan)
+        with restore_features_on_failure(self):
+            plan = make_plan(self, arguments, Start.for_partial_fit(self))
+            trainer = begin_training(self, plan)
         begin_single_epoch(trainer)
         train(self, trainer, SingleEpoch())
         return self
@@ -482,142 +564,150 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @classmethod
     def resume(
         cls,
-        path,
-        X,
-        y,
-        sample_weight=None,
+        path: PathLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
         *,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        callbacks=(),
-        expected_parameters=None,
-    ):
-        """Continue a training from a checkpoint to its end.
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        callbacks: Sequence[Any] = (),
+        expected_parameters: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Resume an interrupted training from a checkpoint and complete it.
 
-        The classifier is the one that the uninterrupted training would have returned, to the last bit, on the same
-        machine with the same libraries; only the seconds in `history_` differ.
+        On the same machine and with the same library versions, the result is bit-identical to that of an uninterrupted
+        training. Only the durations in `history_` differ. All data must be those that were passed to `fit`.
 
         Parameters
         ----------
         path : str or Path
-            A file written by :class:`skmlp.callbacks.Checkpoint`. If it is missing or damaged, the previous checkpoint
-            is used, with a warning.
+            File written by :class:`skmlp.callbacks.Checkpoint`. If it is missing or damaged, the previous checkpoint is
+            used, with a warning.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The training samples that `fit` was called with; likewise for all other data.
+            Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels.
+            Labels of the training samples.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
+            Weight of each training sample.
         X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
             Validation set.
         y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
             Labels of `X_val`.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
-            Weights of `X_val`.
+            Sample weights of `X_val`.
         callbacks : sequence of callbacks, default=()
-            For the rest of the training; include a :class:`skmlp.callbacks.Checkpoint` to write further checkpoints.
+            Callbacks for the remaining epochs. Include a :class:`skmlp.callbacks.Checkpoint` to write further
+            checkpoints.
         expected_parameters : dict, default=None
-            Parameters that the checkpoint must have been written with.
+            Constructor parameters, by name, that the checkpointed classifier must have.
 
         Returns
         -------
         mlp : MLPDigitClassifier
-            Fitted.
+            The fitted classifier.
 
         Raises
         ------
         CheckpointError
-            If there is no complete checkpoint, if it has another version, or if data or parameters differ from those it
-            was written with.
+            If the checkpoint is incomplete or was written by another version of skmlp, or if data or parameters differ
+            from those of the checkpoint.
+        FileNotFoundError
+            If there is no checkpoint.
         """
         arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
         checkpoint = read_checkpoint(path)
         mlp = checkpoint.restore(cls)
         checkpoint.check_parameters(expected_parameters or {}, mlp.get_params(deep=False))
         with checkpoint.checking_data():
-            plan = make_plan(mlp, arguments, Start.of_resume(mlp))
+            plan = make_plan(mlp, arguments, Start.for_resume(mlp))
         checkpoint.check_data(plan.data)
         checkpoint.warn_of_other_kernels()
         with callback_management_context(mlp.set_callbacks(*callbacks)):
             hooks = FitCallbacks(mlp, arguments, plan)
-            train(mlp, begin(mlp, plan), hooks)
+            train(mlp, begin_training(mlp, plan), hooks)
         return mlp
 
     # Prediction
 
-    def predict(self, X):
-        """Predict labels.
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict the labels of samples.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Predicted labels, or an indicator matrix if the classifier was fitted with one.
         """
         logits = self._logits(X)
-        return fitted.targets_of(self).decode(logits)
+        return fitted.get_targets(self).decode(logits)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Predict the probability of each class.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`, in the type of the weights; greater than 0 and less than 1, except for a single
-            class, whose probability is 1.
+            Probabilities in the order of `classes_`, with the dtype of the weights. They are greater than 0 and less
+            than 1, except that a single class has probability 1.
         """
         logits = self._logits(X)
-        return class_probabilities(logits, fitted.targets_of(self))
+        return compute_probabilities(logits, fitted.get_targets(self))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Predict the logarithm of the probability of each class.
 
-        Small probabilities are computed from the logits, which is accurate, and the result is never -inf: its minimum
-        is the logarithm of the smallest normal number, -87 for float32 and -708 for float64. The logarithms rank like
-        the probabilities of `predict_proba`.
+        Small probabilities are computed from the logits, which is accurate. The result is never -inf: its minimum is
+        the logarithm of the smallest normal number, -87 for float32 and -708 for float64. The classes have the same
+        order by log-probability as by the result of `predict_proba`.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`, in the type of the weights.
+            Log-probabilities in the order of `classes_`, with the dtype of the weights.
         """
         logits = self._logits(X)
-        return class_log_probabilities(logits, fitted.targets_of(self))
+        return compute_log_probabilities(logits, fitted.get_targets(self))
 
     def _logits(self, X):
         X = check_samples(self, X)
-        batches = blocks(X, self.input_scale, self.coefs_[0].dtype)
-        return predict_logits(prediction_network(self), batches, self.n_outputs_)
+        batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
+        return compute_logits(make_prediction_network(self), batches, self.n_outputs_)
 
-    def hidden_activations(self, X, layer=-1):
-        """Compute the activations of a hidden layer, the features that the network has learned.
+    def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
+        """Compute the activations of a hidden layer, which are the features learned by the network.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
         layer : int, default=-1
-            Index of the hidden layer, from 0 for the first one; negative numbers count from the last one.
+            Index of the hidden layer, starting at 0. Negative indices count from the last hidden layer.
 
         Returns
         -------
         activations : ndarray of shape (n_samples, n_units)
-            In the type of the weights; as in prediction, that is without dropout.
+            Activations with the dtype of the weights. As in prediction, no dropout is applied.
 
         Raises
         ------
         ValueError
-            If there is no such layer.
+            If `layer` is not the index of a hidden layer.
 
         Examples
         --------
@@ -632,34 +722,35 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_hidden = self.n_layers_ - 2
         if not -n_hidden <= layer < n_hidden:
             raise ValueError(
-                f"layer must be the index of a hidden layer, at least {-n_hidden} and less than {n_hidden}, as the "
-                f"network has {n_hidden} hidden layers. Got {layer}."
+                f"layer must be the index of a hidden layer, at least {-n_hidden} and less than {n_hidden}, because "
+                f"the network has {n_hidden} hidden layers, got {layer}."
             )
-        network = prediction_network(self)
-        batches = blocks(X, self.input_scale, self.coefs_[0].dtype)
+        network = make_prediction_network(self)
+        batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
         return np.vstack([network.hidden_activations(batch.x)[layer].T for batch in batches])
 
     # Inspection
 
-    def summary(self, n_features=None, n_classes=None):
+    def summary(self, n_features: int | None = None, n_classes: int | None = None) -> Summary:
         """Return a table of the layers, their output shapes and their numbers of parameters.
 
         Parameters
         ----------
         n_features : int, default=None
-            Number of features, at least 1; required before `fit`, ignored after it.
+            Number of features, at least 1. Required before `fit`, ignored afterward.
         n_classes : int, default=None
-            Number of classes, at least 1; required before `fit`, ignored after it.
+            Number of classes, at least 1. Required before `fit`, ignored afterward.
 
         Returns
         -------
         summary : Summary
-            Prints as a table, and has an HTML form for notebooks.
+            The table. It is printed as text and displayed as HTML in notebooks.
 
         Raises
         ------
         ValueError
-            If the classifier is not fitted and a number is missing or less than 1, or if parameters do not go together.
+            If parameters are invalid, or if the classifier is not fitted and `n_features` or `n_classes` is missing or
+            less than 1.
 
         Examples
         --------
@@ -685,29 +776,43 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return summarize_unfitted(self, n_features, n_classes)
 
     def find_learning_rate(
-        self, X, y, sample_weight=None, *, min_rate=1e-6, max_rate=10.0, n_steps=100
-    ):
-        """Train a new copy of the network at rising learning rates, and suggest one [1]_.
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        min_rate: float = 1e-6,
+        max_rate: float = 10.0,
+        n_steps: int = 100,
+    ) -> LearningRateCurve:
+        """Train a clone of the classifier with increasing learning rates and suggest a learning rate [1]_.
+
+        The classifier itself does not change.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of any type, or an indicator matrix for multilabel classification.
         sample_weight : array-like of shape (n_samples,), default=None
-        min_rate, max_rate : float, default=1e-6, 10
-            First and last rate, positive; the rates between them are equally spaced on a logarithmic scale.
+            Weight of each sample, at least 0. None means equal weights.
+        min_rate : float, default=1e-6
+            First learning rate, greater than 0.
+        max_rate : float, default=10.0
+            Last learning rate, greater than `min_rate`. The rates are equally spaced on a logarithmic scale.
         n_steps : int, default=100
-            Number of rates, at least 2. Each is used for one mini-batch.
+            Number of learning rates, at least 2. Each is used for one mini-batch.
 
         Returns
         -------
         curve : LearningRateCurve
-            With the attributes `learning_rates`, `losses` and `suggestion`. This classifier does not change.
+            Learning rates, losses, and the suggested learning rate.
 
         Raises
         ------
         ValueError
-            If ``solver='lbfgs'``, or a number is out of its range.
+            If ``solver='lbfgs'``, or if parameters or data are invalid.
 
         References
         ----------
@@ -728,32 +833,32 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if isinstance(self.random_state, np.random.RandomState):
             copy.random_state = deepcopy(self.random_state)
         copy._validate_params()
-        trainer = begin(
-            copy, make_plan(copy, FitArguments(X, y, sample_weight), Start.of_fit(copy))
+        trainer = begin_training(
+            copy, make_plan(copy, FitArguments(X, y, sample_weight), Start.for_fit(copy))
         )
         rates = np.geomspace(min_rate, max_rate, n_steps)
         losses = losses_at_rising_rates(trainer, rates)
         return LearningRateCurve(rates[: len(losses)], losses)
 
-    # What scikit-learn requires of an estimator
+    # The interface of a scikit-learn estimator
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return fitted.is_fitted(self)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = True
         return tags
 
-    # Copies and pickles. Fitted arrays that are views of the training state are stored once, and made views again. The
-    # choice of kernels accompanies an estimator into the worker processes of joblib.
+    # Copying and pickling. Fitted arrays that are views of the training state are stored only once and are views again
+    # after restoring. The selected kernels are stored too, so that joblib's worker processes use the same kernels.
 
-    def __getstate__(self):
-        state = fitted.without_views(super().__getstate__(), self)
+    def __getstate__(self) -> dict[str, Any]:
+        state = fitted.replace_views(super().__getstate__(), self)
         return state | {"_kernels": explicit_choice()}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         inherit_choice(state.pop("_kernels", None))
         layout = state.pop("_layout", None)

@@ -1,4 +1,4 @@
-"""From constructor parameters to the engine's TrainingConfig."""
+"""Conversion of constructor parameters to the TrainingConfig of the engine."""
 
 from functools import partial
 from numbers import Real
@@ -38,7 +38,7 @@ OPTIMIZERS = {
     "rmsprop": lambda p: RMSprop(float(p.beta_2), float(p.epsilon)),
 }
 
-# "adaptive" is constant until a plateau reduces it.
+# The stopping rule reduces the rate of "adaptive".
 SCHEDULES = {
     "constant": lambda p: Constant(float(p.learning_rate_init)),
     "adaptive": lambda p: Constant(float(p.learning_rate_init)),
@@ -56,7 +56,7 @@ def make_config(params, targets, n_features, n_samples):
     Parameters
     ----------
     params : object
-        With the constructor parameters as attributes, each of which satisfies its constraints.
+        Object with the constructor parameters as attributes. Each satisfies its constraints.
     targets : TargetEncoding
     n_features, n_samples : int
 
@@ -67,7 +67,7 @@ def make_config(params, targets, n_features, n_samples):
     Raises
     ------
     ValueError
-        If parameters do not go together.
+        If a parameter is invalid for this data or in combination with other parameters.
     """
     network = make_network_config(params, targets, n_features)
     make_solver = make_lbfgs if params.solver == "lbfgs" else make_stochastic_solver
@@ -85,60 +85,60 @@ def make_config(params, targets, n_features, n_samples):
 
 def make_network_config(params, targets, n_features):
     """Return the configuration of the network."""
-    hidden = hidden_sizes(params.hidden_layer_sizes)
+    hidden = parse_hidden_sizes(params.hidden_layer_sizes)
     return NetworkConfig(
         layer_sizes=(n_features, *hidden, targets.n_outputs),
-        activations=activation_names(params.activation, len(hidden)),
+        activations=parse_activations(params.activation, len(hidden)),
         out_activation=targets.out_activation,
-        dropout=dropout_rates(params.dropout, len(hidden)),
+        dropout=parse_dropout(params.dropout, len(hidden)),
         input_dropout=float(params.input_dropout),
         batch_norm=bool(params.batch_norm),
         single_class=len(targets.classes) == 1,
     )
 
 
-def hidden_sizes(hidden_layer_sizes):
+def parse_hidden_sizes(hidden_layer_sizes):
     """Return the sizes of the hidden layers as a tuple of positive int."""
     sizes = np.atleast_1d(np.asarray(hidden_layer_sizes))
     if sizes.size == 0:
         return ()
     if sizes.ndim > 1 or sizes.dtype.kind not in "iu" or (sizes <= 0).any():
         raise ValueError(
-            "hidden_layer_sizes must be > 0: a positive integer, or a sequence with one for each hidden layer; () for "
-            f"none. Got {hidden_layer_sizes!r}."
+            "hidden_layer_sizes must be > 0: a positive integer, or a sequence of one positive integer per hidden "
+            f"layer, got {hidden_layer_sizes!r}. Use () for a network without hidden layers."
         )
     return tuple(sizes.tolist())
 
 
-def activation_names(activation, n_hidden):
-    """Return the name of the activation of each hidden layer."""
-    names = one_value_per_layer("activation", activation, n_hidden, str)
+def parse_activations(activation, n_hidden):
+    """Return a tuple with the name of the activation of each hidden layer."""
+    names = broadcast_to_layers("activation", activation, n_hidden, str)
     unknown = [name for name in names if name not in ACTIVATIONS]
     if unknown:
         raise ValueError(
-            f"activation must be a name, or a list of names, among {sorted(ACTIVATIONS)}. Got {unknown[0]!r}."
+            f"activation must be one of {sorted(ACTIVATIONS)}, or a list of these names, got {unknown[0]!r}."
         )
     return names
 
 
-def dropout_rates(dropout, n_hidden):
-    """Return the dropout rate of each hidden layer."""
-    rates = one_value_per_layer("dropout", dropout, n_hidden, Real)
+def parse_dropout(dropout, n_hidden):
+    """Return a tuple with the dropout rate of each hidden layer."""
+    rates = broadcast_to_layers("dropout", dropout, n_hidden, Real)
     if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
         raise ValueError(
-            f"dropout must be a number in [0, 1), or one for each hidden layer. Got {dropout!r}."
+            f"dropout must be a number in [0, 1), or a list of one such number per hidden layer, got {dropout!r}."
         )
     return tuple(float(rate) for rate in rates)
 
 
-def one_value_per_layer(name, value, n_hidden, scalar_type):
-    """Return a tuple with a value for each hidden layer, from one value for all layers or a sequence."""
+def broadcast_to_layers(name, value, n_hidden, scalar_type):
+    """Return a tuple of one value per hidden layer, given one value for all layers or a sequence."""
     if isinstance(value, scalar_type):
         return (value,) * n_hidden
     if len(value) != n_hidden:
         raise ValueError(
-            f"{name} must have one value for each of the {n_hidden} hidden layers, or be one value for all. Got "
-            f"{len(value)} values, {value!r}."
+            f"{name} must have one value for each of the {n_hidden} hidden layers, got {len(value)} values: "
+            f"{value!r}. Pass one value per hidden layer, or a single value for all layers."
         )
     return tuple(value)
 
@@ -160,7 +160,7 @@ def make_stochastic_solver(params, n_samples):
         update=make_update(params),
         schedule=schedule,
         stopping=make_stopping_rule(params),
-        batch_size=clipped_batch_size(params.batch_size, n_samples),
+        batch_size=clip_batch_size(params.batch_size, n_samples),
         max_epochs=int(params.max_iter),
         shuffle=bool(params.shuffle),
         is_planned=params.n_iter_no_change is None or getattr(schedule, "planned", False),
@@ -174,15 +174,15 @@ def make_update(params):
         weight_decay = ADAMW_WEIGHT_DECAY if params.solver == "adamw" else 0
     return Update(
         optimizer=OPTIMIZERS[params.solver](params),
-        clip_norm=float_or_none(params.clip_norm),
+        clip_norm=to_float_or_none(params.clip_norm),
         weight_decay=float(weight_decay),
-        max_norm=float_or_none(params.max_norm),
-        ema_decay=float_or_none(params.ema_decay),
+        max_norm=to_float_or_none(params.max_norm),
+        ema_decay=to_float_or_none(params.ema_decay),
     )
 
 
-def float_or_none(value):
-    """Return a number as Python's float: NumPy's scalars would turn float32 arithmetic into float64."""
+def to_float_or_none(value):
+    """Convert a number to a Python float, because NumPy scalars would promote float32 arrays to float64."""
     return None if value is None else float(value)
 
 
@@ -195,7 +195,7 @@ def make_schedule(params):
 
 
 def make_stopping_rule(params):
-    """Return the rule that ends the training early."""
+    """Return the rule that stops training before `max_iter` epochs."""
     return StoppingRule(
         tolerance=float(params.tol),
         patience=np.inf if params.n_iter_no_change is None else params.n_iter_no_change,
@@ -204,19 +204,19 @@ def make_stopping_rule(params):
     )
 
 
-def clipped_batch_size(batch_size, n_samples):
-    """Return the number of samples of a mini-batch, with a warning if there are fewer."""
+def clip_batch_size(batch_size, n_samples):
+    """Return the number of samples in a mini-batch, at most `n_samples`; warn if it is reduced."""
     if batch_size == "auto":
         return min(MAX_AUTO_BATCH_SIZE, n_samples)
     if batch_size > n_samples:
         warn_caller(
-            f"batch_size={batch_size} is larger than the number of samples and is clipped to {n_samples}."
+            f"batch_size={batch_size} is greater than the number of samples and is clipped to {n_samples}."
         )
     return min(int(batch_size), n_samples)
 
 
 def make_augmentation(params, n_features):
-    """Return what changes the images of training batches, or None."""
+    """Return the Augmentation of the training batches, or None."""
     transform = params.augmentation
     if transform is None:
         return None
@@ -227,7 +227,10 @@ def make_augmentation(params, n_features):
 
 
 def make_initializers(params, activations):
-    """Return the functions that draw the initial weights of each layer; the output layer is drawn like the last one."""
+    """Return a function for each layer that draws its initial weights.
+
+    With "auto", the output layer uses the distribution of the last hidden layer, as in scikit-learn.
+    """
     n_layers = len(activations) + 1
     if params.weight_init != "auto":
         return (INITIALIZERS[params.weight_init],) * n_layers

@@ -1,4 +1,4 @@
-"""What each constructor parameter may be, and which parameters do not go together."""
+"""Constraints on the constructor parameters and on their combinations."""
 
 from numbers import Integral, Real
 
@@ -10,7 +10,7 @@ from skmlp.engine.reference.activations import ACTIVATIONS
 from skmlp.estimator.config import OPTIMIZERS, SCHEDULES
 from skmlp.sklearn_compat import Interval, Options, StrOptions
 
-AT_LEAST_ZERO = Interval(Real, 0, None, closed="left")
+NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 POSITIVE_INTEGER = Interval(Integral, 1, None, closed="left")
 ZERO_TO_BELOW_ONE = Interval(Real, 0, 1, closed="left")
@@ -19,15 +19,15 @@ PARAMETER_CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", POSITIVE_INTEGER],
     "activation": [StrOptions(set(ACTIVATIONS)), list, tuple],
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS})],
-    "alpha": [AT_LEAST_ZERO],
+    "alpha": [NON_NEGATIVE],
     "batch_size": [StrOptions({"auto"}), POSITIVE_INTEGER],
     "learning_rate": [StrOptions(set(SCHEDULES)), callable],
     "learning_rate_init": [POSITIVE],
-    "power_t": [AT_LEAST_ZERO],
+    "power_t": [NON_NEGATIVE],
     "max_iter": [POSITIVE_INTEGER],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
-    "tol": [AT_LEAST_ZERO],
+    "tol": [NON_NEGATIVE],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="both")],
@@ -43,22 +43,22 @@ PARAMETER_CONSTRAINTS = {
     "input_dropout": [ZERO_TO_BELOW_ONE],
     "batch_norm": ["boolean"],
     "label_smoothing": [ZERO_TO_BELOW_ONE],
-    "weight_decay": [AT_LEAST_ZERO, None],
+    "weight_decay": [NON_NEGATIVE, None],
     "max_norm": [POSITIVE, None],
     "clip_norm": [POSITIVE, None],
     "class_weight": [dict, StrOptions({"balanced"}), None],
     "weight_init": [StrOptions({"auto", *INITIALIZERS})],
-    "warmup_epochs": [AT_LEAST_ZERO],
+    "warmup_epochs": [NON_NEGATIVE],
     "ema_decay": [Interval(Real, 0, 1, closed="neither"), None],
     "monitor": [StrOptions({"accuracy", "loss"})],
     "input_scale": [POSITIVE, None],
     "augmentation": [StrOptions(set(AUGMENTATIONS)), callable, None],
     "image_shape": ["array-like", None],
-    "adversarial_norm": [AT_LEAST_ZERO],
+    "adversarial_norm": [NON_NEGATIVE],
 }
 
-# The values of parameters that mean nothing to L-BFGS.
-NEUTRAL_FOR_LBFGS = {
+# Parameters that L-BFGS does not support, with the values that disable them.
+UNSUPPORTED_BY_LBFGS = {
     "dropout": 0,
     "input_dropout": 0,
     "batch_norm": False,
@@ -73,35 +73,36 @@ NEUTRAL_FOR_LBFGS = {
 
 
 def check_lbfgs(params):
-    """Raise ValueError for parameters that have no meaning for a solver that minimizes one fixed function."""
-    for name, neutral in NEUTRAL_FOR_LBFGS.items():
+    """Raise ValueError if a parameter is set that L-BFGS does not support."""
+    for name, disabled in UNSUPPORTED_BY_LBFGS.items():
         value = getattr(params, name)
         values = value if isinstance(value, list | tuple) else [value]
-        if any(item != neutral for item in values):
+        if any(item != disabled for item in values):
             raise ValueError(
-                f"{name} must be {neutral} for solver='lbfgs', which minimizes one fixed function by steps of its own. "
-                f"Got {value!r}. Choose another solver, such as 'adam'."
+                f"{name} must be {disabled} for solver='lbfgs', which requires a fixed loss function and computes its "
+                f"own step sizes, got {value!r}. Use another solver, such as 'adam'."
             )
 
 
-def check_partial_fit(estimator):
-    """Return True if `partial_fit` is available; otherwise raise AttributeError with the reason."""
+def check_partial_fit_is_available(estimator):
+    """Return True if `partial_fit` is available, otherwise raise AttributeError."""
     if estimator.solver == "lbfgs":
         raise AttributeError(
-            "partial_fit is only available for stochastic optimizers, solver='sgd' or 'adam'. Got solver='lbfgs'."
+            "partial_fit is only available for stochastic solvers, got solver='lbfgs'. Use another solver, such as "
+            "'adam'."
         )
     if estimator.class_weight == "balanced":
         raise AttributeError(
-            "partial_fit does not support class_weight='balanced', which depends on the labels of all samples. Compute "
-            "the weights with sklearn.utils.class_weight.compute_class_weight, and pass them as a dict."
+            "partial_fit does not support class_weight='balanced', because the weights depend on the labels of all "
+            "samples. Compute them with sklearn.utils.class_weight.compute_class_weight, and pass them as a dict."
         )
     return True
 
 
 def check_no_early_stopping(estimator):
-    """Raise ValueError, as scikit-learn does, if `partial_fit` is called with early stopping."""
+    """Raise ValueError if `partial_fit` is called with early stopping, as scikit-learn does."""
     if estimator.early_stopping:
         raise ValueError(
-            "partial_fit does not support early_stopping=True: a single epoch cannot be stopped early. Set "
+            "partial_fit does not support early_stopping=True, because it trains for a single epoch. Set "
             "early_stopping=False, or use fit."
         )

@@ -1,4 +1,4 @@
-"""The data of a training: from what the user passes to the engine's samples and targets."""
+"""Conversion of the arguments of `fit` to the TrainingData of the engine."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -7,18 +7,19 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skmlp.engine.batches import Samples, TrainingData
-from skmlp.estimator.targets import check_labels, weights_of_classes
+from skmlp.estimator.targets import check_labels, compute_class_weights
 from skmlp.sklearn_compat import check_sample_weight
 
 
 class FitArguments(NamedTuple):
-    """The arguments of `fit`, as they were passed.
+    """The arguments of `fit`, as passed by the user.
 
     Attributes
     ----------
     X, y, sample_weight
+        Training set.
     X_val, y_val, sample_weight_val
-        None without a validation set.
+        Validation set, or None.
     """
 
     X: Any
@@ -31,7 +32,7 @@ class FitArguments(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckedSamples:
-    """Samples that scikit-learn's checks have passed, with labels not yet encoded.
+    """Samples validated by scikit-learn, with labels that are not yet encoded.
 
     Attributes
     ----------
@@ -46,12 +47,12 @@ class CheckedSamples:
 
 
 class SampleChecker(NamedTuple):
-    """The checks of samples and labels.
+    """Validation of samples and labels.
 
     Attributes
     ----------
     validate : callable
-        scikit-learn's `validate_data`, bound to the estimator whose number and names of features it sets or compares.
+        `validate_data` of scikit-learn, bound to the estimator.
     input_scale : float or None
     """
 
@@ -59,40 +60,40 @@ class SampleChecker(NamedTuple):
     input_scale: float | None
 
     def check(self, X, y, sample_weight, *, reset):
-        """Return CheckedSamples for data of any kind; sparse X becomes CSR.
+        """Return the CheckedSamples for the arguments of `fit`. Sparse X is converted to CSR.
 
         Parameters
         ----------
         X, y, sample_weight
-            As passed to `fit`.
+            Arguments of `fit`.
         reset : bool
-            Whether to set the number and the names of the features, or to compare X with them.
+            Whether to set `n_features_in_` and `feature_names_in_` or to compare X with them.
         """
         X, y = self.validate(
             X=X,
             y=y,
             accept_sparse="csr",
             multi_output=True,
-            # With a scale, X is converted batch by batch, and only then.
+            # With an input scale, X is converted batch by batch.
             dtype="numeric" if self.input_scale is not None else (np.float64, np.float32),
             order="C",
             reset=reset,
         )
         if sample_weight is not None:
             sample_weight = check_sample_weight(
-                sample_weight, X, dtype=weights_dtype(X), ensure_non_negative=True
+                sample_weight, X, dtype=get_weights_dtype(X), ensure_non_negative=True
             )
         return CheckedSamples(X, check_labels(y), sample_weight)
 
     def check_validation(self, arguments):
-        """Return the CheckedSamples of the validation set; None without one."""
+        """Return the CheckedSamples of the validation set, or None if there is none."""
         X, y = arguments.X_val, arguments.y_val
         if X is None and y is None:
             return None
         if X is None or y is None:
             missing = "X_val" if X is None else "y_val"
             raise ValueError(
-                f"X_val and y_val must be given together, but {missing} is None. Give both or neither."
+                f"X_val and y_val must be passed together, got {missing}=None. Pass both or neither."
             )
         return self.check(X, y, arguments.sample_weight_val, reset=False)
 
@@ -106,7 +107,7 @@ def encode_data(checked, checked_validation, targets, params):
     checked_validation : CheckedSamples or None
     targets : TargetEncoding
     params : object
-        With the constructor parameters as attributes.
+        Object with the constructor parameters as attributes.
     """
     if issparse(checked.X):
         check_sparse_is_supported(params)
@@ -117,50 +118,51 @@ def encode_data(checked, checked_validation, targets, params):
 
 
 def encode_samples(checked, targets, params, name):
-    """Return Samples with encoded labels, and weights that are the product of class weights and sample weights."""
+    """Return Samples with encoded labels, weighted by the products of class weights and sample weights."""
     weights = checked.weights
     if params.class_weight is not None:
-        weights = weights_of_classes(
+        weights = compute_class_weights(
             params.class_weight, checked.y, checked.weights, targets.classes
-        ).astype(weights_dtype(checked.X))
+        ).astype(get_weights_dtype(checked.X))
         if checked.weights is not None:
             weights *= checked.weights
         if not weights.any():
             raise ValueError(
-                f"The weights of the samples of {name} are all zero: the product of class_weight and sample weights "
-                "must be positive for at least one sample."
+                "The product of class weight and sample weight must be positive for at least one sample, got zero "
+                f"weights for all samples of {name}."
             )
     encoded = targets.encode(checked.y, name)
     return Samples(checked.X, encoded, weights, input_scale=params.input_scale)
 
 
 def check_sparse_is_supported(params):
-    """Raise TypeError for parameters that need dense samples."""
-    for name, neutral in {"augmentation": None, "adversarial_norm": 0}.items():
-        if getattr(params, name) != neutral:
+    """Raise TypeError if a parameter is set that requires dense samples."""
+    for name, disabled in {"augmentation": None, "adversarial_norm": 0}.items():
+        if getattr(params, name) != disabled:
             raise TypeError(
-                f"{name} needs dense samples, but X is a sparse matrix. Pass X.toarray(), or leave {name} out."
+                f"X must be dense if {name} is set, got a sparse matrix. Pass X.toarray(), or set {name}={disabled}."
             )
 
 
-def targets_of_all_classes(y, earlier):
-    """Return the encoding of an earlier training, all of whose classes must be in `y`.
+def check_same_classes(y, targets):
+    """Return `targets`, or raise ValueError if `y` does not contain the same classes.
 
     Parameters
     ----------
     y : ndarray
         The result of `check_labels`.
-    earlier : TargetEncoding
+    targets : TargetEncoding
+        The encoding of the previous training.
     """
-    if not earlier.multilabel and not np.array_equal(np.unique(y), earlier.classes):
+    if not targets.multilabel and not np.array_equal(np.unique(y), targets.classes):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-            f"Previously got {earlier.classes}, `y` has {np.unique(y)}. Use partial_fit for data with "
-            "some of the classes, or warm_start=False to start a new training."
+            f"Previously got {targets.classes}, `y` has {np.unique(y)}. Use partial_fit to train on a subset of the "
+            "classes, or set warm_start=False to start a new training."
         )
-    return earlier
+    return targets
 
 
-def weights_dtype(X):
-    """Return the type of the network's weights: that of X; float32 for integers, which only a scale admits."""
+def get_weights_dtype(X):
+    """Return the dtype of the weights of the network for validated samples."""
     return np.dtype(np.float64 if X.dtype == np.float64 else np.float32)

@@ -1,14 +1,14 @@
-"""The fitted attributes: written while a network trains, and read back as the arrays of the engine."""
+"""The fitted attributes: setting them during training, and converting them to arrays of the engine."""
 
 from copy import deepcopy
 
 import numpy as np
 
 from skmlp.engine.parameters import Layout, StatisticsViews, Views
-from skmlp.estimator.history import empty_history, extend_history
+from skmlp.estimator.history import extend_history, make_history
 from skmlp.estimator.targets import TargetEncoding
 
-# What an epoch changes and prediction or a report needs.
+# Attributes that change in each epoch and that prediction or reports use.
 CHANGING_ATTRIBUTES = (
     "coefs_",
     "intercepts_",
@@ -20,44 +20,44 @@ CHANGING_ATTRIBUTES = (
 
 
 def is_fitted(estimator):
-    """Return whether an estimator has weights."""
+    """Return whether an estimator has fitted weights."""
     return hasattr(estimator, "coefs_")
 
 
 # Writing
 
 
-def begin_attributes(estimator, config, targets):
-    """Set the attributes of a training without epochs."""
+def initialize_attributes(estimator, config, targets):
+    """Set the fitted attributes to their values before the first epoch."""
     estimator.classes_ = targets.classes
     estimator.n_outputs_ = targets.n_outputs
     estimator.out_activation_ = targets.out_activation
     estimator.n_layers_ = len(config.network.layer_sizes)
-    vars(estimator).update(progress_without_epochs())
-    begin_scores(estimator, config.solver)
+    vars(estimator).update(make_initial_progress())
+    reset_scores(estimator, config.solver)
 
 
-def complete_attributes(estimator, config):
-    """Set the attributes of the progress that are missing where a user set the weights by hand."""
-    for name, value in progress_without_epochs().items():
+def add_missing_attributes(estimator, config):
+    """Set the progress attributes that are missing if a user has assigned the weights."""
+    for name, value in make_initial_progress().items():
         vars(estimator).setdefault(name, value)
     if not hasattr(estimator, "validation_scores_"):
-        begin_scores(estimator, config.solver)
+        reset_scores(estimator, config.solver)
 
 
-def progress_without_epochs():
-    """Return the attributes that record the progress, by name, before the first epoch."""
+def make_initial_progress():
+    """Return a dict of the attributes that record progress, with their values before the first epoch."""
     return {
         "n_iter_": 0,
         "t_": 0,
         "loss_": np.nan,
         "loss_curve_": [],
-        "history_": empty_history(),
+        "history_": make_history(),
     }
 
 
-def begin_scores(estimator, solver):
-    """Set the attributes of the best epoch, before the first epoch of a solver that monitors another quantity."""
+def reset_scores(estimator, solver):
+    """Reset the attributes that record scores, for the quantity that a solver monitors."""
     monitors_validation = solver.monitors_validation
     estimator.best_loss_ = None if monitors_validation else np.inf
     estimator.validation_scores_ = [] if monitors_validation else None
@@ -65,12 +65,12 @@ def begin_scores(estimator, solver):
 
 
 def has_scores_of(estimator, solver):
-    """Return whether the attributes of the best epoch belong to the kind of quantity that a solver monitors."""
+    """Return whether the recorded scores are of the kind that a solver monitors."""
     return (estimator.validation_scores_ is not None) == solver.monitors_validation
 
 
 def publish_weights(estimator, layout, weights):
-    """Make the weights of an estimator views of flat vectors, so that training changes them in place."""
+    """Set the weights of an estimator to views of Weights, so that training updates them in place."""
     parameters = layout.views(weights.theta)
     n_unbiased = len(parameters.weights) - len(parameters.biases)
     zeros = [np.zeros(units, weights.theta.dtype) for units in layout.hidden_sizes[:n_unbiased]]
@@ -88,14 +88,14 @@ def publish_weights(estimator, layout, weights):
 
 
 def record_epoch(estimator, report, stopping_score):
-    """Update the attributes after an epoch.
+    """Update the fitted attributes after an epoch.
 
     Parameters
     ----------
     estimator : MLPDigitClassifier
     report : EpochReport
     stopping_score : float or None
-        The score that decides when to stop, if it is one of the validation set.
+        Validation score that determines when to stop. None if the training loss determines it.
     """
     estimator.n_iter_ += 1
     estimator.loss_ = report.loss
@@ -109,7 +109,7 @@ def record_epoch(estimator, report, stopping_score):
 
 
 def print_epoch(number, report):
-    """Print an epoch as scikit-learn does."""
+    """Print the results of an epoch in the format of scikit-learn."""
     print(f"Iteration {number}, loss = {report.loss:.8f}")
     if report.val_accuracy is not None:
         print(f"Validation score: {report.val_accuracy:f}")
@@ -120,52 +120,52 @@ def print_epoch(number, report):
 # Reading
 
 
-def targets_of(estimator):
-    """Return the encoding of the targets."""
+def get_targets(estimator):
+    """Return the TargetEncoding of a fitted estimator."""
     multilabel = estimator.out_activation_ == "logistic" and estimator.n_outputs_ > 1
     return TargetEncoding(estimator.classes_, multilabel)
 
 
-def layout_of(estimator):
-    """Return where the parameters are in a flat vector."""
+def get_layout(estimator):
+    """Return the Layout of the parameters in a flat vector."""
     hidden_and_output = (len(biases) for biases in estimator.intercepts_)
-    return Layout((estimator.n_features_in_, *hidden_and_output), batch_norm_of(estimator) != {})
+    return Layout((estimator.n_features_in_, *hidden_and_output), get_batch_norm(estimator) != {})
 
 
-def parameters_of(estimator):
-    """Return the parameters in the engine's orientation."""
-    norm = batch_norm_of(estimator)
+def get_parameters(estimator):
+    """Return the Views of the parameters. The engine stores weight matrices as (fan_out, fan_in)."""
+    norm = get_batch_norm(estimator)
     return Views(
         weights=[coef.T for coef in estimator.coefs_],
-        # The shifts of batch normalization take the place of the biases of the hidden layers.
+        # With batch normalization, the shifts replace the biases of the hidden layers.
         biases=estimator.intercepts_[-1:] if norm else estimator.intercepts_,
         gains=norm.get("gain", []),
         shifts=norm.get("shift", []),
     )
 
 
-def statistics_of(estimator):
+def get_statistics(estimator):
     """Return the running means and variances."""
-    norm = batch_norm_of(estimator)
+    norm = get_batch_norm(estimator)
     return StatisticsViews(norm.get("mean", []), norm.get("variance", []))
 
 
-def batch_norm_of(estimator):
-    """Return the attribute `batch_norm_`, an empty dict without batch normalization."""
+def get_batch_norm(estimator):
+    """Return `batch_norm_`, or an empty dict without batch normalization."""
     return getattr(estimator, "batch_norm_", None) or {}
 
 
 def are_views(estimator, weights):
-    """Return whether the fitted attributes are views of Weights, as training publishes them."""
+    """Return whether the fitted attributes are views of Weights, as after `publish_weights`."""
     flat = (weights.theta, weights.statistics)
-    norm = batch_norm_of(estimator)
+    norm = get_batch_norm(estimator)
     biases = estimator.intercepts_[-1:] if norm else estimator.intercepts_
     arrays = [array for arrays in (estimator.coefs_, biases, *norm.values()) for array in arrays]
     return all(any(np.may_share_memory(array, vector) for vector in flat) for array in arrays)
 
 
-def without_views(attributes, estimator):
-    """Return the attributes of an estimator to be copied, with a Layout in place of views of its training state."""
+def replace_views(attributes, estimator):
+    """Return the attributes of an estimator, with a Layout instead of views of its training state."""
     state = attributes.get("_state")
     if state is None or not is_fitted(estimator):
         return attributes
@@ -173,10 +173,10 @@ def without_views(attributes, estimator):
         return attributes
     views = ("coefs_", "intercepts_", "batch_norm_")
     stored = {name: value for name, value in attributes.items() if name not in views}
-    return stored | {"_layout": layout_of(estimator)}
+    return stored | {"_layout": get_layout(estimator)}
 
 
-def copied_training(estimator):
-    """Return copies of all that training continues to change; an estimator with them trains with a fresh optimizer."""
+def copy_changing_attributes(estimator):
+    """Return copies of the attributes that further training changes, without the training state."""
     copies = {name: deepcopy(getattr(estimator, name)) for name in CHANGING_ATTRIBUTES}
     return {"_state": None} | copies

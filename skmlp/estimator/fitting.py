@@ -1,7 +1,7 @@
-"""The one path of every training: check the data, make the configuration, make the state, train.
+"""Training an estimator: validate the data, create the configuration and the state, then train.
 
-`fit`, `partial_fit`, `resume` and `find_learning_rate` differ in the `Start` they make, in the number of epochs, and in
-what becomes of the result.
+`fit`, `partial_fit`, `resume` and `find_learning_rate` share these functions. They differ in the `Start`, the number of
+epochs and the use of the result.
 """
 
 from collections.abc import Callable
@@ -24,25 +24,27 @@ from skmlp.engine.training import Trainer, initial_state
 from skmlp.estimator import fitted
 from skmlp.estimator.config import make_config
 from skmlp.estimator.constraints import check_lbfgs
-from skmlp.estimator.data import SampleChecker, encode_data, targets_of_all_classes, weights_dtype
+from skmlp.estimator.data import SampleChecker, check_same_classes, encode_data, get_weights_dtype
 from skmlp.estimator.targets import TargetEncoding, is_multilabel
 from skmlp.exceptions import TrainingInterruptedWarning, warn_caller
 
 
 @dataclass(frozen=True)
-class EarlierTraining:
-    """What an earlier training has left on an estimator.
+class PreviousTraining:
+    """The result of the previous training of an estimator.
 
     Attributes
     ----------
     targets : TargetEncoding
     layout : Layout
     state : TrainState or None
-        None if only the weights are left, as in a model file.
+        None if only the fitted attributes are available, as after `load_model`.
     weights : Weights or None
-        A copy of the fitted attributes; None if these are still views of the state.
+        A copy of the fitted weights. None if they are views of the state.
     samples_seen : int
+        Number of training samples so far.
     loss : float
+        Training loss of the last epoch.
     """
 
     targets: TargetEncoding
@@ -53,18 +55,18 @@ class EarlierTraining:
     loss: float
 
     @classmethod
-    def of(cls, estimator):
-        """Read it from a fitted estimator."""
-        layout, state = fitted.layout_of(estimator), getattr(estimator, "_state", None)
+    def from_estimator(cls, estimator):
+        """Return the result of the previous training of a fitted estimator."""
+        layout, state = fitted.get_layout(estimator), getattr(estimator, "_state", None)
         weights = None
         if state is None or not fitted.are_views(estimator, state.prediction_weights):
             dtype = estimator.coefs_[0].dtype
             weights = Weights(
-                layout.pack(fitted.parameters_of(estimator), dtype),
-                layout.pack_statistics(fitted.statistics_of(estimator), dtype),
+                layout.pack(fitted.get_parameters(estimator), dtype),
+                layout.pack_statistics(fitted.get_statistics(estimator), dtype),
             )
         return cls(
-            targets=fitted.targets_of(estimator),
+            targets=fitted.get_targets(estimator),
             layout=layout,
             state=state,
             weights=weights,
@@ -75,44 +77,44 @@ class EarlierTraining:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a training starts: with new weights, or where an earlier one ended.
+    """The start of a training: new weights, or the result of the previous training.
 
     Attributes
     ----------
-    earlier : EarlierTraining or None
+    previous : PreviousTraining or None
         None for a new training.
     choose_targets : callable
-        From labels to the TargetEncoding.
+        Function of the labels that returns the TargetEncoding.
     """
 
-    earlier: EarlierTraining | None
+    previous: PreviousTraining | None
     choose_targets: Callable
 
     @classmethod
-    def of_fit(cls, estimator):
-        """Start with new weights, or with `warm_start` where the estimator's training ended."""
+    def for_fit(cls, estimator):
+        """Return the start of `fit`: new weights, or the previous training with `warm_start`."""
         if not (estimator.warm_start and fitted.is_fitted(estimator)):
-            return cls(None, TargetEncoding.of)
-        return cls.of_resume(estimator)
+            return cls(None, TargetEncoding.from_labels)
+        return cls.for_resume(estimator)
 
     @classmethod
-    def of_resume(cls, estimator):
-        """Start where the estimator's training ended, with data that have the same classes."""
-        earlier = EarlierTraining.of(estimator)
-        return cls(earlier, partial(targets_of_all_classes, earlier=earlier.targets))
+    def for_resume(cls, estimator):
+        """Return the start of a training that continues the previous one with the same classes."""
+        previous = PreviousTraining.from_estimator(estimator)
+        return cls(previous, partial(check_same_classes, targets=previous.targets))
 
     @classmethod
-    def of_partial_fit(cls, estimator):
-        """Start where the estimator's training ended, if there was one; the classes are known in any case."""
+    def for_partial_fit(cls, estimator):
+        """Return the start of `partial_fit`: the previous training, if any. The classes are already set."""
         if not fitted.is_fitted(estimator):
             return cls(None, lambda y: TargetEncoding(estimator.classes_, is_multilabel(y)))
-        earlier = EarlierTraining.of(estimator)
-        return cls(earlier, lambda y: earlier.targets)
+        previous = PreviousTraining.from_estimator(estimator)
+        return cls(previous, lambda y: previous.targets)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that is ready to begin: the data are checked, and the parameters go together.
+    """A training that can begin: data and parameters have been validated.
 
     Attributes
     ----------
@@ -129,12 +131,14 @@ class Plan:
 
 
 def make_plan(estimator, arguments, start):
-    """Check data and parameters, and return the Plan; of the estimator, only the features' number and names change.
+    """Validate data and parameters, and return the Plan.
+
+    The only attributes of the estimator that change are `n_features_in_` and `feature_names_in_`.
 
     Parameters
     ----------
     estimator : MLPDigitClassifier
-        Its parameters satisfy their constraints.
+        Estimator whose parameters satisfy their constraints.
     arguments : FitArguments
     start : Start
     """
@@ -142,19 +146,19 @@ def make_plan(estimator, arguments, start):
         check_lbfgs(estimator)
     checker = SampleChecker(partial(validate_data, estimator), estimator.input_scale)
     checked = checker.check(
-        arguments.X, arguments.y, arguments.sample_weight, reset=start.earlier is None
+        arguments.X, arguments.y, arguments.sample_weight, reset=start.previous is None
     )
     targets = start.choose_targets(checked.y)
     config = make_config(estimator, targets, checked.X.shape[1], checked.X.shape[0])
-    check_same_layers(config.network.layout, start.earlier)
+    check_same_layers(config.network.layout, start.previous)
     checked_validation = checker.check_validation(arguments)
     data = encode_data(checked, checked_validation, targets, estimator)
     return Plan(config, data, targets, start)
 
 
 @contextmanager
-def features_kept_on_failure(estimator):
-    """Put back the number and the names of the features, which scikit-learn's checks set, if the body fails."""
+def restore_features_on_failure(estimator):
+    """Restore `n_features_in_` and `feature_names_in_`, which validation sets, if the body raises an exception."""
     names = ("n_features_in_", "feature_names_in_")
     before = {name: vars(estimator)[name] for name in names if name in vars(estimator)}
     try:
@@ -166,64 +170,63 @@ def features_kept_on_failure(estimator):
         raise
 
 
-def check_same_layers(layout, earlier):
-    """Raise ValueError if the network of an earlier training had other layers."""
-    if earlier is not None and layout != earlier.layout:
+def check_same_layers(layout, previous):
+    """Raise ValueError if the network of the previous training has other layers."""
+    if previous is not None and layout != previous.layout:
         raise ValueError(
-            f"Training can continue only with the layers it began with, of sizes {earlier.layout.layer_sizes} and "
-            f"batch_norm={earlier.layout.batch_norm}. Now features, hidden_layer_sizes, batch_norm and classes require "
-            f"{layout.layer_sizes} and batch_norm={layout.batch_norm}. Set the parameters back, or call fit with "
-            "warm_start=False."
+            f"To continue training, the layers must have the sizes {previous.layout.layer_sizes} with "
+            f"batch_norm={previous.layout.batch_norm}, got {layout.layer_sizes} with batch_norm={layout.batch_norm}. "
+            "Restore the parameters and the number of features, or call fit with warm_start=False."
         )
 
 
-def begin(estimator, plan):
-    """Return the Trainer of a plan, with the fitted attributes set for its first epoch.
+def begin_training(estimator, plan):
+    """Return the Trainer of a Plan, and initialize the fitted attributes.
 
-    If it raises an exception, the estimator is as it was.
+    If an exception is raised, the estimator is unchanged.
     """
-    config, earlier = plan.config, plan.start.earlier
-    if earlier is None:
+    config, previous = plan.config, plan.start.previous
+    if previous is None:
         random_state = check_random_state(estimator.random_state)
-        dtype = weights_dtype(plan.data.samples.X)
+        dtype = get_weights_dtype(plan.data.samples.X)
         state = initial_state(config, dtype, random_state, spawn_generator(random_state))
     else:
-        state = continued_state(earlier, estimator.random_state)
+        state = continue_state(previous, estimator.random_state)
     trainer = Trainer(config, plan.data, state)
-    if earlier is None:
-        fitted.begin_attributes(estimator, config, plan.targets)
+    if previous is None:
+        fitted.initialize_attributes(estimator, config, plan.targets)
     else:
-        fitted.complete_attributes(estimator, config)
+        fitted.add_missing_attributes(estimator, config)
     monitor = config.solver.monitor
     if state.monitor != monitor or not fitted.has_scores_of(estimator, config.solver):
         state.begin_monitoring(monitor)
-        fitted.begin_scores(estimator, config.solver)
+        fitted.reset_scores(estimator, config.solver)
     estimator._state = state
     fitted.publish_weights(estimator, config.network.layout, state.prediction_weights)
     return trainer
 
 
-def continued_state(earlier, random_state):
-    """Return the state of an earlier training, whose weights are those of the fitted attributes."""
-    state = earlier.state
+def continue_state(previous, random_state):
+    """Return the state of the previous training, with the weights of the fitted attributes."""
+    state = previous.state
     if state is None:
         random_state = check_random_state(random_state)
-        state = TrainState(earlier.weights, random_state, spawn_generator(random_state))
-        state.samples_seen, state.loss = earlier.samples_seen, earlier.loss
+        state = TrainState(previous.weights, random_state, spawn_generator(random_state))
+        state.samples_seen, state.loss = previous.samples_seen, previous.loss
         return state
     state.make_writable()
-    if earlier.weights is not None:
-        state.prediction_weights.assign(earlier.weights)
+    if previous.weights is not None:
+        state.prediction_weights.assign(previous.weights)
     return state
 
 
 def spawn_generator(random_state):
-    """Return a second random stream that depends on a first one, without drawing from it."""
+    """Return a Generator that is determined by the state of a RandomState, without advancing the RandomState."""
     return np.random.default_rng(deepcopy(random_state).randint(2**32, size=4, dtype=np.uint32))
 
 
 def begin_run(estimator, trainer):
-    """Count the epochs of one call of `fit`, and its epochs without improvement, from zero."""
+    """Reset the counters of epochs and of epochs without improvement for a call of `fit`."""
     state, solver = trainer.state, trainer.config.solver
     estimator.n_iter_ = 0
     state.stopped = False
@@ -232,14 +235,14 @@ def begin_run(estimator, trainer):
 
 
 def begin_single_epoch(trainer):
-    """Allow one more epoch; schedules that end at `max_epochs` epochs stay at their end."""
+    """Allow one more epoch. Schedules that end after `max_epochs` epochs keep their final value."""
     state = trainer.state
     state.stopped = False
     state.n_epochs = max(trainer.config.solver.max_epochs, state.epoch + 1)
 
 
 def train(estimator, trainer, callbacks):
-    """Train until a rule, a callback or the number of epochs ends it, and record every epoch.
+    """Train until the solver or a callback stops, and record each epoch.
 
     Parameters
     ----------
@@ -259,7 +262,7 @@ def train(estimator, trainer, callbacks):
                 state.stopped |= callbacks.end_epoch()
     except KeyboardInterrupt:
         warn_caller(
-            "Training interrupted by user: the network keeps what it has learned so far.",
+            "Training interrupted by user. The estimator keeps the weights reached so far.",
             TrainingInterruptedWarning,
         )
     finally:

@@ -1,24 +1,25 @@
-"""The result of the learning-rate finder: a curve and a suggestion."""
+"""The result of the learning-rate finder."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
 
-EDGE = 5
+N_EDGE_POINTS = 5
 
 
 @dataclass(frozen=True)
 class LearningRateCurve:
-    """Losses at rising learning rates [1]_.
+    """Training losses at increasing learning rates, as returned by `find_learning_rate` [1]_.
 
     Attributes
     ----------
     learning_rates : ndarray of shape (n_steps,)
+        Learning rates in increasing order.
     losses : ndarray of shape (n_steps,)
-        Smoothed training loss before the step at each rate. The arrays end where the training diverges.
+        Smoothed training loss before the step with each learning rate. Both arrays end where training diverges.
     suggestion : float
-        The rate at which the loss falls fastest, a good value for `learning_rate_init`, or for the peak of 'one_cycle'.
+        Learning rate at which the loss decreases fastest. It is a suitable value for `learning_rate_init`.
 
     References
     ----------
@@ -29,26 +30,25 @@ class LearningRateCurve:
     losses: np.ndarray
 
     @property
-    def suggestion(self):
-        """The rate at which the loss falls fastest."""
+    def suggestion(self) -> float:
+        """Learning rate at which the loss decreases fastest."""
         if len(self.losses) < 2:
             raise ValueError(
-                "A suggestion needs finite losses at two or more learning rates. Got "
-                f"{len(self.losses)}: training diverges at once. Lower min_rate, or bring the features to a scale near "
-                "one, for example with StandardScaler."
+                "The losses must be finite at two or more learning rates to suggest one, got finite losses at "
+                f"{len(self.losses)}. Decrease min_rate, or standardize the features, for example with StandardScaler."
             )
         slopes = np.gradient(self.losses, np.log(self.learning_rates))
-        # Difference quotients are noisiest at the ends.
-        edge = EDGE if len(slopes) > 3 * EDGE else 0
-        steepest = edge + int(np.argmin(slopes[edge : len(slopes) - edge]))
+        # The slopes are least reliable at the ends.
+        n_ignored = N_EDGE_POINTS if len(slopes) > 3 * N_EDGE_POINTS else 0
+        steepest = n_ignored + int(np.argmin(slopes[n_ignored : len(slopes) - n_ignored]))
         return float(self.learning_rates[steepest])
 
 
 def check_rates(solver, min_rate, max_rate, n_steps):
-    """Raise ValueError for a solver without a learning rate, and for numbers out of their range."""
+    """Raise ValueError if the solver has no learning rate or if a number is out of range."""
     if solver == "lbfgs":
         raise ValueError(
-            "find_learning_rate needs a solver with a learning rate. Got solver='lbfgs'. Choose another solver, such "
+            "find_learning_rate requires a solver with a learning rate, got solver='lbfgs'. Use another solver, such "
             "as 'adam'."
         )
     are_numbers = isinstance(min_rate, Real) and isinstance(max_rate, Real)
@@ -58,6 +58,6 @@ def check_rates(solver, min_rate, max_rate, n_steps):
         or n_steps < 2
     ):
         raise ValueError(
-            "find_learning_rate needs 0 < min_rate < max_rate and an integer n_steps of at least 2. Got "
+            "find_learning_rate requires 0 < min_rate < max_rate and an integer n_steps of at least 2, got "
             f"min_rate={min_rate!r}, max_rate={max_rate!r}, n_steps={n_steps!r}."
         )

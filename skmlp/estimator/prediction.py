@@ -1,4 +1,4 @@
-"""Prediction: from fitted weights and samples to logits, in blocks."""
+"""Computation of logits and probabilities with fitted weights, in batches."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -7,13 +7,13 @@ from skmlp.engine.batches import Batches, Samples
 from skmlp.engine.reference.losses import LOSSES
 from skmlp.engine.reference.network import build_prediction_network
 from skmlp.estimator import fitted
-from skmlp.estimator.config import activation_names
+from skmlp.estimator.config import parse_activations
 
-BLOCK_SIZE = 2048
+PREDICTION_BATCH_SIZE = 2048
 
 
 def check_samples(estimator, X):
-    """Return samples to be predicted, checked; sparse X becomes CSR."""
+    """Return validated samples for prediction. Sparse X is converted to CSR."""
     check_is_fitted(estimator)
     if not hasattr(estimator, "feature_names_in_") and is_valid(X, estimator.n_features_in_):
         return X
@@ -21,9 +21,9 @@ def check_samples(estimator, X):
 
 
 def is_valid(X, n_features):
-    """Return whether X is an array that scikit-learn's checks would return as it is.
+    """Return whether X is an array that scikit-learn's validation would return unchanged.
 
-    They test for a dozen kinds of data frames first, which takes longer than predicting one sample.
+    The validation takes longer than the prediction for a single sample, because it checks for many other types.
     """
     if type(X) is not np.ndarray or X.ndim != 2 or X.shape[1] != n_features or not len(X):
         return False
@@ -35,20 +35,20 @@ def is_valid(X, n_features):
         return bool(np.isfinite(np.add.reduce(X, axis=None)))
 
 
-def prediction_network(estimator):
-    """Return the network that predicts with the fitted attributes of an estimator."""
-    activations = activation_names(estimator.activation, len(estimator.coefs_) - 1)
+def make_prediction_network(estimator):
+    """Return a network for prediction with the fitted attributes of an estimator."""
+    activations = parse_activations(estimator.activation, len(estimator.coefs_) - 1)
     return build_prediction_network(
-        activations, fitted.parameters_of(estimator), fitted.statistics_of(estimator)
+        activations, fitted.get_parameters(estimator), fitted.get_statistics(estimator)
     )
 
 
-def blocks(X, input_scale, dtype):
-    """Return Batches of samples to be predicted."""
-    return Batches(Samples(X, input_scale=input_scale), BLOCK_SIZE, dtype)
+def make_batches(X, input_scale, dtype):
+    """Return the Batches of samples for prediction."""
+    return Batches(Samples(X, input_scale=input_scale), PREDICTION_BATCH_SIZE, dtype)
 
 
-def predict_logits(network, batches, n_outputs):
+def compute_logits(network, batches, n_outputs):
     """Compute the logits of samples.
 
     Parameters
@@ -69,23 +69,23 @@ def predict_logits(network, batches, n_outputs):
     return logits
 
 
-def class_logits(logits, targets):
-    """Return logits with a column per class, for one or two classes too."""
+def expand_logits(logits, targets):
+    """Return logits with one column per class. The engine has a single output for two classes."""
     if len(targets.classes) == 2 and targets.n_outputs == 1:
         return np.hstack([-logits, logits])
     return logits
 
 
-def class_probabilities(logits, targets):
-    """Return the probability of each class, (n_samples, n_classes), for logits of shape (n_samples, n_outputs)."""
-    return loss_of(targets).probabilities(class_logits(logits, targets).T).T
+def compute_probabilities(logits, targets):
+    """Return probabilities of shape (n_samples, n_classes) for logits of shape (n_samples, n_outputs)."""
+    return get_loss(targets).probabilities(expand_logits(logits, targets).T).T
 
 
-def class_log_probabilities(logits, targets):
-    """Return the logarithm of the probability of each class, (n_samples, n_classes)."""
-    return loss_of(targets).log_probabilities(class_logits(logits, targets).T).T
+def compute_log_probabilities(logits, targets):
+    """Return log-probabilities of shape (n_samples, n_classes) for logits of shape (n_samples, n_outputs)."""
+    return get_loss(targets).log_probabilities(expand_logits(logits, targets).T).T
 
 
-def loss_of(targets):
-    """Return the loss whose probabilities the classes have."""
+def get_loss(targets):
+    """Return the loss that defines the probabilities of the classes."""
     return LOSSES["single_class" if len(targets.classes) == 1 else targets.out_activation]

@@ -1,4 +1,4 @@
-"""The summary of a network: a table of its layers, output shapes and parameter counts."""
+"""Summary of a network: a table of its layers, output shapes and parameter counts."""
 
 from dataclasses import dataclass
 from html import escape
@@ -9,19 +9,23 @@ import numpy as np
 
 from skmlp.engine.config import NetworkConfig
 from skmlp.estimator import fitted
-from skmlp.estimator.config import activation_names, dropout_rates, make_network_config
+from skmlp.estimator.config import make_network_config, parse_activations, parse_dropout
 from skmlp.estimator.targets import TargetEncoding
 
 HEADINGS = ("layer", "output shape", "parameters")
 
 
 class Row(NamedTuple):
-    """A layer.
+    """A row of the table, which describes one layer.
 
     Attributes
     ----------
     name : str
-    n_outputs, n_parameters : int
+        Name of the layer.
+    n_outputs : int
+        Number of outputs of the layer.
+    n_parameters : int
+        Number of parameters of the layer.
     """
 
     name: str
@@ -31,30 +35,34 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """A table of the layers of a network; printed as text, shown as HTML in a notebook.
+    """Table of the layers of a network. It is printed as text and displayed as HTML in notebooks.
 
     Attributes
     ----------
     rows : tuple of Row
-        One per layer.
+        Named tuples (name, n_outputs, n_parameters), one per layer.
     dtype : dtype
-        Type of the parameters.
+        Data type of the parameters.
+    n_parameters : int
+        Total number of parameters.
+    n_bytes : int
+        Memory size of the parameters in bytes.
     """
 
-    rows: tuple
+    rows: tuple[Row, ...]
     dtype: np.dtype
 
     @property
-    def n_parameters(self):
-        """Number of parameters of all layers."""
+    def n_parameters(self) -> int:
+        """Total number of parameters."""
         return sum(row.n_parameters for row in self.rows)
 
     @property
-    def n_bytes(self):
-        """Size of the parameters in memory, in bytes."""
+    def n_bytes(self) -> int:
+        """Memory size of the parameters in bytes."""
         return self.n_parameters * self.dtype.itemsize
 
-    def __str__(self):
+    def __str__(self) -> str:
         cells = [HEADINGS, *self._cells()]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [
@@ -64,16 +72,16 @@ class Summary:
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:], rule, self._total()])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return str(self)
 
-    def _repr_html_(self):
-        def row(cells, tag):
+    def _repr_html_(self) -> str:
+        def table_row(cells, tag):
             return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-        body = "".join(row(cells, "td") for cells in self._cells())
+        body = "".join(table_row(cells, "td") for cells in self._cells())
         return (
-            f"<table><thead>{row(HEADINGS, 'th')}</thead><tbody>{body}</tbody>"
+            f"<table><thead>{table_row(HEADINGS, 'th')}</thead><tbody>{body}</tbody>"
             f'<tfoot><tr><td colspan="3">{escape(self._total())}</td></tr></tfoot></table>'
         )
 
@@ -87,14 +95,14 @@ class Summary:
 
 
 def summarize_fitted(estimator):
-    """Return the summary of a fitted classifier, whose layers no longer depend on its parameters."""
-    layout, params = fitted.layout_of(estimator), estimator
+    """Return the Summary of a fitted classifier. Layers and sizes are those of the fitted weights."""
+    layout, params = fitted.get_layout(estimator), estimator
     n_hidden = len(layout.hidden_sizes)
     config = NetworkConfig(
         layer_sizes=layout.layer_sizes,
-        activations=activation_names(params.activation, n_hidden),
+        activations=parse_activations(params.activation, n_hidden),
         out_activation=estimator.out_activation_,
-        dropout=dropout_rates(params.dropout, n_hidden),
+        dropout=parse_dropout(params.dropout, n_hidden),
         input_dropout=float(params.input_dropout),
         batch_norm=layout.batch_norm,
     )
@@ -102,24 +110,24 @@ def summarize_fitted(estimator):
 
 
 def summarize_unfitted(params, n_features, n_classes):
-    """Return the summary of the network that constructor parameters describe.
+    """Return the Summary of the network that constructor parameters define.
 
     Raises
     ------
     ValueError
-        If a number is not an integer of at least 1, or if parameters do not go together.
+        If `n_features` or `n_classes` is not an integer of at least 1, or if a parameter is invalid.
     """
     for name, number in {"n_features": n_features, "n_classes": n_classes}.items():
         if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
             raise ValueError(
-                f"summary needs {name} before fit: {name} must be an integer of at least 1. Got {number!r}."
+                f"{name} must be an integer of at least 1 before fit, got {number!r}. Pass {name} to summary."
             )
     targets = TargetEncoding(np.arange(n_classes), multilabel=False)
     return summarize(make_network_config(params, targets, int(n_features)), np.float32)
 
 
 def summarize(config, dtype):
-    """Return the summary of a NetworkConfig, with parameters of a type."""
+    """Return the Summary of a NetworkConfig with parameters of some dtype."""
     layout = config.layout
     rows = [Row("input", layout.layer_sizes[0], 0)]
     if config.input_dropout:

@@ -1,4 +1,4 @@
-"""The encoding of labels of any type as the targets that the engine trains on, and back."""
+"""Encoding of labels as targets for training, and decoding of logits to labels."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -11,20 +11,20 @@ from sklearn.utils.validation import column_or_1d
 
 
 def check_labels(y):
-    """Return `y` as labels of shape (n_samples,) or as an indicator matrix of zeros and ones.
+    """Return `y` as labels of shape (n_samples,) or as a dense indicator matrix of zeros and ones.
 
     Raises
     ------
     ValueError
-        If `y` is neither.
+        If `y` has another form.
     """
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y.toarray() if issparse(y) else y, warn=True)
     check_classification_targets(y)
     if y.ndim == 2 and not is_multilabel(y):
         raise ValueError(
-            "y must have one label per sample, of shape (n_samples,), or be an indicator matrix of zeros and ones, of "
-            f"shape (n_samples, n_labels). Got shape {y.shape} with other values. Train one classifier per column, for "
+            "y must be an array of labels of shape (n_samples,) or an indicator matrix of zeros and ones of shape "
+            f"(n_samples, n_labels), got shape {y.shape} with other values. Train one classifier per column, for "
             "example with sklearn.multioutput.MultiOutputClassifier."
         )
     return y.toarray() if issparse(y) else y
@@ -35,8 +35,8 @@ def is_multilabel(y):
     return type_of_target(y).startswith("multilabel")
 
 
-def weights_of_classes(class_weight, y, sample_weight, known_classes):
-    """Return the weight of the class of each sample; for multilabel targets, the product over the labels.
+def compute_class_weights(class_weight, y, sample_weight, known_classes):
+    """Return the class weight of each sample, which for multilabel targets is the product over the labels.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def weights_of_classes(class_weight, y, sample_weight, known_classes):
     y : ndarray
         The result of `check_labels`.
     sample_weight : ndarray of shape (n_samples,) or None
-        Taken into account by "balanced".
+        Sample weights for the class frequencies of "balanced".
     known_classes : ndarray
-        The classes, some of which may be missing in `y`.
+        All classes. Some may be missing in `y`.
 
     Returns
     -------
@@ -55,13 +55,13 @@ def weights_of_classes(class_weight, y, sample_weight, known_classes):
     Raises
     ------
     ValueError
-        If a dict is given for multilabel targets, or has a negative weight or an unknown class.
+        If `class_weight` is a dict and the targets are multilabel, or if it has an invalid weight or an unknown class.
     """
     if is_multilabel(y):
         if class_weight == "balanced":
             return compute_sample_weight(class_weight, y)
         raise ValueError(
-            "class_weight must be None or 'balanced' for multilabel targets. Got a dict. Use sample_weight."
+            "class_weight must be None or 'balanced' for multilabel targets, got a dict. Use sample_weight."
         )
     classes = np.unique(y)
     if class_weight == "balanced":
@@ -81,41 +81,41 @@ def weights_of_classes(class_weight, y, sample_weight, known_classes):
 
 
 def check_class_weight(class_weight, classes):
-    """Raise ValueError for a dict with weights that are negative or not finite, or with unknown classes."""
+    """Raise ValueError if a dict contains unknown classes, or weights that are negative or not finite."""
     unknown = [label for label in class_weight if label not in classes]
     if unknown:
         raise ValueError(
-            f"The keys of class_weight must be among the classes, {classes.tolist()}. Got {unknown[0]!r}."
+            f"The keys of class_weight must be among the classes {classes.tolist()}, got {unknown[0]!r}."
         )
-    bad = [
+    invalid = [
         weight
         for weight in class_weight.values()
         if not (isinstance(weight, Real) and 0 <= weight < np.inf)
     ]
-    if bad:
+    if invalid:
         raise ValueError(
-            f"The weights of class_weight must be finite and at least 0. Got {bad[0]!r}."
+            f"The weights of class_weight must be finite and at least 0, got {invalid[0]!r}."
         )
 
 
 @dataclass(frozen=True)
 class TargetEncoding:
-    """The correspondence of labels and targets.
+    """Mapping between labels and targets.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
         Sorted labels.
     multilabel : bool
-        Whether a sample may belong to any number of the classes.
+        Whether a sample can have any number of labels.
     """
 
     classes: np.ndarray
     multilabel: bool
 
     @classmethod
-    def of(cls, y):
-        """Return the encoding of the classes in `y`, the result of `check_labels`."""
+    def from_labels(cls, y):
+        """Return the encoding for the classes in `y`, the result of `check_labels`."""
         return cls(unique_labels(y), is_multilabel(y))
 
     @property
@@ -125,36 +125,36 @@ class TargetEncoding:
 
     @property
     def n_outputs(self):
-        """Number of output units: one for two classes, whose probabilities add up to one."""
+        """Number of output units. One or two classes need only one output."""
         return len(self.classes) if self.multilabel or len(self.classes) > 2 else 1
 
     def encode(self, y, name="y"):
-        """Turn labels into class indices (softmax), or zeros and ones with a column per output (logistic).
+        """Convert labels to class indices (softmax) or to booleans with one column per output (logistic).
 
         Raises
         ------
         ValueError
-            If `y` has labels that are not among the classes, or another number of columns.
+            If `y` contains unknown classes or has another number of columns.
         """
         if self.multilabel != is_multilabel(y) or (
             self.multilabel and y.shape[1] != len(self.classes)
         ):
             expected = f"(n_samples, {len(self.classes)})" if self.multilabel else "(n_samples,)"
-            raise ValueError(f"{name} must have the shape {expected}, as before. Got {y.shape}.")
+            raise ValueError(f"{name} must have the shape {expected}, got {y.shape}.")
         if self.multilabel:
             return y.astype(bool)
         unknown = np.setdiff1d(y, self.classes)
         if unknown.size:
             raise ValueError(
-                f"{name} has unknown classes: {unknown.tolist()}. The classes are {self.classes.tolist()}. All classes "
-                "must be given in the first call: by y in fit, by classes in partial_fit."
+                f"{name} must contain only the classes {self.classes.tolist()}, got {unknown.tolist()}. Include all "
+                "classes in y for fit, or pass them as classes in the first call of partial_fit."
             )
         if self.out_activation == "softmax":
             return np.searchsorted(self.classes, y)
         return (y == self.classes[-1])[:, np.newaxis] & (len(self.classes) == 2)
 
     def decode(self, logits):
-        """Turn logits of shape (n_samples, n_outputs) into labels."""
+        """Convert logits of shape (n_samples, n_outputs) to labels."""
         if self.multilabel:
             return (logits > 0).astype(int)
         if self.out_activation == "softmax":
