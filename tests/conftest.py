@@ -1,4 +1,4 @@
-"""Fixtures that more than one part of the tests uses."""
+"""Fixtures shared by several test files."""
 
 import os
 from pathlib import Path
@@ -12,17 +12,17 @@ from skmlp.engine.backend_choice import KERNEL_SETS
 
 @pytest.fixture(scope="session")
 def mnist_dir():
-    """The directory of the four original files: $SKMLP_MNIST, or shared/mnist beside the checkout."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "mnist"
-    directory = Path(os.environ.get("SKMLP_MNIST", beside))
+    """The directory of the four MNIST files: $SKMLP_MNIST, or shared/mnist in the parent of the repository."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "mnist"
+    directory = Path(os.environ.get("SKMLP_MNIST", default))
     if not directory.is_dir():
-        pytest.skip(f"needs MNIST in {directory}; set SKMLP_MNIST to its directory")
+        pytest.skip(f"MNIST not found in {directory}. Set SKMLP_MNIST to its directory.")
     return directory
 
 
 @pytest.fixture(scope="session")
 def digits():
-    """Three hundred of scikit-learn's digits as floats between 0 and 1, and their labels."""
+    """Features between 0 and 1 and labels of 300 digits of scikit-learn's dataset."""
     return small_digits()
 
 

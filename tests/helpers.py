@@ -1,4 +1,4 @@
-"""What several test files use: small data, small classifiers, comparisons."""
+"""Small datasets, small classifiers and comparisons for the tests."""
 
 from functools import partial
 
@@ -11,36 +11,36 @@ SMALL = {"hidden_layer_sizes": (16,), "random_state": 0, "max_iter": 10}
 
 
 def small_digits(n_samples=300):
-    """Return the first of scikit-learn's digits, as floats between 0 and 1, and their labels."""
+    """Return features between 0 and 1 and labels of the first digits of scikit-learn's dataset."""
     X, y = load_digits(return_X_y=True)
     return X[:n_samples] / 16, y[:n_samples]
 
 
 def classifier_factory(**defaults):
-    """Return a function that makes small, quick classifiers, whose parameters change the defaults."""
-    return partial(_make_classifier, SMALL | defaults)
+    """Return a function that creates small classifiers, with parameters that override the defaults."""
+    return partial(make_classifier, SMALL | defaults)
 
 
-def _make_classifier(defaults, **params):
+def make_classifier(defaults, **params):
     return MLPDigitClassifier(**defaults | params)
 
 
 def arrays_of(estimator):
-    """Return all fitted arrays that prediction uses."""
+    """Return all fitted arrays that are used in prediction."""
     norm = estimator.batch_norm_ or {}
     fields = [estimator.coefs_, estimator.intercepts_, *norm.values()]
     return [array for field in fields for array in field]
 
 
 def assert_same_model(first, second, rtol=0, atol=0):
-    """Compare the types and the values of all fitted arrays."""
-    for ours, theirs in zip(arrays_of(first), arrays_of(second), strict=True):
-        assert ours.dtype == theirs.dtype
-        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=atol)
+    """Assert that all fitted arrays have the same dtypes and values."""
+    for array, expected in zip(arrays_of(first), arrays_of(second), strict=True):
+        assert array.dtype == expected.dtype
+        np.testing.assert_allclose(array, expected, rtol=rtol, atol=atol)
 
 
 def assert_same_training(first, second):
-    """Compare everything that training leaves, except the time it took."""
+    """Assert that all results of training are the same, except for durations."""
     assert_same_model(first, second)
     for name in (
         *("loss_curve_", "loss_", "best_loss_", "t_", "n_layers_"),

@@ -1,4 +1,4 @@
-"""Training goes on exactly: epoch by epoch, after a warm start, after a round trip through a file."""
+"""Bit-for-bit continuation of training: partial_fit, warm starts, and round trips through files."""
 
 import copy
 import pickle
@@ -17,7 +17,7 @@ SOLVERS = {
     "sgd": {"solver": "sgd", "learning_rate_init": 0.1},
     "sgd, classical": {"solver": "sgd", "learning_rate_init": 0.1, "nesterovs_momentum": False},
     "sgd, invscaling": {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.2},
-    # So impatient that the rate drops within a few epochs.
+    # With this tolerance and patience, the learning rate decreases within a few epochs.
     "sgd, adaptive": {
         "solver": "sgd",
         "learning_rate": "adaptive",
@@ -25,7 +25,7 @@ SOLVERS = {
         "tol": 0.5,
         "n_iter_no_change": 2,
     },
-    "everything": {
+    "many options": {
         "solver": "adamw",
         "learning_rate": "one_cycle",
         "learning_rate_init": 0.02,
@@ -42,11 +42,11 @@ SOLVERS = {
     },
     "nadam, dropout": {"solver": "nadam", "dropout": 0.3, "learning_rate": "exponential"},
     "rmsprop, batch norm": {"solver": "rmsprop", "batch_norm": True, "learning_rate": "cosine"},
-    "sgd, average": {"solver": "sgd", "learning_rate_init": 0.1, "ema_decay": 0.8},
-    "adam, warm-up": {"learning_rate": "step", "warmup_epochs": 2.5},
+    "sgd, averaged weights": {"solver": "sgd", "learning_rate_init": 0.1, "ema_decay": 0.8},
+    "adam, warmup": {"learning_rate": "step", "warmup_epochs": 2.5},
 }
-# The schedule of these depends on how long the training will be: a pause changes it.
-ENDING = {"everything", "rmsprop, batch norm"}
+# The schedules of these solvers depend on the total number of epochs, which differs between one fit and two.
+FINITE_SCHEDULES = {"many options", "rmsprop, batch norm"}
 CONTAINERS = {"dense": np.asarray, "sparse": csr_matrix}
 DTYPES = [np.float32, np.float64]
 N_EPOCHS = 12
@@ -71,7 +71,7 @@ def digits(container="dense", dtype=np.float64):
     return CONTAINERS[container](X.astype(dtype)), y
 
 
-# The batches do not divide the samples evenly.
+# The last batch is smaller than the others.
 make_small = classifier_factory(
     hidden_layer_sizes=(12, 8),
     batch_size=40,
@@ -85,12 +85,12 @@ def make(solver="adam", **params):
     return make_small(**SOLVERS.get(solver, {"solver": solver}) | params)
 
 
-def without_an_end(solver):
-    """Give another schedule where that of the solver depends on when the training ends."""
-    return {"learning_rate": "exponential"} if solver in ENDING else {}
+def replace_finite_schedule(solver):
+    """Return parameters that replace a schedule that depends on the total number of epochs."""
+    return {"learning_rate": "exponential"} if solver in FINITE_SCHEDULES else {}
 
 
-def by_partial_fit(estimator, X, y, n_epochs, sample_weight=None):
+def train_by_partial_fit(estimator, X, y, n_epochs, sample_weight=None):
     for _ in range(n_epochs):
         estimator.partial_fit(X, y, sample_weight, classes=np.arange(10))
     return estimator
@@ -99,37 +99,37 @@ def by_partial_fit(estimator, X, y, n_epochs, sample_weight=None):
 @every_solver
 @every_container
 @every_dtype
-def test_fit_of_k_epochs_is_k_partial_fits(solver, container, dtype):
+def test_k_partial_fits_equal_fit_of_k_epochs(solver, container, dtype):
     X, y = digits(container, dtype)
     fitted = make(solver).fit(X, y)
     assert fitted.n_iter_ == N_EPOCHS
-    trained = by_partial_fit(make(solver), X, y, N_EPOCHS)
+    trained = train_by_partial_fit(make(solver), X, y, N_EPOCHS)
     assert_same_training(trained, fitted)
     assert trained.n_iter_ == fitted.n_iter_
     assert len(trained.history_["seconds"]) == N_EPOCHS
     assert fitted.coefs_[0].dtype == dtype
 
 
-def test_the_adaptive_rate_of_these_tests_does_drop():
+def test_adaptive_rate_decreases_in_these_tests():
     X, y = digits()
     rates = make("sgd, adaptive").fit(X, y).history_["learning_rate"]
     assert len(set(rates)) > 2
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-@pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "as they stand"])
+@pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_fit_is_partial_fits_whatever_the_order_and_the_weights(solver, shuffle, weighted):
+def test_partial_fits_equal_fit_with_shuffling_and_weights(solver, shuffle, weighted):
     X, y = digits()
     sample_weight = np.random.default_rng(0).uniform(0, 2, 150) if weighted else None
     fitted = make(solver, shuffle=shuffle).fit(X, y, sample_weight)
-    trained = by_partial_fit(make(solver, shuffle=shuffle), X, y, N_EPOCHS, sample_weight)
+    trained = train_by_partial_fit(make(solver, shuffle=shuffle), X, y, N_EPOCHS, sample_weight)
     assert_same_training(trained, fitted)
 
 
 @pytest.mark.parametrize("solver", [*SOLVERS, "lbfgs"])
 @every_dtype
-def test_one_seed_gives_one_result(solver, dtype):
+def test_random_state_makes_results_reproducible(solver, dtype):
     X, y = digits(dtype=dtype)
     first, second = (make(solver).fit(X, y) for _ in range(2))
     assert_same_training(first, second)
@@ -137,14 +137,14 @@ def test_one_seed_gives_one_result(solver, dtype):
     assert not np.array_equal(first.coefs_[0], other.coefs_[0])
 
 
-def test_fitting_again_begins_anew():
+def test_fit_discards_the_previous_result():
     X, y = digits()
     once = make().fit(X, y)
     assert_same_training(make().fit(X[:99], y[:99]).fit(X, y), once)
-    assert_same_training(by_partial_fit(make(), X, y, 2).fit(X, y), once)
+    assert_same_training(train_by_partial_fit(make(), X, y, 2).fit(X, y), once)
 
 
-def test_a_random_state_instance_is_drawn_from_fit_after_fit():
+def test_random_state_instance_advances_between_fits():
     X, y = digits()
     estimator = make(random_state=np.random.RandomState(3))
     first = estimator.fit(X, y).coefs_[0].copy()
@@ -155,32 +155,33 @@ def test_a_random_state_instance_is_drawn_from_fit_after_fit():
 @every_solver
 @every_container
 @every_dtype
-def test_a_warm_start_goes_on_as_if_there_had_been_no_pause(solver, container, dtype):
+def test_warm_start_equals_uninterrupted_training(solver, container, dtype):
     X, y = digits(container, dtype)
-    # The count of epochs without progress begins anew with each fit; no pause, no plateau.
-    patient = {"n_iter_no_change": None, **without_an_end(solver)}
-    whole = make(solver, **patient).fit(X, y)
-    parts = make(solver, warm_start=True, max_iter=5, **patient).fit(X, y)
-    assert parts.n_iter_ == 5
-    parts.set_params(max_iter=N_EPOCHS - 5).fit(X, y)
-    assert parts.n_iter_ == N_EPOCHS - 5
-    assert_same_training(parts, whole)
+    # Each fit resets the count of epochs without improvement, so early stopping is disabled.
+    params = {"n_iter_no_change": None, **replace_finite_schedule(solver)}
+    expected = make(solver, **params).fit(X, y)
+    estimator = make(solver, warm_start=True, max_iter=5, **params).fit(X, y)
+    assert estimator.n_iter_ == 5
+    estimator.set_params(max_iter=N_EPOCHS - 5).fit(X, y)
+    assert estimator.n_iter_ == N_EPOCHS - 5
+    assert_same_training(estimator, expected)
 
 
-def test_fit_and_partial_fit_take_turns():
+def test_fit_and_partial_fit_can_alternate():
     X, y = digits()
-    whole = make().fit(X, y)
-    parts = by_partial_fit(make(warm_start=True, max_iter=N_EPOCHS - 5), X, y, 3).fit(X, y)
-    assert_same_training(by_partial_fit(parts, X, y, 2), whole)
+    expected = make().fit(X, y)
+    estimator = make(warm_start=True, max_iter=N_EPOCHS - 5)
+    train_by_partial_fit(estimator, X, y, 3).fit(X, y)
+    assert_same_training(train_by_partial_fit(estimator, X, y, 2), expected)
 
 
 @pytest.mark.parametrize("round_trip", ["pickle", "deepcopy"])
-def test_a_warm_start_of_lbfgs_goes_on_from_the_weights_that_are_there(round_trip, tmp_path):
+def test_warm_start_of_lbfgs_continues_from_the_current_weights(round_trip, tmp_path):
     X, y = digits()
     estimator = make("lbfgs", max_iter=4, warm_start=True).fit(X, y)
-    reached = estimator.loss_
+    loss = estimator.loss_
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path)
-    assert estimator.fit(X, y).loss_ < reached
+    assert estimator.fit(X, y).loss_ < loss
     assert len(estimator.loss_curve_) == 8
     assert_same_training(copied.fit(X, y), estimator)
 
@@ -188,29 +189,29 @@ def test_a_warm_start_of_lbfgs_goes_on_from_the_weights_that_are_there(round_tri
 @every_solver
 @every_round_trip
 @every_dtype
-def test_partial_fit_goes_on_after_a_round_trip(solver, round_trip, dtype, tmp_path):
+def test_partial_fit_continues_after_a_round_trip(solver, round_trip, dtype, tmp_path):
     X, y = digits(dtype=dtype)
-    estimator = by_partial_fit(make(solver), X, y, 7)
+    estimator = train_by_partial_fit(make(solver), X, y, 7)
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path)
     assert_same_training(copied, estimator)
-    by_partial_fit(copied, X, y, 5)
-    assert_same_training(copied, by_partial_fit(make(solver), X, y, 12))
+    train_by_partial_fit(copied, X, y, 5)
+    assert_same_training(copied, train_by_partial_fit(make(solver), X, y, 12))
     assert len(estimator.loss_curve_) == 7
-    assert_same_training(by_partial_fit(estimator, X, y, 5), copied)
+    assert_same_training(train_by_partial_fit(estimator, X, y, 5), copied)
 
 
 @every_solver
 @every_round_trip
-def test_a_warm_start_goes_on_after_a_round_trip(solver, round_trip, tmp_path):
+def test_warm_start_continues_after_a_round_trip(solver, round_trip, tmp_path):
     X, y = digits()
-    patient = {"n_iter_no_change": None, **without_an_end(solver)}
-    estimator = make(solver, warm_start=True, max_iter=7, **patient).fit(X, y)
+    params = {"n_iter_no_change": None, **replace_finite_schedule(solver)}
+    estimator = make(solver, warm_start=True, max_iter=7, **params).fit(X, y)
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path).set_params(max_iter=5).fit(X, y)
-    assert_same_training(copied, make(solver, **patient).fit(X, y))
+    assert_same_training(copied, make(solver, **params).fit(X, y))
 
 
 @every_solver
-def test_a_clone_trains_to_the_same_result(solver):
+def test_clone_gives_the_same_result(solver):
     X, y = digits()
     estimator = make(solver).fit(X, y)
     cloned = clone(estimator)
@@ -218,8 +219,8 @@ def test_a_clone_trains_to_the_same_result(solver):
     assert_same_training(cloned.fit(X, y), estimator)
 
 
-@pytest.mark.parametrize("go_on", ["partial_fit", "fit"])
-def test_training_goes_on_from_weights_that_the_user_assigned(go_on):
+@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+def test_training_continues_from_assigned_weights(method):
     X, y = digits()
     estimator = make("sgd", momentum=0, warm_start=True, max_iter=1, shuffle=False).fit(X, y)
     other = make("sgd", momentum=0, shuffle=False, random_state=9, warm_start=True, max_iter=1)
@@ -228,45 +229,47 @@ def test_training_goes_on_from_weights_that_the_user_assigned(go_on):
     estimator.coefs_ = assigned
     estimator.intercepts_ = [intercept.copy() for intercept in other.intercepts_]
     np.testing.assert_array_equal(estimator.predict_proba(X), other.predict_proba(X))
-    # Without momentum the weights are all that plain gradient descent remembers.
-    getattr(estimator, go_on)(X, y)
-    getattr(other, go_on)(X, y)
-    for ours, expected in zip(estimator.coefs_, other.coefs_, strict=True):
-        np.testing.assert_array_equal(ours, expected)
+    # Without momentum, gradient descent has no state other than the weights.
+    getattr(estimator, method)(X, y)
+    getattr(other, method)(X, y)
+    for coef, expected in zip(estimator.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(coef, expected)
     assert not np.array_equal(estimator.coefs_[0], assigned[0])
 
 
-def test_weights_changed_in_place_count_too():
+def test_training_continues_from_weights_modified_in_place():
     X, y = digits()
-    changed, assigned = (by_partial_fit(make(), X, y, 2) for _ in range(2))
+    changed, assigned = (train_by_partial_fit(make(), X, y, 2) for _ in range(2))
     changed.coefs_[1][...] = 0.25
     assigned.coefs_[1] = np.full_like(assigned.coefs_[1], 0.25)
     np.testing.assert_array_equal(changed.predict_proba(X), assigned.predict_proba(X))
-    assert_same_training(by_partial_fit(changed, X, y, 2), by_partial_fit(assigned, X, y, 2))
+    assert_same_training(
+        train_by_partial_fit(changed, X, y, 2), train_by_partial_fit(assigned, X, y, 2)
+    )
 
 
 @pytest.mark.parametrize("changed", [{"ema_decay": None}, {"ema_decay": 0.5}, {"dropout": 0.5}])
-def test_parameters_may_change_while_training_goes_on(changed):
+def test_parameters_can_change_between_fits(changed):
     X, y = digits()
-    estimator = make("everything", warm_start=True, max_iter=3).fit(X, y)
+    estimator = make("many options", warm_start=True, max_iter=3).fit(X, y)
     estimator.set_params(**changed).fit(X, y)
     assert len(estimator.loss_curve_) == 6
     assert np.isfinite(estimator.predict_proba(X)).all()
 
 
-def test_an_average_may_begin_late():
+def test_averaging_can_start_later():
     X, y = digits()
-    estimator = by_partial_fit(make(), X, y, 3).set_params(ema_decay=0.9)
-    plain = by_partial_fit(make(), X, y, 6)
-    by_partial_fit(estimator, X, y, 3)
-    # The average does not change the training, only what predicts.
+    estimator = train_by_partial_fit(make(), X, y, 3).set_params(ema_decay=0.9)
+    plain = train_by_partial_fit(make(), X, y, 6)
+    train_by_partial_fit(estimator, X, y, 3)
+    # Averaging changes the weights for prediction, not the training.
     assert estimator.loss_curve_ == plain.loss_curve_
     assert not np.array_equal(estimator.coefs_[0], plain.coefs_[0])
-    by_partial_fit(estimator.set_params(ema_decay=None), X, y, 2)
-    assert_same_training(estimator, by_partial_fit(plain, X, y, 2))
+    train_by_partial_fit(estimator.set_params(ema_decay=None), X, y, 2)
+    assert_same_training(estimator, train_by_partial_fit(plain, X, y, 2))
 
 
-def test_batch_norm_cannot_come_or_go_while_training_goes_on():
+def test_changing_batch_norm_raises():
     X, y = digits()
     for first in (False, True):
         estimator = make(batch_norm=first, warm_start=True, max_iter=2).fit(X, y)
@@ -274,22 +277,22 @@ def test_batch_norm_cannot_come_or_go_while_training_goes_on():
             estimator.set_params(batch_norm=not first).fit(X, y)
 
 
-def test_partial_fit_goes_on_with_other_data():
+def test_partial_fit_accepts_other_data():
     X, y = digits()
-    estimator = by_partial_fit(make(), X[:70], y[:70], 2)
-    by_partial_fit(estimator, X[70:], y[70:], 3)
+    estimator = train_by_partial_fit(make(), X[:70], y[:70], 2)
+    train_by_partial_fit(estimator, X[70:], y[70:], 3)
     assert estimator.t_ == 2 * 70 + 3 * 80
     assert estimator.n_iter_ == len(estimator.loss_curve_) == 5
 
 
-def test_a_changed_learning_rate_counts_from_the_next_epoch_on():
+def test_changed_learning_rate_applies_from_the_next_epoch():
     X, y = digits()
-    estimator = by_partial_fit(make(), X, y, 2).set_params(learning_rate_init=0.002)
-    by_partial_fit(estimator, X, y, 1)
+    estimator = train_by_partial_fit(make(), X, y, 2).set_params(learning_rate_init=0.002)
+    train_by_partial_fit(estimator, X, y, 1)
     assert estimator.history_["learning_rate"] == [0.01, 0.01, 0.002]
 
 
-def test_a_constant_rate_after_an_adaptive_one_is_constant():
+def test_constant_rate_after_an_adaptive_rate_is_constant():
     X, y = digits()
     estimator = make("sgd, adaptive", warm_start=True).fit(X, y)
     assert estimator.history_["learning_rate"][-1] < 0.1
@@ -299,11 +302,11 @@ def test_a_constant_rate_after_an_adaptive_one_is_constant():
 
 def test_adam_after_lbfgs_starts_with_fresh_moments():
     X, y = digits()
-    # All samples in each batch, so that the random streams do not matter.
+    # Each batch contains all samples in order, so that random numbers have no effect.
     params = {"warm_start": True, "shuffle": False, "batch_size": 150}
     estimator = make(**params).fit(X, y).set_params(solver="lbfgs").fit(X, y)
     fresh = copy.deepcopy(estimator)
-    del fresh._state  # as in a model file
+    del fresh._state  # as after load_model
     for model in (estimator, fresh):
         model.set_params(solver="adam").fit(X, y)
     assert_same_model(estimator, fresh)
