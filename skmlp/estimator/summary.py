@@ -118,7 +118,7 @@ def summarize_unfitted(params, n_features, n_classes):
         If `n_features` or `n_classes` is not an integer of at least 1, or if a parameter is invalid.
     """
     for name, number in {"n_features": n_features, "n_classes": n_classes}.items():
-        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+        if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
             raise ValueError(
                 f"{name} must be an integer of at least 1 before fit, got {number!r}. Pass {name} to summary."
             )
