@@ -9,4 +9,8 @@ with open("pyproject.toml", "rb") as file:
 requirements = [*project["dependencies"]]
 for extra in EXTRAS:
     requirements += project["optional-dependencies"][extra]
-print("\n".join(each.replace(">=", "==") for each in requirements if not each.startswith(project["name"])))
+print(
+    "\n".join(
+        each.replace(">=", "==") for each in requirements if not each.startswith(project["name"])
+    )
+)

@@ -1,9 +1,10 @@
-"""Private names of scikit-learn, and typed versions of its decorators.
+"""Private names of scikit-learn, typed versions of its decorators, and the links of its HTML view.
 
 All private names of scikit-learn that skmlp uses are imported here. If scikit-learn moves or changes one of them, only
 this module has to be adapted. The decorators preserve the types of the methods that they decorate.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
+    "DOC_LINK_TEMPLATE",
     "Interval",
     "Options",
     "StrOptions",
@@ -28,6 +30,11 @@ __all__ = [
     "fit_context",
     "with_callbacks",
 ]
+
+# The page of an estimator, to which scikit-learn's HTML view links. The environment variable selects another build of
+# the documentation.
+DOCS_URL = os.environ.get("SKMLP_DOCS_URL", "https://skmlp.readthedocs.io/en/stable")
+DOC_LINK_TEMPLATE = DOCS_URL.rstrip("/") + "/generated/skmlp.{estimator_name}.html"
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

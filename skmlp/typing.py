@@ -1,18 +1,20 @@
-"""Types used in the annotations of public functions and classes."""
+"""Type aliases for the annotations of public functions."""
 
 import os
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, NewType, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 __all__ = ["ArrayLike", "FloatArray", "PathLike", "RandomState", "Source"]
 
-#: Path of a file or directory.
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    FloatArray: TypeAlias = NDArray[np.floating]
+else:
+    # At run time these are names without contents, because NumPy's aliases take several lines in a printed signature.
+    ArrayLike = NewType("ArrayLike", object)
+    FloatArray = NewType("FloatArray", np.ndarray)
 PathLike: TypeAlias = str | os.PathLike[str]
-#: Path of a file, its contents, or an open binary stream.
-Source: TypeAlias = PathLike | bytes | BinaryIO
-#: Type of the parameter `random_state`.
 RandomState: TypeAlias = int | np.random.RandomState | None
-#: Array of float32 or float64.
-FloatArray: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
+Source: TypeAlias = PathLike | bytes | BinaryIO

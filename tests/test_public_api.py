@@ -30,12 +30,20 @@ def imported_names(path):
 
 def public_objects():
     """Return every public class and function by its full name."""
-    homes = {"skmlp": skmlp, **{f"skmlp.{name}": import_module(f"skmlp.{name}") for name in MODULES}}
-    found = {f"{home}.{name}": getattr(module, name) for home, module in homes.items() for name in module.__all__}
+    homes = {
+        "skmlp": skmlp,
+        **{f"skmlp.{name}": import_module(f"skmlp.{name}") for name in MODULES},
+    }
+    found = {
+        f"{home}.{name}": getattr(module, name)
+        for home, module in homes.items()
+        for name in module.__all__
+    }
     return {
         name: value
         for name, value in found.items()
-        if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__.startswith("skmlp.")
+        if (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__.startswith("skmlp.")
     }
 
 
@@ -49,7 +57,9 @@ def public_signatures():
         for member, function in vars(value).items():
             function = getattr(function, "fget", getattr(function, "__func__", function))
             function = getattr(function, "fn", function)  # available_if
-            if inspect.isfunction(function) and (member == "__init__" or not member.startswith("_")):
+            if inspect.isfunction(function) and (
+                member == "__init__" or not member.startswith("_")
+            ):
                 signatures[f"{name}.{member}"] = function
     return signatures
 

@@ -41,6 +41,7 @@ from skmlp.estimator.prediction import (
 from skmlp.estimator.summary import Summary, summarize_fitted, summarize_unfitted
 from skmlp.files.checkpoints import read_checkpoint
 from skmlp.sklearn_compat import (
+    DOC_LINK_TEMPLATE,
     available_if,
     callback_management_context,
     check_partial_fit_first_call,
@@ -364,6 +365,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
+    _doc_link_module = "skmlp"
+    _doc_link_template = DOC_LINK_TEMPLATE
 
     def __init__(
         self,
