@@ -1,7 +1,7 @@
-"""The IDX format, in which MNIST and its relatives come: bytes to array and back.
+"""The IDX format of MNIST and compatible datasets: read and write arrays.
 
-An IDX file is ``00 00 <type> <ndim>``, then ndim sizes as big-endian uint32, then the data,
-big-endian in C order.
+An IDX file consists of the bytes ``00 00 <type> <ndim>``, ndim sizes as big-endian uint32, and the data, big-endian in
+C order.
 """
 
 import contextlib
@@ -15,13 +15,15 @@ import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from skmlp.exceptions import IDXFormatError
 from skmlp.files.atomic import replacing
+from skmlp.typing import ArrayLike, PathLike, Source
 
-_TYPES = {
+DTYPES = {
     0x08: np.dtype(np.uint8),
     0x09: np.dtype(np.int8),
     0x0B: np.dtype(np.int16),
@@ -29,37 +31,36 @@ _TYPES = {
     0x0D: np.dtype(np.float32),
     0x0E: np.dtype(np.float64),
 }
-_CODES = {dtype: code for code, dtype in _TYPES.items()}
-_TYPE_NAMES = ", ".join(f"{code:02X} {dtype}" for code, dtype in _TYPES.items())
-_MAX_DIMS = 64
-_MAX_BYTES = 2**31
-_GZIP_MAGIC = b"\x1f\x8b"
-_PIECE = 2**20
+TYPE_CODES = {dtype: code for code, dtype in DTYPES.items()}
+MAX_NDIM = 64  # NumPy's limit
+DEFAULT_MAX_BYTES = 2**31
+CHUNK_SIZE = 2**20
+GZIP_MAGIC = b"\x1f\x8b"
 
-# What people hand over by mistake, by its first bytes.
-_FOREIGN = {
-    _GZIP_MAGIC: "gzip data inside gzip: decompress it once first",
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"PK\x03\x04": "a zip archive: unpack it first",
-    b"BZh": "bzip2 data: decompress it first",
-    b"\xfd7zX": "xz data: decompress it first",
-    b"\x93NUM": "a NumPy file: numpy.load reads it",
-    b"<": "an HTML page, perhaps saved in place of a download",
-    b"vers": "a Git LFS pointer: fetch the file itself with 'git lfs pull'",
+# Common mistakes, by the first bytes of the file
+OTHER_FORMATS = {
+    GZIP_MAGIC: "gzip data inside gzip data. Decompress it once first.",
+    b"\x89PNG": "a PNG image.",
+    b"\xff\xd8\xff": "a JPEG image.",
+    b"PK\x03\x04": "a zip archive. Extract it first.",
+    b"BZh": "bzip2 data. Decompress it first.",
+    b"\xfd7zX": "xz data. Decompress it first.",
+    b"\x93NUM": "a NumPy file. Use numpy.load.",
+    b"<": "an HTML page, perhaps saved in place of a download. Download the file again.",
+    b"vers": "a Git LFS pointer. Fetch the file with 'git lfs pull'.",
 }
 
 
 @dataclass(frozen=True)
 class IDXHeader:
-    """What the header of an IDX file says.
+    """Header of an IDX file.
 
     Parameters
     ----------
     dtype : numpy.dtype
         Type of the elements, in native byte order.
     shape : tuple of int
-        Shape of the array, 1 to 64 sizes.
+        Shape of the array, with 1 to 64 dimensions.
     compressed : bool
         Whether the source is compressed with gzip.
     """
@@ -69,51 +70,51 @@ class IDXHeader:
     compressed: bool
 
     @property
-    def nbytes(self):
-        """Bytes that the array takes in memory."""
+    def nbytes(self) -> int:
+        """Size of the array in bytes."""
         return self.dtype.itemsize * math.prod(self.shape)
 
 
-def read_idx(source, *, mmap=False, max_bytes=_MAX_BYTES):
-    """Read an array from an IDX file, gzipped or not.
+def read_idx(
+    source: Source, *, mmap: bool = False, max_bytes: int = DEFAULT_MAX_BYTES
+) -> np.ndarray:
+    """Read an array from an IDX file, compressed with gzip or not.
 
-    Gzip is recognised by its first bytes, whatever the file's name. Memory is taken as data
-    arrive, never on the word of the header alone.
+    Compression is detected from the first bytes, not from the file name. Memory is allocated as data arrives, so a
+    header that declares more data than the file contains does not cause a large allocation.
 
     Parameters
     ----------
     source : str, path-like, bytes-like or binary stream
-        A file's path, the bytes themselves, or an open binary stream, read from where it stands
-        to its end and not closed. A stream need not be seekable and may give short reads.
+        Path of a file, its contents, or an open binary stream. A stream is read from its current position to its end
+        and is not closed. It does not have to be seekable, and may return fewer bytes than requested.
     mmap : bool, default=False
-        Map the file into memory instead of reading it, read-only. For uncompressed files, given
-        by their path.
+        Whether to map the file into memory, read-only, instead of reading it. Requires the path of an uncompressed
+        file.
     max_bytes : int, default=2147483648
-        The largest array to put in memory, in bytes after decompression. A mapped file, which
-        takes none, is not held to it.
+        Largest size of the array, in bytes after decompression. Ignored if `mmap` is true.
 
     Returns
     -------
     array : ndarray, or numpy.memmap if `mmap`
-        The array: uint8, int8, int16, int32, float32 or float64, with 1 to 64 dimensions. A
-        read array is C-contiguous, writable and in native byte order; a mapped one is read-only
-        and keeps the file's big-endian order.
+        Array of uint8, int8, int16, int32, float32 or float64, with 1 to 64 dimensions. It is C-contiguous, writable
+        and in native byte order. A mapped array is read-only and big-endian like the file.
 
     Raises
     ------
     IDXFormatError
-        If the source is no well-formed IDX file, or holds more than `max_bytes`.
+        If the source is not a valid IDX file, or contains more than `max_bytes` of data.
     FileNotFoundError
-        If there is no file at that path.
+        If the file does not exist.
     TypeError
-        If `source` is of another type, or is no path while `mmap` is true.
+        If `source` has an unsupported type, or is not a path although `mmap` is true.
     ValueError
-        If `mmap` is true and the file is compressed.
+        If `mmap` is true and the file is compressed or not a regular file.
 
     See Also
     --------
-    read_idx_header : Shape and type alone, without the data.
-    write_idx : The way back.
+    read_idx_header : Read the shape and type only.
+    write_idx : Write an array as an IDX file.
 
     References
     ----------
@@ -129,14 +130,14 @@ def read_idx(source, *, mmap=False, max_bytes=_MAX_BYTES):
            [253, 254, 255]], dtype=uint8)
     """
     if mmap:
-        return _map(source)
-    with _opened(source) as idx:
+        return map_file(source)
+    with open_source(source) as idx:
         header = idx.read_header()
         if header.nbytes > max_bytes:
             raise IDXFormatError(
-                f"{idx.name}: expected at most max_bytes={max_bytes} bytes of data, but the header "
-                f"announces {header.nbytes}, {_describe(header)}; if that is right, raise "
-                "max_bytes or pass mmap=True"
+                f"{idx.name}: expected at most max_bytes={max_bytes} bytes of data, got a header that declares "
+                f"{header.nbytes} bytes for {describe(header)}. If the header is correct, increase max_bytes or use "
+                "mmap=True."
             )
         idx.check_length(header)
         data = idx.read_data(header)
@@ -144,27 +145,28 @@ def read_idx(source, *, mmap=False, max_bytes=_MAX_BYTES):
     return array if array.dtype.isnative else array.byteswap(inplace=True).view(header.dtype)
 
 
-def read_idx_header(source):
-    """Read what the header of an IDX file says, and no more.
+def read_idx_header(source: Source) -> IDXHeader:
+    """Read the header of an IDX file, without the data.
 
     Parameters
     ----------
     source : str, path-like, bytes-like or binary stream
-        As for `read_idx`. A stream is left somewhere behind the header.
+        As for `read_idx`. The position of a stream after the call is unspecified.
 
     Returns
     -------
     header : IDXHeader
-        Its ``dtype``, ``shape``, ``compressed`` and ``nbytes``. The data are not looked at.
+        Its attributes are ``dtype``, ``shape``, ``compressed`` and ``nbytes``. Whether the data match it is not
+        checked.
 
     Raises
     ------
     IDXFormatError
-        If the header is not well-formed.
+        If the header is not valid.
     FileNotFoundError
-        If there is no file at that path.
+        If the file does not exist.
     TypeError
-        If `source` is of another type.
+        If `source` has an unsupported type.
 
     Examples
     --------
@@ -173,33 +175,33 @@ def read_idx_header(source):
     >>> header.dtype, header.shape, header.nbytes, header.compressed
     (dtype('float32'), (5,), 20, False)
     """
-    with _opened(source) as idx:
+    with open_source(source) as idx:
         return idx.read_header()
 
 
-def write_idx(target, array):
+def write_idx(target: PathLike | BinaryIO, array: ArrayLike) -> None:
     """Write an array as an IDX file.
 
-    A file appears under its name only when it is complete; the same array gives the same bytes.
+    A file is replaced only after the new one is complete. Equal arrays give identical files.
 
     Parameters
     ----------
     target : str, path-like or binary stream
-        Where to write. A path that ends in ``.gz`` is compressed with gzip, a stream never.
+        Where to write. A file whose name ends with ``.gz`` is compressed with gzip; a stream is not.
     array : array-like
-        What to write: uint8, int8, int16, int32, float32 or float64 in any byte order and memory
-        layout, with 1 to 64 dimensions.
+        Array of uint8, int8, int16, int32, float32 or float64, in any byte order and memory layout, with 1 to 64
+        dimensions.
 
     Raises
     ------
     TypeError
-        If IDX has no such type, or `target` is neither a path nor a stream.
+        If IDX does not support the dtype of the array, or `target` is neither a path nor a stream.
     ValueError
-        If the array has no dimensions, or one of 2**32 or more.
+        If the array has no dimensions, or a dimension of 2**32 or more elements.
 
     See Also
     --------
-    read_idx : The way back.
+    read_idx : Read an array from an IDX file.
 
     Examples
     --------
@@ -212,101 +214,102 @@ def write_idx(target, array):
     '00 00 0b 01 00 00 00 02 00 01 ff fe'
     """
     array = np.asarray(array)
-    header = _encode_header(array)
+    header = encode_header(array)
     if isinstance(target, str | os.PathLike):
         path = Path(target)
         with replacing(path) as file:
             if path.suffix == ".gz":
-                # No name and no time: equal arrays make equal files.
-                with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-                    _write(packed, header, array)
+                # Without a name and a time, so that equal arrays give identical files
+                with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:
+                    write_array(compressed, header, array)
             else:
-                _write(file, header, array)
+                write_array(file, header, array)
     elif hasattr(target, "write"):
-        _write(target, header, array)
+        write_array(target, header, array)
     else:
-        raise TypeError(f"target must be a path or a binary stream, got {type(target).__name__}")
+        raise TypeError(f"target must be a path or a binary stream, got {type(target).__name__}.")
 
 
-class _Input:
-    """A source opened for reading: its name, its decompressed stream, its length where known."""
+class IDXStream:
+    """Decompressed stream of an IDX file, with its name and its length, if known."""
 
     def __init__(self, name, file, length):
-        raw = _ReadAhead(file)
+        raw = PeekableStream(file)
         self.name = name
-        self.compressed = raw.magic == _GZIP_MAGIC
+        self.compressed = raw.magic == GZIP_MAGIC
         self.length = None if self.compressed else length
         self._stream = io.BufferedReader(raw)
         if self.compressed:
             self._stream = gzip.GzipFile(fileobj=self._stream)
 
     def read_header(self):
-        """Decode the header; everything that can be wrong with it is found here."""
-        start = self._read_all(4, "a header of 8 bytes or more")
+        """Read and validate the header."""
+        start = self._read_exactly(4, "a header of at least 8 bytes")
         if start[:2] != b"\0\0":
             raise IDXFormatError(
-                f"{self.name}: expected the first two bytes of an IDX file, 00 00, got "
-                f"{start[:2].hex(' ')}{_recognise(start)}"
+                f"{self.name}: expected an IDX file, which starts with 00 00, got {start[:2].hex(' ')}."
+                f"{identify_format(start)}"
             )
         code, ndim = start[2:]
-        if code not in _TYPES:
+        if code not in DTYPES:
+            codes = ", ".join(f"{code:02X} ({dtype})" for code, dtype in DTYPES.items())
             raise IDXFormatError(
-                f"{self.name}: expected an element type among {_TYPE_NAMES}, got {code:02X}"
+                f"{self.name}: expected one of the type codes {codes}, got {code:02X}."
             )
-        if not 1 <= ndim <= _MAX_DIMS:
-            raise IDXFormatError(f"{self.name}: expected 1 to {_MAX_DIMS} dimensions, got {ndim}")
-        sizes = self._read_all(4 * ndim, f"{ndim} sizes of 4 bytes each")
-        header = IDXHeader(_TYPES[code], struct.unpack(f">{ndim}I", sizes), self.compressed)
-        # NumPy's strides overflow before a zero makes the whole array empty.
+        if not 1 <= ndim <= MAX_NDIM:
+            raise IDXFormatError(f"{self.name}: expected 1 to {MAX_NDIM} dimensions, got {ndim}.")
+        sizes = self._read_exactly(4 * ndim, f"{ndim} sizes of 4 bytes each")
+        header = IDXHeader(DTYPES[code], struct.unpack(f">{ndim}I", sizes), self.compressed)
+        # A size of 0 makes the array empty, but NumPy multiplies the other sizes before.
         if header.dtype.itemsize * math.prod(size or 1 for size in header.shape) > sys.maxsize:
             raise IDXFormatError(
-                f"{self.name}: expected sizes that an array can have, got {header.shape}"
+                f"{self.name}: expected a shape that NumPy supports, got {header.shape}."
             )
         return header
 
     def check_length(self, header):
-        """Hold a known length against the header, before any data are read."""
+        """Check the length of the source, if it is known, before any data is read."""
         expected = 4 + 4 * len(header.shape) + header.nbytes
         if self.length is not None and self.length != expected:
-            fault = "it is truncated" if self.length < expected else "it has trailing bytes"
+            problem = "is truncated" if self.length < expected else "has trailing bytes"
             raise IDXFormatError(
-                f"{self.name}: expected {expected} bytes, {_describe(header)}, got {self.length}: "
-                f"{fault}"
+                f"{self.name}: expected {expected} bytes for {describe(header)}, got {self.length}. "
+                f"The file {problem}."
             )
 
     def read_data(self, header):
-        """Read the data piece by piece, and make sure that they end where they should."""
+        """Read the data in chunks, and check that the source ends after it."""
         data = bytearray()
         while missing := header.nbytes - len(data):
-            piece = self._stream.read(min(_PIECE, missing))
-            if not piece:
+            chunk = self._stream.read(min(CHUNK_SIZE, missing))
+            if not chunk:
                 raise IDXFormatError(
-                    f"{self.name}: expected {header.nbytes} bytes of data, {_describe(header)}, "
-                    f"got {len(data)}: it is truncated"
+                    f"{self.name}: expected {header.nbytes} bytes of data for {describe(header)}, got {len(data)}. "
+                    "The file is truncated."
                 )
-            data += piece
-        # In gzip data, this read also reaches the checksum.
+            data += chunk
+        # For gzip data, this read also verifies the checksum.
         if self._stream.read(1):
             raise IDXFormatError(
-                f"{self.name}: expected no more than {header.nbytes} bytes of data, "
-                f"{_describe(header)}, got more: it has trailing bytes"
+                f"{self.name}: expected {header.nbytes} bytes of data for {describe(header)}, got more. "
+                "The file has trailing bytes."
             )
         return data
 
-    def _read_all(self, size, what):
+    def _read_exactly(self, size, expected):
         data = self._stream.read(size)
         if len(data) < size:
+            problem = "truncated" if data else "empty or truncated"
             raise IDXFormatError(
-                f"{self.name}: expected {what}, got {len(data)} of {size} bytes: "
-                + ("it is truncated" if data else "nothing is there")
+                f"{self.name}: expected {expected}, got {len(data)} of {size} bytes. The file is {problem}."
             )
         return data
 
 
-class _ReadAhead(io.RawIOBase):
-    """Anything with ``read(n)`` as a raw stream whose first two bytes, `magic`, are known.
+class PeekableStream(io.RawIOBase):
+    """Raw stream that reads from any object with a method ``read`` and exposes the first two bytes as `magic`.
 
-    Closing it leaves the stream underneath open.
+    Closing it does not close the object.
     """
 
     def __init__(self, file):
@@ -317,9 +320,11 @@ class _ReadAhead(io.RawIOBase):
         self._pending = self.magic
 
     def readable(self):
+        """Return True."""
         return True
 
     def readinto(self, buffer):
+        """Read at most as many bytes as the buffer can store, and return their number."""
         data = self._pending[: len(buffer)] or self._read(len(buffer))
         self._pending = self._pending[len(data) :]
         buffer[: len(data)] = data
@@ -328,12 +333,15 @@ class _ReadAhead(io.RawIOBase):
     def _read(self, size):
         data = self._file.read(size)
         if isinstance(data, str):
-            raise TypeError("source is a text stream and must be a binary one: open it with 'rb'")
+            raise TypeError(
+                "source must be a binary stream, got a text stream. Open the file with mode 'rb'."
+            )
         return data or b""
 
 
 @contextlib.contextmanager
-def _opened(source):
+def open_source(source):
+    """Open a source as an `IDXStream`, and convert errors of gzip to IDXFormatError."""
     with contextlib.ExitStack() as stack:
         if isinstance(source, str | os.PathLike):
             name, file = os.fsdecode(source), stack.enter_context(open(source, "rb"))
@@ -343,34 +351,33 @@ def _opened(source):
             name, file = f"<{type(source).__name__}>", io.BytesIO(source)
             length = file.getbuffer().nbytes
         elif hasattr(source, "read"):
-            # A stream is named after its file where it has one; its length is not to be trusted:
-            # GzipFile, for one, passes off its compressed file's as its own.
             name = getattr(source, "name", None)
             name = name if isinstance(name, str) else f"<{type(source).__name__}>"
+            # The length is not taken from the file descriptor: that of a GzipFile refers to the compressed file.
             file, length = source, None
         else:
             raise TypeError(
-                "source must be a path, bytes or an open binary stream, got "
-                f"{type(source).__name__}"
+                f"source must be a path, bytes or a binary stream, got {type(source).__name__}."
             )
         try:
-            yield _Input(name, file, length)
+            yield IDXStream(name, file, length)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise IDXFormatError(
-                f"{name}: expected intact gzip data, got damaged or truncated ones ({error})"
+                f"{name}: expected valid gzip data, got damaged or truncated data ({error})."
             ) from error
 
 
-def _map(source):
+def map_file(source):
+    """Map the data of an uncompressed IDX file into memory, read-only."""
     if not isinstance(source, str | os.PathLike):
-        raise TypeError(f"mmap=True needs the path of a file, got {type(source).__name__}")
-    with _opened(source) as idx:
+        raise TypeError(f"source must be a path if mmap=True, got {type(source).__name__}.")
+    with open_source(source) as idx:
         header = idx.read_header()
         if idx.length is None:
             found = "gzip data" if idx.compressed else "a pipe or device"
+            fix = "Decompress the file or use" if idx.compressed else "Use"
             raise ValueError(
-                f"{idx.name}: mmap=True needs an uncompressed regular file, got {found}; "
-                "decompress it first, or leave mmap=False"
+                f"{idx.name}: expected an uncompressed regular file for mmap=True, got {found}. {fix} mmap=False."
             )
         idx.check_length(header)
     return np.memmap(
@@ -382,48 +389,51 @@ def _map(source):
     )
 
 
-def _describe(header):
-    return f"{header.dtype} of shape {header.shape}"
+def describe(header):
+    """Describe the array that a header declares, for error messages."""
+    return f"an array of {header.dtype} with shape {header.shape}"
 
 
-def _recognise(start):
-    for magic, what in _FOREIGN.items():
+def identify_format(start):
+    """Return a sentence about the probable format of a file that starts with these 4 bytes, or an empty string."""
+    for magic, description in OTHER_FORMATS.items():
         if start.startswith(magic):
-            return f"; this looks like {what}"
-    if start[2:] == b"\0\0" and start[1] in _TYPES:
-        return "; this looks like a little-endian header, and IDX is big-endian"
+            return f" The file appears to be {description}"
+    if start[2:] == b"\0\0" and start[1] in DTYPES:
+        return " The header appears to be little-endian. IDX files are big-endian."
     return ""
 
 
-def _encode_header(array):
-    code = _CODES.get(array.dtype.newbyteorder("="))
+def encode_header(array):
+    """Encode the header for an array, or raise an error if IDX does not support its dtype or shape."""
+    code = TYPE_CODES.get(array.dtype.newbyteorder("="))
     if code is None:
+        names = ", ".join(map(str, TYPE_CODES))
         nearest = {"b": "uint8", "i": "int32", "u": "int32", "f": "float32"}.get(array.dtype.kind)
-        raise TypeError(
-            f"array must be of a type that IDX has ({', '.join(map(str, _CODES))}), got "
-            f"{array.dtype}"
-            + (f"; convert it first, perhaps by array.astype(np.{nearest})" if nearest else "")
-        )
-    if not 1 <= array.ndim <= _MAX_DIMS:
+        fix = f" Convert it, for example with array.astype(np.{nearest})." if nearest else ""
+        raise TypeError(f"array must have one of the dtypes {names}, got {array.dtype}.{fix}")
+    if array.ndim == 0:
         raise ValueError(
-            f"array must have 1 to {_MAX_DIMS} dimensions, got {array.ndim}; "
-            "np.atleast_1d(array) gives a number one"
+            f"array must have 1 to {MAX_NDIM} dimensions, got 0. Use np.atleast_1d(array)."
         )
     if max(array.shape) >= 2**32:
-        raise ValueError(f"array must have sizes below 2**32, got shape {array.shape}")
+        raise ValueError(
+            f"array must have fewer than 2**32 elements along each axis, got shape {array.shape}."
+        )
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
 
 
-def _write(stream, header, array):
+def write_array(stream, header, array):
+    """Write an encoded header and the data of an array."""
     stream.write(header)
-    # The buffered iterator turns any layout and byte order into big-endian pieces in C order.
-    pieces = np.nditer(
+    # The buffered iterator converts any memory layout and byte order to big-endian chunks in C order.
+    chunks = np.nditer(
         array,
         flags=["external_loop", "buffered", "zerosize_ok"],
         op_dtypes=[array.dtype.newbyteorder(">")],
         casting="equiv",
         order="C",
-        buffersize=_PIECE,
+        buffersize=CHUNK_SIZE,
     )
-    for piece in pieces:
-        stream.write(piece.tobytes())
+    for chunk in chunks:
+        stream.write(chunk.tobytes())
