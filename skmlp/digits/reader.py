@@ -1,47 +1,49 @@
-"""IDXReader: the first step of a Pipeline, which converts IDX files or images to rows of floats."""
+"""Transformer that converts IDX files or images to a matrix of floats, one row per image."""
 
 import os
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skmlp.digits.idx import read_idx
 from skmlp.sklearn_compat import Options, StrOptions, fit_context
+from skmlp.typing import ArrayLike, FloatArray, Source
 
 
 class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Convert images, in IDX files or arrays, to rows of floats for an estimator.
+    """Convert images, in IDX files or arrays, to a matrix of floats with one row per image.
 
-    As the first step of a :class:`~sklearn.pipeline.Pipeline` it lets ``fit`` and ``predict``
-    take the path of a file. It accepts arrays too, so that the same pipeline works where rows are
+    As the first step of a :class:`~sklearn.pipeline.Pipeline`, the transformer allows ``fit`` and ``predict`` to be
+    called with the path of a file. It also accepts arrays, so that the same pipeline can be used where samples are
     selected by index, as in :class:`~sklearn.model_selection.GridSearchCV`.
 
-    The reader has no state to learn: ``transform`` works without ``fit``; after ``fit`` it also checks
-    that the images have the same size.
+    The transformer is stateless: ``transform`` can be called without ``fit``. After ``fit``, ``transform`` also checks
+    that the images have the same shape.
 
     Parameters
     ----------
     scale : bool, default=True
-        Whether to divide uint8, the type of pixels, by 255. Other types are never scaled.
+        Whether to divide pixels of type uint8 by 255. Other types are not scaled.
     dtype : {np.float32, np.float64}, default=np.float32
-        Type of the result, as a type, a :class:`numpy.dtype` or a name.
+        Type of the result: a type, a :class:`numpy.dtype` or a name.
 
     Attributes
     ----------
     image_shape_ : tuple (height, width) or None
-        Shape of the images seen in ``fit``; None if they were rows.
+        Shape of the images passed to ``fit``; None if X was two-dimensional.
     n_features_in_ : int
-        Number of pixels of an image seen in ``fit``.
+        Number of pixels per image.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, if ``fit`` saw a data frame.
+        Feature names seen during ``fit``. Defined only if X is a data frame.
 
     See Also
     --------
     skmlp.read_idx : Read the array of a file.
-    skmlp.load_mnist : Load images and labels.
+    skmlp.load_mnist : Load the images and labels of MNIST or a compatible dataset.
 
     Examples
     --------
@@ -66,53 +68,52 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ],
     }
 
-    def __init__(self, scale=True, dtype=np.float32):
+    def __init__(self, scale: bool = True, dtype: DTypeLike = np.float32):
         self.scale = scale
         self.dtype = dtype
 
-    def fit(self, X, y=None):
-        """Determine the size of the images.
+    def fit(self, X: Source | ArrayLike, y: object = None) -> Self:
+        """Determine the shape of the images.
 
         Parameters
         ----------
         X : str, path-like, bytes-like, binary stream or array-like
-            An IDX file, as for :func:`skmlp.read_idx`, or an array, with images of shape
-            (n_samples, height, width) or rows of shape (n_samples, n_features). A stream can be
-            read once only: use ``fit_transform``.
+            IDX file, as for :func:`skmlp.read_idx`, or array, of shape (n_samples, height, width) or
+            (n_samples, n_features). A stream can be read only once; use ``fit_transform`` for it.
         y : None
             Ignored.
 
         Returns
         -------
         self : IDXReader
-            The reader itself.
+            The fitted transformer.
         """
         self.fit_transform(X)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
-        """Determine the size of the images and return them as rows.
+    def fit_transform(self, X: Source | ArrayLike, y: object = None) -> FloatArray:
+        """Determine the shape of the images and convert them.
 
         Parameters
         ----------
         X : str, path-like, bytes-like, binary stream or array-like
-            As for ``fit``; read once.
+            As for ``fit``. Read only once.
         y : None
             Ignored.
 
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features)
-            The rows, of type `dtype`.
+            The images, one per row, of type `dtype`.
         """
-        rows, image_shape = _as_rows(X)
+        rows, image_shape = flatten_images(X)
         rows = self._convert(rows, reset=True)
         self.image_shape_ = image_shape
         return rows
 
-    def transform(self, X):
-        """Return images as rows.
+    def transform(self, X: Source | ArrayLike) -> FloatArray:
+        """Convert images to a matrix.
 
         Parameters
         ----------
@@ -122,41 +123,41 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_features)
-            The rows, of type `dtype`. An array that needs no conversion is not copied.
+            The images, one per row, of type `dtype`. An array that needs no conversion is not copied.
 
         Raises
         ------
         IDXFormatError
             If X is not a valid IDX file.
         ValueError
-            If X does not contain images, or their size is not that in ``fit``.
+            If X does not contain images, or their shape differs from the one passed to ``fit``.
         """
-        rows, image_shape = _as_rows(X)
+        rows, image_shape = flatten_images(X)
         fitted_shape = getattr(self, "image_shape_", None)
         if fitted_shape and image_shape and image_shape != fitted_shape:
             raise ValueError(
-                f"X must hold images of shape {fitted_shape}, as in fit, got {image_shape}"
+                f"X must contain images of shape {fitted_shape}, as in fit, got {image_shape}."
             )
         return self._convert(rows, reset=False)
 
-    def get_feature_names_out(self, input_features=None):
-        """Name the columns of the result.
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Return the feature names of the result.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names to use; they must match ``feature_names_in_`` where that is known.
+            Names to use. They must match ``feature_names_in_`` if it is defined.
 
         Returns
         -------
         feature_names_out : ndarray of shape (n_features,), of str objects
-            The data frame's names if ``fit`` saw one, ``pixel_0_0``, ``pixel_0_1``, ... (row,
-            column) if it saw images, else ``x0``, ``x1``, ...
+            If `input_features` is None: ``pixel_0_0``, ``pixel_0_1``, ... (row, column) after ``fit`` on images,
+            ``feature_names_in_`` after ``fit`` on a data frame, else ``x0``, ``x1``, ....
 
         Raises
         ------
         NotFittedError
-            If ``fit`` was not called: the number of columns is not known.
+            If the transformer is not fitted.
         """
         if input_features is None and getattr(self, "image_shape_", None):
             return np.array(pixel_names(*self.image_shape_), dtype=object)
@@ -173,22 +174,24 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if reset or hasattr(self, "n_features_in_"):
             rows = validate_data(self, rows, reset=reset)
         else:
-            # Unfitted, there are no names to compare with; validate_data would warn of that.
+            # validate_data would warn about feature names, because an unfitted transformer has none.
             rows = check_array(rows, estimator=self, input_name="X")
         if self.scale and rows.dtype == np.uint8:
             return np.divide(rows, 255, dtype=self.dtype)
-        # A finite float64 may be infinite as float32: refused, so NumPy need not warn.
+        # check_array raises an error for values that overflow in float32; NumPy's warning is redundant.
         with np.errstate(over="ignore"):
             return check_array(rows, dtype=self.dtype, estimator=self, input_name="X")
 
 
 def pixel_names(height, width):
-    """Name the pixels of an image row by row, as in :func:`sklearn.datasets.load_digits`.
+    """Return the names of the pixels of an image row by row, as in :func:`sklearn.datasets.load_digits`.
 
     Parameters
     ----------
-    height, width : int
-        Size of the image.
+    height : int
+        Height of the image.
+    width : int
+        Width of the image.
 
     Returns
     -------
@@ -204,16 +207,16 @@ def pixel_names(height, width):
     return [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]
 
 
-def _as_rows(X):
-    """Return X with an image in each row, and the images' shape where X says it."""
+def flatten_images(X):
+    """Return X with one image per row, and the shape of the images, or None if X is two-dimensional."""
     is_source = isinstance(X, str | os.PathLike | bytes | bytearray | memoryview)
-    # A data frame may have a column named read.
+    # A data frame can have a column named "read", which is not callable.
     if is_source or callable(getattr(X, "read", None)):
         X = read_idx(X)
         if X.ndim == 1:
             raise ValueError(
-                "X must hold images, (n_samples, height, width) or (n_samples, n_features), but "
-                f"the IDX file has shape {X.shape}: is it a file of labels?"
+                "X must have the shape (n_samples, height, width) or (n_samples, n_features), got an IDX file of shape "
+                f"{X.shape}. Check that it is not a file of labels."
             )
     elif isinstance(X, list | tuple):
         X = np.asarray(X)

@@ -1,4 +1,4 @@
-"""IDXReader in the scikit-learn world."""
+"""The transformer IDXReader, alone and in scikit-learn's pipelines and searches."""
 
 import gzip
 import io
@@ -36,7 +36,7 @@ SOURCES = {
 }
 
 
-@pytest.fixture(params=[lambda data: data, gzip.compress], ids=["plain", "gzip"])
+@pytest.fixture(params=[lambda data: data, gzip.compress], ids=["uncompressed", "gzip"])
 def path(request, tmp_path):
     path = tmp_path / "images"
     path.write_bytes(request.param(FILE))
@@ -44,14 +44,14 @@ def path(request, tmp_path):
 
 
 @parametrize_with_checks([IDXReader(), IDXReader(scale=False, dtype=np.float64)], xfail_strict=True)
-def test_scikit_learn_agrees(estimator, check):
+def test_reader_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, "float32", np.dtype("float64")])
 @pytest.mark.parametrize("scale", [True, False])
 @pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_gives_scaled_rows_from_every_source(make, scale, dtype, path):
+def test_reader_converts_every_source(make, scale, dtype, path):
     reader = IDXReader(scale=scale, dtype=dtype)
     expected = (ROWS / np.float64(255) if scale else ROWS).astype(dtype)
     for rows in (
@@ -67,20 +67,20 @@ def test_gives_scaled_rows_from_every_source(make, scale, dtype, path):
 @pytest.mark.parametrize(
     "dtype", [np.int8, np.int16, np.int32, np.int64, np.uint16, ">f4", np.float32, np.float64, bool]
 )
-def test_scales_no_type_but_uint8(dtype):
+def test_reader_scales_only_uint8(dtype):
     X = np.array([[1, 0], [1, 1]]).astype(dtype)
     rows = IDXReader().fit_transform(X)
     assert rows.dtype == np.float32
     np.testing.assert_array_equal(rows, X)
 
 
-def test_scales_no_nested_list():
+def test_reader_does_not_scale_nested_lists():
     nested = IMAGES.tolist()
     np.testing.assert_array_equal(IDXReader().fit_transform(nested), ROWS)
     assert IDXReader().fit(nested).image_shape_ == (2, 3)
 
 
-def test_images_and_rows_go_together(path):
+def test_reader_accepts_images_and_rows_after_fit_on_either(path):
     reader = IDXReader().fit(path)
     assert reader.n_features_in_ == 6
     assert reader.image_shape_ == (2, 3)
@@ -90,16 +90,16 @@ def test_images_and_rows_go_together(path):
     np.testing.assert_array_equal(IDXReader().fit(ROWS).transform(path), SCALED)
 
 
-def test_works_in_a_pipeline_from_path_to_prediction(path):
+def test_pipeline_predicts_from_a_path(path):
     pipeline = make_pipeline(IDXReader(), LogisticRegression()).fit(path, LABELS)
-    by_hand = LogisticRegression().fit(SCALED, LABELS)
-    np.testing.assert_array_equal(pipeline.predict(path), by_hand.predict(SCALED))
-    np.testing.assert_array_equal(pipeline.predict(IMAGES), by_hand.predict(SCALED))
+    classifier = LogisticRegression().fit(SCALED, LABELS)
+    np.testing.assert_array_equal(pipeline.predict(path), classifier.predict(SCALED))
+    np.testing.assert_array_equal(pipeline.predict(IMAGES), classifier.predict(SCALED))
     assert list(pipeline[:-1].get_feature_names_out()) == list(NAMES)
 
 
 @pytest.mark.parametrize("X", [IMAGES, ROWS], ids=["images", "rows"])
-def test_works_in_a_grid_search(X):
+def test_pipeline_can_be_tuned_by_a_grid_search(X):
     pipeline = make_pipeline(IDXReader(), LogisticRegression(max_iter=1000))
     search = GridSearchCV(pipeline, {"idxreader__scale": [True, False]}, cv=2, error_score="raise")
     assert search.fit(X, LABELS).best_score_ > 0.8
@@ -118,17 +118,17 @@ NAMES = ["pixel_0_0", "pixel_0_1", "pixel_0_2", "pixel_1_0", "pixel_1_1", "pixel
     ],
     ids=["images", "file", "rows", "data frame"],
 )
-def test_names_its_columns(X, names):
+def test_feature_names_depend_on_the_data_passed_to_fit(X, names):
     reader = IDXReader().set_output(transform="pandas").fit(X)
     assert list(reader.get_feature_names_out()) == names
     frame = reader.transform(X)
     assert list(frame.columns) == names
     np.testing.assert_array_equal(frame, SCALED)
-    # A refit forgets what was seen before.
+    # Fitting again replaces the names.
     assert list(reader.fit(IMAGES).get_feature_names_out()) == NAMES
 
 
-def test_names_no_columns_before_fit():
+def test_get_feature_names_out_raises_before_fit():
     with pytest.raises(NotFittedError):
         IDXReader().get_feature_names_out()
 
@@ -142,25 +142,25 @@ def test_names_no_columns_before_fit():
         (IMAGES[..., None], ValueError, "dim 4"),
         (IMAGES[:0], ValueError, r"0 sample\(s\)"),
         (FILE[:-1], IDXFormatError, "truncated"),
-        (bytes.fromhex("00000801 00000002 0001"), ValueError, "is it a file of labels"),
+        (bytes.fromhex("00000801 00000002 0001"), ValueError, "not a file of labels"),
         (np.full((2, 6), 1e300), ValueError, "too large for dtype"),
         (np.full((2, 6), np.nan), ValueError, "contains NaN"),
         ("missing", FileNotFoundError, "missing"),
     ],
 )
-def test_refuses_what_does_not_fit(X, error, message, tmp_path, monkeypatch):
+def test_transform_raises_on_invalid_or_different_data(X, error, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=message):
         IDXReader().fit(IMAGES).transform(X)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.uint8, "float16", float, None])
-def test_refuses_other_types_of_result(dtype):
+def test_reader_raises_on_unsupported_dtypes(dtype):
     with pytest.raises(ValueError, match="'dtype' parameter of IDXReader must be"):
         IDXReader(dtype=dtype).fit(ROWS)
 
 
-def test_leaves_its_input_alone():
+def test_reader_does_not_modify_its_input():
     X = ROWS.copy()
     IDXReader().fit_transform(X)
     np.testing.assert_array_equal(X, ROWS)
