@@ -1,12 +1,14 @@
-"""Load and download MNIST and compatible datasets, which have the same four files."""
+"""Load and download MNIST and compatible datasets."""
 
 import contextlib
 import gzip
 import hashlib
 import logging
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -14,27 +16,30 @@ from sklearn.utils import Bunch
 from skmlp.digits.idx import read_idx
 from skmlp.digits.reader import pixel_names
 from skmlp.exceptions import IDXFormatError
+from skmlp.typing import PathLike
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
 )
 
-_PREFIXES = {"train": "train", "test": "t10k"}
+FILE_PREFIXES = {"train": "train", "test": "t10k"}
+Subset: TypeAlias = Literal["train", "test"]
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file to download, with its checksums.
+    """File to download, with its checksums.
 
     Parameters
     ----------
     name : str
-        Name without the extension ``.gz`` that it has on the mirrors.
+        File name, without the extension ``.gz`` that the file has on the mirrors.
     gz_sha256 : str
-        SHA-256 of the compressed file on the mirrors, in hexadecimal digits.
+        SHA-256 digest of the compressed file on the mirrors, in hexadecimal.
     sha256 : str
-        SHA-256 of the decompressed bytes, for files that were compressed again.
+        SHA-256 digest of the decompressed file, in hexadecimal. An existing file may be uncompressed, or compressed
+        differently from that on the mirrors.
     """
 
     name: str
@@ -66,55 +71,69 @@ MNIST_FILES = (
 )
 
 
-def load_mnist(data_dir, *, subset="train", return_X_y=False):
+@overload
+def load_mnist(
+    data_dir: PathLike, *, subset: Subset = "train", return_X_y: Literal[False] = False
+) -> Bunch: ...
+@overload
+def load_mnist(
+    data_dir: PathLike, *, subset: Subset = "train", return_X_y: Literal[True]
+) -> tuple[np.ndarray, np.ndarray]: ...
+@overload
+def load_mnist(
+    data_dir: PathLike, *, subset: Subset = "train", return_X_y: bool
+) -> Bunch | tuple[np.ndarray, np.ndarray]: ...
+def load_mnist(
+    data_dir: PathLike, *, subset: Subset = "train", return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load the images and labels of MNIST or a compatible dataset from a directory.
 
-    Datasets with the same four files are compatible, whatever their labels and the size of their
-    images: Fashion-MNIST, KMNIST and others.
+    Datasets that consist of the same four files, such as Fashion-MNIST and KMNIST, are compatible. Their labels and
+    the shape of their images may differ from those of MNIST.
 
     Parameters
     ----------
     data_dir : str or path-like
-        The directory that holds ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
-        ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, or those of the subset. The
-        names may have a dot before ``idx``, and the extension ``.gz``.
+        Directory that contains ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or for the test set
+        ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``. The names may have a dot instead of the hyphen before
+        ``idx``, and the extension ``.gz``.
     subset : {"train", "test"}, default="train"
         Subset to load.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch object.
 
     Returns
     -------
     dataset : :class:`~sklearn.utils.Bunch`
-        With the attributes of :func:`sklearn.datasets.load_digits`:
+        Dictionary-like object with the attributes of :func:`sklearn.datasets.load_digits`:
 
-        data : ndarray of shape (n_samples, height * width), uint8 in MNIST
-            One image per row; a view of `images`.
+        data : ndarray of shape (n_samples, height * width)
+            The images, one per row; a view of `images`. The dtype is that of the file, uint8 for MNIST.
         target : ndarray of shape (n_samples,), int64
             The labels.
         images : ndarray of shape (n_samples, height, width)
             The images.
         feature_names : list of str
-            Names of the pixels, ``pixel_0_0`` (row, column) and so on.
+            Names of the pixels: ``pixel_0_0``, ``pixel_0_1``, ... (row, column).
         target_names : ndarray of shape (n_classes,), int64
-            The distinct labels.
+            The distinct labels, sorted.
         DESCR : str
-            A description.
-    (data, target) : tuple of ndarray, if `return_X_y`
-        The two arrays alone.
+            Description of the dataset.
+    (data, target) : tuple of ndarray
+        The two arrays only, if `return_X_y` is true.
 
     Raises
     ------
     FileNotFoundError
         If a file is missing.
     IDXFormatError
-        If a file is not a valid IDX file, or images and labels do not match.
+        If a file is not a valid IDX file, or the images and labels do not match.
     ValueError
         If `subset` is neither "train" nor "test".
 
     See Also
     --------
-    fetch_mnist : Download the files first.
+    fetch_mnist : Load MNIST, downloading missing files.
 
     Examples
     --------
@@ -133,15 +152,15 @@ def load_mnist(data_dir, *, subset="train", return_X_y=False):
     >>> y
     array([7, 2])
     """
-    prefix = _prefix(subset)
-    images_path = _find(data_dir, f"{prefix}-images-idx3-ubyte")
-    labels_path = _find(data_dir, f"{prefix}-labels-idx1-ubyte")
+    prefix = file_prefix(subset)
+    images_path = find_file(data_dir, f"{prefix}-images-idx3-ubyte")
+    labels_path = find_file(data_dir, f"{prefix}-labels-idx1-ubyte")
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.ndim != 3 or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise IDXFormatError(
-            f"{images_path} and {labels_path}: expected images of shape (n, height, width) and n "
-            f"integer labels, got shapes {images.shape} and {labels.shape}, the labels "
-            f"{labels.dtype}; do both files come from the same data set?"
+            f"{images_path} and {labels_path}: expected images of shape (n_samples, height, width) and integer labels "
+            f"of shape (n_samples,), got the shapes {images.shape} and {labels.shape}, and labels of {labels.dtype}. "
+            "Check that both files belong to the same dataset."
         )
     n_samples, height, width = images.shape
     data, target = images.reshape(n_samples, height * width), labels.astype(np.int64)
@@ -159,58 +178,93 @@ def load_mnist(data_dir, *, subset="train", return_X_y=False):
     )
 
 
+@overload
 def fetch_mnist(
-    data_home=None,
+    data_home: PathLike | None = None,
     *,
-    subset="train",
-    return_X_y=False,
-    files=MNIST_FILES,
-    mirrors=MIRRORS,
-    timeout=30.0,
-    progress=True,
-):
-    """Load MNIST, and download files that are missing.
+    subset: Subset = "train",
+    return_X_y: Literal[False] = False,
+    files: Sequence[RemoteFile] = MNIST_FILES,
+    mirrors: str | Sequence[str] = MIRRORS,
+    timeout: float = 30.0,
+    progress: bool = True,
+) -> Bunch: ...
+@overload
+def fetch_mnist(
+    data_home: PathLike | None = None,
+    *,
+    subset: Subset = "train",
+    return_X_y: Literal[True],
+    files: Sequence[RemoteFile] = MNIST_FILES,
+    mirrors: str | Sequence[str] = MIRRORS,
+    timeout: float = 30.0,
+    progress: bool = True,
+) -> tuple[np.ndarray, np.ndarray]: ...
+@overload
+def fetch_mnist(
+    data_home: PathLike | None = None,
+    *,
+    subset: Subset = "train",
+    return_X_y: bool,
+    files: Sequence[RemoteFile] = MNIST_FILES,
+    mirrors: str | Sequence[str] = MIRRORS,
+    timeout: float = 30.0,
+    progress: bool = True,
+) -> Bunch | tuple[np.ndarray, np.ndarray]: ...
+def fetch_mnist(
+    data_home: PathLike | None = None,
+    *,
+    subset: Subset = "train",
+    return_X_y: bool = False,
+    files: Sequence[RemoteFile] = MNIST_FILES,
+    mirrors: str | Sequence[str] = MIRRORS,
+    timeout: float = 30.0,
+    progress: bool = True,
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
+    """Load MNIST, downloading the files that are missing.
 
-    Files that were downloaded before are loaded from disk, without network access and without pooch.
+    Existing files are loaded without network access; they do not require pooch.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The directory that holds the files. By default ``skmlp-mnist`` in scikit-learn's data
-        directory, :func:`sklearn.datasets.get_data_home`.
+        Directory of the files. By default ``skmlp-mnist`` in the directory returned by
+        :func:`sklearn.datasets.get_data_home`.
     subset : {"train", "test"}, default="train"
-        Subset to load; the other is not downloaded.
+        Subset to load. Only its files are downloaded.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch object.
     files : sequence of RemoteFile, default=MNIST_FILES
-        The files and their checksums, as for `download_mnist`.
+        Files and their checksums, as for `download_mnist`.
     mirrors : str or sequence of str, default=MIRRORS
         URLs of directories to download from, tried in this order.
     timeout : float, default=30.0
-        Seconds to wait for data from a server before the next mirror is tried.
+        Seconds to wait for a response from a mirror before the next one is tried.
     progress : bool, default=True
-        Whether to show progress on standard error, if that is a terminal.
+        Whether to show a progress bar on stderr, provided that stderr is a terminal.
 
     Returns
     -------
-    dataset : :class:`~sklearn.utils.Bunch`, or tuple if `return_X_y`
+    dataset : :class:`~sklearn.utils.Bunch`
         As for `load_mnist`.
+    (data, target) : tuple of ndarray
+        The two arrays only, if `return_X_y` is true.
 
     Raises
     ------
     ImportError
-        If a download is needed and pooch is not installed.
+        If a file is missing and pooch is not installed.
     FileExistsError
-        If the directory has a file of that name with other contents.
+        If an existing file has different contents.
     OSError
-        If no mirror delivers a file; the message lists the error of each mirror.
+        If a file cannot be downloaded from any mirror. The message lists the error of each mirror.
     ValueError
         If `subset` is neither "train" nor "test".
 
     See Also
     --------
-    load_mnist : Load only, also compatible datasets.
-    download_mnist : Download only.
+    load_mnist : Load MNIST or a compatible dataset from a directory.
+    download_mnist : Download the files without loading them.
 
     Examples
     --------
@@ -219,50 +273,58 @@ def fetch_mnist(
     >>> X.shape  # doctest: +SKIP
     (10000, 784)
     """
-    prefix = _prefix(subset)
+    prefix = file_prefix(subset)
     if data_home is None:
-        # Imported here, because sklearn.datasets takes long to load.
+        # Imported here because loading sklearn.datasets is slow.
         from sklearn.datasets import get_data_home
 
         data_home = Path(get_data_home(), "skmlp-mnist")
-    needed = [file for file in files if file.name.startswith(prefix)]
-    download_mnist(data_home, files=needed, mirrors=mirrors, timeout=timeout, progress=progress)
+    subset_files = [file for file in files if file.name.startswith(prefix)]
+    download_mnist(
+        data_home, files=subset_files, mirrors=mirrors, timeout=timeout, progress=progress
+    )
     return load_mnist(data_home, subset=subset, return_X_y=return_X_y)
 
 
-def download_mnist(directory, *, files=MNIST_FILES, mirrors=MIRRORS, timeout=30.0, progress=True):
-    """Download the files of MNIST to a directory, and check that they are intact.
+def download_mnist(
+    directory: PathLike,
+    *,
+    files: Sequence[RemoteFile] = MNIST_FILES,
+    mirrors: str | Sequence[str] = MIRRORS,
+    timeout: float = 30.0,
+    progress: bool = True,
+) -> list[Path]:
+    """Download the files of MNIST to a directory and verify their checksums.
 
-    Existing files, compressed or not, are checked and kept. Missing files are downloaded with pooch
-    (``pip install "skmlp[fetch]"``) to temporary names, and renamed after they are checked.
+    Existing files, compressed or not, are verified and kept. Missing files are downloaded with pooch
+    (``pip install "skmlp[fetch]"``) to temporary files, which are renamed after verification.
 
     Parameters
     ----------
     directory : str or path-like
-        Target directory; created if missing.
+        Target directory. It is created if it does not exist.
     files : sequence of RemoteFile, default=MNIST_FILES
-        The files and their checksums. Pass those of a compatible dataset, and its mirrors, to
-        download that instead.
+        Files and their checksums. To download a compatible dataset, pass its files and mirrors.
     mirrors : str or sequence of str, default=MIRRORS
         URLs of directories to download from, tried in this order.
     timeout : float, default=30.0
-        Seconds to wait for data from a server before the next mirror is tried.
+        Seconds to wait for a response from a mirror before the next one is tried.
     progress : bool, default=True
-        Whether to show progress on standard error, if that is a terminal.
+        Whether to show a progress bar on stderr, provided that stderr is a terminal.
 
     Returns
     -------
     paths : list of Path
-        Path of each file, in the order of `files`.
+        Paths of the files, in the order of `files`.
 
     Raises
     ------
     ImportError
-        If a download is needed and pooch is not installed.
+        If a file is missing and pooch is not installed.
     FileExistsError
         If the directory has a file of that name with other contents. It is not changed.
     OSError
-        If no mirror delivers a file; the message lists the error of each mirror.
+        If a file cannot be downloaded from any mirror. The message lists the error of each mirror.
 
     Examples
     --------
@@ -274,69 +336,72 @@ def download_mnist(directory, *, files=MNIST_FILES, mirrors=MIRRORS, timeout=30.
     paths = []
     for file in files:
         try:
-            path = _find(directory, file.name)
+            path = find_file(directory, file.name)
         except FileNotFoundError:
-            path = _download(directory, file, mirrors, timeout, progress)
+            path = download_file(directory, file, mirrors, timeout, progress)
         else:
-            _check_contents(path, file)
+            verify_file(path, file)
         paths.append(path)
     return paths
 
 
-def _prefix(subset):
-    if subset not in _PREFIXES:
-        raise ValueError(f"subset must be 'train' or 'test', got {subset!r}")
-    return _PREFIXES[subset]
+def file_prefix(subset):
+    """Return the prefix of the file names of a subset."""
+    if subset not in FILE_PREFIXES:
+        raise ValueError(f"subset must be 'train' or 'test', got {subset!r}.")
+    return FILE_PREFIXES[subset]
 
 
-def _find(directory, name):
+def find_file(directory, name):
+    """Return the path of an IDX file whose name may have a dot before "idx" and the extension ".gz"."""
     directory = Path(directory).expanduser()
     dotted = name.replace("-idx", ".idx")
     names = [name, f"{name}.gz", dotted, f"{dotted}.gz"]
     for path in (directory / name for name in names):
         if path.is_file():
             return path
+    found = "none of them" if directory.is_dir() else "no directory"
     raise FileNotFoundError(
-        f"{directory} {'holds none of' if directory.is_dir() else 'is no directory; expected one of'} "
-        f"{', '.join(names)}; fetch_mnist downloads MNIST"
+        f"{directory}: expected a directory that contains one of the files {', '.join(names)}, got {found}. "
+        "Use fetch_mnist to download MNIST."
     )
 
 
-def _check_contents(path, file):
-    """Raise an error for a file with other contents, which may belong to the user and is not replaced."""
+def verify_file(path, file):
+    """Raise an error if an existing file, which may belong to the user, has different contents."""
     with path.open("rb") as stored:
         digest = hashlib.file_digest(stored, "sha256").hexdigest()
     if digest not in (file.gz_sha256, file.sha256) and path.suffix == ".gz":
         try:
-            with gzip.open(path) as unpacked:
-                digest = hashlib.file_digest(unpacked, "sha256").hexdigest()
+            with gzip.open(path) as decompressed:
+                digest = hashlib.file_digest(decompressed, "sha256").hexdigest()
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             digest = f"damaged gzip data ({error})"
     if digest not in (file.gz_sha256, file.sha256):
         raise FileExistsError(
-            f"{path} is in the way: expected the SHA-256 {file.sha256} (decompressed), got "
-            f"{digest}; delete it to download it anew, or choose another directory"
+            f"{path}: expected a file with the SHA-256 digest {file.sha256} after decompression, got {digest}. "
+            "Delete the file to download it again, or use another directory."
         )
 
 
-def _download(directory, file, mirrors, timeout, progress):
-    """Download a file from the first mirror that delivers it intact."""
+def download_file(directory, file, mirrors, timeout, progress):
+    """Download a file from the first mirror that provides it with the right checksum."""
     try:
         import pooch
     except ImportError as error:
         raise ImportError(
-            f"{file.name} is not in {directory}, and downloading it needs pooch: "
-            'pip install "skmlp[fetch]"'
+            f"{directory} does not contain {file.name}, and downloading it requires pooch. Install it with "
+            "'pip install \"skmlp[fetch]\"'."
         ) from error
     from requests import RequestException
 
     name = f"{file.name}.gz"
-    reasons = []
+    failures = []
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{name}"
         try:
-            with _quiet(pooch.get_logger()), _bar(name, progress) as bar:
-                # pooch writes to a temporary file, and renames it after its checksum is verified.
+            with warnings_only(pooch.get_logger()), progress_bar(name, progress) as bar:
+                # pooch writes to a temporary file, and renames it after verifying the checksum.
                 path = pooch.retrieve(
                     url,
                     f"sha256:{file.gz_sha256}",
@@ -346,15 +411,16 @@ def _download(directory, file, mirrors, timeout, progress):
                 )
             return Path(path)
         except (RequestException, ValueError) as error:
-            reasons.append(f"\n  {url}: {error}")
+            failures.append(f"\n  {url}: {str(error).rstrip('.')}.")
     raise OSError(
-        f"no mirror gave {name}:{''.join(reasons)}\nTry again later, pass other mirrors, or put "
-        f"the file into {directory} by hand"
+        f"{name} could not be downloaded from any mirror.{''.join(failures)}\n"
+        f"Try again later, pass other mirrors, or copy the file to {directory}."
     )
 
 
 @contextlib.contextmanager
-def _quiet(logger):
+def warnings_only(logger):
+    """Silence messages of a logger below the level of warnings."""
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
@@ -364,36 +430,36 @@ def _quiet(logger):
 
 
 @contextlib.contextmanager
-def _bar(name, wanted):
-    """Open a progress bar for pooch, or return False if standard error is not a terminal."""
+def progress_bar(name, enabled):
+    """Open a progress bar for pooch; yield False if it is disabled or stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    if not (wanted and console.is_terminal):
+    if not (enabled and console.is_terminal):
         yield False
         return
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as shown:
-        yield _Bar(shown, shown.add_task(name, total=None))
+    with Progress(*columns, console=console) as display:
+        yield PoochProgressBar(display, display.add_task(name, total=None))
 
 
-class _Bar:
-    """The interface of progress bars that pooch uses, drawn by rich."""
+class PoochProgressBar:
+    """Progress bar with the interface that pooch requires, displayed by rich."""
 
-    total = None  # pooch sets it to the file's size in bytes
+    total = None  # set by pooch to the size of the file in bytes
 
-    def __init__(self, shown, task):
-        self._shown = shown
+    def __init__(self, display, task):
+        self._display = display
         self._task = task
 
     def update(self, size):
-        """Advance by a number of bytes."""
-        self._shown.update(self._task, total=self.total or None, advance=size)
+        """Advance the bar by a number of bytes."""
+        self._display.update(self._task, total=self.total or None, advance=size)
 
     def reset(self):
-        """Set the progress to zero."""
-        self._shown.update(self._task, completed=0)
+        """Reset the bar to zero."""
+        self._display.update(self._task, completed=0)
 
     def close(self):
         """Do nothing: the context manager closes the bar."""
