@@ -1,8 +1,8 @@
-"""The ink of a picture: how much of it there is at each pixel.
+"""Separate the ink of a digit from the background of a picture.
 
-There are two models of a picture. `contrast_on_page` is for pictures that are mostly background, such as a photo of a
-page, and removes uneven light. `contrast_of_crop` is for pictures without a margin, such as a digit cropped to its ink,
-in which the ink may cover more pixels than the background.
+The contrast is computed in one of two ways. `compute_page_contrast` is for pictures that are mostly background, such as
+a photo of a page; it corrects uneven light. `compute_crop_contrast` is for pictures without a margin, such as a digit
+cropped to its ink, in which the ink may cover more pixels than the background.
 """
 
 from typing import NamedTuple
@@ -12,48 +12,54 @@ from scipy import ndimage
 
 from skmlp.exceptions import NoDigitError
 
-FAINTEST_INK = 0.02  # of the brightness
-# Limits for a picture without a margin. Crops of MNIST's digits stay within the quantiles in parentheses.
-# Correlation of neighbors: 0 for independent noise (1 %: 0.5, with much noise)
-SMALLEST_CORRELATION = 0.33
-# Fraction of the variance that two brightnesses explain: 0.75 for a linear gradient (1 %: 0.86)
-SMALLEST_SEPARATION = 0.76
-LARGEST_UNLIKENESS = 1.0  # of the shapes of the ink to a digit (99 %: 0.66)
-WIDEST_STROKE = 0.7  # of the longer side (99 %: 0.35)
-SMALLEST_PAPER = 0.15  # of the pixels, to fit a surface to
+MIN_CONTRAST = 0.02  # relative to the largest brightness
+# Limits for pictures without a margin. In parentheses: quantiles of the digits of MNIST, cropped to their ink.
+# Correlation of neighboring pixels; 0 for independent noise (1 %: 0.5, with much noise)
+MIN_NEIGHBOR_CORRELATION = 0.33
+# Fraction of the variance that Otsu's threshold explains; 0.75 for a linear gradient (1 %: 0.86)
+MIN_EXPLAINED_VARIANCE = 0.76
+MAX_DISSIMILARITY = 1.0  # from a digit (99 %: 0.66)
+MAX_STROKE_WIDTH = 0.7  # relative to the longer side (99 %: 0.35)
+MIN_BACKGROUND_FRACTION = 0.15  # of the pixels, to fit a surface to them
 # A sheet of paper on a table is wide, and much wider than the strokes of the digit on it.
-NARROWEST_SHEET = 0.3  # of the longer side
-SHEET_TO_STROKE = 3
-SMALLEST_DIGIT_ON_SHEET = 0.15  # of the longer side
-CROP_SIZE = 60  # pixels; smaller crops are enlarged to find their strokes
-# Powers of the row and of the column, together at most 2.
-SECOND_DEGREE = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0])
+MIN_SHEET_WIDTH = 0.3  # relative to the longer side
+MIN_SHEET_TO_STROKE_RATIO = 3
+MIN_DIGIT_HEIGHT_ON_SHEET = 0.15  # relative to the longer side
+MIN_COMPONENT_AREA = 0.08  # relative to the largest connected component
+UPSAMPLED_SIZE = 60  # pixels along the longer side, to measure strokes
+# Exponents of the row and column in a polynomial of degree 2
+QUADRATIC_EXPONENTS = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0])
 EIGHT_NEIGHBORS = np.ones((3, 3), bool)
 
 
 class Contrast(NamedTuple):
-    """Difference from the background, positive where there is ink.
+    """Difference between a picture and its background, positive for ink.
 
     Attributes
     ----------
-    exact : ndarray of shape (height, width)
-        At each pixel.
-    smooth : ndarray of shape (height, width)
-        The same, with less noise.
-    full : float
-        Contrast of full ink.
+    values : ndarray of shape (height, width)
+        Contrast of each pixel.
+    smoothed : ndarray of shape (height, width)
+        The same, smoothed to reduce noise.
+    ink : float
+        Contrast of a pixel that is fully covered by ink.
     noise : float
-        Standard deviation where there is no ink.
+        Standard deviation in the background.
     """
 
-    exact: np.ndarray
-    smooth: np.ndarray
-    full: float
+    values: np.ndarray
+    smoothed: np.ndarray
+    ink: float
     noise: float
 
+    @property
+    def ink_mask(self):
+        """Mask of the pixels of which more than half is covered by ink."""
+        return self.smoothed > 0.5 * self.ink
 
-def find_ink(gray):
-    """Compute how much ink there is at each pixel.
+
+def compute_ink(gray):
+    """Compute the fraction of each pixel that is covered by ink.
 
     Parameters
     ----------
@@ -63,54 +69,58 @@ def find_ink(gray):
     Returns
     -------
     ink : ndarray of shape (height, width)
-        From 0 to 1.
+        Values from 0 to 1.
 
     Raises
     ------
     NoDigitError
-        If nothing stands out from the background.
+        If nothing differs clearly from the background.
     """
     gray = gray / max(float(np.abs(gray).max()), np.finfo(np.float32).tiny)
-    # Of n independent pixels, the correlation of neighbors has the standard deviation 1 / sqrt(n).
-    is_noise = neighbor_correlation(gray) < min(SMALLEST_CORRELATION, 4 / np.sqrt(gray.size))
-    page = None if is_noise else contrast_on_page(gray)
-    digit = None if page is None else blots_on_page(page.smooth / page.full)
-    if page is None or (border(page.smooth) > 0.5 * page.full).any():  # perhaps without a margin
-        crop = contrast_of_crop(gray)
-        if crop is not None and not is_on_sheet(digit, crop.smooth > 0.5 * crop.full):
-            return amount_of_ink(crop, main_blots(crop.smooth > 0.5 * crop.full))
+    # The correlation of neighbors among n independent pixels has the standard deviation 1 / sqrt(n).
+    is_noise = compute_neighbor_correlation(gray) < min(
+        MIN_NEIGHBOR_CORRELATION, 4 / np.sqrt(gray.size)
+    )
+    page = None if is_noise else compute_page_contrast(gray)
+    digit_mask = None if page is None else segment_digit_on_page(page.smoothed / page.ink)
+    # Ink at the border of the page suggests a picture without a margin.
+    if page is None or get_border(page.ink_mask).any():
+        crop = compute_crop_contrast(gray)
+        if crop is not None and not is_digit_on_sheet(digit_mask, crop.ink_mask):
+            return normalize_contrast(crop, select_large_components(crop.ink_mask))
     if page is not None:
-        return amount_of_ink(page, digit)
+        return normalize_contrast(page, digit_mask)
     raise NoDigitError(
-        "There is no digit on the picture: nothing stands out from the background. Pass a picture of one digit, "
-        "in ink that is clearly darker or lighter than the background."
+        "no digit found in the picture: nothing differs clearly from the background. Use a picture of one digit that "
+        "is clearly darker or lighter than the background."
     )
 
 
-def amount_of_ink(contrast, digit):
-    """Scale contrast to 0 for the background and 1 for full ink, and remove what is not near the digit."""
-    lowest = min(max(2 * contrast.noise, 0.02 * contrast.full), 0.33 * contrast.full)
-    ink = np.clip((contrast.exact - lowest) / (contrast.full - lowest), 0, 1)
-    ink *= ndimage.binary_dilation(digit, iterations=2)
+def normalize_contrast(contrast, digit_mask):
+    """Scale the contrast to 0 for the background and 1 for ink, and remove everything outside of the digit."""
+    lower = min(max(2 * contrast.noise, 0.02 * contrast.ink), 0.33 * contrast.ink)
+    ink = np.clip((contrast.values - lower) / (contrast.ink - lower), 0, 1)
+    # The dilated mask includes the anti-aliased edges of the strokes.
+    ink *= ndimage.binary_dilation(digit_mask, iterations=2)
     return ink / ink.max()
 
 
-def smoothed(gray, sigma=0.004):
-    """Reduce noise by a Gaussian whose `sigma` is given as a fraction of the longer side; a stroke is wider."""
+def smooth(gray, sigma=0.004):
+    """Reduce noise by a Gaussian filter with `sigma` relative to the longer side, less than the width of a stroke."""
     return ndimage.gaussian_filter(gray, sigma * max(gray.shape))
 
 
-def full_contrast(contrast, inked):
-    """Estimate the contrast of full ink; the edges of strokes, and ruled lines, are paler."""
-    return float(np.average(contrast[inked], weights=contrast[inked] ** 4))
+def estimate_ink_contrast(contrast, mask):
+    """Estimate the contrast of ink as a mean over a mask, in which pale edges and ruled lines have low weights."""
+    return float(np.average(contrast[mask], weights=contrast[mask] ** 4))
 
 
-def spread(values):
-    """Estimate the standard deviation around 0 by the median of the absolute values."""
+def estimate_std(values):
+    """Estimate the standard deviation around 0 robustly, by the median of the absolute values."""
     return 1.4826 * float(np.median(np.abs(values)))
 
 
-def border(picture):
+def get_border(picture):
     """Return the outermost pixels of a picture."""
     return np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
 
@@ -118,142 +128,161 @@ def border(picture):
 # Pictures that are mostly background
 
 
-def contrast_on_page(gray):
-    """Compute the contrast against paper that covers most of the picture; None if nothing stands out."""
-    contrast = gray - background(gray)
-    smooth = smoothed(contrast)
-    if tail_weight(-smooth) > tail_weight(smooth):
-        contrast, smooth = -contrast, -smooth
-    inked = smooth > max(FAINTEST_INK, otsu_threshold(smooth))
-    if inked.all() or not inked.any():
+def compute_page_contrast(gray):
+    """Compute the contrast in a picture that is mostly background, or return None if there is no clear contrast."""
+    contrast = gray - fit_background(gray)
+    smoothed = smooth(contrast)
+    if sum_positive_cubes(-smoothed) > sum_positive_cubes(smoothed):  # dark ink
+        contrast, smoothed = -contrast, -smoothed
+    ink_mask = smoothed > max(MIN_CONTRAST, otsu_threshold(smoothed))
+    if ink_mask.all() or not ink_mask.any():
         return None
-    full, noise = full_contrast(smooth, inked), spread(smooth[~inked])
-    return Contrast(contrast, smooth, full, noise) if full > 6 * noise else None
+    ink, noise = estimate_ink_contrast(smoothed, ink_mask), estimate_std(smoothed[~ink_mask])
+    return Contrast(contrast, smoothed, ink, noise) if ink > 6 * noise else None
 
 
-def background(gray, paper=None, n_pixels=4000):
-    """Fit the brightness of the paper by a surface of second degree.
+def fit_background(gray, mask=None, n_pixels=4000):
+    """Fit a polynomial of degree 2 to the brightness of the background, by robust least squares.
 
     Parameters
     ----------
     gray : ndarray of shape (height, width)
-    paper : ndarray of bool of shape (height, width), default=None
-        Pixels known to be paper; None for the half of the pixels that a surface fits best.
+    mask : ndarray of bool of shape (height, width), default=None
+        Pixels that belong to the background. By default, pixels that deviate from the fit are excluded iteratively.
     n_pixels : int, default=4000
-        Number of pixels that are used.
+        Maximum number of pixels to use.
 
     Returns
     -------
     background : ndarray of shape (height, width)
     """
     powers = [np.linspace(-1, 1, size) ** [[0], [1], [2]] for size in gray.shape]
-    # So smooth a surface needs few of the pixels; every tenth, say, might all be on the lines of squared paper.
+    # A sample of the pixels suffices for a smooth surface. It is random, because a regular grid could coincide with the
+    # lines of ruled paper.
     rng = np.random.default_rng(0)
-    if paper is None:
+    if mask is None:
         row, column = (rng.integers(size, size=min(gray.size, n_pixels)) for size in gray.shape)
     else:
-        row, column = np.nonzero(paper)
+        row, column = np.nonzero(mask)
         if len(row) > n_pixels:
             row, column = (
-                places[rng.integers(len(row), size=n_pixels)] for places in (row, column)
+                indices[rng.integers(len(row), size=n_pixels)] for indices in (row, column)
             )
-    terms = powers[0][SECOND_DEGREE[0]][:, row] * powers[1][SECOND_DEGREE[1]][:, column]
+    terms = powers[0][QUADRATIC_EXPONENTS[0]][:, row] * powers[1][QUADRATIC_EXPONENTS[1]][:, column]
     values = gray[row, column].astype(np.float64)
-    distance = np.abs(values - np.median(values))
+    residuals = np.abs(values - np.median(values))
     for _ in range(8):
-        fitted = distance <= 2.5 * spread(distance)
-        known = terms[:, fitted]
-        coefficients = np.linalg.lstsq(known @ known.T, known @ values[fitted], rcond=None)[0]
-        distance = np.abs(values - coefficients @ terms)
+        inliers = residuals <= 2.5 * estimate_std(residuals)
+        inlier_terms = terms[:, inliers]
+        coefficients = np.linalg.lstsq(
+            inlier_terms @ inlier_terms.T, inlier_terms @ values[inliers], rcond=None
+        )[0]
+        residuals = np.abs(values - coefficients @ terms)
     surface = np.zeros((3, 3))
-    surface[SECOND_DEGREE] = coefficients
+    surface[QUADRATIC_EXPONENTS] = coefficients
     return (powers[0].T @ surface @ powers[1]).astype(np.float32)
 
 
-def tail_weight(contrast):
-    """Return the sum of the cubes of the positive numbers: large contrast counts more than large areas."""
+def sum_positive_cubes(contrast):
+    """Return the sum of the cubes of the positive values; cubes give high contrast more weight than large areas."""
     positive = np.maximum(contrast, 0).ravel()
     return float(np.dot(positive * positive, positive))
 
 
-def blots_on_page(strength):
-    """Return the mask of the digit among everything on a page that has the color of ink."""
-    digit, crosses = blots_of_digit(strength, 0.2)
-    if crosses:  # perhaps by the ruling of the paper, which is paler than ink
-        darker, crosses = blots_of_digit(strength, 0.5)
-        digit = digit if crosses else darker
-    return digit
+def segment_digit_on_page(strength):
+    """Return the mask of the digit among everything on a page that is as dark or light as ink.
 
+    Parameters
+    ----------
+    strength : ndarray of shape (height, width)
+        Contrast relative to that of ink.
 
-def blots_of_digit(strength, level):
-    """Return the mask of the largest blot and of those that are not small beside it, and whether they reach two sides.
-
-    What reaches two sides of the picture is more likely the ruling of the paper or the table under it.
+    Returns
+    -------
+    mask : ndarray of bool of shape (height, width)
     """
-    labels, n_blots = ndimage.label(strength > level, structure=EIGHT_NEIGHBORS)
-    areas = np.bincount(labels[strength > 0.5], minlength=n_blots + 1)
+    mask, crosses = segment_digit(strength, 0.2)
+    if crosses:
+        # Ruled lines may connect the digit to the border. A higher threshold removes them, as they are paler than ink.
+        higher_mask, crosses = segment_digit(strength, 0.5)
+        mask = mask if crosses else higher_mask
+    return mask
+
+
+def segment_digit(strength, threshold):
+    """Return the mask of the connected components that form the digit, and whether the largest one crosses the picture.
+
+    These are the largest connected component and all that are not much smaller. A component crosses the picture if it
+    touches at least two sides. Then it is probably a ruled line or the table, and other components are preferred.
+    """
+    labels, n_components = ndimage.label(strength > threshold, structure=EIGHT_NEIGHBORS)
+    areas = np.bincount(labels[strength > 0.5], minlength=n_components + 1)
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    reached = sum(np.bincount(np.unique(side), minlength=n_blots + 1) for side in sides)
-    crosses = reached >= 2
+    n_sides = sum(np.bincount(np.unique(side), minlength=n_components + 1) for side in sides)
+    crosses = n_sides >= 2
     areas[0] = 0
     largest = np.argmax(np.where(crosses, 0.01, 1) * areas)
-    kept = (areas >= 0.08 * areas[largest]) & (crosses <= crosses[largest])
-    kept[0] = False
-    return kept[labels], crosses[largest]
+    selected = (areas >= MIN_COMPONENT_AREA * areas[largest]) & (crosses <= crosses[largest])
+    selected[0] = False
+    return selected[labels], crosses[largest]
 
 
 # Pictures without a margin
 
 
-def contrast_of_crop(gray):
-    """Compute the contrast in a picture of two brightnesses, one of them the ink; None if it shows no strokes.
+def compute_crop_contrast(gray):
+    """Compute the contrast in a picture with two levels of brightness, or return None if neither has strokes.
 
-    The ink is whichever of the two looks more like a digit: without a margin, nothing else shows which one it is.
+    Without a margin, the background cannot be identified by its position. The level whose shapes are more similar to a
+    digit is the ink.
     """
-    if neighbor_correlation(gray) < SMALLEST_CORRELATION:
+    if compute_neighbor_correlation(gray) < MIN_NEIGHBOR_CORRELATION:
         return None
-    smooth = smoothed(gray)
-    threshold = otsu_threshold(smooth)
-    if separation(smooth, threshold) < SMALLEST_SEPARATION:
+    smoothed = smooth(gray)
+    threshold = otsu_threshold(smoothed)
+    if compute_explained_variance(smoothed, threshold) < MIN_EXPLAINED_VARIANCE:
         return None
-    shapes = enlarged(smoothed(gray, 0.01)) > threshold
-    if shapes.all() or not shapes.any():
+    light = upsample(smooth(gray, 0.01)) > threshold
+    if light.all() or not light.any():
         return None
-    light, dark = unlikeness(shapes), unlikeness(~shapes)
-    ink = shapes if light < dark else ~shapes
-    if min(light, dark) > LARGEST_UNLIKENESS or stroke_width(ink) > WIDEST_STROKE * max(ink.shape):
+    dissimilarities = measure_dissimilarity(light), measure_dissimilarity(~light)
+    is_light_ink = dissimilarities[0] < dissimilarities[1]
+    shapes = light if is_light_ink else ~light
+    if min(dissimilarities) > MAX_DISSIMILARITY or measure_stroke_width(
+        shapes
+    ) > MAX_STROKE_WIDTH * max(shapes.shape):
         return None
-    sign = 1 if light < dark else -1
-    inked = smooth > threshold if light < dark else smooth <= threshold
-    paper, noise = level_of_paper(sign * gray, ~inked)
-    contrast, smooth = sign * gray - paper, sign * smooth - paper
-    full = full_contrast(smooth, inked)
-    return Contrast(contrast, smooth, full, noise) if full > FAINTEST_INK else None
+    sign = 1 if is_light_ink else -1
+    ink_mask = smoothed > threshold if is_light_ink else smoothed <= threshold
+    background, noise = estimate_background(sign * gray, ~ink_mask)
+    contrast, smoothed = sign * gray - background, sign * smoothed - background
+    ink = estimate_ink_contrast(smoothed, ink_mask)
+    return Contrast(contrast, smoothed, ink, noise) if ink > MIN_CONTRAST else None
 
 
-def level_of_paper(brightness, paper):
-    """Estimate the brightness of the paper, a number or a surface, and its noise from the pixels of a mask."""
-    inside = ndimage.binary_erosion(paper, border_value=1)
-    if inside.any():
-        paper = inside
-    level = np.median(brightness[paper])
-    noise = spread(brightness[paper] - level)
-    if paper.mean() >= SMALLEST_PAPER and noise > 0:
-        surface = background(brightness, paper)
-        rest = spread((brightness - surface)[paper])
-        if rest < 0.5 * noise:  # the light is uneven
-            return surface, rest
+def estimate_background(brightness, mask):
+    """Estimate the brightness of the background, as a number or a surface, and its noise, from the pixels of a mask."""
+    interior = ndimage.binary_erosion(mask, border_value=1)
+    if interior.any():
+        mask = interior
+    level = np.median(brightness[mask])
+    noise = estimate_std(brightness[mask] - level)
+    if mask.mean() >= MIN_BACKGROUND_FRACTION and noise > 0:
+        surface = fit_background(brightness, mask)
+        surface_noise = estimate_std((brightness - surface)[mask])
+        if surface_noise < 0.5 * noise:  # uneven light
+            return surface, surface_noise
     return level, noise
 
 
-def neighbor_correlation(gray):
-    """Return the correlation of pixels with the next one below or on the right, the larger of the two."""
+def compute_neighbor_correlation(gray):
+    """Return the correlation of vertical or horizontal neighbors, whichever is higher."""
     pairs = ((gray[1:], gray[:-1]), (gray[:, 1:], gray[:, :-1]))
-    return max(correlation(first, second) for first, second in pairs)
+    return max(compute_correlation(first, second) for first, second in pairs)
 
 
-def correlation(first, second):
-    """Return the correlation of two arrays, 0 if one of them is constant or empty."""
+def compute_correlation(first, second):
+    """Return the correlation of two arrays, or 0 if one of them is constant or empty."""
     if first.size == 0:
         return 0.0
     first, second = first - first.mean(), second - second.mean()
@@ -261,8 +290,8 @@ def correlation(first, second):
     return float(np.sum(first * second) / norm) if norm > 0 else 0.0
 
 
-def separation(values, threshold):
-    """Return the fraction of the variance that a threshold explains."""
+def compute_explained_variance(values, threshold):
+    """Return the fraction of the variance that is between the groups below and above a threshold."""
     above = values > threshold
     fraction = above.mean()
     if not 0 < fraction < 1:
@@ -271,59 +300,61 @@ def separation(values, threshold):
     return float(fraction * (1 - fraction) * difference**2 / values.var())
 
 
-def enlarged(gray):
-    """Interpolate a small picture, so that its strokes have a width of several pixels."""
-    factor = round(CROP_SIZE / max(gray.shape))
+def upsample(gray):
+    """Upsample a small picture by linear interpolation, so that its strokes are several pixels wide."""
+    factor = round(UPSAMPLED_SIZE / max(gray.shape))
     if factor <= 1:
         return gray
     return ndimage.zoom(gray, factor, order=1, mode="nearest", grid_mode=True)
 
 
-def unlikeness(shapes):
-    """Measure how unlike a digit that fills its picture the shapes of a mask are: from 0, about 0.25 for a digit.
+def measure_dissimilarity(mask):
+    """Measure how dissimilar a mask is to a digit that fills the picture; a typical digit has about 0.25.
 
-    The ink of a digit is mostly connected, its strokes have nearly the same width everywhere, and it touches the
-    border at a few places only. The background between the strokes and in the corners is the opposite of it.
+    Most of the ink of a digit is connected, its strokes have nearly constant width, and it touches the border of the
+    picture at few places. The opposite is true for the background between the strokes and in the corners.
     """
-    labels, n_blots = ndimage.label(shapes, structure=EIGHT_NEIGHBORS)
-    areas = np.bincount(labels.ravel(), minlength=n_blots + 1)[1:]
+    labels, n_components = ndimage.label(mask, structure=EIGHT_NEIGHBORS)
+    areas = np.bincount(labels.ravel(), minlength=n_components + 1)[1:]
     disconnected = 1 - areas.max() / areas.sum()
-    # Half the width of the strokes, along their center lines
-    distance = ndimage.distance_transform_edt(np.pad(shapes, 1))
+    # Half the stroke width along the center lines, which are the local maxima of the distance
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1))
     half_width = distance[(distance > 0) & (distance == ndimage.maximum_filter(distance, 3))]
     variation = half_width.std() / half_width.mean()
-    return disconnected + variation + 0.4 * np.mean(border(shapes))
+    return disconnected + variation + 0.4 * np.mean(get_border(mask))
 
 
-def stroke_width(shapes):
-    """Return the largest width of strokes: the diameter of the largest circle in a mask."""
-    return 2 * ndimage.distance_transform_edt(np.pad(shapes, 1)).max()
+def measure_stroke_width(mask):
+    """Return the maximum stroke width: the diameter of the largest circle inside a mask."""
+    return 2 * ndimage.distance_transform_edt(np.pad(mask, 1)).max()
 
 
-def is_on_sheet(digit, sheet):
-    """Return whether a mask is a sheet of paper, with a digit on it that does not reach the border of the picture."""
-    if digit is None or border(digit).any():
+def is_digit_on_sheet(digit_mask, sheet_mask):
+    """Return whether a mask is a sheet of paper, with a digit on it that does not touch the border of the picture."""
+    if digit_mask is None or get_border(digit_mask).any():
         return False
-    side = max(digit.shape)
-    height = np.ptp(np.flatnonzero(digit.any(axis=1))) + 1
-    if height < SMALLEST_DIGIT_ON_SHEET * side:
+    longer_side = max(digit_mask.shape)
+    digit_height = np.ptp(np.flatnonzero(digit_mask.any(axis=1))) + 1
+    if digit_height < MIN_DIGIT_HEIGHT_ON_SHEET * longer_side:
         return False
-    narrowest = max(NARROWEST_SHEET * side, SHEET_TO_STROKE * stroke_width(digit))
-    return stroke_width(sheet) >= narrowest
+    min_width = max(
+        MIN_SHEET_WIDTH * longer_side, MIN_SHEET_TO_STROKE_RATIO * measure_stroke_width(digit_mask)
+    )
+    return measure_stroke_width(sheet_mask) >= min_width
 
 
-def main_blots(inked):
-    """Return the mask of the largest blot and of those that are not small beside it."""
-    labels, n_blots = ndimage.label(inked, structure=EIGHT_NEIGHBORS)
-    areas = np.bincount(labels.ravel(), minlength=n_blots + 1)
+def select_large_components(mask):
+    """Return the mask of the largest connected component and all that are not much smaller."""
+    labels, n_components = ndimage.label(mask, structure=EIGHT_NEIGHBORS)
+    areas = np.bincount(labels.ravel(), minlength=n_components + 1)
     areas[0] = 0
-    kept = areas >= 0.08 * areas.max()
-    kept[0] = False
-    return kept[labels]
+    selected = areas >= MIN_COMPONENT_AREA * areas.max()
+    selected[0] = False
+    return selected[labels]
 
 
 def otsu_threshold(values, n_bins=256):
-    """Compute the threshold that splits numbers into two groups with the least variance within them [1]_.
+    """Compute the threshold that splits values into two groups with minimum variance within the groups [1]_.
 
     References
     ----------
@@ -332,10 +363,10 @@ def otsu_threshold(values, n_bins=256):
     """
     counts, edges = np.histogram(values, n_bins)
     centers = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)[:-1]
+    n_below = np.cumsum(counts)[:-1]
     sums = np.cumsum(counts * centers)
-    above = values.size - below
+    n_above = values.size - n_below
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
-    between = np.nan_to_num(below * above * distance**2)
-    return float(edges[1:-1][between.argmax()])
+        distance = sums[:-1] / n_below - (sums[-1] - sums[:-1]) / n_above
+    variance_between = np.nan_to_num(n_below * n_above * distance**2)
+    return float(edges[1:-1][variance_between.argmax()])

@@ -1,39 +1,46 @@
-"""Pictures of any kind: open files safely, and convert pictures to gray."""
+"""Open picture files safely, and convert pictures to gray."""
 
 import os
 import struct
 import warnings
 import zlib
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skmlp.exceptions import NoDigitError
+from skmlp.typing import Source
 
-# A larger picture is reduced to about this size: a digit needs no more.
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Larger pictures are downsampled so that the longer side has about this many pixels, which suffices for a digit.
 WORKING_SIZE = 300
-SMALLEST_HEIGHT, SMALLEST_WIDTH = 8, 2
-LARGEST_PICTURE = 80_000_000
-LARGEST_ASPECT_RATIO = 30
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-# Pillow knows more formats; for some of them it runs other programs.
+MIN_HEIGHT, MIN_WIDTH = 8, 2
+MAX_PIXELS = 80_000_000
+MAX_ASPECT_RATIO = 30
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+# For some of the other formats, Pillow runs external programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 
-def open_picture(source, *, max_pixels=LARGEST_PICTURE, name=None):
-    """Open a picture with Pillow, safely.
+def open_picture(
+    source: Source, *, max_pixels: int = MAX_PIXELS, name: str | None = None
+) -> "Image.Image":
+    """Open a picture with Pillow, with checks for untrusted files.
 
-    Only formats that Pillow decodes itself are accepted. The size is checked before a pixel is decoded, because a small
-    file can decompress to gigabytes. The picture is turned upright as its EXIF orientation says.
+    Only formats that Pillow decodes itself are accepted. The size is checked before any pixel is decoded, because a
+    small file can decompress to gigabytes. The picture is rotated according to its EXIF orientation.
 
     Parameters
     ----------
     source : str, path-like, bytes-like or binary stream
-        A PNG, JPEG, BMP, GIF, TIFF, WebP or PPM file, its contents, or a stream of them.
+        Path of a PNG, JPEG, BMP, GIF, TIFF, WebP or PPM file, its contents, or an open binary stream.
     max_pixels : int, default=80_000_000
-        Largest number of pixels that is decoded.
+        Maximum number of pixels.
     name : str, default=None
-        Name of the source in error messages; by default the path, or the name of the stream if it has one.
+        Name of the source in error messages. By default the path, or the name of the stream if it has one.
 
     Returns
     -------
@@ -63,35 +70,36 @@ def open_picture(source, *, max_pixels=LARGEST_PICTURE, name=None):
     (30, 20)
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return decode(BytesIO(source), max_pixels, name or "picture")
+        return decode_picture(BytesIO(source), max_pixels, name or "picture")
     if callable(getattr(source, "read", None)):
         name = name or getattr(source, "name", None) or "picture"
-        return decode(BytesIO(source.read()), max_pixels, name)
+        return decode_picture(BytesIO(source.read()), max_pixels, name)
     with open(source, "rb") as file:
-        return decode(file, max_pixels, name or os.fspath(source))
+        return decode_picture(file, max_pixels, name or os.fspath(source))
 
 
-def decode(file, max_pixels, name):
-    """Decode a seekable binary file as `open_picture` describes."""
+def decode_picture(file, max_pixels, name):
+    """Decode a seekable binary file as described in `open_picture`."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
-            # Pillow warns of many pixels before it can be asked for their number, and of damaged metadata.
+            # Pillow warns about large pictures before their size can be checked, and about damaged metadata.
             warnings.simplefilter("ignore")
             with Image.open(file, formats=FORMATS) as image:
                 if image.width * image.height > max_pixels:
                     raise ValueError(
-                        f"the picture must have at most {max_pixels:,} pixels. Got {image.height} x {image.width}: "
-                        "reduce its size."
+                        f"expected a picture of at most {max_pixels:,} pixels, got {image.height} x {image.width}. "
+                        "Reduce its size."
                     )
                 return ImageOps.exif_transpose(image)
     except UnidentifiedImageError:
         raise ValueError(
-            f"{name}: not a picture of a known format. It must be one of {', '.join(FORMATS)}."
+            f"{name}: expected a picture in one of the formats {', '.join(FORMATS)}, got another format or a damaged "
+            "file. Convert the picture to PNG."
         ) from None
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{name}: the picture is too large ({error}). Reduce its size.") from None
     except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
         raise ValueError(
             f"{name}: the picture cannot be read ({error}). Check that the file is complete."
@@ -100,25 +108,25 @@ def decode(file, max_pixels, name):
         raise ValueError(f"{name}: {error}") from None
 
 
-def to_uint8_gray(picture, background=0):
-    """Convert an image of Pillow to 8-bit gray.
+def to_uint8_gray(picture: "Image.Image", background: int = 0) -> np.ndarray:
+    """Convert a Pillow image to 8-bit gray.
 
     Parameters
     ----------
     picture : PIL.Image.Image
-        Pictures with 16 bits are scaled to 8 bits.
+        Image in any mode. 16-bit pixels are scaled to 8 bits.
     background : int, default=0
-        Gray value, from 0 to 255, that shows where the picture is transparent.
+        Gray value, from 0 to 255, of the background behind transparent pixels.
 
     Returns
     -------
     gray : ndarray of shape (height, width)
-        uint8.
+        Gray values as uint8.
 
     Raises
     ------
     ValueError
-        If the pixels are floats or have more than 16 bits, whose range is not known.
+        If the pixels are floats or exceed 16 bits, because their range is unknown.
 
     Examples
     --------
@@ -133,8 +141,8 @@ def to_uint8_gray(picture, background=0):
         values = np.asarray(picture)
         if picture.mode == "F" or values.min() < 0 or values.max() > 65535:
             raise ValueError(
-                "A picture must have pixels of at most 16 bits. Got "
-                f"{'floats' if picture.mode == 'F' else 'integers of 32 bits'}: convert it to 8 or 16 bits."
+                "picture must have pixels of at most 16 bits, got "
+                f"{'floats' if picture.mode == 'F' else '32-bit integers'}. Convert it to 8 or 16 bits."
             )
         gray = np.rint(values / 257).astype(np.uint8)
         transparent = picture.info.get("transparency")
@@ -142,13 +150,13 @@ def to_uint8_gray(picture, background=0):
             gray[values == transparent] = background
         return gray
     if picture.has_transparency_data:
-        behind = Image.new("RGBA", picture.size, (background,) * 3)
-        picture = Image.alpha_composite(behind, picture.convert("RGBA"))
+        backdrop = Image.new("RGBA", picture.size, (background,) * 3)
+        picture = Image.alpha_composite(backdrop, picture.convert("RGBA"))
     return np.array(picture.convert("L"))
 
 
-def to_gray(picture):
-    """Convert a picture of any kind to an array of brightness, reduced to the working size.
+def load_gray(picture):
+    """Convert any supported picture to a gray array, downsampled to the working size.
 
     Parameters
     ----------
@@ -158,7 +166,7 @@ def to_gray(picture):
     Returns
     -------
     gray : ndarray of shape (height, width)
-        float32, in the unit of the picture.
+        Brightness as float32, in the unit of the picture.
     """
     from PIL import Image
 
@@ -167,58 +175,58 @@ def to_gray(picture):
     ):
         picture = open_picture(picture)
     if isinstance(picture, Image.Image):
-        check_size(picture.height, picture.width)  # a file may not be decoded yet
-        picture = array_from_pillow(picture)
+        check_size(picture.height, picture.width)  # before a lazily loaded image is decoded
+        picture = pillow_to_array(picture)
     if not isinstance(picture, np.ndarray):
         raise TypeError(
-            "A picture must be a NumPy array, an image of Pillow, or a file: a path, bytes or a binary stream. Got "
+            "picture must be a NumPy array, a Pillow image, a path, bytes or a binary stream, got "
             f"{type(picture).__name__}."
         )
     if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] not in (1, 3, 4)):
         raise ValueError(
-            "A picture must have the shape (height, width), (height, width, 3) or (height, width, 4). Got "
+            "picture must have the shape (height, width) or (height, width, n_channels) with 1, 3 or 4 channels, got "
             f"{picture.shape}."
         )
     if picture.dtype.kind not in "biuf":
-        raise ValueError(f"A picture must consist of real numbers. Got {picture.dtype}.")
+        raise ValueError(f"picture must contain real numbers, got {picture.dtype}.")
     check_size(picture.shape[0], picture.shape[1])
-    largest = 255 if picture.dtype == np.uint8 else max(1, picture.max())
-    small = reduced(np.atleast_3d(picture))
-    if not np.isfinite(small).all():
-        raise ValueError("A picture must consist of finite numbers. Got NaN or infinity.")
-    return mix_channels(small, float(largest))
+    max_value = 255 if picture.dtype == np.uint8 else max(1, picture.max())
+    downsampled = downsample(np.atleast_3d(picture))
+    if not np.isfinite(downsampled).all():
+        raise ValueError("picture must contain finite numbers, got NaN or infinity.")
+    return convert_channels_to_gray(downsampled, float(max_value))
 
 
-def array_from_pillow(picture):
-    """Convert an image of Pillow to an array of shape (height, width) or (height, width, n_channels)."""
-    if picture.mode.startswith(("I", "F")):  # 16 bits and more
+def pillow_to_array(picture):
+    """Convert a Pillow image to an array of shape (height, width) or (height, width, n_channels)."""
+    if picture.mode.startswith(("I", "F")):  # 16 bits or more
         return np.asarray(picture, dtype=np.float32)
     return np.asarray(picture.convert("RGBA" if picture.has_transparency_data else "RGB"))
 
 
 def check_size(height, width):
-    """Check that a picture is large enough to show a digit, has the proportions of one, and fits into memory.
+    """Raise ValueError if a picture is too small or too large, or its aspect ratio is not that of a digit.
 
-    A picture may be narrow, as a one cropped to its ink is, but not low.
+    The minimum width is smaller than the minimum height, because a 1 that is cropped to its ink is narrow.
     """
-    if height < SMALLEST_HEIGHT or width < SMALLEST_WIDTH:
+    if height < MIN_HEIGHT or width < MIN_WIDTH:
         raise ValueError(
-            f"A picture must be at least {SMALLEST_HEIGHT} pixels high and {SMALLEST_WIDTH} pixels wide. Got "
-            f"{height} x {width} (height x width): use a higher resolution."
+            f"picture must be at least {MIN_HEIGHT} pixels high and {MIN_WIDTH} pixels wide, got {height} x {width} "
+            "(height x width). Use a higher resolution."
         )
-    if height * width > LARGEST_PICTURE:
+    if height * width > MAX_PIXELS:
         raise ValueError(
-            f"A picture must have at most {LARGEST_PICTURE:,} pixels. Got {height} x {width}: reduce its size."
+            f"picture must have at most {MAX_PIXELS:,} pixels, got {height} x {width}. Reduce its size."
         )
-    if max(height, width) > LARGEST_ASPECT_RATIO * min(height, width):
+    if max(height, width) > MAX_ASPECT_RATIO * min(height, width):
         raise ValueError(
-            f"The longer side of a picture must be at most {LARGEST_ASPECT_RATIO} times the shorter one. Got "
-            f"{height} x {width}: crop it to the digit."
+            f"picture must have a longer side of at most {MAX_ASPECT_RATIO} times the shorter side, got {height} x "
+            f"{width}. Crop it to the digit."
         )
 
 
-def reduced(picture):
-    """Average blocks of pixels so that the longer side is near the working size.
+def downsample(picture):
+    """Average blocks of pixels so that the longer side is close to the working size.
 
     Parameters
     ----------
@@ -226,28 +234,28 @@ def reduced(picture):
 
     Returns
     -------
-    reduced : ndarray of shape (height // factor, width // factor, n_channels)
-        float32.
+    downsampled : ndarray of shape (height // factor, width // factor, n_channels)
+        Means of blocks of factor x factor pixels, as float32.
     """
     factor = max(1, min(round(max(picture.shape) / WORKING_SIZE), *picture.shape[:2]))
     height, width = (size // factor for size in picture.shape[:2])
-    whole = picture[: height * factor, : width * factor]
+    cropped = picture[: height * factor, : width * factor]
     total = np.zeros((height, width, picture.shape[2]), np.float32)
     for row in range(factor):
         for column in range(factor):
-            total += whole[row::factor, column::factor]
+            total += cropped[row::factor, column::factor]
     return total / factor**2
 
 
-def mix_channels(picture, largest):
-    """Mix color channels into gray; where the picture is transparent, the background is far from the ink."""
+def convert_channels_to_gray(picture, max_value):
+    """Convert the channels of a picture to gray; transparent pixels get a background that contrasts with the rest."""
     if picture.shape[2] == 1:
         return picture[:, :, 0]
-    gray = picture[:, :, :3] @ LUMA
+    gray = picture[:, :, :3] @ LUMA_WEIGHTS
     if picture.shape[2] == 3:
         return gray
-    opacity = picture[:, :, 3] / largest
+    opacity = picture[:, :, 3] / max_value
     if not opacity.any():
-        raise NoDigitError("There is no digit on the picture: it is transparent everywhere.")
-    background = 0.0 if np.average(gray, weights=opacity) > largest / 2 else largest
+        raise NoDigitError("no digit found in the picture: all pixels are transparent.")
+    background = 0.0 if np.average(gray, weights=opacity) > max_value / 2 else max_value
     return gray * opacity + background * (1 - opacity)

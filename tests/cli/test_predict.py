@@ -149,13 +149,13 @@ def test_pictures_of_the_models_size_are_normalized_on_request(
 def test_a_photo_of_nothing_is_an_error(fails, model_of_28_x_28, tmp_path):
     Image.new("L", (80, 90), 255).save(tmp_path / "blank.png")
     message = fails(3, "predict", model_of_28_x_28, tmp_path / "blank.png")
-    assert "blank.png: There is no digit on the picture" in message
+    assert "blank.png: no digit found in the picture" in message
 
 
 def test_a_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path):
     Image.new("L", (90, 5), 255).save(tmp_path / "small.png")
     message = fails(3, "predict", model_of_28_x_28, tmp_path / "small.png")
-    assert "at least 8 pixels high and 2 pixels wide. Got 5 x 90" in message
+    assert "at least 8 pixels high and 2 pixels wide, got 5 x 90" in message
 
 
 def test_classes_with_names(json_lines, stripes, tmp_path):
