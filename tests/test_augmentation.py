@@ -1,4 +1,4 @@
-"""Augmentation through the classifier and as a transformer."""
+"""Augmentation in the classifier and as a transformer."""
 
 import numpy as np
 import pytest
@@ -24,14 +24,14 @@ from skmlp.augment import (
 from skmlp.recipes import make_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-SMALL = Compose([Affine(8, 0.1, 0.1), Shift(0.5), Elastic(2, 4)])
+WEAK_DISTORTIONS = Compose([Affine(8, 0.1, 0.1), Shift(0.5), Elastic(2, 4)])
 
 
 make = classifier_factory(batch_size=64, max_iter=4)
 
 
-class Watcher:
-    """Changes nothing; keeps what it was given, and when."""
+class Recorder:
+    """Augmentation that records batches and progress, and returns the images unchanged."""
 
     def __init__(self):
         self.batches, self.progress = [], []
@@ -49,50 +49,50 @@ class Watcher:
         return self
 
 
-def test_what_changes_nothing_trains_the_same_network(digits):
-    assert_same_model(make().fit(*digits), make(augmentation=Watcher()).fit(*digits))
+def test_identity_augmentation_trains_the_same_network(digits):
+    assert_same_model(make().fit(*digits), make(augmentation=Recorder()).fit(*digits))
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_only_training_samples_are_changed(digits, early_stopping):
+def test_only_training_samples_are_augmented(digits, early_stopping):
     X, y = digits
-    watcher = Watcher()
-    mlp = make(augmentation=watcher, early_stopping=early_stopping, validation_fraction=0.2)
+    recorder = Recorder()
+    mlp = make(augmentation=recorder, early_stopping=early_stopping, validation_fraction=0.2)
     mlp.fit(X[:200], y[:200], **({} if early_stopping else {"X_val": X[200:], "y_val": y[200:]}))
-    n_trained = 160 if early_stopping else 200
-    seen = np.concatenate(watcher.batches).reshape(-1, 64)
-    assert len(seen) == 4 * n_trained
-    assert {row.tobytes() for row in seen} <= {row.tobytes() for row in X[:200]}
-    n_batches = len(watcher.batches)
+    n_train = 160 if early_stopping else 200
+    augmented = np.concatenate(recorder.batches).reshape(-1, 64)
+    assert len(augmented) == 4 * n_train
+    assert {row.tobytes() for row in augmented} <= {row.tobytes() for row in X[:200]}
+    n_batches = len(recorder.batches)
     mlp.predict(X)
     mlp.score(X, y)
-    assert len(watcher.batches) == n_batches
+    assert len(recorder.batches) == n_batches
 
 
-def test_strength_follows_the_epochs(digits):
-    watcher = Watcher()
-    make(augmentation=watcher).fit(*digits)
-    assert watcher.progress == [0, 0.25, 0.5, 0.75]
+def test_augmentation_is_annealed_per_epoch(digits):
+    recorder = Recorder()
+    make(augmentation=recorder).fit(*digits)
+    assert recorder.progress == [0, 0.25, 0.5, 0.75]
 
 
-def test_every_epoch_has_other_images(digits):
+def test_each_epoch_has_different_images(digits):
     drawn = []
 
     def keep(images, rng):
-        drawn.append(SMALL(images, rng))
+        drawn.append(WEAK_DISTORTIONS(images, rng))
         return drawn[-1]
 
     make(augmentation=keep, batch_size=300, shuffle=False).fit(*digits)
     assert len({images.tobytes() for images in drawn}) == 4
 
 
-def test_pixels_come_scaled(digits):
+def test_augmentation_gets_scaled_pixels(digits):
     X, y = digits
-    watcher = Watcher()
+    recorder = Recorder()
     pixels = np.rint(X * 255).astype(np.uint8)
-    make(augmentation=watcher, input_scale=1 / 255, shuffle=False, batch_size=300).fit(pixels, y)
+    make(augmentation=recorder, input_scale=1 / 255, shuffle=False, batch_size=300).fit(pixels, y)
     expected = pixels.reshape(-1, 8, 8) * np.float32(1 / 255)
-    np.testing.assert_allclose(watcher.batches[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(recorder.batches[0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_pixels_come_scaled(digits):
     ids=str,
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_it_goes_with_the_rest(digits, params, dtype):
+def test_augmentation_works_with_other_parameters(digits, params, dtype):
     X, y = digits
     weights = np.linspace(0, 2, len(y))
     first, second = (
-        make(augmentation=SMALL, **params).fit(X.astype(dtype), y, sample_weight=weights)
+        make(augmentation=WEAK_DISTORTIONS, **params).fit(X.astype(dtype), y, sample_weight=weights)
         for _ in range(2)
     )
     assert_same_model(first, second)
@@ -113,21 +113,21 @@ def test_it_goes_with_the_rest(digits, params, dtype):
     assert not np.array_equal(first.coefs_[0], make(**params).fit(X.astype(dtype), y).coefs_[0])
 
 
-def test_partial_fit_goes_through_the_same_images_as_fit(digits):
-    whole = make(augmentation=Annealed(SMALL)).fit(*digits)
-    parts = make(augmentation=Annealed(SMALL))
+def test_partial_fit_augments_like_fit(digits):
+    by_fit = make(augmentation=Annealed(WEAK_DISTORTIONS)).fit(*digits)
+    by_partial_fit = make(augmentation=Annealed(WEAK_DISTORTIONS))
     for _ in range(4):
-        parts.partial_fit(*digits, classes=np.arange(10))
-    assert_same_model(whole, parts)
+        by_partial_fit.partial_fit(*digits, classes=np.arange(10))
+    assert_same_model(by_fit, by_partial_fit)
 
 
-def test_the_name_stands_for_the_distortions_of_digits(digits):
+def test_digits_means_digit_distortions(digits):
     named = make(augmentation="digits").fit(*digits)
     assert_same_model(named, make(augmentation=DigitDistortions().for_side(8)).fit(*digits))
 
 
-def test_the_recipe_accurate_suits_small_images():
-    """Distortions as strong as those of 28 x 28 pixels leave 83 %, none at all 93 %."""
+def test_recipe_accurate_suits_small_images():
+    """The accuracy is 83 % with the distortions for 28 x 28 pixels, and 93 % without distortions."""
     X, y = load_digits(return_X_y=True)
     mlp = make_recipe("accurate", random_state=0)
     mlp.set_params(hidden_layer_sizes=(256,), max_iter=25, input_scale=1 / 16)
@@ -135,39 +135,47 @@ def test_the_recipe_accurate_suits_small_images():
     assert mlp.score(X[1400:], y[1400:]) > 0.93
 
 
-def test_the_recipe_accurate_trains_on_the_same_images_of_28_x_28_as_ever():
+def test_distortions_of_the_recipe_accurate_are_unchanged():
     images = np.random.default_rng(0).random((40, 28, 28), dtype=np.float32)
     affine = Affine(rotation=12, scale=0.12, shear=0.15)
     steps = Compose([affine, Shift(1.5), Elastic(sigma=4, alpha=30), StrokeWidth(3, 0.4)])
     expected = Annealed(steps.scaled(1.25), final_strength=0.25, begin=0.6)
     augmentation = make_recipe("accurate").augmentation
     for epoch in range(0, 120, 7):
-        now, before = (
+        actual_images, expected_images = (
             step.at(epoch / 120)(images, np.random.default_rng(epoch))
             for step in (augmentation, expected)
         )
-        np.testing.assert_array_equal(now, before)
+        np.testing.assert_array_equal(actual_images, expected_images)
 
 
-def test_images_may_be_rectangles(digits):
+def test_images_may_be_rectangular(digits):
     X, y = digits
-    watcher = Watcher()
-    make(augmentation=watcher, image_shape=(4, 10)).fit(X[:, :40], y)
-    assert watcher.batches[0].shape == (64, 4, 10)
+    recorder = Recorder()
+    make(augmentation=recorder, image_shape=(4, 10)).fit(X[:, :40], y)
+    assert recorder.batches[0].shape == (64, 4, 10)
 
 
-def test_it_can_be_searched_for(digits):
-    grid = GridSearchCV(make(), {"augmentation": [None, SMALL, Shift(1)]}, cv=2).fit(*digits)
+def test_augmentation_can_be_tuned_by_a_grid_search(digits):
+    grid = GridSearchCV(make(), {"augmentation": [None, WEAK_DISTORTIONS, Shift(1)]}, cv=2).fit(
+        *digits
+    )
     assert len(set(grid.cv_results_["mean_test_score"])) > 1
-    assert clone(make(augmentation=SMALL)).augmentation == SMALL
+    assert clone(make(augmentation=WEAK_DISTORTIONS)).augmentation == WEAK_DISTORTIONS
 
 
 @pytest.mark.parametrize(
     "augmentation",
-    ["digits", SMALL, Annealed(SMALL, 0.2, 0.6), Shift(1), Annealed(DigitDistortions(1.25))],
+    [
+        "digits",
+        WEAK_DISTORTIONS,
+        Annealed(WEAK_DISTORTIONS, 0.2, 0.6),
+        Shift(1),
+        Annealed(DigitDistortions(1.25)),
+    ],
     ids=repr,
 )
-def test_it_is_kept_in_files(digits, augmentation, tmp_path):
+def test_augmentation_is_saved_in_model_files(digits, augmentation, tmp_path):
     mlp = make(augmentation=augmentation, image_shape=(8, 8)).fit(*digits)
     save_model(mlp, tmp_path / "model")
     loaded = load_model(tmp_path / "model")
@@ -175,8 +183,8 @@ def test_it_is_kept_in_files(digits, augmentation, tmp_path):
     assert loaded.image_shape == (8, 8)
 
 
-def test_a_function_of_ones_own_cannot_be_kept(digits, tmp_path):
-    mlp = make(augmentation=Watcher()).fit(*digits)
+def test_user_defined_augmentation_cannot_be_saved(digits, tmp_path):
+    mlp = make(augmentation=Recorder()).fit(*digits)
     with pytest.raises(TypeError, match=r"augmentation=.*files must not contain code"):
         save_model(mlp, tmp_path / "model")
 
@@ -184,10 +192,10 @@ def test_a_function_of_ones_own_cannot_be_kept(digits, tmp_path):
 @pytest.mark.parametrize(
     ("params", "n_features", "message"),
     [
-        ({}, 60, r"60 features are not a square image. Set image_shape=\(height, width\)"),
-        ({"image_shape": (5, 5)}, 64, r"image_shape=\(5, 5\) has 25 pixels, but X has 64"),
-        ({"image_shape": (64,)}, 64, r"two positive integers, \(height, width\). Got \(64,\)"),
-        ({"image_shape": (-8, -8)}, 64, r"two positive integers.*Got \(-8, -8\)"),
+        ({}, 60, r"square number of features .*, got 60\. Set image_shape=\(height, width\)"),
+        ({"image_shape": (5, 5)}, 64, r"image_shape must have 64 pixels, .* got \(5, 5\)"),
+        ({"image_shape": (64,)}, 64, r"two positive integers, \(height, width\), got \(64,\)"),
+        ({"image_shape": (-8, -8)}, 64, r"two positive integers.*got \(-8, -8\)"),
         ({"solver": "lbfgs"}, 64, "augmentation must be None for solver='lbfgs'"),
         ({"augmentation": "letters"}, 64, "'augmentation' parameter .*'letters'"),
         (
@@ -198,35 +206,37 @@ def test_a_function_of_ones_own_cannot_be_kept(digits, tmp_path):
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "find_learning_rate"])
-def test_what_makes_no_sense_is_refused(digits, params, n_features, message, method):
+def test_invalid_augmentation_raises(digits, params, n_features, message, method):
     X, y = digits
-    mlp = make(**{"augmentation": SMALL} | params)
+    mlp = make(**{"augmentation": WEAK_DISTORTIONS} | params)
     if method == "partial_fit":
         if mlp.solver == "lbfgs":
             pytest.skip("lbfgs has no partial_fit")
         mlp = mlp.set_params(batch_size=64)
-        method_of = lambda *data: mlp.partial_fit(*data, classes=np.arange(10))  # noqa: E731
+        call = lambda *data: mlp.partial_fit(*data, classes=np.arange(10))  # noqa: E731
     else:
-        method_of = getattr(mlp, method)
+        call = getattr(mlp, method)
     if method == "find_learning_rate" and mlp.solver == "lbfgs":
         message = "solver with a learning rate"
     with pytest.raises(ValueError, match=message):
-        method_of(X[:, :n_features], y)
+        call(X[:, :n_features], y)
 
 
-@pytest.mark.parametrize("params", [{"augmentation": SMALL}, {"adversarial_norm": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "params", [{"augmentation": WEAK_DISTORTIONS}, {"adversarial_norm": 1.0}], ids=str
+)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_sparse_samples_are_refused(digits, params, method):
+def test_augmentation_raises_on_sparse_samples(digits, params, method):
     X, y = digits
     classes = {"classes": np.arange(10)} if method == "partial_fit" else {}
     with pytest.raises(TypeError, match=f"if {next(iter(params))} is set, got .*X.toarray()"):
         getattr(make(**params), method)(csr_matrix(X), y, **classes)
 
 
-def test_the_search_for_a_learning_rate_sees_changed_images(digits):
-    watcher = Watcher()
-    make(augmentation=watcher).find_learning_rate(*digits, n_steps=5)
-    assert len(watcher.batches) == 5
+def test_find_learning_rate_augments_images(digits):
+    recorder = Recorder()
+    make(augmentation=recorder).find_learning_rate(*digits, n_steps=5)
+    assert len(recorder.batches) == 5
 
 
 # The transformer
@@ -240,10 +250,10 @@ AUGMENTERS = [
 
 
 def expected_failures(augmenter):
-    """Return the checks that demand what an augmenter does not promise, with the reason."""
+    """Return the checks that do not apply to an augmenter, with the reason."""
     if augmenter.augmentation is None:
         return {}
-    reason = "each image is distorted by its own random numbers, which are drawn in the order of X"
+    reason = "the distortion of an image depends on its position in X"
     return {
         "check_methods_sample_order_invariance": reason,
         "check_methods_subset_invariance": reason,
@@ -252,14 +262,14 @@ def expected_failures(augmenter):
 
 @pytest.fixture
 def any_number_of_features(monkeypatch):
-    """Take the samples of scikit-learn's checks, which are not square images, as images of one row."""
+    """Treat the samples of scikit-learn's checks, which are not square images, as images of height 1."""
     monkeypatch.setattr(
         "skmlp.digits.augmenter.image_shape_of", lambda _, n_features: (1, n_features)
     )
 
 
 @parametrize_with_checks(AUGMENTERS, expected_failed_checks=expected_failures, xfail_strict=True)
-def test_augmenter_is_a_transformer(estimator, check, any_number_of_features):
+def test_augmenter_passes_the_checks_of_scikit_learn(estimator, check, any_number_of_features):
     check(estimator)
 
 
@@ -277,30 +287,32 @@ def test_augmenter_validates_its_parameters(augmenter):
         ({"random_state": "now"}, "random_state"),
     ],
 )
-def test_augmenter_refuses_invalid_parameters(digits, params, name):
+def test_augmenter_raises_on_invalid_parameters(digits, params, name):
     with pytest.raises(InvalidParameterError, match=f"The '{name}' parameter of DigitAugmenter"):
         DigitAugmenter(**params).fit(digits[0])
 
 
-@pytest.mark.parametrize("augmenter", [DigitAugmenter, lambda **k: DigitAugmenter("digits", **k)])
-def test_augmenter_takes_the_name_that_the_classifier_takes(digits, augmenter):
+@pytest.mark.parametrize(
+    "make_augmenter", [DigitAugmenter, lambda **k: DigitAugmenter("digits", **k)]
+)
+def test_augmenter_accepts_digits(digits, make_augmenter):
     X, _ = digits
-    named = augmenter(random_state=0).fit_transform(X)
-    same = DigitAugmenter(DigitDistortions(), random_state=0).fit_transform(X)
-    np.testing.assert_array_equal(named, same)
+    named = make_augmenter(random_state=0).fit_transform(X)
+    expected = DigitAugmenter(DigitDistortions(), random_state=0).fit_transform(X)
+    np.testing.assert_array_equal(named, expected)
     assert not np.array_equal(named, X)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("n_features", [64, 60])
-def test_augmenter_without_augmentation_copies(digits, dtype, n_features):
+def test_augmenter_without_augmentation_returns_a_copy(digits, dtype, n_features):
     X = (16 * digits[0][:, :n_features]).astype(dtype)
     copied = DigitAugmenter(None).fit_transform(X)
     np.testing.assert_array_equal(copied, X, strict=True)
     assert not np.shares_memory(copied, X)
 
 
-def test_augmenter_leaves_the_samples_of_the_caller(digits):
+def test_augmenter_does_not_modify_its_input(digits):
     def darken(images, rng):
         images *= 0
         return images
@@ -310,55 +322,59 @@ def test_augmenter_leaves_the_samples_of_the_caller(digits):
     np.testing.assert_array_equal(X, digits[0])
 
 
-def test_augmenter_refuses_images_of_another_shape(digits):
+def test_augmenter_raises_if_the_shape_changes(digits):
     augmenter = DigitAugmenter(lambda images, rng: images[:, 1:]).fit(digits[0])
     with pytest.raises(
-        ValueError, match=r"must return images of the shape \(300, 8, 8\).*300, 7, 8"
+        ValueError, match=r"must return images of shape \(300, 8, 8\), got \(300, 7, 8\)"
     ):
         augmenter.transform(digits[0])
 
 
 def test_augmenter_distorts_each_image(digits):
     X, _ = digits
-    distorted = DigitAugmenter(SMALL, random_state=0).fit_transform(X)
+    distorted = DigitAugmenter(WEAK_DISTORTIONS, random_state=0).fit_transform(X)
     assert distorted.shape == X.shape
     assert (np.abs(distorted - X).max(axis=1) > 0.05).all()
-    again = DigitAugmenter(SMALL, random_state=0).fit(X).transform(X)
+    again = DigitAugmenter(WEAK_DISTORTIONS, random_state=0).fit(X).transform(X)
     np.testing.assert_array_equal(distorted, again)
-    assert not np.array_equal(distorted, DigitAugmenter(SMALL, random_state=1).fit_transform(X))
+    assert not np.array_equal(
+        distorted, DigitAugmenter(WEAK_DISTORTIONS, random_state=1).fit_transform(X)
+    )
 
 
-def test_augmenter_makes_more_training_data_for_others(digits):
+def test_augmented_copies_improve_another_classifier(digits):
     X, y = digits
-    X_test, y_test = (part[300:] for part in load_digits(return_X_y=True))
-    copies = [DigitAugmenter(SMALL, random_state=seed).fit_transform(X) for seed in range(8)]
+    X_test, y_test = (array[300:] for array in load_digits(return_X_y=True))
+    copies = [
+        DigitAugmenter(WEAK_DISTORTIONS, random_state=seed).fit_transform(X) for seed in range(8)
+    ]
     plain, augmented = KNeighborsClassifier(1), KNeighborsClassifier(1)
     plain.fit(X, y)
     augmented.fit(np.vstack([X, *copies]), np.tile(y, 9))
     assert augmented.score(X_test / 16, y_test) > plain.score(X_test / 16, y_test)
 
 
-def test_augmenter_of_rectangles(digits):
+def test_augmenter_accepts_rectangular_images(digits):
     X, _ = digits
-    seen = []
+    recorded = []
 
-    def keep(images, rng):
-        seen.append(images)
+    def record(images, rng):
+        recorded.append(images)
         return images
 
-    augmenter = DigitAugmenter(keep, image_shape=(4, 16)).fit(X)
+    augmenter = DigitAugmenter(record, image_shape=(4, 16)).fit(X)
     assert augmenter.image_shape_ == (4, 16)
     np.testing.assert_allclose(augmenter.transform(X), X)
-    assert seen[0].shape == (300, 4, 16)
+    assert recorded[0].shape == (300, 4, 16)
 
 
 @pytest.mark.parametrize("augmentation", ["digits", None])
 @pytest.mark.parametrize(
     ("image_shape", "message"),
     [
-        ((3, 3), r"image_shape=\(3, 3\) has 9 pixels, but X has 64"),
-        ((64,), r"two positive integers, \(height, width\). Got \(64,\)"),
-        ((8.0, 8.0), r"two positive integers.*Got \(8.0, 8.0\)"),
+        ((3, 3), r"image_shape must have 64 pixels, .* got \(3, 3\)"),
+        ((64,), r"two positive integers, \(height, width\), got \(64,\)"),
+        ((8.0, 8.0), r"two positive integers.*got \(8.0, 8.0\)"),
         ((-8, -8), "two positive integers"),
         ((True, 64), "two positive integers"),
         (np.array([[8], [8]]), "two positive integers"),
@@ -366,16 +382,14 @@ def test_augmenter_of_rectangles(digits):
     ],
     ids=str,
 )
-def test_augmenter_refuses_other_image_shapes(digits, augmentation, image_shape, message):
+def test_augmenter_raises_on_invalid_image_shapes(digits, augmentation, image_shape, message):
     with pytest.raises(ValueError, match=message):
         DigitAugmenter(augmentation, image_shape=image_shape).fit(digits[0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_an_augmentation_that_works_in_place_leaves_the_samples_alone(
-    digits, dtype, early_stopping
-):
+def test_in_place_augmentation_does_not_modify_the_samples(digits, dtype, early_stopping):
     X, y = digits[0].astype(dtype), digits[1]
     before = X.copy()
 
@@ -395,7 +409,7 @@ def test_an_augmentation_that_works_in_place_leaves_the_samples_alone(
 
 @pytest.mark.parametrize("params", [{}, {"dropout": 0.2}, {"adversarial_norm": 0.5}], ids=str)
 @pytest.mark.parametrize("method", ["fit", "find_learning_rate"])
-def test_every_batch_draws_other_numbers(digits, params, method):
+def test_each_batch_draws_different_numbers(digits, params, method):
     drawn = []
 
     def record(images, rng):

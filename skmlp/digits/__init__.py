@@ -1,1 +1,1 @@
-"""Everything about images of digits: the IDX format, its reader, MNIST."""
+"""Images of digits: IDX files, MNIST, augmentation, and normalization of pictures."""

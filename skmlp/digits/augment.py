@@ -1,45 +1,54 @@
-"""Random distortions of images that keep what they show: shifts, affine maps, elastic distortions, stroke widths.
+"""Random distortions of images: shifts, affine transformations, elastic distortions and changes of the stroke width.
 
-Each step is a dataclass that is called with a batch of images and a random generator. A step displaces the coordinates
-that the pixels are sampled from; the displacements of several steps are added, and the images are interpolated once.
-After that a step may change the pixels.
+Each augmentation step is a dataclass that is called with a batch of images and a random generator. A step displaces the
+coordinates at which the images are sampled. The displacements of several steps are added, and the images are
+interpolated once. Then a step may change the intensities of the pixels.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
-from typing import Any
+from typing import Self
 
 import numpy as np
 from scipy.linalg import blas
 from scipy.ndimage import gaussian_filter1d
 
 from skmlp.digits.resample import BLOCK_SIZE, identity_coordinates, resample
+from skmlp.typing import ArrayLike, FloatArray
 
 
 class Distortion(ABC):
-    """A step of an augmentation."""
+    """Base class of augmentation steps."""
 
-    fill = 0.0
+    fill: float = 0.0
 
-    def __call__(self, images, rng):
-        """Distort each image by its own random numbers.
+    def __call__(self, images: ArrayLike, rng: np.random.Generator) -> FloatArray:
+        """Distort each image with different random numbers.
 
         Parameters
         ----------
-        images : ndarray of shape (n_images, height, width)
-        rng : Generator
+        images : array-like of shape (n_images, height, width)
+            Images to distort. They are not modified.
+        rng : numpy.random.Generator
+            Source of random numbers.
 
         Returns
         -------
         distorted : ndarray of shape (n_images, height, width)
-            float64 if `images` are, else float32.
+            float64 if `images` is float64, else float32.
+
+        Raises
+        ------
+        ValueError
+            If `images` does not have three dimensions.
         """
         images = np.asarray(images)
         if images.ndim != 3:
             raise ValueError(
-                f"images must have the shape (n_images, height, width). Got {images.shape}; use images.reshape."
+                f"images must have the shape (n_images, height, width), got {images.shape}. Use images.reshape."
             )
         images = images.astype(np.result_type(images, np.float32), copy=False)
         distorted = np.empty_like(images)
@@ -47,31 +56,31 @@ class Distortion(ABC):
             block = images[start : start + BLOCK_SIZE]
             coordinates = identity_coordinates(*block.shape)
             self.displace(coordinates, rng)
-            moved = resample(block, coordinates, self.fill)
-            distorted[start : start + BLOCK_SIZE] = self.redraw(moved, rng)
+            resampled = resample(block, coordinates, self.fill)
+            distorted[start : start + BLOCK_SIZE] = self.transform_intensities(resampled, rng)
         return distorted
 
     @abstractmethod
-    def displace(self, coordinates, rng):
-        """Displace the coordinates that pixels are sampled from, of shape (2, n_images, height, width), in place."""
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Displace sampling coordinates, of shape (2, n_images, height, width), in place."""
 
-    def redraw(self, images, rng):
-        """Change the pixels of displaced images in place and return them; most steps change nothing."""
+    def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Return resampled images with changed intensities; `images` may be modified. By default, change nothing."""
         return images
 
     @abstractmethod
-    def scaled(self, strength):
-        """Return a step that distorts by `strength` times as much."""
+    def scaled(self, strength: float) -> Self:
+        """Return a copy of the step whose distortions are multiplied by `strength`."""
 
 
 @dataclass(frozen=True)
 class Shift(Distortion):
-    """Shift each image by up to some pixels, up or down and to the left or the right.
+    """Random shift of each image.
 
     Parameters
     ----------
     pixels : float, default=2.0
-        Largest shift in each direction; fractions of a pixel are interpolated.
+        Maximum shift along each axis, in pixels. Shifts by a fraction of a pixel are interpolated.
     fill : float, default=0.0
         Value outside of the images.
 
@@ -88,31 +97,30 @@ class Shift(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
-        check_numbers(self, "fill")
-        check_not_negative(self, "pixels")
+        check_finite(self, "fill")
+        check_nonnegative(self, "pixels")
 
-    def displace(self, coordinates, rng):
-        """Displace all coordinates of an image equally."""
-        distances = uniform(rng, (2, coordinates.shape[1], 1, 1), self.pixels)
-        coordinates += distances
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Displace all coordinates of an image by the same distance."""
+        coordinates += draw_uniform(rng, (2, coordinates.shape[1], 1, 1), self.pixels)
 
-    def scaled(self, strength):
-        """Return a step with shorter or longer shifts."""
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with scaled shifts."""
         return replace(self, pixels=self.pixels * strength)
 
 
 @dataclass(frozen=True)
 class Affine(Distortion):
-    """Rotate, scale and shear each image about its center.
+    """Random rotation, scaling and shearing of each image about its center.
 
     Parameters
     ----------
     rotation : float, default=12.0
-        Largest angle in degrees, in either direction.
+        Maximum angle in degrees, in either direction.
     scale : float, default=0.12
-        Largest fraction by which height and width, independently, grow or shrink, in [0, 1).
+        Maximum relative change of the height and, independently, of the width, in [0, 1).
     shear : float, default=0.15
-        Largest shift of a row relative to the next one, in pixels, in either direction.
+        Maximum horizontal shift per row, in pixels, in either direction.
     fill : float, default=0.0
         Value outside of the images.
 
@@ -131,33 +139,31 @@ class Affine(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
-        check_numbers(self, "fill")
-        check_not_negative(self, "rotation", "scale", "shear")
+        check_finite(self, "fill")
+        check_nonnegative(self, "rotation", "scale", "shear")
         if self.scale >= 1:
-            raise ValueError(f"Affine: scale must be below 1. Got {self.scale!r}.")
+            raise ValueError(f"Affine: scale must be less than 1, got {self.scale!r}.")
 
-    def displace(self, coordinates, rng):
-        """Map coordinates p relative to the center to [rotation][shear][1 / scale] p."""
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Apply the inverse transformation [rotation][shear][1 / scale] to coordinates relative to the center."""
         _, n_images, height, width = coordinates.shape
-        angles = uniform(rng, n_images, np.radians(self.rotation))
-        slants = uniform(rng, n_images, self.shear)
-        by_rows, by_columns = 1 / (1 + uniform(rng, (2, n_images), self.scale))
+        angles = draw_uniform(rng, n_images, np.radians(self.rotation))
+        shears = draw_uniform(rng, n_images, self.shear)
+        row_factors, column_factors = 1 / (1 + draw_uniform(rng, (2, n_images), self.scale))
         cosines, sines = np.cos(angles), np.sin(angles)
-        places = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
-        # [cos -sin] [1     0] [by_rows          0]
-        # [sin  cos] [slant 1] [0       by_columns]
-        map_of_rows = (cosines - sines * slants) * by_rows - 1, -sines * by_columns
-        map_of_columns = (sines + cosines * slants) * by_rows, cosines * by_columns - 1
-        for coordinate, factors in zip(coordinates, (map_of_rows, map_of_columns), strict=True):
-            of_rows, of_columns = (
-                np.multiply.outer(factor, place).astype(np.float32)
-                for factor, place in zip(factors, places, strict=True)
-            )
-            coordinate += of_rows[:, :, np.newaxis]
-            coordinate += of_columns[:, np.newaxis, :]
+        rows, columns = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
+        # [cos -sin] [1     0] [row_factor             0]
+        # [sin  cos] [shear 1] [0          column_factor]
+        row_coefficients = (cosines - sines * shears) * row_factors - 1, -sines * column_factors
+        column_coefficients = (sines + cosines * shears) * row_factors, cosines * column_factors - 1
+        for coordinate, (by_row, by_column) in zip(
+            coordinates, (row_coefficients, column_coefficients), strict=True
+        ):
+            coordinate += np.multiply.outer(by_row, rows).astype(np.float32)[:, :, np.newaxis]
+            coordinate += np.multiply.outer(by_column, columns).astype(np.float32)[:, np.newaxis, :]
 
-    def scaled(self, strength):
-        """Return a step with smaller or larger maps."""
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with scaled rotation, scale and shear."""
         return replace(
             self,
             rotation=self.rotation * strength,
@@ -168,16 +174,16 @@ class Affine(Distortion):
 
 @dataclass(frozen=True)
 class Elastic(Distortion):
-    """Distort each image by a smooth random displacement field [1]_.
+    """Elastic distortion of each image by a smooth random displacement field [1]_.
 
-    Uniform noise in [-1, 1], one number per pixel and direction, is smoothed by a Gaussian and multiplied by `alpha`.
+    Uniform noise in [-1, 1], one value per pixel and axis, is smoothed by a Gaussian filter and multiplied by `alpha`.
 
     Parameters
     ----------
     sigma : float, default=4.0
-        Standard deviation of the Gaussian in pixels: the larger, the smoother.
+        Standard deviation of the Gaussian filter, in pixels. Larger values give smoother displacements.
     alpha : float, default=30.0
-        Strength. With sigma=4 and alpha=30, displacements have a standard deviation of 1.2 pixels.
+        Factor of the displacements. For sigma=4 and alpha=30, their standard deviation is 1.2 pixels.
     fill : float, default=0.0
         Value outside of the images.
 
@@ -200,32 +206,32 @@ class Elastic(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
-        check_numbers(self, "fill")
-        check_not_negative(self, "sigma", "alpha")
+        check_finite(self, "fill")
+        check_nonnegative(self, "sigma", "alpha")
 
-    def displace(self, coordinates, rng):
-        """Displace the coordinates by a random field."""
-        coordinates += smooth_noise(rng, coordinates.shape, self.sigma, self.alpha)
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Displace the coordinates by a smooth random field."""
+        coordinates += draw_smooth_noise(rng, coordinates.shape, self.sigma, self.alpha)
 
-    def scaled(self, strength):
-        """Return a step with smaller or larger displacements."""
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with scaled displacements."""
         return replace(self, alpha=self.alpha * strength)
 
 
 @dataclass(frozen=True)
 class StrokeWidth(Distortion):
-    """Make the strokes of each image thinner or thicker.
+    """Random change of the stroke width of each image.
 
-    The ink of a pixel is its difference from `fill`, divided by the largest difference of the image. A threshold is
-    subtracted from it, and the rest is multiplied by a gain and clipped to [0, 1]: the gray edges of strokes become
-    background or ink.
+    The ink of a pixel is its difference from `fill`, divided by the maximum difference in the image. A random threshold
+    is subtracted from the ink, and the result is multiplied by a random gain and clipped to [0, 1]. This changes the
+    gray edges of strokes to background or to ink, so the strokes become thinner or thicker.
 
     Parameters
     ----------
     gain : float, default=3.0
-        Largest gain, at least 1; the logarithm of the gain is uniform from 0.
+        Maximum gain, at least 1. The logarithm of the gain is uniform between 0 and log(`gain`).
     threshold : float, default=0.4
-        Largest threshold, in [0, 1).
+        Maximum threshold, in [0, 1).
     fill : float, default=0.0
         Value of the background.
 
@@ -243,35 +249,35 @@ class StrokeWidth(Distortion):
     fill: float = 0.0
 
     def __post_init__(self):
-        check_numbers(self, "fill")
-        check_not_negative(self, "gain", "threshold")
+        check_finite(self, "fill")
+        check_nonnegative(self, "gain", "threshold")
         if self.gain < 1:
-            raise ValueError(f"StrokeWidth: gain must be at least 1. Got {self.gain!r}.")
+            raise ValueError(f"StrokeWidth: gain must be at least 1, got {self.gain!r}.")
         if self.threshold >= 1:
-            raise ValueError(f"StrokeWidth: threshold must be below 1. Got {self.threshold!r}.")
+            raise ValueError(f"StrokeWidth: threshold must be less than 1, got {self.threshold!r}.")
 
-    def displace(self, coordinates, rng):
-        """Leave the coordinates."""
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Do nothing: the step changes intensities only."""
 
-    def redraw(self, images, rng):
-        """Apply ink = gain (ink - threshold), clipped to [0, 1]."""
+    def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Apply ink = gain * (ink - threshold), clipped to [0, 1]."""
         thresholds, exponents = rng.random((2, len(images), 1, 1), dtype=np.float32)
         images -= self.fill
-        lightest, darkest = (
-            limit(images, axis=(1, 2), keepdims=True) for limit in (np.min, np.max)
+        minimum, maximum = (
+            reduce(images, axis=(1, 2), keepdims=True) for reduce in (np.min, np.max)
         )
-        full = np.where(darkest < -lightest, lightest, darkest)
-        full[full == 0] = 1
-        images /= full
+        contrast = np.where(maximum < -minimum, minimum, maximum)
+        contrast[contrast == 0] = 1
+        images /= contrast
         images -= self.threshold * thresholds
         images *= self.gain**exponents
         np.clip(images, 0, 1, out=images)
-        images *= full
+        images *= contrast
         images += self.fill
         return images
 
-    def scaled(self, strength):
-        """Return a step that changes the strokes less or more."""
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with a scaled threshold and logarithm of the gain."""
         return replace(
             self, gain=self.gain**strength, threshold=min(self.threshold * strength, 0.99)
         )
@@ -279,13 +285,14 @@ class StrokeWidth(Distortion):
 
 @dataclass(frozen=True)
 class Compose(Distortion):
-    """Combine several steps: their displacements are added, and the images are interpolated once.
+    """Combination of several steps, with added displacements and a single interpolation.
 
     Parameters
     ----------
-    steps : sequence of steps
+    steps : list or tuple of augmentation steps, default=()
+        Steps to combine.
     fill : float, default=0.0
-        Value outside of the images; the `fill` of the steps is not used for it.
+        Value outside of the images. It replaces the `fill` of the steps.
 
     Examples
     --------
@@ -297,46 +304,46 @@ class Compose(Distortion):
     (1, 8, 8)
     """
 
-    steps: tuple = ()
+    steps: Sequence[Distortion] = ()
     fill: float = 0.0
 
     def __post_init__(self):
-        check_numbers(self, "fill")
+        check_finite(self, "fill")
         if not isinstance(self.steps, list | tuple):
             raise TypeError(
-                f"Compose: steps must be a list or tuple of steps of skmlp.augment. Got {self.steps!r}."
+                f"Compose: steps must be a list or tuple of augmentation steps, got {self.steps!r}."
             )
         object.__setattr__(self, "steps", tuple(self.steps))
         for step in self.steps:
-            check_step(self, "each of steps", step)
+            check_step(self, "each element of steps", step)
 
-    def displace(self, coordinates, rng):
-        """Displace the coordinates by all steps."""
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Add the displacements of all steps."""
         for step in self.steps:
             step.displace(coordinates, rng)
 
-    def redraw(self, images, rng):
-        """Change the pixels by all steps."""
+    def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Apply the changes of all steps in turn."""
         for step in self.steps:
-            images = step.redraw(images, rng)
+            images = step.transform_intensities(images, rng)
         return images
 
-    def scaled(self, strength):
-        """Return the same steps, each scaled."""
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with scaled steps."""
         return replace(self, steps=[step.scaled(strength) for step in self.steps])
 
 
 @dataclass(frozen=True)
 class DigitDistortions(Distortion):
-    """Distort handwritten digits: affine maps, shifts, elastic distortions and stroke widths that suit MNIST.
+    """Combination of affine transformations, shifts, elastic distortions and stroke widths for handwritten digits.
 
-    Distances grow with the images: the steps that are right for 28 x 28 pixels are scaled by the shorter side of the
-    images divided by 28.
+    The parameters are chosen for MNIST, whose images have 28 x 28 pixels. For other images, distances are multiplied by
+    the length of the shorter side divided by 28.
 
     Parameters
     ----------
     strength : float, default=1.0
-        Factor for all distortions.
+        Factor of all distortions.
 
     Examples
     --------
@@ -352,46 +359,48 @@ class DigitDistortions(Distortion):
     strength: float = 1.0
 
     def __post_init__(self):
-        check_not_negative(self, "strength")
+        check_nonnegative(self, "strength")
 
-    def for_side(self, side):
-        """Return the steps for images of a size.
+    def for_side(self, side: int) -> Compose:
+        """Return the steps for images of a given size.
 
         Parameters
         ----------
         side : int
-            The shorter side of the images in pixels.
+            Length of the shorter side of the images, in pixels.
 
         Returns
         -------
         steps : Compose
+            The combined steps.
         """
-        return digit_steps(side, self.strength)
+        return make_digit_distortions(side, self.strength)
 
-    def displace(self, coordinates, rng):
-        """Displace the coordinates by the steps for images of this size."""
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Add the displacements of all steps."""
         self.for_side(min(coordinates.shape[2:])).displace(coordinates, rng)
 
-    def redraw(self, images, rng):
+    def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Change the stroke widths."""
-        return self.for_side(min(images.shape[1:])).redraw(images, rng)
+        return self.for_side(min(images.shape[1:])).transform_intensities(images, rng)
 
-    def scaled(self, strength):
-        """Return a step with weaker or stronger distortions."""
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with a scaled strength."""
         return replace(self, strength=self.strength * strength)
 
 
 @dataclass(frozen=True)
 class Annealed:
-    """Reduce the strength of an augmentation toward the end of the training, so that it ends on nearly real images.
+    """Augmentation whose strength is annealed, so that training ends on nearly undistorted images.
 
     Parameters
     ----------
-    augmentation : step
+    augmentation : augmentation step
+        Step to anneal.
     final_strength : float, default=0.3
-        Strength at the end of the training, from 0 to 1.
+        Relative strength at the end of training, from 0 to 1.
     begin : float, default=0.7
-        Fraction of the epochs at full strength, from 0 to 1; after it the strength decreases linearly.
+        Fraction of the epochs with full strength, from 0 to 1. After them, the strength decreases linearly.
 
     Examples
     --------
@@ -400,34 +409,45 @@ class Annealed:
     Shift(pixels=1.5, fill=0.0)
     """
 
-    augmentation: Any
+    augmentation: Distortion
     final_strength: float = 0.3
     begin: float = 0.7
 
     def __post_init__(self):
-        check_not_negative(self, "final_strength", "begin")
+        check_nonnegative(self, "final_strength", "begin")
         for name in ("final_strength", "begin"):
             if getattr(self, name) > 1:
                 raise ValueError(
-                    f"Annealed: {name} must be a number from 0 to 1. Got {getattr(self, name)!r}."
+                    f"Annealed: {name} must be a number from 0 to 1, got {getattr(self, name)!r}."
                 )
         check_step(self, "augmentation", self.augmentation)
 
-    def __call__(self, images, rng):
-        """Distort images at full strength, as each step does."""
+    def __call__(self, images: ArrayLike, rng: np.random.Generator) -> FloatArray:
+        """Distort images at full strength, like `augmentation` itself."""
         return self.augmentation(images, rng)
 
-    def at(self, progress):
-        """Return the augmentation after a fraction of the training, from 0 to 1."""
+    def at(self, progress: float) -> Distortion:
+        """Return the augmentation with the strength at a given time.
+
+        Parameters
+        ----------
+        progress : float
+            Completed fraction of training, from 0 to 1.
+
+        Returns
+        -------
+        augmentation : augmentation step
+            The scaled augmentation.
+        """
         if progress <= self.begin:
             return self.augmentation
-        annealed = (progress - self.begin) / (1 - self.begin)
-        return self.augmentation.scaled(1 - annealed * (1 - self.final_strength))
+        fraction = (progress - self.begin) / (1 - self.begin)
+        return self.augmentation.scaled(1 - fraction * (1 - self.final_strength))
 
 
 @lru_cache(maxsize=64)
-def digit_steps(side, strength):
-    """Make the steps of `DigitDistortions` for images of a size."""
+def make_digit_distortions(side, strength):
+    """Make the steps of `DigitDistortions` for images with a given shorter side."""
     size = side / 28
     # The displacements of an elastic distortion are proportional to alpha / sigma.
     elastic = Elastic(sigma=4 * size, alpha=30 * size**2)
@@ -436,76 +456,76 @@ def digit_steps(side, strength):
     return steps.scaled(strength)
 
 
-def uniform(rng, shape, limit):
-    """Draw uniform float32 from -limit to limit."""
+def draw_uniform(rng, shape, limit):
+    """Draw uniform random numbers from -limit to limit, as float32."""
     values = rng.random(shape, dtype=np.float32)
     values -= 0.5
     values *= 2 * limit
     return values
 
 
-def smooth_noise(rng, shape, sigma, alpha):
-    """Draw uniform noise in [-1, 1], smooth its last two axes by a Gaussian, and multiply it by `alpha`."""
+def draw_smooth_noise(rng, shape, sigma, alpha):
+    """Draw uniform noise in [-1, 1], smooth its last two axes by a Gaussian filter, and multiply it by `alpha`."""
     *outer, height, width = shape
-    # The sum over dozens of pixels needs no more than 8 bits of each, and bytes are fast to draw.
+    # 8 random bits per pixel suffice, because the filter sums over dozens of pixels. Bytes are fast to draw.
     size = int(np.prod(shape))
     noise = np.frombuffer(rng.bytes(size), np.int8).astype(np.float32)
     noise += 0.5
     noise = noise.reshape(-1, width)
-    by_columns = multiply(noise, smoothing_matrix(width, sigma))
-    turned = by_columns.reshape(-1, height, width).transpose(0, 2, 1).reshape(-1, height)
-    by_rows = multiply(turned, smoothing_matrix(height, sigma))
-    by_rows *= alpha / 127.5
-    return by_rows.reshape(*outer, width, height).swapaxes(-1, -2)
+    smoothed = matmul(noise, make_smoothing_matrix(width, sigma))
+    transposed = smoothed.reshape(-1, height, width).transpose(0, 2, 1).reshape(-1, height)
+    smoothed = matmul(transposed, make_smoothing_matrix(height, sigma))
+    smoothed *= alpha / 127.5
+    return smoothed.reshape(*outer, width, height).swapaxes(-1, -2)
 
 
 @lru_cache(maxsize=16)
-def smoothing_matrix(size, sigma):
-    """Compute the matrix that smooths a row of pixels by a Gaussian, with zeros outside of the row."""
+def make_smoothing_matrix(size, sigma):
+    """Make the matrix of a Gaussian filter for a row of pixels, with zeros outside of the row."""
     matrix = np.eye(size, dtype=np.float32)
     if sigma:
         matrix = gaussian_filter1d(matrix, sigma, axis=0, mode="constant")
     return matrix
 
 
-def multiply(left, right):
-    """Compute left @ right with SciPy's BLAS, as the training does, so that no threads of another BLAS compete."""
+def matmul(left, right):
+    """Compute left @ right with SciPy's BLAS, which training uses too; threads of a second BLAS would compete."""
     return blas.sgemm(1, right.T, left.T).T
 
 
-def check_numbers(step, *names):
-    """Check that parameters are finite numbers."""
+def check_finite(step, *names):
+    """Raise ValueError unless parameters are finite numbers."""
     for name in names:
         value = getattr(step, name)
         if not is_number(value) or not np.isfinite(value):
             raise ValueError(
-                f"{type(step).__name__}: {name} must be a finite number. Got {value!r}."
+                f"{type(step).__name__}: {name} must be a finite number, got {value!r}."
             )
 
 
-def check_not_negative(step, *names):
-    """Check that parameters are finite numbers and not negative."""
+def check_nonnegative(step, *names):
+    """Raise ValueError unless parameters are finite non-negative numbers."""
     for name in names:
         value = getattr(step, name)
         if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(
-                f"{type(step).__name__}: {name} must be a finite number that is not negative. Got {value!r}."
+                f"{type(step).__name__}: {name} must be a finite non-negative number, got {value!r}."
             )
 
 
 def is_number(value):
-    """Return whether a value is a real number and not a boolean."""
+    """Return whether a value is a real number other than a boolean."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def check_step(step, name, value):
-    """Check that a parameter is a step that can be combined and scaled."""
+    """Raise TypeError unless a parameter is an augmentation step that can be combined and scaled."""
     if not isinstance(value, Distortion):
         raise TypeError(
-            f"{type(step).__name__}: {name} must be a step of skmlp.augment, such as Shift(2) or DigitDistortions(). "
-            f"Got {value!r}."
+            f"{type(step).__name__}: {name} must be an augmentation step, such as Shift(2) or DigitDistortions(), got "
+            f"{value!r}."
         )
 
 
-# Augmentations that have a name, for the parameter `augmentation` of estimators
+# Augmentations that the parameter `augmentation` of estimators accepts by name
 AUGMENTATIONS = {"digits": DigitDistortions()}

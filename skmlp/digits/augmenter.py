@@ -1,6 +1,7 @@
-"""Augmentation as a transformer, for use outside of the classifier."""
+"""Transformer that augments images, for use outside of the classifier."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -10,38 +11,40 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skmlp.digits.augment import AUGMENTATIONS
 from skmlp.digits.shape import image_shape_of
 from skmlp.sklearn_compat import StrOptions, fit_context
+from skmlp.typing import ArrayLike, FloatArray, RandomState
 
 
 class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Distort images, one per row of X, by random shifts, rotations and the like.
+    """Distort images, given as the rows of X, by random transformations.
 
-    To train on distorted images, use the parameter `augmentation` of the classifier, which distorts them again in each
-    epoch. This transformer is for other estimators, for plots of distorted images, and to test how robust a model is.
-    In a :class:`~sklearn.pipeline.Pipeline` it distorts the samples to predict as well.
+    To train :class:`~skmlp.MLPDigitClassifier` on augmented images, use its parameter `augmentation`, which draws new
+    distortions in each epoch. This transformer is for other estimators, for plots, and for tests of robustness. In a
+    :class:`~sklearn.pipeline.Pipeline`, it distorts the samples passed to ``predict`` as well.
 
     Parameters
     ----------
     augmentation : {'digits'}, callable or None, default='digits'
-        As for :class:`skmlp.MLPDigitClassifier`: 'digits' is :class:`skmlp.augment.DigitDistortions`. A callable is a
-        step of :mod:`skmlp.augment`, or a function of images of shape (n_images, height, width) and a NumPy Generator
-        that returns such images. None returns the images unchanged.
+        Augmentation to apply, as for :class:`skmlp.MLPDigitClassifier`. 'digits' means
+        :class:`skmlp.augment.DigitDistortions`. A callable is a step of :mod:`skmlp.augment`, or a function that takes
+        images of shape (n_images, height, width) and a :class:`numpy.random.Generator`, and returns images of the same
+        shape. None means no distortion.
     image_shape : (int, int), default=None
-        Height and width of the images, whose rows follow each other in X; None for square images.
+        Height and width of the images, whose pixels are in row-major order in X. None means square images.
     random_state : int, RandomState instance or None, default=None
         Seed of the distortions. Pass an int for the same distortions in each call of `transform`.
 
     Attributes
     ----------
     image_shape_ : tuple of int or None
-        Height and width; None if both `augmentation` and `image_shape` are None.
+        Height and width of the images. None if both `augmentation` and `image_shape` are None.
     n_features_in_ : int
-        Number of pixels.
+        Number of pixels per image.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, if X is a data frame.
+        Feature names seen during ``fit``. Defined only if X is a data frame.
 
     See Also
     --------
-    MLPDigitClassifier : Has a parameter `augmentation`.
+    MLPDigitClassifier : Classifier that can augment its training samples.
 
     Examples
     --------
@@ -58,64 +61,79 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, augmentation="digits", *, image_shape=None, random_state=None):
+    def __init__(
+        self,
+        augmentation: str
+        | Callable[[FloatArray, np.random.Generator], ArrayLike]
+        | None = "digits",
+        *,
+        image_shape: tuple[int, int] | None = None,
+        random_state: RandomState = None,
+    ):
         self.augmentation = augmentation
         self.image_shape = image_shape
         self.random_state = random_state
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Determine the shape of the images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Images, one per row.
         y : None
             Ignored.
 
         Returns
         -------
         self : DigitAugmenter
+            The fitted transformer.
 
         Raises
         ------
         ValueError
-            If a parameter is invalid, or the features are not images of `image_shape`.
+            If a parameter is invalid, or the number of features does not match `image_shape`.
         """
-        X = validate_data(self, X, dtype="numeric")
-        if self.augmentation is None and self.image_shape is None:
-            self.image_shape_ = None
+        samples = validate_data(self, X, dtype="numeric")
+        if self.augmentation is not None or self.image_shape is not None:
+            self.image_shape_ = image_shape_of(self.image_shape, samples.shape[1])
         else:
-            self.image_shape_ = image_shape_of(self.image_shape, X.shape[1])
+            self.image_shape_ = None
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Distort images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Images, one per row.
 
         Returns
         -------
         X_distorted : ndarray of shape (n_samples, n_features)
-            float64 if X is, else float32. If `augmentation` is None, a copy of X.
+            Distorted images, as float64 if X is float64, else float32. If `augmentation` is None, a copy of X.
+
+        Raises
+        ------
+        ValueError
+            If `augmentation` returns images of a different shape.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype="numeric", reset=False)
+        samples = validate_data(self, X, dtype="numeric", reset=False)
         augmentation = self.augmentation
         if augmentation is None:
-            return X.copy()
+            return samples.copy()
         if isinstance(augmentation, str):
             augmentation = AUGMENTATIONS[augmentation]
         seed = check_random_state(self.random_state).randint(2**32, size=4, dtype=np.uint32)
-        # A copy: a function may distort its images in place.
-        images = X.astype(np.float64 if X.dtype == np.float64 else np.float32)
+        # A copy, because a user-defined function may modify the images.
+        images = samples.astype(np.float64 if samples.dtype == np.float64 else np.float32)
         images = images.reshape(-1, *self.image_shape_)
         distorted = np.asarray(augmentation(images, np.random.default_rng(seed)))
         if distorted.shape != images.shape:
             raise ValueError(
-                f"augmentation must return images of the shape {images.shape} that it gets. {augmentation!r} returned "
-                f"{distorted.shape}."
+                f"augmentation must return images of shape {images.shape}, got {distorted.shape} from {augmentation!r}."
             )
-        return distorted.reshape(X.shape)
+        return distorted.reshape(samples.shape)

@@ -1,45 +1,51 @@
-"""The shape of images whose pixels are the features of samples."""
+"""The shape of images whose pixels are the features of a sample."""
 
 import math
 from numbers import Integral
 
 
 def image_shape_of(image_shape, n_features):
-    """Return height and width of images.
+    """Return the height and width of the images.
 
     Parameters
     ----------
     image_shape : (int, int) or None
-        The parameter of the estimator; None for a square.
+        Parameter of the estimator. None means square images.
     n_features : int
         Number of pixels.
+
+    Returns
+    -------
+    height : int
+    width : int
 
     Raises
     ------
     ValueError
-        If `image_shape` is not two positive integers, or does not have `n_features` pixels.
+        If `image_shape` is not a pair of positive integers whose product is `n_features`, or is None and `n_features`
+        is not a square number.
     """
     if image_shape is None:
         side = math.isqrt(n_features)
         if side * side != n_features:
             raise ValueError(
-                f"augmentation needs images, but {n_features} features are not a square image. Set "
+                f"X must have a square number of features if image_shape is None, got {n_features}. Set "
                 "image_shape=(height, width), or augmentation=None."
             )
         return side, side
     shape = tuple(image_shape)
-    if len(shape) != 2 or not all(is_size(size) for size in shape):
+    if len(shape) != 2 or not all(is_positive_integer(size) for size in shape):
         raise ValueError(
-            f"image_shape must be two positive integers, (height, width). Got {image_shape!r}."
+            f"image_shape must be two positive integers, (height, width), got {image_shape!r}."
         )
     height, width = (int(size) for size in shape)
     if height * width != n_features:
         raise ValueError(
-            f"image_shape={image_shape!r} has {height * width} pixels, but X has {n_features} features."
+            f"image_shape must have {n_features} pixels, one per feature of X, got {image_shape!r}."
         )
     return height, width
 
 
-def is_size(value):
-    """Return whether a value is a positive integer and not a boolean."""
+def is_positive_integer(value):
+    """Return whether a value is a positive integer other than a boolean."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value > 0
