@@ -54,6 +54,8 @@ def open_picture(
         with the name of the source.
     OSError
         If the file cannot be opened, for example because it does not exist.
+    TypeError
+        If `source` has an unsupported type.
 
     See Also
     --------
@@ -69,13 +71,17 @@ def open_picture(
     >>> open_picture(file.getvalue()).size
     (30, 20)
     """
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return decode_picture(file, max_pixels, name or os.fspath(source))
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_picture(BytesIO(source), max_pixels, name or "picture")
     if callable(getattr(source, "read", None)):
         name = name or getattr(source, "name", None) or "picture"
         return decode_picture(BytesIO(source.read()), max_pixels, name)
-    with open(source, "rb") as file:
-        return decode_picture(file, max_pixels, name or os.fspath(source))
+    raise TypeError(
+        f"source must be a path, bytes or a binary stream, got {type(source).__name__}."
+    )
 
 
 def decode_picture(file, max_pixels, name):
@@ -170,7 +176,7 @@ def load_gray(picture):
     """
     from PIL import Image
 
-    if isinstance(picture, str | os.PathLike | bytes | bytearray) or callable(
+    if isinstance(picture, str | os.PathLike | bytes | bytearray | memoryview) or callable(
         getattr(picture, "read", None)
     ):
         picture = open_picture(picture)

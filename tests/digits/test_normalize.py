@@ -294,6 +294,7 @@ def test_all_types_of_pictures_give_the_same_image(tmp_path):
         "file": tmp_path / "gray.png",
         "path as str": str(tmp_path / "gray.png"),
         "bytes": (tmp_path / "gray.png").read_bytes(),
+        "memoryview": memoryview((tmp_path / "gray.png").read_bytes()),
         "stream": BytesIO((tmp_path / "gray.png").read_bytes()),
         "16-bit file": tmp_path / "16-bit.png",
         "rotated file": tmp_path / "rotated.jpg",

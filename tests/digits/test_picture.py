@@ -154,6 +154,12 @@ def test_missing_file_raises(tmp_path):
         open_picture(tmp_path / "missing.png")
 
 
+@pytest.mark.parametrize("source", [0, None, [1]])
+def test_source_of_unsupported_type_raises(source):
+    with pytest.raises(TypeError, match=r"source must be a path, bytes or a binary stream, got "):
+        open_picture(source)
+
+
 @pytest.mark.parametrize("side", [9_000, 12_000, 20_000])
 def test_size_is_checked_before_pixels_are_decoded(side, monkeypatch):
     content = encode(Image.new("1", (side, side)))
