@@ -226,7 +226,7 @@ def test_invalid_augmentation_raises(digits, params, n_features, message, method
     "params", [{"augmentation": WEAK_DISTORTIONS}, {"adversarial_norm": 1.0}], ids=str
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_augmentation_raises_on_sparse_samples(digits, params, method):
+def test_augmentation_and_adversarial_norm_raise_on_sparse_samples(digits, params, method):
     X, y = digits
     classes = {"classes": np.arange(10)} if method == "partial_fit" else {}
     with pytest.raises(TypeError, match=f"if {next(iter(params))} is set, got .*X.toarray()"):

@@ -145,7 +145,7 @@ class Affine(Distortion):
             raise ValueError(f"Affine: scale must be less than 1, got {self.scale!r}.")
 
     def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Apply the inverse transformation [rotation][shear][1 / scale] to coordinates relative to the center."""
+        """Map coordinates relative to the center by the matrix product of rotation, shear and inverse scale."""
         _, n_images, height, width = coordinates.shape
         angles = draw_uniform(rng, n_images, np.radians(self.rotation))
         shears = draw_uniform(rng, n_images, self.shear)
@@ -292,7 +292,7 @@ class Compose(Distortion):
     steps : list or tuple of augmentation steps, default=()
         Steps to combine.
     fill : float, default=0.0
-        Value outside of the images. It replaces the `fill` of the steps.
+        Value outside of the images. The `fill` of the steps is not used there.
 
     Examples
     --------
