@@ -201,7 +201,7 @@ def test_user_defined_augmentation_cannot_be_saved(digits, tmp_path):
         (
             {"augmentation": lambda images, rng: images[1:]},
             64,
-            r"must return images of the shape \(64, 8, 8\) of its input, got \(63, 8, 8\)",
+            r"must return images of shape \(64, 8, 8\), got \(63, 8, 8\)",
         ),
     ],
 )

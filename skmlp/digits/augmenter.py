@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmlp.digits.augment import AUGMENTATIONS
 from skmlp.digits.shape import image_shape_of
-from skmlp.sklearn_compat import StrOptions, fit_context
+from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, StrOptions, fit_context
 from skmlp.typing import ArrayLike, FloatArray, RandomState
 
 
@@ -55,6 +55,8 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     (1797, 64)
     """
 
+    _doc_link_module = "skmlp"
+    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: ClassVar[dict] = {
         "augmentation": [StrOptions(set(AUGMENTATIONS)), callable, None],
         "image_shape": ["array-like", None],

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skmlp.digits.idx import read_idx
-from skmlp.sklearn_compat import Options, StrOptions, fit_context
+from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, Options, StrOptions, fit_context
 from skmlp.typing import ArrayLike, FloatArray, Source
 
 
@@ -59,6 +59,8 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     array(['pixel_0_0', 'pixel_0_1', 'pixel_0_2'], dtype=object)
     """
 
+    _doc_link_module = "skmlp"
+    _doc_link_template = DOC_LINK_TEMPLATE
     _parameter_constraints: ClassVar[dict] = {
         "scale": ["boolean"],
         "dtype": [

@@ -170,8 +170,7 @@ class Augmentation:
         transformed = np.asarray(transform(images, generator))
         if transformed.shape != images.shape:
             raise ValueError(
-                f"augmentation must return images of the shape {images.shape} of its input, got "
-                f"{transformed.shape} from {transform!r}."
+                f"augmentation must return images of shape {images.shape}, got {transformed.shape} from {transform!r}."
             )
         return transformed.astype(x.dtype, copy=False).reshape(x.shape)
 
