@@ -64,7 +64,7 @@ class Checkpoint:
                 "its optimizer. Use another solver, such as 'adam'."
             )
 
-    def identify_data(self, data: Any) -> None:
+    def store_data_fingerprint(self, data: Any) -> None:
         """Store a digest of the TrainingData, by which `resume` checks that it gets the same data.
 
         `fit` calls this method, because the hooks of scikit-learn do not receive the validation set.

@@ -264,7 +264,7 @@ def expected_failures(augmenter):
 def any_number_of_features(monkeypatch):
     """Treat the samples of scikit-learn's checks, which are not square images, as images of height 1."""
     monkeypatch.setattr(
-        "skmlp.digits.augmenter.image_shape_of", lambda _, n_features: (1, n_features)
+        "skmlp.digits.augmenter.resolve_image_shape", lambda _, n_features: (1, n_features)
     )
 
 

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmlp.digits.augment import AUGMENTATIONS
-from skmlp.digits.shape import image_shape_of
+from skmlp.digits.shape import resolve_image_shape
 from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, StrOptions, fit_context
 from skmlp.typing import ArrayLike, FloatArray, RandomState
 
@@ -99,7 +99,7 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         samples = validate_data(self, X, dtype="numeric")
         if self.augmentation is not None or self.image_shape is not None:
-            self.image_shape_ = image_shape_of(self.image_shape, samples.shape[1])
+            self.image_shape_ = resolve_image_shape(self.image_shape, samples.shape[1])
         else:
             self.image_shape_ = None
         return self

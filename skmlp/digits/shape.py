@@ -4,7 +4,7 @@ import math
 from numbers import Integral
 
 
-def image_shape_of(image_shape, n_features):
+def resolve_image_shape(image_shape, n_features):
     """Return the height and width of the images.
 
     Parameters

@@ -81,7 +81,7 @@ def get_kernels() -> Literal["auto", "numpy", "numba"]:
     --------
     set_kernels : Select the element-wise kernels for training.
     """
-    name, source = explicit_choice(), "The argument of set_kernels"
+    name, source = get_explicit_kernels(), "The argument of set_kernels"
     if name is None:
         name = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
         source = f"The environment variable {ENVIRONMENT_VARIABLE}"
@@ -89,12 +89,12 @@ def get_kernels() -> Literal["auto", "numpy", "numba"]:
     return name
 
 
-def explicit_choice():
+def get_explicit_kernels():
     """Return the kernel set selected in this process or inherited from its parent, or None."""
     return inherited_kernels if selected_kernels is None else selected_kernels
 
 
-def inherit_choice(name):
+def inherit_kernels(name):
     """Adopt the kernel set of the parent process if this is a worker process; otherwise do nothing.
 
     Estimators include the selection in their pickles so that it reaches workers that were started earlier. Loading a
@@ -124,7 +124,7 @@ def numba_is_installed():
     return find_spec("numba") is not None
 
 
-def kernels_for(work, earlier=None):
+def choose_kernels(work, earlier=None):
     """Return the name of the kernel set for a training run.
 
     An explicit selection takes precedence. With "auto", a run that continues keeps its kernel set if that is installed,
@@ -168,5 +168,5 @@ def make_backend(config, state, n_samples):
     -------
     backend : Backend
     """
-    state.kernels = kernels_for(config.network.layout.n_weights * n_samples, state.kernels)
+    state.kernels = choose_kernels(config.network.layout.n_weights * n_samples, state.kernels)
     return ReferenceBackend(config, state, load_kernels(state.kernels))

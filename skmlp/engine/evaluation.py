@@ -74,7 +74,7 @@ def evaluate(backend, batches, weights, loss_name):
     total_weight = batches.samples.total_weight
     loss = n_correct = 0.0
     for batch, logits in backend.logits(batches, weights):
-        batch_sum = LOSSES[loss_name].differentiate(
+        batch_sum = LOSSES[loss_name].loss_gradient(
             logits, batch.targets, batch.weights, total_weight
         )
         loss += batch_sum.loss

@@ -68,7 +68,7 @@ class LBFGS:
 
         Returns
         -------
-        problem : str
+        message : str
             Explanation if the result may not have converged; empty if it has converged or training was stopped.
 
         Raises

@@ -11,7 +11,7 @@ SMOOTHING = 0.9
 DIVERGENCE_FACTOR = 4.0
 
 
-def losses_at_rising_rates(trainer, rates):
+def run_lr_finder(trainer, rates):
     """Perform one step at each rate until the loss diverges, and return the smoothed losses.
 
     Parameters

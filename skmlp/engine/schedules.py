@@ -1,8 +1,9 @@
 """Learning-rate schedules.
 
 A schedule is a callable that takes a `Position` and returns the learning rate of the next step. The schedules of this
-module are pure functions: frozen dataclasses that validate their parameters on construction. If the attribute `planned`
-of a schedule is true, its rate reaches its final value at the last epoch, and training is meant to last for all epochs.
+module are pure functions: frozen dataclasses that validate their parameters on construction. If the attribute
+`spans_training` of a schedule is true, its rate reaches its final value at the last epoch, and training is meant to
+last for all epochs.
 """
 
 import math
@@ -83,7 +84,7 @@ class Constant:
     """
 
     initial_rate: float
-    planned: ClassVar[bool] = False
+    spans_training: ClassVar[bool] = False
 
     def __post_init__(self):
         check_numbers(self, initial_rate=NON_NEGATIVE)
@@ -109,7 +110,7 @@ class InverseScaling:
 
     initial_rate: float
     power: float = 0.5
-    planned: ClassVar[bool] = False
+    spans_training: ClassVar[bool] = False
 
     def __post_init__(self):
         check_numbers(self, initial_rate=NON_NEGATIVE, power=NON_NEGATIVE)
@@ -136,7 +137,7 @@ class StepDecay:
     initial_rate: float
     factor: float = 0.1
     every: float = 30
-    planned: ClassVar[bool] = False
+    spans_training: ClassVar[bool] = False
 
     def __post_init__(self):
         check_numbers(self, initial_rate=NON_NEGATIVE, factor=NON_NEGATIVE, every=POSITIVE)
@@ -160,7 +161,7 @@ class Exponential:
 
     initial_rate: float
     factor: float = 0.95
-    planned: ClassVar[bool] = False
+    spans_training: ClassVar[bool] = False
 
     def __post_init__(self):
         check_numbers(self, initial_rate=NON_NEGATIVE, factor=NON_NEGATIVE)
@@ -189,7 +190,7 @@ class Cosine:
 
     initial_rate: float
     final_rate: float = 0.0
-    planned: ClassVar[bool] = True
+    spans_training: ClassVar[bool] = True
 
     def __post_init__(self):
         check_numbers(self, initial_rate=NON_NEGATIVE, final_rate=NON_NEGATIVE)
@@ -226,7 +227,7 @@ class OneCycle:
     rising_fraction: float = 0.3
     start_divisor: float = 25.0
     end_divisor: float = 1e4
-    planned: ClassVar[bool] = True
+    spans_training: ClassVar[bool] = True
 
     def __post_init__(self):
         check_numbers(
@@ -277,9 +278,9 @@ class Warmup:
         check_numbers(self, epochs=POSITIVE)
 
     @property
-    def planned(self) -> bool:
+    def spans_training(self) -> bool:
         """Whether the rate reaches its final value at the last epoch."""
-        return getattr(self.schedule, "planned", False)
+        return getattr(self.schedule, "spans_training", False)
 
     def __call__(self, position: Position) -> float:
         """Return the learning rate of the next step."""

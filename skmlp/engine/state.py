@@ -98,7 +98,7 @@ class TrainState:
     kernels: str | None = None
 
     # Names of the fields that files store as numbers and as weights.
-    counters: ClassVar = (
+    number_fields: ClassVar = (
         "step",
         "epoch",
         "samples_seen",
@@ -107,7 +107,7 @@ class TrainState:
         "rate_divisor",
         "holdout_seed",
     )
-    all_weights: ClassVar = ("weights", "average", "best")
+    weight_fields: ClassVar = ("weights", "average", "best")
 
     @property
     def prediction_weights(self):

@@ -32,7 +32,7 @@ class StochasticSolver:
         Maximum number of epochs of one call of `fit`.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
-    is_planned : bool
+    trains_all_epochs : bool
         Whether training is meant to last for `max_epochs` epochs, so that reaching the last one does not indicate a
         lack of convergence.
     """
@@ -43,7 +43,7 @@ class StochasticSolver:
     batch_size: int
     max_epochs: int
     shuffle: bool = True
-    is_planned: bool = False
+    trains_all_epochs: bool = False
 
     @property
     def monitor(self):
@@ -78,7 +78,7 @@ class StochasticSolver:
 
         Returns
         -------
-        problem : str
+        message : str
             Explanation if the result may not have converged; empty if training was stopped or has ended as planned.
 
         Raises
@@ -100,7 +100,7 @@ class StochasticSolver:
             report = replace(report, val_loss=validation.loss, val_accuracy=validation.accuracy)
             message = self.stopping.end_epoch(report, state)
             yield replace(report, message=message, seconds=perf_counter() - start)
-        if state.stopped or self.is_planned:
+        if state.stopped or self.trains_all_epochs:
             return ""
         return (
             f"Stochastic Optimizer: Maximum iterations ({self.max_epochs}) reached and the optimization hasn't "

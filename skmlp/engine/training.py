@@ -54,7 +54,7 @@ class Trainer:
     validation : Batches or None
         Batches of the validation set.
     backend : Backend
-    problem : str
+    convergence_message : str
         Explanation, set after the last epoch, if the result may not have converged; otherwise empty.
     """
 
@@ -71,7 +71,7 @@ class Trainer:
         if data.validation is not None:
             self.validation = Batches(data.validation, VALIDATION_BATCH_SIZE, dtype)
         self.backend = make_backend(config, state, len(data.samples))
-        self.problem = ""
+        self.convergence_message = ""
 
     def epochs(self, on_epoch_begin=lambda: None):
         """Train, and yield an EpochReport after each epoch.
@@ -89,7 +89,7 @@ class Trainer:
         report : EpochReport
         """
         try:
-            self.problem = yield from self.config.solver.epochs(self, on_epoch_begin)
+            self.convergence_message = yield from self.config.solver.epochs(self, on_epoch_begin)
         finally:
             if self.state.best is not None:
                 self.state.prediction_weights.assign(self.state.best)

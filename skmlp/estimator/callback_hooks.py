@@ -29,8 +29,8 @@ class FitCallbacks:
         )
         self._epoch_context = None
         for callback in getattr(estimator, "_skl_callbacks", ()):
-            if hasattr(callback, "identify_data"):  # skmlp.callbacks.Checkpoint
-                callback.identify_data(plan.data)
+            if hasattr(callback, "store_data_fingerprint"):  # skmlp.callbacks.Checkpoint
+                callback.store_data_fingerprint(plan.data)
         self._fit_context.call_on_fit_task_begin(**self._hook_arguments)
 
     def begin_epoch(self):

@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
 
-from skmlp.engine.backend_choice import explicit_choice, inherit_choice
-from skmlp.engine.lr_finder import losses_at_rising_rates
+from skmlp.engine.backend_choice import get_explicit_kernels, inherit_kernels
+from skmlp.engine.lr_finder import run_lr_finder
 from skmlp.engine.schedules import Position
 from skmlp.estimator import fitted
 from skmlp.estimator.callback_hooks import FitCallbacks, SingleEpoch
@@ -623,10 +623,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         checkpoint = read_checkpoint(path)
         mlp = checkpoint.restore(cls)
         checkpoint.check_parameters(expected_parameters or {}, mlp.get_params(deep=False))
-        with checkpoint.checking_data():
+        with checkpoint.convert_data_errors():
             plan = make_plan(mlp, arguments, Start.for_resume(mlp))
         checkpoint.check_data(plan.data)
-        checkpoint.warn_of_other_kernels()
+        checkpoint.warn_if_kernels_differ()
         with callback_management_context(mlp.set_callbacks(*callbacks)):
             hooks = FitCallbacks(mlp, arguments, plan)
             train(mlp, begin_training(mlp, plan), hooks)
@@ -840,7 +840,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             copy, make_plan(copy, FitArguments(X, y, sample_weight), Start.for_fit(copy))
         )
         rates = np.geomspace(min_rate, max_rate, n_steps)
-        losses = losses_at_rising_rates(trainer, rates)
+        losses = run_lr_finder(trainer, rates)
         return LearningRateCurve(rates[: len(losses)], losses)
 
     # The interface of a scikit-learn estimator
@@ -859,11 +859,11 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = fitted.replace_views(super().__getstate__(), self)
-        return state | {"_kernels": explicit_choice()}
+        return state | {"_kernels": get_explicit_kernels()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        inherit_choice(state.pop("_kernels", None))
+        inherit_kernels(state.pop("_kernels", None))
         layout = state.pop("_layout", None)
         super().__setstate__(state)
         if layout is not None:

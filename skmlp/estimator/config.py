@@ -6,7 +6,7 @@ from numbers import Real
 import numpy as np
 
 from skmlp.digits.augment import AUGMENTATIONS
-from skmlp.digits.shape import image_shape_of
+from skmlp.digits.shape import resolve_image_shape
 from skmlp.engine.batches import Augmentation
 from skmlp.engine.config import NetworkConfig, TrainingConfig
 from skmlp.engine.initialization import INITIALIZERS, scikit_learn
@@ -163,7 +163,8 @@ def make_stochastic_solver(params, n_samples):
         batch_size=clip_batch_size(params.batch_size, n_samples),
         max_epochs=int(params.max_iter),
         shuffle=bool(params.shuffle),
-        is_planned=params.n_iter_no_change is None or getattr(schedule, "planned", False),
+        trains_all_epochs=params.n_iter_no_change is None
+        or getattr(schedule, "spans_training", False),
     )
 
 
@@ -220,7 +221,7 @@ def make_augmentation(params, n_features):
     transform = params.augmentation
     if transform is None:
         return None
-    shape = image_shape_of(params.image_shape, n_features)
+    shape = resolve_image_shape(params.image_shape, n_features)
     if isinstance(transform, str):
         transform = AUGMENTATIONS[transform]
     return Augmentation(transform, shape)
@@ -237,5 +238,5 @@ def make_initializers(params, activations):
     if not activations:
         only = params.activation if isinstance(params.activation, str) else "identity"
         activations = (only,)
-    factors = [ACTIVATIONS[name].initial_factor for name in (*activations, activations[-1])]
+    factors = [ACTIVATIONS[name].weight_init_factor for name in (*activations, activations[-1])]
     return tuple(partial(scikit_learn, factor=factor) for factor in factors[-n_layers:])

@@ -226,7 +226,7 @@ def spawn_generator(random_state):
 
 
 def begin_run(estimator, trainer):
-    """Reset the counters of epochs and of epochs without improvement for a call of `fit`."""
+    """Reset the counts of epochs and of epochs without improvement for a call of `fit`."""
     state, solver = trainer.state, trainer.config.solver
     estimator.n_iter_ = 0
     state.stopped = False
@@ -267,6 +267,6 @@ def train(estimator, trainer, callbacks):
         )
     finally:
         estimator.loss_ = state.loss
-    if trainer.problem:
-        warn_caller(trainer.problem, ConvergenceWarning)
+    if trainer.convergence_message:
+        warn_caller(trainer.convergence_message, ConvergenceWarning)
     callbacks.end_fit()

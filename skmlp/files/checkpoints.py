@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skmlp import __version__
-from skmlp.engine.backend_choice import kernels_for
+from skmlp.engine.backend_choice import choose_kernels
 from skmlp.engine.parameters import Layout
 from skmlp.engine.state import TrainState, Weights
 from skmlp.engine.stopping import Plateau
@@ -132,7 +132,7 @@ class CheckpointContent:
                 )
 
     @contextmanager
-    def checking_data(self):
+    def convert_data_errors(self):
         """Convert the errors that invalid data raise to CheckpointError."""
         try:
             yield
@@ -149,9 +149,9 @@ class CheckpointContent:
                 "validation set. Pass the data that fit was called with."
             )
 
-    def warn_of_other_kernels(self):
+    def warn_if_kernels_differ(self):
         """Warn if training continues with other kernels than it started with."""
-        before, now = self.state.kernels, kernels_for(0, self.state.kernels)
+        before, now = self.state.kernels, choose_kernels(0, self.state.kernels)
         if now != before:
             warn_caller(
                 f"{self.path}: expected the {before} kernels, with which training started, got the {now} kernels. The "
@@ -230,7 +230,7 @@ def check_version(description):
 def collect_state_arrays(state):
     """Return the arrays of a TrainState by name."""
     arrays = {f"optimizer.{name}": array for name, array in state.optimizer_arrays.items()}
-    for name in state.all_weights:
+    for name in state.weight_fields:
         weights = getattr(state, name)
         if weights is not None:
             arrays |= {f"{name}.theta": weights.theta, f"{name}.statistics": weights.statistics}
@@ -243,7 +243,7 @@ def state_to_json(state):
     """Return the fields of a TrainState that are not arrays, as JSON values."""
     plateau = asdict(state.plateau)
     return {
-        "counters": {name: number_to_json(getattr(state, name)) for name in state.counters},
+        "numbers": {name: number_to_json(getattr(state, name)) for name in state.number_fields},
         "stopped": bool(state.stopped),
         "monitor": state.monitor,
         "kernels": state.kernels,
@@ -259,7 +259,7 @@ def state_from_json(stored, arrays, layout):
     generator.bit_generator.state = stored["generator"]
     weights = {
         name: select_weights(arrays, f"state.{name}", layout)
-        for name in TrainState.all_weights
+        for name in TrainState.weight_fields
         if f"state.{name}.theta" in arrays
     }
     prefix = "state.optimizer."
@@ -282,7 +282,7 @@ def state_from_json(stored, arrays, layout):
         monitor=stored["monitor"],
         kernels=stored["kernels"],
         **weights,
-        **{name: number_from_json(stored["counters"][name]) for name in TrainState.counters},
+        **{name: number_from_json(stored["numbers"][name]) for name in TrainState.number_fields},
     )
 
 

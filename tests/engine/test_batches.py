@@ -230,9 +230,7 @@ def test_augmentation_in_place_does_not_change_the_samples(
 )
 def test_augmentation_raises_when_the_shape_changes(transform):
     augment = Augmentation(transform, IMAGE_SHAPE).at(0.0, None)
-    with pytest.raises(
-        ValueError, match=r"augmentation must return images of shape \(4, 2, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"augmentation must return images of shape \(4, 2, 3\)"):
         augment(np.zeros((4, 6)))
 
 

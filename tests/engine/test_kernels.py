@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from skmlp import MLPDigitClassifier, get_kernels, set_kernels
 from skmlp.callbacks import Checkpoint
 from skmlp.engine import backend_choice
-from skmlp.engine.backend_choice import LARGE_WORK, kernels_for, load_kernels, make_backend
+from skmlp.engine.backend_choice import LARGE_WORK, choose_kernels, load_kernels, make_backend
 from skmlp.engine.batches import Batch, Samples
 from skmlp.engine.lbfgs import Objective
 from skmlp.engine.optimizers import NO_PENALTY, SGD, Adam, NAdam, RMSprop, WeightPenalty
@@ -186,27 +186,27 @@ def test_zero_below_processes_all_blocks(kernels, dtype):
 
 
 def test_kernels_depend_on_the_amount_of_work(with_numba):
-    assert kernels_for(LARGE_WORK - 1) == "numpy"
-    assert kernels_for(LARGE_WORK) == "numba"
+    assert choose_kernels(LARGE_WORK - 1) == "numpy"
+    assert choose_kernels(LARGE_WORK) == "numba"
 
 
 def test_numpy_is_used_if_numba_is_not_installed(without_numba):
-    assert kernels_for(100 * LARGE_WORK) == "numpy"
-    assert kernels_for(LARGE_WORK, earlier="numba") == "numpy"
+    assert choose_kernels(100 * LARGE_WORK) == "numpy"
+    assert choose_kernels(LARGE_WORK, earlier="numba") == "numpy"
 
 
 def test_continued_training_keeps_its_kernels(with_numba):
-    assert kernels_for(LARGE_WORK, earlier="numpy") == "numpy"
-    assert kernels_for(1, earlier="numba") == "numba"
+    assert choose_kernels(LARGE_WORK, earlier="numpy") == "numpy"
+    assert choose_kernels(1, earlier="numba") == "numba"
 
 
 @pytest.mark.parametrize("name", ["numpy", "numba"])
 def test_explicit_choice_overrides_the_amount_of_work(with_numba, monkeypatch, name):
     monkeypatch.setenv("SKMLP_KERNELS", name)
-    assert [get_kernels(), kernels_for(1), kernels_for(LARGE_WORK)] == [name] * 3
+    assert [get_kernels(), choose_kernels(1), choose_kernels(LARGE_WORK)] == [name] * 3
     other = "numpy" if name == "numba" else "numba"
     set_kernels(other)
-    assert [get_kernels(), kernels_for(1), kernels_for(LARGE_WORK, name)] == [other] * 3
+    assert [get_kernels(), choose_kernels(1), choose_kernels(LARGE_WORK, name)] == [other] * 3
     set_kernels(None)
     assert get_kernels() == name
 

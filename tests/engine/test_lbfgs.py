@@ -218,9 +218,9 @@ def test_limits_are_passed_to_scipy(make_trainer, limits, options, message):
         message = (
             f"lbfgs failed to converge after {n} iteration(s) (status=1): STOP: {message}. Incr"
         )
-    assert trainer.problem.startswith(message)
-    assert bool(trainer.problem) == bool(message) == (expected.result.status != 0)
-    assert trainer.problem == explain_nonconvergence(expected.result)
+    assert trainer.convergence_message.startswith(message)
+    assert bool(trainer.convergence_message) == bool(message) == (expected.result.status != 0)
+    assert trainer.convergence_message == explain_nonconvergence(expected.result)
 
 
 def test_training_from_a_minimum_has_no_epochs(make_trainer):
@@ -230,7 +230,7 @@ def test_training_from_a_minimum_has_no_epochs(make_trainer):
     assert list(trainer.epochs(lambda: calls.append(1))) == calls == []
     np.testing.assert_array_equal(trainer.state.weights.theta, before)
     assert trainer.state.loss == expected
-    assert (trainer.state.epoch, trainer.problem) == (0, "")
+    assert (trainer.state.epoch, trainer.convergence_message) == (0, "")
 
 
 def test_training_ends_when_the_state_is_stopped(make_trainer):
@@ -242,7 +242,7 @@ def test_training_ends_when_the_state_is_stopped(make_trainer):
     assert n_reports == 4
     np.testing.assert_array_equal(trainer.state.weights.theta, expected.thetas[4])
     assert trainer.state.loss == expected.losses[4]
-    assert trainer.problem == ""
+    assert trainer.convergence_message == ""
 
 
 @pytest.mark.parametrize("n_reports", [1, 2, 5])

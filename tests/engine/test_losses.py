@@ -29,7 +29,7 @@ def make_logistic_data(n_outputs, dtype=np.float64, scale=3.0):
 def test_softmax_loss_equals_the_log_loss_of_scikit_learn(kernels, weighted):
     logits, targets, weights = make_softmax_data()
     weights = weights if weighted else None
-    total, n_correct = LOSSES["softmax"].differentiate(
+    total, n_correct = LOSSES["softmax"].loss_gradient(
         logits.copy(), targets, weights, BATCH, kernels=kernels
     )
     probabilities = softmax(logits, axis=0).T
@@ -47,7 +47,7 @@ def test_logistic_loss_equals_the_sum_of_the_log_losses_of_the_outputs(
 ):
     logits, targets, weights = make_logistic_data(n_outputs)
     weights = weights if weighted else None
-    total, n_correct = LOSSES["logistic"].differentiate(
+    total, n_correct = LOSSES["logistic"].loss_gradient(
         logits.copy(), targets, weights, BATCH, kernels=kernels
     )
     expected = sum(
@@ -80,7 +80,7 @@ def test_the_first_of_tied_classes_is_predicted(
     tied = (logits == logits.max(axis=0)).sum(axis=0) > 1
     assert tied.any()
     assert (logits.max(axis=0) == logits[targets, np.arange(n_samples)]).sum() > correct.sum()
-    _, n_correct = LOSSES["softmax"].differentiate(
+    _, n_correct = LOSSES["softmax"].loss_gradient(
         logits, targets, weights, 7.0, smoothing, kernels=kernels
     )
     assert n_correct == (correct.sum() if weights is None else weights[correct].sum())
@@ -91,7 +91,7 @@ def test_the_first_of_tied_classes_is_predicted(
 def test_equal_logits_predict_the_first_class(kernels, dtype, value):
     targets = np.arange(30) % 5
     logits = np.full((5, 30), value, dtype)
-    _, n_correct = LOSSES["softmax"].differentiate(logits, targets, None, 30, kernels=kernels)
+    _, n_correct = LOSSES["softmax"].loss_gradient(logits, targets, None, 30, kernels=kernels)
     assert n_correct == 6
 
 
@@ -101,7 +101,7 @@ def test_logistic_logits_of_zero_predict_the_negative_class(kernels, dtype, n_ou
     logits = np.zeros((n_outputs, 8), dtype)
     targets = np.zeros((n_outputs, 8), bool)
     targets[0, :3] = True
-    _, n_correct = LOSSES["logistic"].differentiate(logits, targets, None, 8, kernels=kernels)
+    _, n_correct = LOSSES["logistic"].loss_gradient(logits, targets, None, 8, kernels=kernels)
     assert n_correct == 5
 
 
@@ -115,7 +115,7 @@ def test_softmax_gradient_equals_the_weighted_error_of_the_probabilities(kernels
     expected[targets, np.arange(BATCH)] -= 1
     if weighted:
         expected *= weights
-    LOSSES["softmax"].differentiate(
+    LOSSES["softmax"].loss_gradient(
         logits, targets, weights if weighted else None, 7.0, kernels=kernels
     )
     np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
@@ -127,7 +127,7 @@ def test_logistic_gradient_equals_the_weighted_error_of_the_probabilities(kernel
     expected = expit(logits) - targets
     if weighted:
         expected *= weights
-    LOSSES["logistic"].differentiate(
+    LOSSES["logistic"].loss_gradient(
         logits, targets, weights if weighted else None, 7.0, kernels=kernels
     )
     np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
@@ -141,7 +141,7 @@ def test_losses_and_gradients_of_huge_logits_are_finite(kernels, name, dtype):
     )
     logits, targets, weights = make_data(dtype=dtype, scale=1e30)
     largest_margin = np.ptp(logits, axis=0).max() if name == "softmax" else np.abs(logits).max()
-    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, kernels=kernels)
+    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, kernels=kernels)
     assert np.isfinite(logits).all()
     assert np.isfinite(total)
     assert total > largest_margin / 100
@@ -222,8 +222,8 @@ def test_smoothed_losses_equal_losses_of_smoothed_targets(kernels, name, weighte
         p = expit(logits)
         y = (1 - smoothing) * targets + smoothing / 2
         losses = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=0)
-    unsmoothed = LOSSES[name].differentiate(logits.copy(), targets, weights, 7.0, kernels=kernels)
-    total, n_correct = LOSSES[name].differentiate(
+    unsmoothed = LOSSES[name].loss_gradient(logits.copy(), targets, weights, 7.0, kernels=kernels)
+    total, n_correct = LOSSES[name].loss_gradient(
         logits, targets, weights, 7.0, smoothing, kernels=kernels
     )
     factors = np.ones(BATCH) if weights is None else weights
@@ -238,10 +238,10 @@ def test_smoothed_losses_preserve_float32(kernels, name):
         make_softmax_data(np.float32) if name == "softmax" else make_logistic_data(3, np.float32)
     )
     exact = logits.astype(np.float64)
-    LOSSES[name].differentiate(
+    LOSSES[name].loss_gradient(
         exact, targets, weights.astype(np.float64), BATCH, 0.1, kernels=kernels
     )
-    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1, kernels=kernels)
+    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, 0.1, kernels=kernels)
     assert logits.dtype == np.float32
     assert np.isfinite(total)
     np.testing.assert_allclose(logits, exact, rtol=1e-4, atol=1e-7)
@@ -254,6 +254,6 @@ def test_smoothed_losses_of_huge_logits_are_finite(kernels, name, dtype):
         make_softmax_data if name == "softmax" else lambda **kwargs: make_logistic_data(3, **kwargs)
     )
     logits, targets, weights = make_data(dtype=dtype, scale=1e30)
-    total, _ = LOSSES[name].differentiate(logits, targets, weights, BATCH, 0.1, kernels=kernels)
+    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, 0.1, kernels=kernels)
     assert np.isfinite(total)
     assert np.isfinite(logits).all()

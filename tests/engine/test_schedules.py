@@ -236,7 +236,7 @@ def test_warmup_rejects_a_schedule_that_is_not_callable(value):
 def test_warmup_accepts_any_callable():
     warmup = Warmup(lambda position: 0.2, 2.5)
     assert warmup(at(0)) == pytest.approx(0.2 / (2.5 * STEPS_PER_EPOCH))
-    assert not warmup.planned
+    assert not warmup.spans_training
 
 
 @pytest.mark.parametrize("schedule_class", CLASSES)
@@ -260,13 +260,13 @@ def test_replace_validates_fields(schedule_class, name):
 
 @pytest.mark.parametrize("schedule", SCHEDULES[:-1], ids=lambda s: type(s).__name__)
 def test_planned_schedules_reach_their_final_rate_at_the_last_epoch(schedule):
-    assert schedule.planned == isinstance(schedule, Cosine | OneCycle)
-    assert Warmup(schedule, 2.5).planned == schedule.planned
+    assert schedule.spans_training == isinstance(schedule, Cosine | OneCycle)
+    assert Warmup(schedule, 2.5).spans_training == schedule.spans_training
     # The rate of a planned schedule depends on the number of epochs, and does not change after the last one.
     depends_on_n_epochs = [schedule(at(step, 20)) != schedule(at(step, 40)) for step in (40, 100)]
     end = STEPS_PER_EPOCH * N_EPOCHS
     is_constant = schedule(at(end)) == schedule(at(end + 1)) == schedule(at(10 * end))
-    if schedule.planned:
+    if schedule.spans_training:
         assert all(depends_on_n_epochs)
         assert is_constant
     else:

@@ -11,7 +11,7 @@ from sklearn.utils import shuffle
 from skmlp.engine.batches import Augmentation, Batch, Samples, TrainingData
 from skmlp.engine.evaluation import evaluate
 from skmlp.engine.initialization import INITIALIZERS, draw_parameters
-from skmlp.engine.lr_finder import losses_at_rising_rates
+from skmlp.engine.lr_finder import run_lr_finder
 from skmlp.engine.optimizers import SGD, Adam
 from skmlp.engine.reference.backend import ReferenceBackend
 from skmlp.engine.schedules import Constant, Cosine, Position
@@ -45,7 +45,7 @@ def make_trainer(make_config, make_state):
         schedule=None,
         monitor="loss",
         shuffle=True,
-        is_planned=False,
+        trains_all_epochs=False,
         n_epochs=N_EPOCHS,
         **options,
     ):
@@ -56,7 +56,7 @@ def make_trainer(make_config, make_state):
             BATCH_SIZE,
             n_epochs,
             shuffle=shuffle,
-            is_planned=is_planned,
+            trains_all_epochs=trains_all_epochs,
         )
         config = make_config(LAYER_SIZES, solver=solver, **{"alpha": 0.1} | options)
         state = make_state(config)
@@ -204,13 +204,15 @@ def test_annealed_augmentation_receives_the_fraction_of_the_training(make_traine
 # End of the training
 
 
-@pytest.mark.parametrize(("is_planned", "problem"), [(False, True), (True, False)])
-def test_reaching_the_last_epoch_is_a_problem_unless_planned(make_trainer, is_planned, problem):
-    trainer = make_trainer(is_planned=is_planned)
+@pytest.mark.parametrize(("trains_all_epochs", "warned"), [(False, True), (True, False)])
+def test_reaching_the_last_epoch_has_a_message_unless_intended(
+    make_trainer, trains_all_epochs, warned
+):
+    trainer = make_trainer(trains_all_epochs=trains_all_epochs)
     list(trainer.epochs())
-    assert bool(trainer.problem) == problem
-    if problem:
-        assert trainer.problem.startswith(
+    assert bool(trainer.convergence_message) == warned
+    if warned:
+        assert trainer.convergence_message.startswith(
             "Stochastic Optimizer: Maximum iterations (4) reached and the optimization hasn't converged yet."
         )
 
@@ -221,7 +223,7 @@ def test_training_ends_when_the_state_is_stopped(make_trainer):
         assert report.loss == trainer.state.loss
         trainer.state.stopped = trainer.state.epoch == 2
     assert trainer.state.epoch == 2
-    assert trainer.problem == ""
+    assert trainer.convergence_message == ""
 
 
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
@@ -352,7 +354,7 @@ def test_the_finder_performs_one_step_at_each_rate(make_trainer):
     trainer = make_trainer()
     expected, stream = copy_backend(trainer), np.random.RandomState(0)
     rates = np.geomspace(1e-4, 1e-2, 10)
-    losses = losses_at_rising_rates(trainer, rates)
+    losses = run_lr_finder(trainer, rates)
     order = shuffle(np.arange(N_SAMPLES), random_state=stream)
     average, smoothed = 0.0, []
     for i, rate in enumerate(rates):
@@ -373,7 +375,7 @@ def test_the_finder_ends_when_the_loss_diverges(make_trainer, loss, number):
     trainer.backend = BackendProxy(
         trainer.backend, number, lambda result, state: result._replace(loss=loss)
     )
-    losses = losses_at_rising_rates(trainer, np.geomspace(1e-4, 1e-2, 10))
+    losses = run_lr_finder(trainer, np.geomspace(1e-4, 1e-2, 10))
     # The first loss is always the best so far.
     if number == 1 and np.isfinite(loss):
         assert len(losses) == 10
@@ -386,6 +388,6 @@ def test_the_finder_skips_batches_of_weight_zero(make_trainer):
     weights = np.ones(N_SAMPLES)
     weights[:25] = 0
     trainer = make_trainer(replace(make_data(), weights=weights))
-    losses = losses_at_rising_rates(trainer, np.full(20, 1e-3))
+    losses = run_lr_finder(trainer, np.full(20, 1e-3))
     assert len(losses) == 20
     assert np.isfinite(losses).all()

@@ -28,12 +28,12 @@ class Activation:
     """An activation function, its derivative and its factor in scikit-learn's initialization.
 
     scikit-learn draws the initial weights and biases of a layer from the uniform distribution between -b and b, with
-    ``b = sqrt(initial_factor / (fan_in + fan_out))``.
+    ``b = sqrt(weight_init_factor / (fan_in + fan_out))``.
     """
 
     forward: Callable
     backward: Callable
-    initial_factor: float = 6.0
+    weight_init_factor: float = 6.0
 
 
 def identity(z, work):
@@ -185,7 +185,7 @@ def boolean_view(buffer):
 
 ACTIVATIONS = {
     "identity": Activation(identity, identity_backward),
-    "logistic": Activation(logistic, logistic_backward, initial_factor=2.0),
+    "logistic": Activation(logistic, logistic_backward, weight_init_factor=2.0),
     "tanh": Activation(tanh, tanh_backward),
     "relu": Activation(relu, relu_backward),
     "leaky_relu": Activation(leaky_relu, leaky_relu_backward),

@@ -116,7 +116,7 @@ class ReferenceBackend:
         else:
             fractions = (batch.weights / weight).astype(dtype, copy=False)
         logits = self.network.forward(x, Step(fractions, self.state.generator))
-        loss = self.loss.differentiate(
+        loss = self.loss.loss_gradient(
             logits,
             batch.targets,
             batch.weights,

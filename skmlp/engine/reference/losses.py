@@ -21,7 +21,7 @@ class SoftmaxCrossEntropy:
     """Cross-entropy of softmax probabilities. Targets are class indices of shape (batch,)."""
 
     @staticmethod
-    def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
+    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum.
 
         y is one-hot or smoothed. If `weights` is None, all samples have the weight 1.
@@ -49,7 +49,7 @@ class LogisticCrossEntropy:
     """Cross-entropy of independent logistic outputs. Targets are 0 or 1, of shape (outputs, batch)."""
 
     @staticmethod
-    def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
+    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum."""
         correct = ((logits > 0) == targets).all(axis=0)
         if smoothing:
@@ -87,9 +87,9 @@ class SingleClass:
     """
 
     @staticmethod
-    def differentiate(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
+    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
         """Turn logits into d loss / d logits, and return the LossSum."""
-        loss_sum = LogisticCrossEntropy.differentiate(
+        loss_sum = LogisticCrossEntropy.loss_gradient(
             logits, targets, weights, total_weight, smoothing
         )
         n_correct = logits.shape[1] if weights is None else weights.sum()
