@@ -306,8 +306,11 @@ def test_missing_pooch_is_reported_with_the_command_that_installs_it(tmp_path, m
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("progress", [True, False])
 def test_progress_bar_is_shown_only_on_terminals(terminal, progress, tmp_path, monkeypatch, capfd):
-    # With 1, rich treats any stream as a terminal.
-    monkeypatch.setenv("TTY_COMPATIBLE", "1" if terminal else "0")
+    # With FORCE_COLOR, rich treats any stream as a terminal.
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
     with mirror(serve_file) as (url, _):
         download_mnist(tmp_path, files=FILES, mirrors=[url], progress=progress)
     out, err = capfd.readouterr()
