@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from skmlp.augment import Annealed, DigitDistortions
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.typing import RandomState
 
-# Every recipe reads pixels from 0 to 255 and trains for exactly max_iter epochs.
+__all__ = ["RECIPES", "Recipe", "make_recipe"]
+
+# Every recipe takes pixels from 0 to 255 and trains for exactly max_iter epochs.
 COMMON_PARAMETERS = MappingProxyType({"input_scale": 1 / 255, "n_iter_no_change": None})
 
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
@@ -14,33 +18,38 @@ STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begi
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named set of parameters for :class:`skmlp.MLPDigitClassifier`.
+    """Named set of parameters for :class:`skmlp.MLPDigitClassifier`.
 
     Parameters
     ----------
     name : str
-        Name under which :func:`make_recipe` and ``skmlp train --recipe`` find it.
+        Name for :func:`make_recipe` and ``skmlp train --recipe``.
     summary : str
         Description in one line.
-    parameters : dict
-        Parameters of the classifier, in addition to those that all recipes share: ``input_scale=1/255``, and an
-        ``n_iter_no_change`` for which training takes ``max_iter`` epochs.
+    parameters : dict of str to object
+        Parameters of the classifier. All recipes also set ``input_scale=1/255``, for pixels from 0 to 255, and
+        ``n_iter_no_change=None``, so that training takes ``max_iter`` epochs.
     reference : str or None, default=None
         Publication that the recipe follows.
+
+    See Also
+    --------
+    make_recipe : Return the classifier of a recipe.
     """
 
     name: str
     summary: str
-    parameters: dict
+    parameters: dict[str, Any]
     reference: str | None = None
 
 
-RECIPES = {
+#: Recipes by name.
+RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         Recipe(
             "softmax",
-            "Softmax regression without hidden layers, as a baseline",
+            "Softmax regression, a baseline without hidden layers",
             {
                 "hidden_layer_sizes": (),
                 "batch_size": 128,
@@ -51,7 +60,7 @@ RECIPES = {
         ),
         Recipe(
             "one-hidden",
-            "One hidden layer of 100 logistic units, trained by plain gradient descent",
+            "One hidden layer of logistic units, SGD without momentum",
             {
                 "hidden_layer_sizes": (100,),
                 "activation": "logistic",
@@ -65,7 +74,7 @@ RECIPES = {
         ),
         Recipe(
             "relu-256-sgd",
-            "One hidden layer of 256 units, trained by stochastic gradient descent with Nesterov momentum",
+            "One hidden layer of ReLU units, SGD with Nesterov momentum",
             {
                 "hidden_layer_sizes": (256,),
                 "solver": "sgd",
@@ -77,7 +86,7 @@ RECIPES = {
         ),
         Recipe(
             "relu-128-adam",
-            "Two hidden layers of 128 units, trained by Adam with its default learning rate",
+            "Two hidden layers of ReLU units, Adam with its default learning rate",
             {
                 "hidden_layer_sizes": (128, 128),
                 "batch_size": 128,
@@ -86,7 +95,7 @@ RECIPES = {
         ),
         Recipe(
             "dropout-512",
-            "Two hidden layers of 512 units with a dropout rate of 0.2",
+            "Two hidden layers of ReLU units with dropout, Adam",
             {
                 "hidden_layer_sizes": (512, 512),
                 "dropout": 0.2,
@@ -97,7 +106,7 @@ RECIPES = {
         ),
         Recipe(
             "small-sample",
-            "For a few hundred to a few thousand digits: small batches, strong regularization, augmentation",
+            "For small training sets: strong regularization and augmentation",
             {
                 "hidden_layer_sizes": (512, 256),
                 "solver": "adamw",
@@ -113,7 +122,7 @@ RECIPES = {
         ),
         Recipe(
             "fast",
-            "More than 98 % on MNIST in the shortest time",
+            "Shortest training time for an accuracy above 98 % on MNIST",
             {
                 "hidden_layer_sizes": (256,),
                 "batch_size": 128,
@@ -124,7 +133,7 @@ RECIPES = {
         ),
         Recipe(
             "plain",
-            "Best accuracy without using the image structure: adversarial training and batch normalization",
+            "Best accuracy without using the image structure: adversarial training",
             {
                 "hidden_layer_sizes": (1024, 1024),
                 "solver": "adamw",
@@ -138,7 +147,7 @@ RECIPES = {
         ),
         Recipe(
             "accurate",
-            "Best accuracy of a single network: strong augmentation, annealed toward the end of training",
+            "Best accuracy: strong augmentation, annealed toward the end of training",
             {
                 "hidden_layer_sizes": (2048, 1024, 512),
                 "activation": "gelu",
@@ -156,29 +165,29 @@ RECIPES = {
 }
 
 
-def make_recipe(name, random_state=None):
+def make_recipe(name: str, random_state: RandomState = None) -> MLPDigitClassifier:
     """Return the unfitted classifier of a recipe.
 
-    The classifier takes the pixels of MNIST as they are, uint8 from 0 to 255. See :doc:`/accuracy` for the test
-    accuracy and the training time of each recipe on MNIST.
+    The classifier takes pixels from 0 to 255, as in MNIST. See :doc:`/accuracy` for the test accuracy and the training
+    time of each recipe on MNIST.
 
     Parameters
     ----------
     name : str
         Name of the recipe: 'softmax', 'one-hidden', 'relu-256-sgd', 'relu-128-adam', 'dropout-512', 'small-sample',
-        'fast', 'plain' or 'accurate'. ``RECIPES[name].summary`` describes it.
+        'fast', 'plain' or 'accurate'. ``RECIPES[name].summary`` is its description.
     random_state : int, RandomState instance or None, default=None
-        The parameter of the classifier. Pass an int for reproducible results.
+        Parameter `random_state` of the classifier. Pass an int for reproducible results.
 
     Returns
     -------
     mlp : MLPDigitClassifier
-        Unfitted classifier. `set_params` changes its parameters.
+        Unfitted classifier. Change its parameters with `set_params`.
 
     Raises
     ------
     ValueError
-        If there is no recipe of this name.
+        If `name` is not the name of a recipe.
 
     Examples
     --------
@@ -191,6 +200,6 @@ def make_recipe(name, random_state=None):
     """
     if name not in RECIPES:
         names = ", ".join(map(repr, RECIPES))
-        raise ValueError(f"name must be one of {names}. Got {name!r}.")
+        raise ValueError(f"name must be one of {names}, got {name!r}.")
     parameters = COMMON_PARAMETERS | RECIPES[name].parameters
     return MLPDigitClassifier(**parameters, random_state=random_state)
