@@ -1,10 +1,11 @@
-"""The `skmlp` command: trains, evaluates and uses models of handwritten digits from a terminal."""
+"""The `skmlp` command: train, evaluate and apply models of handwritten digits from the shell."""
 
 import io
-import os
 import sys
+from collections.abc import Sequence
 
 from skmlp.cli import evaluate, fetch, info, list_recipes, predict, train
+from skmlp.cli.console import discard_output, print_error
 from skmlp.cli.errors import (
     BROKEN_PIPE,
     CANNOT_WRITE,
@@ -12,9 +13,9 @@ from skmlp.cli.errors import (
     SUCCESS,
     USAGE,
     CommandError,
-    one_line,
+    format_error,
 )
-from skmlp.cli.parser import CommandParser, add_command
+from skmlp.cli.parser import CommandParser, add_command, refer_to_help
 from skmlp.cli.values import OptionError
 
 COMMANDS = {
@@ -23,37 +24,40 @@ COMMANDS = {
 }
 
 DESCRIPTION = """\
-Train, evaluate and use multilayer perceptrons for handwritten digits.
+Train, evaluate and apply multilayer perceptrons for handwritten digits."""
 
-  skmlp train                                       train on scikit-learn's bundled digits
-  skmlp evaluate skmlp-run/model.safetensors        print accuracy and confusion matrix
-  skmlp predict skmlp-run/model.safetensors 7.png   predict the digit in a picture"""
+EPILOG = """\
+examples:
+  skmlp train
+  skmlp evaluate skmlp-run/model.safetensors
+  skmlp train --data mnist --recipe fast --out mnist-run
+  skmlp predict mnist-run/model.safetensors photo.jpg
 
-EXIT_CODES = """\
 exit status:
-  0    success
-  1    something could not be written, downloaded or held in memory
-  2    wrong usage
-  3    bad data
-  4    bad model file or checkpoint
-  130  interrupted by Ctrl-C
+  0    Success.
+  1    A file could not be written or downloaded, or memory is insufficient.
+  2    Wrong usage.
+  3    Bad data, or the training diverged.
+  4    Bad model file or checkpoint.
+  130  Interrupted by Ctrl-C.
 
-'skmlp COMMAND --help' describes a command, with examples."""
+See 'skmlp COMMAND --help' for the options of a command and more examples."""
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the `skmlp` command.
 
     Parameters
     ----------
-    argv : list of str or None, default=None
-        Arguments after the name of the command; those of the process if `None`.
+    argv : sequence of str or None, default=None
+        Arguments after the name of the command. By default, those of the process.
 
     Returns
     -------
     exit_status : int
-        0 for success, 2 for wrong usage, 3 for bad data, 4 for a bad model file, 130 after
-        Ctrl-C, 1 if something could not be written, downloaded or held in memory.
+        0 for success, 2 for wrong usage, 3 for bad data or diverging training, 4 for a bad model file
+        or checkpoint, 130 after Ctrl-C, and 1 if a file cannot be written or downloaded or memory
+        is insufficient.
 
     Examples
     --------
@@ -62,37 +66,46 @@ def main(argv=None):
     skmlp ...
     0
     """
-    _escape_unencodable_characters()
+    escape_unencodable_characters()
     program = "skmlp"
     try:
-        given = vars(_make_parser().parse_args(argv))
+        given = vars(make_parser().parse_args(argv))
         command = COMMANDS[given.pop("command")]
         program = f"skmlp {command.name}"
         exit_status = command(given)
         sys.stdout.flush()
-    except SystemExit as stop:  # argparse exits after --help, and after an error message
+    except SystemExit as stop:  # argparse exits after --help and after an error message
         exit_status = stop.code
     except OptionError as error:
-        exit_status = _complain(program, f"{error} (see '{program} --help')", USAGE)
+        exit_status = report_error(program, refer_to_help(str(error), program), USAGE)
     except BrokenPipeError:
         exit_status = BROKEN_PIPE
     except CommandError as error:
-        exit_status = _complain(program, str(error), error.exit_status)
+        exit_status = report_error(program, str(error), error.exit_status)
     except KeyboardInterrupt:
-        exit_status = _complain(program, "interrupted", INTERRUPTED)
+        exit_status = report_error(program, "interrupted.", INTERRUPTED)
     except MemoryError as error:
-        fix = "choose smaller layers, smaller batches or less data"
-        exit_status = _complain(program, f"not enough memory ({error}); {fix}", CANNOT_WRITE)
+        message = (
+            f"not enough memory: {format_error(error)} "
+            "Use smaller layers, smaller batches or less data."
+        )
+        exit_status = report_error(program, message, CANNOT_WRITE)
     except OSError as error:
-        exit_status = _complain(program, one_line(error), CANNOT_WRITE)
-    return _close_output(program, exit_status)
+        exit_status = report_error(program, format_error(error), CANNOT_WRITE)
+    return close_output(program, exit_status)
 
 
-def _make_parser():
+def make_parser():
+    """Return the parser of the command line."""
     from skmlp import __version__
 
-    parser = CommandParser(prog="skmlp", description=DESCRIPTION, epilog=EXIT_CODES)
-    parser.add_argument("--version", action="version", version=f"skmlp {__version__}")
+    parser = CommandParser(prog="skmlp", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"skmlp {__version__}",
+        help="Show the version and exit.",
+    )
     subparsers = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
@@ -101,25 +114,26 @@ def _make_parser():
     return parser
 
 
-def _escape_unencodable_characters():
-    """Print characters that the encoding of the terminal lacks as escapes, instead of failing."""
+def escape_unencodable_characters():
+    """Make stdout and stderr print characters missing from their encoding as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _complain(program, message, exit_status):
-    print(f"{program}: error: {message}", file=sys.stderr)
+def report_error(program, message, exit_status):
+    """Print an error and return the exit status."""
+    print_error(program, message)
     return exit_status
 
 
-def _close_output(program, exit_status):
-    """Flush stdout. That the reader of a pipe has closed it, as `head` does, is not an error."""
+def close_output(program, exit_status):
+    """Flush stdout and return the exit status. A pipe closed by its reader is not an error."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Otherwise Python would fail at exit to write what is left in the buffer.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Otherwise Python would fail at exit to write the rest of the buffer.
+        discard_output()
         if exit_status == SUCCESS and not isinstance(error, BrokenPipeError):
-            return _complain(program, one_line(error), CANNOT_WRITE)
+            return report_error(program, format_error(error), CANNOT_WRITE)
     return exit_status

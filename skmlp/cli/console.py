@@ -1,11 +1,11 @@
-"""Output of the commands: lines, warnings and tables, on terminals, pipes and files."""
+"""Output of the commands: lines, warnings, errors and tables, on terminals, pipes and files."""
 
 import os
 import sys
 
 
-def say(text=""):
-    """Print a line at once. If the reader of a pipe has closed it, as `head` does, print nothing."""
+def print_line(text=""):
+    """Print a line and flush it. Discard it if the reader of a pipe has closed it, as `head` does."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -13,13 +13,18 @@ def say(text=""):
 
 
 def discard_output():
-    """Redirect stdout to the null device, including what is in its buffer."""
+    """Redirect stdout to the null device, including the contents of its buffer."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def warn(command, message):
-    """Print a warning of a command in one line on stderr."""
-    print(f"skmlp {command}: warning: {message}", file=sys.stderr)
+def print_warning(program, message):
+    """Print a warning in one line on stderr."""
+    print(f"{program}: warning: {message}", file=sys.stderr)
+
+
+def print_error(program, message):
+    """Print an error in one line on stderr."""
+    print(f"{program}: error: {message}", file=sys.stderr)
 
 
 def make_console():
@@ -34,7 +39,7 @@ def make_console():
 
 
 def make_table(console):
-    """Return an empty table: with lines on a terminal, bare columns in a pipe or a file."""
+    """Return an empty table, with rules on a terminal and plain columns in a pipe or a file."""
     from rich import box
     from rich.table import Table
 
@@ -45,17 +50,17 @@ def make_table(console):
 
 
 def print_table(console, table):
-    """Print a table without cutting its cells: the terminal wraps lines that are too long."""
+    """Print a table without truncating its cells. The terminal wraps lines that are too long."""
     unlimited = console.options.update(max_width=100_000)
     console.width = max(console.width, console.measure(table, options=unlimited).maximum)
     console.print(table)
 
 
-def counted(number, noun):
+def format_count(number, noun):
     """Return a count with its noun: "1 epoch", "1,437 images"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
-def percent(fraction):
+def format_percent(fraction):
     """Return a fraction as a percentage with two decimals."""
     return f"{100 * fraction:.2f} %"

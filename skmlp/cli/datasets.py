@@ -1,119 +1,123 @@
-"""The datasets that the commands train and evaluate on, and the scale of their pixels."""
+"""Datasets that the commands train and evaluate on, and the scale of their pixels."""
 
 from contextlib import contextmanager
 from pathlib import Path
 
-from skmlp.cli.console import warn
-from skmlp.cli.errors import BAD_DATA, CANNOT_WRITE, USAGE, CommandError, command_errors
+from skmlp.cli.console import print_warning
+from skmlp.cli.errors import BAD_DATA, CANNOT_WRITE, USAGE, CommandError, translate_errors
 
 DATA_HELP = (
-    "{}: a directory with the four IDX files of MNIST or of a compatible dataset, gzipped or not; "
-    "'mnist' downloads MNIST to your cache first "
-    "(default: scikit-learn's bundled digits, 1,797 images of 8 x 8)"
+    "{}: a directory with the four IDX files of MNIST or a compatible dataset, optionally "
+    "compressed with gzip, or 'mnist' to download MNIST to the cache directory. [default: "
+    "scikit-learn's bundled digits, 1,797 images of 8 x 8 pixels]"
 )
 SCALE_HELP = (
-    "multiply the pixels by FACTOR, such as 1/255: for a model that was trained in Python on pixels "
-    "scaled beforehand; 'skmlp train' stores the factor in its models (default: the model's own)"
+    "Multiply the pixels by FACTOR, a number or a fraction. Needed for a model trained in Python "
+    "on scaled pixels, for example 1/255 for pixels from 0 to 1. [default: the factor that the "
+    "model stores]"
 )
 PIXEL_SCALE = 1 / 255
 BUNDLED_TEST_FRACTION = 0.2
-MOST_LISTED = 12
+MAX_LISTED_VALUES = 12
 
 
 def load_subset(data, subset, seed):
     """Return the images, one per row, and the labels of the "train" or the "test" set."""
     if data is None:
-        return _load_bundled(subset, seed)
-    X, y = _load_mnist(data, subset)
+        return load_bundled(subset, seed)
+    X, y = load_idx_files(data, subset)
     if len(X) == 0:
-        raise CommandError(BAD_DATA, f"the {subset} set of {data} is empty; it must have images")
+        raise CommandError(BAD_DATA, f"{data}: the {subset} set must contain images, got none.")
     return (X if X.dtype == "uint8" else X.astype("float32")), y
 
 
-def name_of(data):
+def describe_data(data):
     """Return the name of a dataset for messages."""
     return "scikit-learn's bundled digits" if data is None else str(data)
 
 
-def absolute_data(data):
-    """Return the value of --data that means the same in every working directory."""
+def make_data_absolute(data):
+    """Return a value of --data that is valid in every working directory."""
     return data if data in (None, "mnist") else str(Path(data).absolute())
 
 
-def scale_of(X):
+def choose_input_scale(X):
     """Return the `input_scale` for training: 8-bit pixels are scaled to 0..1, others are not."""
     return PIXEL_SCALE if X.dtype == "uint8" else None
 
 
-def prepare_pixels(X, model, source, *, scale, command):
-    """Return the images as the model takes them, or raise an error that says why it cannot."""
+def prepare_pixels(X, model, source, *, scale, program):
+    """Return the images in the form that the model expects, or raise an error."""
     import numpy as np
 
     if X.dtype.kind == "f" and not np.isfinite(X).all():
-        raise CommandError(
-            BAD_DATA, f"{source}: there are pixels that are not finite; they must be numbers"
-        )
+        raise CommandError(BAD_DATA, f"{source}: the pixels must be finite, got NaN or infinity.")
     if X.shape[1] != model.n_features_in_:
         raise CommandError(
             BAD_DATA,
-            f"{source}: the images have {X.shape[1]} pixels, the model takes "
-            f"{model.n_features_in_}; give data that fits the model",
+            f"{source}: the images must have {model.n_features_in_} pixels for this model, "
+            f"got {X.shape[1]}. Use a dataset and a model with the same image size.",
         )
     if model.input_scale is not None:
-        _check_scaled_by_model(X, model, source, scale)
+        check_scaled_by_model(X, model, source, scale)
     elif scale is not None:
         return X.astype("float32") * scale
     elif X.dtype == "uint8":
-        warn(
-            command,
-            "the model stores no input_scale, so the pixels are used as they are, 0 to 255; "
-            "if it was trained on pixels from 0 to 1, add --scale 1/255",
+        print_warning(
+            program,
+            "the model stores no input_scale, so the pixels are used unscaled, from 0 to 255. "
+            "If the model was trained on pixels from 0 to 1, pass --scale 1/255.",
         )
     return X
 
 
 def check_labels(y, classes, source):
-    """Raise an error for labels that are not among the classes of a model."""
+    """Raise an error for labels that are not among the given classes."""
     classes = classes.tolist()
     unknown = sorted(set(y.tolist()).difference(classes))
     if unknown:
         raise CommandError(
             BAD_DATA,
-            f"{source}: the labels {_listed(unknown)} are not among the classes of the model, "
-            f"{_listed(classes)}; give data of the same classes",
+            f"{source}: the labels must be among the classes of the model "
+            f"({join_values(classes)}), got {join_values(unknown)}. "
+            "Use a dataset with the same classes.",
         )
 
 
 @contextmanager
-def downloading():
-    """Distinguish a failed download from an existing file that is not the one of MNIST."""
+def translate_download_errors():
+    """Convert the errors of a download, which differ from those of existing invalid files."""
     with (
-        command_errors(CANNOT_WRITE, (OSError, ImportError)),
-        command_errors(BAD_DATA, (FileExistsError, ValueError)),
+        translate_errors(CANNOT_WRITE, (OSError, ImportError)),
+        translate_errors(BAD_DATA, (FileExistsError, ValueError)),
     ):
         yield
 
 
-def _listed(values):
-    listed = [str(value) for value in values[:MOST_LISTED]]
-    return ", ".join(listed) + (", ..." if len(values) > MOST_LISTED else "")
+def join_values(values):
+    """Return the first values in a comma-separated list."""
+    listed = [str(value) for value in values[:MAX_LISTED_VALUES]]
+    return ", ".join(listed) + (", ..." if len(values) > MAX_LISTED_VALUES else "")
 
 
-def _check_scaled_by_model(X, model, source, scale):
+def check_scaled_by_model(X, model, source, scale):
+    """Raise an error for a redundant --scale, or for pixels in another range than the model's."""
     if scale is not None:
         raise CommandError(
             USAGE,
-            f"the model scales the pixels itself, by {model.input_scale:.6g}; leave out --scale",
+            f"--scale has no effect: the model scales the pixels by {model.input_scale:.6g}. "
+            "Leave it out.",
         )
     if model.input_scale == PIXEL_SCALE and X.dtype != "uint8":
         raise CommandError(
             BAD_DATA,
-            f"{source}: the pixels are {X.dtype}, the model takes 8-bit pixels (uint8); "
-            "convert them to 0..255",
+            f"{source}: the pixels must be uint8 for this model, got {X.dtype}. "
+            "Convert them to integers from 0 to 255.",
         )
 
 
-def _load_bundled(subset, seed):
+def load_bundled(subset, seed):
+    """Return the training or the test set of scikit-learn's bundled digits as uint8."""
     import numpy as np
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -126,16 +130,19 @@ def _load_bundled(subset, seed):
     return (X_train, y_train) if subset == "train" else (X_test, y_test)
 
 
-def _load_mnist(data, subset):
+def load_idx_files(data, subset):
+    """Return the training or the test set of MNIST or of a directory of IDX files."""
     from skmlp import fetch_mnist, load_mnist
 
     if data == "mnist":
-        with downloading():
+        with translate_download_errors():
             return fetch_mnist(subset=subset, return_X_y=True)
     if not Path(data).is_dir():
-        problem = "is a file" if Path(data).exists() else "there is no such directory"
+        found = "a file" if Path(data).exists() else "a path that does not exist"
         raise CommandError(
-            BAD_DATA, f"{data}: {problem}; give the directory of the four IDX files, or 'mnist'"
+            BAD_DATA,
+            f"{data}: expected a directory, got {found}. "
+            "Pass the directory of the four IDX files, or 'mnist'.",
         )
-    with command_errors(BAD_DATA):
+    with translate_errors(BAD_DATA):
         return load_mnist(data, subset=subset, return_X_y=True)

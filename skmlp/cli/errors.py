@@ -12,27 +12,27 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141  # the status that a shell reports for a program that SIGPIPE ended
 
 FIXES = {
-    errno.ENOENT: "check the path",
-    errno.EISDIR: "give a file, not a directory",
-    errno.ENOTDIR: "check the path: one of its parents is not a directory",
-    errno.EACCES: "ask for permission or choose another path",
-    errno.EPERM: "ask for permission or choose another path",
-    errno.EROFS: "choose a path on a disk that is writable",
-    errno.ENOSPC: "free some space or choose another disk",
-    errno.EDQUOT: "free some space or choose another disk",
-    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOENT: "Check the path.",
+    errno.EISDIR: "Pass a file, not a directory.",
+    errno.ENOTDIR: "Check the path: one of its parents is not a directory.",
+    errno.EACCES: "Check the permissions or choose another path.",
+    errno.EPERM: "Check the permissions or choose another path.",
+    errno.EROFS: "Choose a path on a writable file system.",
+    errno.ENOSPC: "Free some space or choose another disk.",
+    errno.EDQUOT: "Free some space or choose another disk.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 
 
 class CommandError(Exception):
-    """An error that ends a command with one line on stderr.
+    """Error that ends a command with one line on stderr.
 
     Parameters
     ----------
     exit_status : int
         Exit status of the command.
     message : str
-        What is wrong, and how to fix it.
+        What is wrong and how to fix it, in complete sentences.
     """
 
     def __init__(self, exit_status, message):
@@ -41,20 +41,24 @@ class CommandError(Exception):
 
 
 @contextmanager
-def command_errors(exit_status, errors=(OSError, EOFError, ValueError)):
-    """Turn errors, by default those of files and their contents, into a :class:`CommandError`."""
+def translate_errors(exit_status, errors=(OSError, EOFError, ValueError)):
+    """Convert errors, by default those of reading files, into a :class:`CommandError`."""
     try:
         yield
     except BrokenPipeError:
         raise
     except errors as error:
-        raise CommandError(exit_status, one_line(error)) from error
+        raise CommandError(exit_status, format_error(error)) from error
 
 
-def one_line(error):
-    """Return the message of an exception in one line; for errors of the system, with a fix."""
+def format_error(error):
+    """Return the message of an exception in one line that ends with a period.
+
+    Operating system errors get the name of the file and a suggested fix.
+    """
     if not isinstance(error, OSError) or error.strerror is None:
-        return " ".join(str(error).split()) or type(error).__name__
+        message = " ".join(str(error).split()) or type(error).__name__
+        return message if message.endswith((".", "!", "?")) else f"{message}."
     subject = "" if error.filename is None else f"{error.filename}: "
     fix = FIXES.get(error.errno)
-    return f"{subject}{error.strerror.lower()}" + (f"; {fix}" if fix else "")
+    return f"{subject}{error.strerror.lower()}." + (f" {fix}" if fix else "")

@@ -1,50 +1,57 @@
-"""`skmlp evaluate`: evaluates a model on a labeled dataset, class by class."""
+"""`skmlp evaluate`: evaluate a model on a labeled dataset."""
 
 import json
 from dataclasses import dataclass
 
-from skmlp.cli.console import counted, make_console, make_table, percent, print_table
+from skmlp.cli.console import (
+    format_count,
+    format_percent,
+    make_console,
+    make_table,
+    print_table,
+)
 from skmlp.cli.datasets import (
     DATA_HELP,
     SCALE_HELP,
     check_labels,
+    describe_data,
     load_subset,
-    name_of,
     prepare_pixels,
 )
 from skmlp.cli.errors import SUCCESS
-from skmlp.cli.model_files import model_argument, read_single_label_model
+from skmlp.cli.model_files import declare_model_argument, read_single_label_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
-from skmlp.cli.values import FACTOR, FLAG, PATH, SEED, OptionError, one_of
+from skmlp.cli.values import FACTOR, FLAG, PATH, SEED, OptionError, make_choice_type
 
 NAME = "evaluate"
+PROGRAM = f"skmlp {NAME}"
 
 DESCRIPTION = """\
 Evaluate a model on labeled digits.
 
-Prints the accuracy, the log loss, precision, recall and F1 of every class, and
-the confusion matrix."""
+Prints the accuracy and the log loss, the precision, recall and F1 score of each
+class, and the confusion matrix."""
 
 EXAMPLES = """\
 examples:
   skmlp evaluate skmlp-run/model.safetensors
   skmlp evaluate mnist-run/model.safetensors --data mnist
-  skmlp evaluate model.safetensors --data DIR --subset train --json"""
+  skmlp evaluate mnist-run/model.safetensors --data mnist --subset train --json"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions:
-    """The options of `skmlp evaluate`."""
+    """Options of `skmlp evaluate`."""
 
-    model: str = model_argument()
+    model: str = declare_model_argument()
     data: str | None = declare(
-        Option(PATH, DATA_HELP.format("what to evaluate on"), "data", "DIR"), None
+        Option(PATH, DATA_HELP.format("Dataset to evaluate on"), "data", "DIR"), None
     )
     subset: str = declare(
         Option(
-            one_of(("train", "test")),
-            "which set of the data: train or test (default: test)",
+            make_choice_type(("train", "test")),
+            "Subset to evaluate on: train or test. [default: test]",
             "data",
             "NAME",
         ),
@@ -53,52 +60,53 @@ class EvaluateOptions:
     seed: int | None = declare(
         Option(
             SEED,
-            "seed of the split of the bundled digits (default: the seed of the model, so that the "
-            "test set is the one that 'skmlp train' held out)",
+            "Seed of the train-test split of the bundled digits, from 0 to 4294967295. [default: the "
+            "seed of the model, which gives the split of 'skmlp train']",
             "data",
             "N",
         ),
         None,
     )
     scale: float | None = declare(Option(FACTOR, SCALE_HELP, "data", "FACTOR"), None)
-    json: bool = declare(Option(FLAG, "print one JSON object instead of tables", "output"), False)
+    json: bool = declare(Option(FLAG, "Print one JSON object instead of tables.", "output"), False)
 
     def __post_init__(self):
         if self.seed is not None and self.data is not None:
-            raise OptionError("--seed has no effect with --data: leave it out")
+            raise OptionError("--seed has no effect with --data. Leave it out.")
 
 
 def run(options):
     """Run `skmlp evaluate`."""
     model = read_single_label_model(options.model)
-    source = name_of(options.data)
-    X, y = load_subset(options.data, options.subset, _choose_seed(options.seed, model))
-    X = prepare_pixels(X, model, source, scale=options.scale, command=NAME)
+    source = describe_data(options.data)
+    X, y = load_subset(options.data, options.subset, choose_seed(options.seed, model))
+    X = prepare_pixels(X, model, source, scale=options.scale, program=PROGRAM)
     check_labels(y, model.classes_, f"the {options.subset} set of {source}")
     results = {
         "model": options.model,
         "data": source,
         "subset": options.subset,
         "images": len(X),
-        **_evaluate(model, X, y),
+        **compute_metrics(model, X, y),
     }
     if options.json:
         print(json.dumps(results))
     else:
-        _print_results(results)
+        print_results(results)
     return SUCCESS
 
 
-def _choose_seed(given, model):
+def choose_seed(given, model):
+    """Return the seed of the split: the given one, or that of the model."""
     if given is not None:
         return given
     return model.random_state if isinstance(model.random_state, int) else 0
 
 
-def _evaluate(model, X, y):
+def compute_metrics(model, X, y):
+    """Return the metrics of a model on labeled images, as JSON values."""
     import numpy as np
 
-    # The predictions follow from the same pass through the network.
     log_probabilities = model.predict_log_proba(X)
     predicted = log_probabilities.argmax(axis=1)
     truth = np.searchsorted(model.classes_, y)
@@ -111,15 +119,15 @@ def _evaluate(model, X, y):
         "accuracy": float(np.mean(predicted == truth)),
         "log_loss": float(np.abs(log_probabilities[np.arange(len(y)), truth]).mean(dtype=float)),
         "classes": model.classes_.tolist(),
-        "precision": _ratios(n_correct, n_predicted),
-        "recall": _ratios(n_correct, support),
-        "f1": _ratios(2 * n_correct, n_predicted + support),
+        "precision": divide(n_correct, n_predicted),
+        "recall": divide(n_correct, support),
+        "f1": divide(2 * n_correct, n_predicted + support),
         "support": support.tolist(),
         "confusion_matrix": confusion.tolist(),
     }
 
 
-def _ratios(numerators, denominators):
+def divide(numerators, denominators):
     """Divide element-wise; 0 / 0 is 0."""
     return [
         numerator / denominator if denominator else 0.0
@@ -127,33 +135,35 @@ def _ratios(numerators, denominators):
     ]
 
 
-def _print_results(results):
+def print_results(results):
+    """Print the metrics and tables."""
     console = make_console()
-    images = counted(results["images"], "image")
+    images = format_count(results["images"], "image")
     print(f"{results['model']} on the {results['subset']} set of {results['data']}, {images}\n")
-    print(f"accuracy  {percent(results['accuracy'])}")
+    print(f"accuracy  {format_percent(results['accuracy'])}")
     print(f"log loss  {results['log_loss']:.4f}\n")
-    print_table(console, _per_class_table(console, results))
+    print_table(console, make_class_table(console, results))
     print()
     console.print(
         "Confusion matrix (rows: true class, columns: predicted)", style="bold", soft_wrap=True
     )
-    print_table(console, _confusion_table(console, results))
+    print_table(console, make_confusion_table(console, results))
 
 
-def _per_class_table(console, results):
+def make_class_table(console, results):
+    """Return the table of the metrics of each class."""
     table = make_table(console)
     table.add_column("class", justify="right", style="bold")
     for name in ("precision", "recall", "f1", "support"):
         table.add_column(name, justify="right")
     columns = (results[name] for name in ("classes", "precision", "recall", "f1", "support"))
     for label, *scores, support in zip(*columns, strict=True):
-        table.add_row(str(label), *map(percent, scores), f"{support:,}")
+        table.add_row(str(label), *map(format_percent, scores), f"{support:,}")
     return table
 
 
-def _confusion_table(console, results):
-    """Return the table of the confusion matrix, with the diagonal and the mistakes in color."""
+def make_confusion_table(console, results):
+    """Return the table of the confusion matrix, with correct predictions and errors in color."""
     from rich.text import Text
 
     table = make_table(console)
@@ -163,12 +173,13 @@ def _confusion_table(console, results):
     for i, (label, row) in enumerate(
         zip(results["classes"], results["confusion_matrix"], strict=True)
     ):
-        cells = (Text(str(count), _style(count, i == j)) for j, count in enumerate(row))
+        cells = (Text(str(count), choose_style(count, i == j)) for j, count in enumerate(row))
         table.add_row(str(label), *cells)
     return table
 
 
-def _style(count, is_correct):
+def choose_style(count, is_correct):
+    """Return the style of a cell of the confusion matrix."""
     if is_correct:
         return "bold green"
     return "dim" if count == 0 else "red"
@@ -176,7 +187,7 @@ def _style(count, is_correct):
 
 COMMAND = Command(
     NAME,
-    summary="evaluate a model on labeled digits",
+    summary="Evaluate a model on labeled digits.",
     description=DESCRIPTION,
     examples=EXAMPLES,
     options_class=EvaluateOptions,

@@ -1,18 +1,19 @@
-"""`skmlp fetch`: downloads MNIST and verifies it."""
+"""`skmlp fetch`: download MNIST and verify it."""
 
 from dataclasses import dataclass
 
-from skmlp.cli.datasets import downloading
+from skmlp.cli.datasets import translate_download_errors
 from skmlp.cli.errors import SUCCESS
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FLAG, PATH
 
 DESCRIPTION = """\
-Download MNIST, 70,000 handwritten digits, as four gzipped IDX files (11 MB).
+Download MNIST, 70,000 images of handwritten digits, as four IDX files
+compressed with gzip (11 MB).
 
-Every file is verified by its SHA-256. Files that are already in DIR are
-verified and kept, so a second run downloads nothing. Downloading needs pooch:
+The SHA-256 of every file is verified. Existing files are verified and kept,
+so a second run downloads nothing. Downloading needs pooch:
 pip install "skmlp[fetch]"."""
 
 EXAMPLES = """\
@@ -23,24 +24,24 @@ examples:
 
 @dataclass(frozen=True, kw_only=True)
 class FetchOptions:
-    """The options of `skmlp fetch`."""
+    """Options of `skmlp fetch`."""
 
     directory: str = declare(
         Option(
             PATH,
-            "where to write the files; created if it is missing",
+            "Directory of the files. Created if it does not exist.",
             metavar="DIR",
             positional=True,
         )
     )
-    quiet: bool = declare(Option(FLAG, "print nothing, show no progress"), False)
+    quiet: bool = declare(Option(FLAG, "Print nothing and show no progress bar."), False)
 
 
 def run(options):
     """Run `skmlp fetch`."""
     from skmlp import download_mnist
 
-    with downloading():
+    with translate_download_errors():
         paths = download_mnist(options.directory, progress=not options.quiet)
     if not options.quiet:
         for path in paths:
@@ -50,7 +51,7 @@ def run(options):
 
 COMMAND = Command(
     "fetch",
-    summary="download MNIST",
+    summary="Download MNIST.",
     description=DESCRIPTION,
     examples=EXAMPLES,
     options_class=FetchOptions,

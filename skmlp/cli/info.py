@@ -1,23 +1,30 @@
-"""`skmlp info`: describes an IDX file or a model file."""
+"""`skmlp info`: describe an IDX file or a model file."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from skmlp.cli.console import counted, make_console, make_table, percent, print_table
-from skmlp.cli.errors import BAD_DATA, SUCCESS, command_errors
+from skmlp.cli.console import (
+    format_count,
+    format_percent,
+    make_console,
+    make_table,
+    print_table,
+)
+from skmlp.cli.errors import BAD_DATA, SUCCESS, translate_errors
 from skmlp.cli.model_files import is_multilabel, read_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import PATH
 
 DESCRIPTION = """\
-Describe the contents of a file, and check that it is intact.
+Describe the contents of a file and check that it is intact.
 
-An IDX file: element type and shape; for labels, how often each occurs; for
-images, the range of the pixels and the first image, drawn in characters.
+For an IDX file, prints the element type and the shape; the number of each
+label, or the range of the pixels and a drawing of the first image.
 
-A model file: its layers, the settings that differ from the defaults, its
-classes and the metrics of its training."""
+For a model file, prints the layers, the settings that differ from the defaults,
+the classes, the metrics of the last and the best epoch, and the versions of the
+packages that trained it."""
 
 EXAMPLES = """\
 examples:
@@ -31,11 +38,14 @@ MAX_COUNTED_LABELS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class InfoOptions:
-    """The options of `skmlp info`."""
+    """Options of `skmlp info`."""
 
     file: str = declare(
         Option(
-            PATH, "an IDX file, gzipped or not, or a model file", metavar="FILE", positional=True
+            PATH,
+            "IDX file, optionally compressed with gzip, or model file.",
+            metavar="FILE",
+            positional=True,
         )
     )
 
@@ -43,24 +53,25 @@ class InfoOptions:
 def run(options):
     """Run `skmlp info`."""
     path = options.file
-    with command_errors(BAD_DATA):
+    with translate_errors(BAD_DATA):
         size = Path(path).stat().st_size
         with open(path, "rb") as file:
             start = file.read(9)
     # A safetensors file begins with the length of its header, 8 bytes, and a JSON object.
     if start[8:] == b"{" or Path(path).suffix == ".safetensors":
-        _print_model(path, size)
+        print_model(path, size)
     else:
-        _print_idx(path, size)
+        print_idx(path, size)
     return SUCCESS
 
 
-def _print_idx(path, size):
+def print_idx(path, size):
+    """Print a description of an IDX file."""
     import numpy as np
 
     from skmlp import read_idx, read_idx_header
 
-    with command_errors(BAD_DATA):
+    with translate_errors(BAD_DATA):
         header = read_idx_header(path)
         array = read_idx(path)
     print(f"{path}: an IDX file, {size:,} bytes{', gzip' if header.compressed else ''}\n")
@@ -69,19 +80,20 @@ def _print_idx(path, size):
     if array.size == 0:
         return
     if array.ndim == 1 and array.dtype.kind in "iu":
-        _print_labels(array)
+        print_labels(array)
     else:
         with np.errstate(invalid="ignore"):  # infinite pixels have no mean
             print(f"range  {array.min():g} to {array.max():g}, mean {array.mean(dtype=float):.4g}")
-        _draw_first_image(array)
+        draw_first_image(array)
 
 
-def _print_labels(labels):
+def print_labels(labels):
+    """Print the number of each label, or the range of the labels if there are many."""
     import numpy as np
 
     values, counts = np.unique(labels, return_counts=True)
     if len(values) > MAX_COUNTED_LABELS:
-        print(f"range  {values[0]} to {values[-1]}, {len(values):,} different values")
+        print(f"range  {values[0]} to {values[-1]}, {len(values):,} distinct values")
         return
     console = make_console()
     table = make_table(console)
@@ -93,8 +105,8 @@ def _print_labels(labels):
     print_table(console, table)
 
 
-def _draw_first_image(array):
-    """Draw the first image; each pixel is two characters wide, which makes it about square."""
+def draw_first_image(array):
+    """Draw the first image with two characters per pixel, which makes pixels about square."""
     import numpy as np
 
     if array.ndim not in (2, 3) or max(array.shape[-2:]) > MAX_DRAWING_WIDTH:
@@ -110,45 +122,48 @@ def _draw_first_image(array):
         print("".join(2 * SHADES[level] for level in row).rstrip())
 
 
-def _print_model(path, size):
+def print_model(path, size):
+    """Print a description of a model file."""
     model = read_model(path)
     print(f"{path}: a model, {size:,} bytes, intact\n")
     print(model.summary())
     print()
-    for name, value in _facts(model, path):
+    for name, value in iterate_facts(model, path):
         print(f"{name:<9} {value}")
 
 
-def _facts(model, path):
-    """Yield the names and values of the lines under the layers."""
+def iterate_facts(model, path):
+    """Yield the name and the value of each line below the layers."""
     from skmlp import read_model_header
 
     defaults = type(model)().get_params()
     settings = model.get_params().items()
     changed = [f"{name}={value!r}" for name, value in settings if value != defaults[name]]
-    yield "settings", ", ".join(changed) or "all at their defaults"
+    yield "settings", ", ".join(changed) or "all defaults"
     kind = "multilabel: " if is_multilabel(model) else ""
     yield "classes", kind + ", ".join(map(str, model.classes_))
     yield "weights", str(model.coefs_[0].dtype)
-    yield from _training_facts(model.history_)
+    yield from iterate_training_facts(model.history_)
     versions = read_model_header(path)["versions"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _training_facts(history):
+def iterate_training_facts(history):
+    """Yield the lines about the training."""
     n_epochs = len(history["loss"])
-    yield "trained", counted(n_epochs, "epoch")
+    yield "trained", format_count(n_epochs, "epoch")
     if n_epochs == 0:
         return
-    yield "last", _metrics(history, n_epochs - 1)
+    yield "last", format_metrics(history, n_epochs - 1)
     criterion = "val_accuracy" if "val_accuracy" in history else "accuracy"
     best = max(range(n_epochs), key=history[criterion].__getitem__)
-    yield "best", f"{_metrics(history, best)} (epoch {best + 1}, by {criterion})"
+    yield "best", f"{format_metrics(history, best)} (epoch {best + 1}, by {criterion})"
 
 
-def _metrics(history, index):
+def format_metrics(history, index):
+    """Return the losses and accuracies of an epoch in one line."""
     shown = {
-        name: f"{values[index]:.4f}" if name.endswith("loss") else percent(values[index])
+        name: f"{values[index]:.4f}" if name.endswith("loss") else format_percent(values[index])
         for name, values in history.items()
         if name.endswith(("loss", "accuracy"))
     }
@@ -157,7 +172,7 @@ def _metrics(history, index):
 
 COMMAND = Command(
     "info",
-    summary="describe an IDX file or a model file",
+    summary="Describe an IDX file or a model file.",
     description=DESCRIPTION,
     examples=EXAMPLES,
     options_class=InfoOptions,

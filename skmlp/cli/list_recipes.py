@@ -1,4 +1,4 @@
-"""`skmlp recipes`: lists the ready-made classifiers."""
+"""`skmlp recipes`: list the recipes, which are ready-made classifiers."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ from skmlp.cli.parser import Command
 DESCRIPTION = """\
 List the recipes: ready-made networks for handwritten digits.
 
-'skmlp train --recipe NAME' trains one; other options change its settings."""
+'skmlp train --recipe NAME' trains one of them. Other options of 'skmlp train'
+override its settings."""
 
 EXAMPLES = """\
 examples:
@@ -20,7 +21,7 @@ examples:
 
 @dataclass(frozen=True)
 class RecipesOptions:
-    """The options of `skmlp recipes`: none."""
+    """Options of `skmlp recipes`, which has none."""
 
 
 def run(options):
@@ -40,7 +41,7 @@ def run(options):
 
 COMMAND = Command(
     "recipes",
-    summary="list ready-made networks",
+    summary="List the ready-made networks.",
     description=DESCRIPTION,
     examples=EXAMPLES,
     options_class=RecipesOptions,

@@ -1,13 +1,13 @@
-"""Model files, as the commands read them."""
+"""Loading of model files for the commands."""
 
-from skmlp.cli.errors import BAD_MODEL, CommandError, command_errors
+from skmlp.cli.errors import BAD_MODEL, CommandError, translate_errors
 from skmlp.cli.options import Option, declare
 from skmlp.cli.values import PATH
 
 
-def model_argument():
+def declare_model_argument():
     """Return the dataclass field of the positional argument MODEL."""
-    text = "a model file of 'skmlp train' or skmlp.save_model"
+    text = "Model file, written by 'skmlp train' or skmlp.save_model."
     return declare(Option(PATH, text, metavar="MODEL", positional=True))
 
 
@@ -15,22 +15,22 @@ def read_model(path):
     """Load a model."""
     from skmlp import load_model
 
-    with command_errors(BAD_MODEL):
+    with translate_errors(BAD_MODEL):
         return load_model(path)
 
 
 def read_single_label_model(path):
-    """Load a model that predicts one class per image; raise an error for a multilabel model."""
+    """Load a model that predicts one class per image, and raise an error for a multilabel model."""
     model = read_model(path)
     if is_multilabel(model):
         raise CommandError(
             BAD_MODEL,
-            f"{path}: the model is multilabel; this command needs a model that predicts one class "
-            "per image: use this one from Python",
+            f"{path}: the model must predict one class per image, got a multilabel model. "
+            "Use it from Python.",
         )
     return model
 
 
 def is_multilabel(model):
-    """Return whether a model may predict several labels for an image."""
+    """Return whether a model can predict several labels for an image."""
     return model.out_activation_ == "logistic" and model.n_outputs_ > 1

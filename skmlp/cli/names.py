@@ -1,6 +1,7 @@
-"""Names that options accept, written out here because importing them would load NumPy for --help.
+"""Names that options accept.
 
-A test compares them with those of the estimator and of the recipes.
+They are repeated here because importing them would load NumPy for --help. A test compares them with
+the names of the estimator and the recipes.
 """
 
 ACTIVATIONS = (

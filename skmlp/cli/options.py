@@ -1,4 +1,4 @@
-"""Options of a command, declared as fields of a frozen dataclass: one entry states all about an option."""
+"""Options of a command, declared as the fields of a frozen dataclass."""
 
 import argparse
 from dataclasses import MISSING, dataclass, field, fields
@@ -8,21 +8,22 @@ from skmlp.cli.values import FLAG, ValueType
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line needs to know of an option.
+    """Option or positional argument of a command.
 
     Parameters
     ----------
     value_type : ValueType
+        Type of the value.
     help_text : str
-        Its description in --help.
+        Description in --help.
     group : str or None, default=None
-        Heading in --help; None for the unnamed group.
+        Name of its group in --help, or None for the unnamed group.
     metavar : str or None, default=None
-        Name of the value in --help.
+        Placeholder of the value in --help.
     positional : bool, default=False
-        Whether it is given by its position, without a name.
+        Whether it is a positional argument.
     repeated : bool, default=False
-        Whether it takes one or more values.
+        Whether a positional argument takes one or more values.
     """
 
     value_type: ValueType
@@ -38,25 +39,25 @@ def declare(option, default=MISSING):
     return field(default=default, metadata={"option": option})
 
 
-def options_of(options_class):
+def get_options(options_class):
     """Return the options that a dataclass declares, by name."""
     return {each.name: each.metadata["option"] for each in fields(options_class)}
 
 
-def flag(name):
-    """Return an option as it is written: "--batch-size" for "batch_size"."""
+def to_flag(name):
+    """Return the flag of an option: "--batch-size" for "batch_size"."""
     return "--" + name.replace("_", "-")
 
 
 def add_options(parser, options_class):
     """Add the options that a dataclass declares to a parser.
 
-    The parsed namespace has only what was given: the defaults are those of the dataclass.
+    The parsed namespace only contains the options that were given: the dataclass has the defaults.
     """
     groups = {None: parser}
-    for name, option in options_of(options_class).items():
+    for name, option in get_options(options_class).items():
         if option.group not in groups:
-            groups[option.group] = parser.add_argument_group(option.group)
+            groups[option.group] = parser.add_argument_group(f"{option.group} options")
         add_option(groups[option.group], name, option)
 
 
@@ -67,7 +68,7 @@ def add_option(group, name, option):
         group.add_argument(name, nargs="+" if option.repeated else None, **value)
     elif option.value_type is FLAG:
         group.add_argument(
-            flag(name), action="store_true", default=argparse.SUPPRESS, help=option.help_text
+            to_flag(name), action="store_true", default=argparse.SUPPRESS, help=option.help_text
         )
     else:
-        group.add_argument(flag(name), default=argparse.SUPPRESS, **value)
+        group.add_argument(to_flag(name), default=argparse.SUPPRESS, **value)

@@ -1,20 +1,22 @@
-"""What `skmlp train` writes: the output directory, the history and the curves."""
+"""Output files of `skmlp train`: the output directory, the history and the curves."""
 
 import csv
 import io
 from pathlib import Path
 
-from skmlp.cli.errors import CANNOT_WRITE, USAGE, CommandError, command_errors
+from skmlp.cli.errors import CANNOT_WRITE, USAGE, CommandError, translate_errors
 from skmlp.files.atomic import replacing
 
 
 def make_directory(path, option):
-    """Make a directory and check that files can be written into it, before the training begins."""
+    """Make a directory and check that it is writable, before the training begins."""
     directory = Path(path)
     if directory.exists() and not directory.is_dir():
-        raise CommandError(USAGE, f"{directory}: is a file; {option} must be a directory")
+        raise CommandError(
+            USAGE, f"{directory}: {option} must be a directory, got a file. Choose another path."
+        )
     trial = directory / ".skmlp-trial"
-    with command_errors(CANNOT_WRITE):
+    with translate_errors(CANNOT_WRITE):
         directory.mkdir(parents=True, exist_ok=True)
         with replacing(trial):
             pass
@@ -23,7 +25,7 @@ def make_directory(path, option):
 
 
 def save_history(history, path):
-    """Write one row per epoch; floats are written so that reading them gives the same values."""
+    """Write one row per epoch to a CSV file, with floats in full precision."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["epoch", *history])
@@ -34,7 +36,7 @@ def save_history(history, path):
 
 
 def save_curves(model, path, title, validation_name):
-    """Draw loss and accuracy over the epochs into a PNG file."""
+    """Write a PNG file of loss and accuracy per epoch."""
     from matplotlib.figure import Figure
 
     from skmlp import TrainingCurveDisplay

@@ -1,6 +1,7 @@
-"""The parser of the command line, and what a command consists of."""
+"""Parser of the command line, and the definition of a command."""
 
 import argparse
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +12,27 @@ from skmlp.cli.options import add_options
 
 @dataclass(frozen=True)
 class Command:
-    """A command of `skmlp`.
+    """Command of `skmlp`.
 
     Parameters
     ----------
     name : str
+        Name of the command.
     summary : str
-        Its line in ``skmlp --help``.
-    description, examples : str
-        Beginning and end of its own --help.
+        Line in ``skmlp --help``.
+    description : str
+        Text before the options in the command's --help.
+    examples : str
+        Text after the options in the command's --help.
     options_class : type
-        Dataclass that declares its options.
+        Dataclass that declares the options.
     run : callable
-        Takes the options and returns the exit status.
+        Take the options and return the exit status.
     make_options : callable or None, default=None
-        Makes the options from those that were given, as keyword arguments, or raises OptionError; `options_class`
-        if None.
+        Make the options from the given ones, passed as keyword arguments, or raise OptionError.
+        By default, call `options_class`.
     usage : str or None, default=None
-        First line of its --help; None for one with all options.
+        Usage line of the command's --help. By default, it lists all options.
     """
 
     name: str
@@ -41,7 +45,7 @@ class Command:
     usage: str | None = None
 
     def __call__(self, given):
-        """Run the command with the options that were given, and return the exit status."""
+        """Run the command with the given options and return the exit status."""
         values = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in given.items()
@@ -51,21 +55,34 @@ class Command:
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Format --help with a wide column of option names, and keep the line breaks of examples."""
+    """Formatter of --help that keeps line breaks of descriptions, and option names in one piece."""
 
     def __init__(self, prog, **options):
         super().__init__(prog, max_help_position=30, **options)
 
+    def _split_lines(self, text, width):
+        kept_together = text.replace("[default: ", "[default:\xa0").replace(" x ", "\xa0x\xa0")
+        lines = textwrap.wrap(kept_together, width, break_on_hyphens=False)
+        return [line.replace("\xa0", " ") for line in lines]
+
 
 class CommandParser(argparse.ArgumentParser):
-    """An argument parser that prints errors in one line."""
+    """Argument parser that reports an error in one line."""
 
     def __init__(self, **options):
-        super().__init__(allow_abbrev=False, formatter_class=HelpFormatter, **options)
+        super().__init__(
+            allow_abbrev=False, add_help=False, formatter_class=HelpFormatter, **options
+        )
+        self.add_argument("-h", "--help", action="help", help="Show this help and exit.")
 
     def error(self, message):
-        """Exit with the status of wrong usage, and the message."""
-        self.exit(USAGE, f"{self.prog}: error: {message} (see '{self.prog} --help')\n")
+        """Print an error message and exit with the status of wrong usage."""
+        self.exit(USAGE, f"{self.prog}: error: {refer_to_help(message, self.prog)}\n")
+
+
+def refer_to_help(message, program):
+    """Return the message of a usage error, followed by a reference to --help."""
+    return f"{message.removesuffix('.')}. See '{program} --help'."
 
 
 def add_command(subparsers, command):

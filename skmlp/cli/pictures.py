@@ -3,26 +3,27 @@
 import math
 import sys
 
-from skmlp.cli.errors import BAD_DATA, CommandError, command_errors, one_line
+from skmlp.cli.console import format_count
+from skmlp.cli.errors import BAD_DATA, CommandError, format_error, translate_errors
 
 PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff")
 MNIST_SIDE = 28
 
 
 def read_images(path, n_pixels, *, dark_on_light=False, normalize=False):
-    """Return the images of an IDX file or a picture, one per row of `n_pixels`.
+    """Return the images of an IDX file or a picture, in rows of `n_pixels`.
 
-    For a model of MNIST, pictures of another size are normalized, and all pictures with `normalize`.
+    For a model of MNIST, pictures of another size are normalized. With `normalize`, all pictures are.
     """
-    with command_errors(BAD_DATA):
-        source, start = _open(path)
-        if start.startswith(PICTURE_MAGICS):
-            return _read_picture(source, path, n_pixels, dark_on_light, normalize)
-        return _inverted(_read_idx(source, path, n_pixels), path, dark_on_light)
+    with translate_errors(BAD_DATA):
+        source, magic = open_source(path)
+        if magic.startswith(PICTURE_MAGICS):
+            return read_picture(source, path, n_pixels, dark_on_light, normalize)
+        return invert_pixels(read_idx_images(source, path, n_pixels), path, dark_on_light)
 
 
-def _open(path):
-    """Return the path, or all bytes of stdin for "-", and the first bytes."""
+def open_source(path):
+    """Return the path, or the content of stdin for "-", and the first bytes."""
     if path == "-":
         content = sys.stdin.buffer.read()
         return content, content[:8]
@@ -30,33 +31,40 @@ def _open(path):
         return path, file.read(8)
 
 
-def _inverted(images, path, dark_on_light):
+def invert_pixels(images, path, dark_on_light):
     """Return images of light digits on a dark background."""
     if not dark_on_light:
         return images
     if images.dtype != "uint8":
-        raise CommandError(BAD_DATA, f"{path}: --invert needs 8-bit pixels, got {images.dtype}")
+        raise CommandError(
+            BAD_DATA,
+            f"{path}: the pixels must be uint8 for --invert, got {images.dtype}. "
+            "Convert them to integers from 0 to 255.",
+        )
     return 255 - images
 
 
-def _read_idx(source, path, n_pixels):
+def read_idx_images(source, path, n_pixels):
+    """Return the images of an IDX file."""
     from skmlp import read_idx
 
     images = read_idx(source)
     shape = images.shape
     if len(shape) == 1:
         raise CommandError(
-            BAD_DATA, f"{path}: holds {shape[0]} labels or numbers; it must hold images"
+            BAD_DATA,
+            f"{path}: expected images, got {format_count(shape[0], 'label')} or other numbers. "
+            "Pass a file of images.",
         )
     if len(shape) == 2 and shape[1] != n_pixels and math.prod(shape) == n_pixels:
         return images.reshape(1, n_pixels)
     if math.prod(shape[1:]) != n_pixels:
-        size = " x ".join(map(str, shape[1:]))
-        raise CommandError(BAD_DATA, f"{path}: the images are {size}; {_requirement(n_pixels)}")
+        raise CommandError(BAD_DATA, describe_wrong_size(path, n_pixels, "images", shape[1:]))
     return images.reshape(len(images), n_pixels)
 
 
-def _read_picture(source, path, n_pixels, dark_on_light, normalize):
+def read_picture(source, path, n_pixels, dark_on_light, normalize):
+    """Return the image of a PNG or JPEG file."""
     from skmlp import normalize_digit
     from skmlp.digits.picture import open_picture, to_uint8_gray
 
@@ -64,24 +72,28 @@ def _read_picture(source, path, n_pixels, dark_on_light, normalize):
     try:
         if n_pixels == MNIST_SIDE**2 and (normalize or picture.size != (MNIST_SIDE, MNIST_SIDE)):
             return normalize_digit(picture).reshape(1, n_pixels)
-        _check_size(picture.size, path, n_pixels)
+        check_size(picture.size, path, n_pixels)
         pixels = to_uint8_gray(picture, background=255 if dark_on_light else 0)
     except ValueError as error:
-        raise CommandError(BAD_DATA, f"{path}: {one_line(error)}") from error
-    return _inverted(pixels.reshape(1, n_pixels), path, dark_on_light)
+        raise CommandError(BAD_DATA, f"{path}: {format_error(error)}") from error
+    return invert_pixels(pixels.reshape(1, n_pixels), path, dark_on_light)
 
 
-def _check_size(size, path, n_pixels):
+def check_size(size, path, n_pixels):
+    """Raise an error unless a picture has the size of the model's images."""
     width, height = size
     side = math.isqrt(n_pixels)
     is_square = side * side == n_pixels
     if (size != (side, side)) if is_square else (width * height != n_pixels):
-        raise CommandError(
-            BAD_DATA, f"{path}: the picture is {width} x {height}; {_requirement(n_pixels)}"
-        )
+        raise CommandError(BAD_DATA, describe_wrong_size(path, n_pixels, "image", size))
 
 
-def _requirement(n_pixels):
+def describe_wrong_size(path, n_pixels, subject, size):
+    """Return the error message for images of a wrong size."""
     side = math.isqrt(n_pixels)
-    square = f", {side} x {side}" if side * side == n_pixels else ""
-    return f"the model takes {n_pixels} pixels{square}: crop or resize it"
+    expected = f"be {side} x {side}" if side * side == n_pixels else f"have {n_pixels}"
+    found = " x ".join(map(str, size))
+    return (
+        f"{path}: the {subject} must {expected} pixels for this model, got {found}. "
+        f"Crop or resize the {subject}."
+    )

@@ -1,67 +1,71 @@
-"""`skmlp predict`: predicts the digits in image files."""
+"""`skmlp predict`: predict the digits in image files."""
 
 import json
-import sys
 from dataclasses import dataclass
 
+from skmlp.cli.console import print_error
 from skmlp.cli.datasets import SCALE_HELP, prepare_pixels
 from skmlp.cli.errors import SUCCESS, CommandError
-from skmlp.cli.model_files import model_argument, read_single_label_model
+from skmlp.cli.model_files import declare_model_argument, read_single_label_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.pictures import read_images
 from skmlp.cli.values import FACTOR, FLAG, PATH
 
 NAME = "predict"
+PROGRAM = f"skmlp {NAME}"
 
 DESCRIPTION = """\
 Predict the digits in image files: IDX, PNG or JPEG.
 
-Prints one line per image: its source, the predicted digit, and the probability
-of the digit. A photo, scan or drawing of one digit is normalized to the format
-of MNIST: the digit, dark or light, is separated from the background, cropped,
-scaled and centered. IDX files, and pictures that have the size of the model's
-images, 28 x 28, are used as they are, with a light digit on a dark background;
---invert accepts dark digits on a light background, --normalize normalizes such
-pictures too. A model for images of another size accepts pictures of that size
-only. A file that cannot be read is reported on stderr; the others are read
-nevertheless."""
+Prints one line per image: its source, the predicted digit and the probability
+of that digit. A file that cannot be read is reported on stderr, and the command
+continues with the next file.
+
+A model trained on MNIST accepts photos, scans and drawings of one digit. They
+are normalized to the format of MNIST: the digit, dark or light, is separated
+from the background, cropped, scaled and centered. IDX files and pictures of
+28 x 28 pixels are not normalized and must show a light digit on a dark
+background. Use --invert for dark digits on a light background, or --normalize
+to normalize pictures of 28 x 28 pixels, too.
+
+A model trained on images of another size only accepts pictures of that size."""
 
 EXAMPLES = """\
 examples:
-  skmlp predict skmlp-run/model.safetensors photo.jpg
-  skmlp predict skmlp-run/model.safetensors 28x28.png --invert
-  skmlp predict model.safetensors t10k-images-idx3-ubyte.gz | head
-  skmlp predict model.safetensors *.png --json > digits.jsonl
+  skmlp predict mnist-run/model.safetensors photo.jpg
+  skmlp predict mnist-run/model.safetensors 28x28.png --invert
+  skmlp predict mnist-run/model.safetensors t10k-images-idx3-ubyte.gz | head
+  skmlp predict mnist-run/model.safetensors *.png --json > digits.jsonl
 
---json prints one object per line, with the probability of every class:
+Format of --json, one line per image:
   {"file": "7.png", "index": 0, "digit": 7, "probability": 0.99,
    "probabilities": {"0": 0.0001, ...}}"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """The options of `skmlp predict`."""
+    """Options of `skmlp predict`."""
 
-    model: str = model_argument()
+    model: str = declare_model_argument()
     files: tuple[str, ...] = declare(
         Option(
             PATH,
-            "an IDX, PNG or JPEG file; - for stdin",
+            "IDX, PNG or JPEG file, or - for stdin.",
             metavar="FILE",
             positional=True,
             repeated=True,
         )
     )
     invert: bool = declare(
-        Option(FLAG, "the images show dark digits on a light background", "pixels"), False
+        Option(FLAG, "Invert the pixels, for dark digits on a light background.", "pixel"), False
     )
     normalize: bool = declare(
-        Option(FLAG, "normalize also pictures that have the size of the model's images", "pixels"),
+        Option(FLAG, "Normalize pictures of 28 x 28 pixels, like those of other sizes.", "pixel"),
         False,
     )
-    scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixels", "FACTOR"), None)
-    json: bool = declare(Option(FLAG, "print JSON lines, one object per image", "output"), False)
+    scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixel", "FACTOR"), None)
+    json: bool = declare(Option(FLAG, "Print JSON lines, one object per image.", "output"), False)
 
 
 def run(options):
@@ -76,16 +80,17 @@ def run(options):
                 dark_on_light=options.invert,
                 normalize=options.normalize,
             )
-            images = prepare_pixels(images, model, path, scale=options.scale, command=NAME)
+            images = prepare_pixels(images, model, path, scale=options.scale, program=PROGRAM)
         except CommandError as error:
-            print(f"skmlp predict: error: {error}", file=sys.stderr)
+            print_error(PROGRAM, str(error))
             exit_status = error.exit_status
         else:
-            _print_digits(model, path, images, as_json=options.json)
+            print_predictions(model, path, images, as_json=options.json)
     return exit_status
 
 
-def _print_digits(model, path, images, *, as_json):
+def print_predictions(model, path, images, *, as_json):
+    """Print the predicted digit of each image, and its probability."""
     if len(images) == 0:
         return
     probabilities = model.predict_proba(images)
@@ -110,7 +115,7 @@ def _print_digits(model, path, images, *, as_json):
 
 COMMAND = Command(
     NAME,
-    summary="predict the digits in image files",
+    summary="Predict the digits in image files.",
     description=DESCRIPTION,
     examples=EXAMPLES,
     options_class=PredictOptions,

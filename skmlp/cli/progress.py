@@ -1,6 +1,6 @@
-"""Callbacks that print each epoch: a live progress bar on a terminal, a line in a pipe or a file."""
+"""Callbacks that report each epoch: a progress bar on a terminal, a line in a pipe or a file."""
 
-from skmlp.cli.console import make_console, percent, say
+from skmlp.cli.console import format_percent, make_console, print_line
 
 MIN_WIDTH_WITH_TIMES = 78
 MIN_WIDTH_WITH_BAR = 86
@@ -8,57 +8,58 @@ MAX_BAR_WIDTH = 40
 
 
 def make_progress(validation_name):
-    """Return the callback for stdout; `validation_name` is its name of the validation set."""
+    """Return the callback for stdout. It labels the validation metrics with `validation_name`."""
     console = make_console()
     if console.is_terminal and not console.is_dumb_terminal:
         return EpochBar(console, validation_name)
     return EpochLines(validation_name)
 
 
-class _EpochCallback:
-    """The methods of a callback of scikit-learn, reduced to the end of each epoch."""
+class EpochCallback:
+    """scikit-learn callback that calls `show` at the end of each epoch."""
 
     def __init__(self, validation_name):
         self.validation_name = validation_name
 
     def setup(self, estimator, context):
-        pass
+        """Do nothing before the training."""
 
     def on_fit_task_begin(self, estimator, context):
-        pass
+        """Do nothing at the beginning of the fit or an epoch."""
 
     def on_fit_task_end(self, estimator, context):
+        """Show the metrics at the end of an epoch."""
         if context.task_name == "epoch":
             last = {name: values[-1] for name, values in estimator.history_.items()}
             self.show(len(estimator.history_["loss"]), context.parent.max_subtasks, last)
 
     def teardown(self, estimator, context):
-        pass
+        """Do nothing after the training."""
 
 
-class EpochLines(_EpochCallback):
-    """Prints one line per epoch."""
+class EpochLines(EpochCallback):
+    """Progress as one line per epoch."""
 
     def show(self, epoch, n_epochs, last):
         """Print the line of an epoch."""
-        say(
+        print_line(
             f"epoch {epoch:>{len(str(n_epochs))}}/{n_epochs}"
             f"  loss {last['loss']:.4f}"
-            f"  training {percent(last['accuracy']):>8}"
-            f"  {self.validation_name} {percent(last['val_accuracy']):>8}"
+            f"  training {format_percent(last['accuracy']):>8}"
+            f"  {self.validation_name} {format_percent(last['val_accuracy']):>8}"
             f"  {last['seconds']:.2f} s"
         )
 
 
-class EpochBar(_EpochCallback):
-    """Updates one line of the terminal."""
+class EpochBar(EpochCallback):
+    """Progress as a bar with the metrics of the last epoch."""
 
     def __init__(self, console, validation_name):
         super().__init__(validation_name)
         self.console = console
 
     def setup(self, estimator, context):
-        """Show the bar before the first epoch, with the completed epochs of a resumed training."""
+        """Show the bar. A resumed training starts with its completed epochs."""
         from rich.progress import Progress
 
         self._progress = Progress(*self._columns(), console=self.console)
@@ -72,7 +73,7 @@ class EpochBar(_EpochCallback):
         self._progress.start()
 
     def _columns(self):
-        """Yield the columns that fit the width of the terminal."""
+        """Yield the columns that fit into the width of the terminal."""
         from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
         yield SpinnerColumn("line", finished_text="")
@@ -85,14 +86,14 @@ class EpochBar(_EpochCallback):
             yield TimeRemainingColumn(compact=True, elapsed_when_finished=True)
 
     def show(self, epoch, n_epochs, last):
-        """Update the bar to an epoch."""
+        """Update the bar and the metrics."""
         metrics = (
-            f"loss {last['loss']:.4f}  training {percent(last['accuracy'])}"
-            f"  {self.validation_name} {percent(last['val_accuracy'])}"
+            f"loss {last['loss']:.4f}  training {format_percent(last['accuracy'])}"
+            f"  {self.validation_name} {format_percent(last['val_accuracy'])}"
         )
         seconds = f"{last['seconds']:.2f} s/epoch"
         self._progress.update(self._task, completed=epoch, metrics=metrics, seconds=seconds)
 
     def teardown(self, estimator, context):
-        """Stop updating; the bar stays on the terminal."""
+        """Stop updating the bar, which remains on the terminal."""
         self._progress.stop()

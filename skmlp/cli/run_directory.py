@@ -1,9 +1,9 @@
-"""The directory of `skmlp train --checkpoint`: the options of a run, and its last checkpoints."""
+"""Directory of `skmlp train --checkpoint`: the options of a run and its last checkpoints."""
 
 import json
 from pathlib import Path
 
-from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, USAGE, CommandError, command_errors
+from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, USAGE, CommandError, translate_errors
 from skmlp.cli.outputs import make_directory
 from skmlp.cli.train_options import TrainOptions
 from skmlp.cli.values import OptionError
@@ -15,12 +15,12 @@ MAX_SETTINGS_BYTES = 2**20
 
 
 class RunDirectory:
-    """The directory of a run that can be resumed.
+    """Directory of a run that can be resumed.
 
     Parameters
     ----------
     path : str
-        What --checkpoint or --resume was given.
+        Value of --checkpoint or --resume.
     """
 
     def __init__(self, path):
@@ -37,31 +37,31 @@ class RunDirectory:
         return self.path / SETTINGS
 
     def has_checkpoint(self):
-        """Return whether a checkpoint was written."""
+        """Return whether the directory contains a checkpoint."""
         return self.checkpoint.exists() or previous_checkpoint(self.checkpoint).exists()
 
     def start(self, options):
-        """Prepare the directory for a new run, and write its options."""
+        """Prepare the directory for a new run and write its options."""
         make_directory(self.path, "--checkpoint")
-        if self.has_checkpoint() and not self._holds_finished_run():
+        if self.has_checkpoint() and not self._contains_finished_run():
             raise CommandError(
                 USAGE,
-                f"{self.path}: holds the checkpoint of an unfinished run; resume it by "
-                f"'skmlp train --resume {self.path}', or choose another directory, or delete it",
+                f"{self.path}: the directory contains an unfinished run. Resume it with "
+                f"'skmlp train --resume {self.path}', delete it, or choose another directory.",
             )
-        with command_errors(CANNOT_WRITE):
+        with translate_errors(CANNOT_WRITE):
             self.checkpoint.unlink(missing_ok=True)
             previous_checkpoint(self.checkpoint).unlink(missing_ok=True)
         self.write(options, finished=False)
 
     def write(self, options, *, finished):
-        """Write the options of the run, and whether it is finished."""
+        """Write the options of the run and whether it is finished."""
         content = {"finished": finished, "options": options.to_json()}
-        with command_errors(CANNOT_WRITE), replacing(self.settings) as file:
+        with translate_errors(CANNOT_WRITE), replacing(self.settings) as file:
             file.write(json.dumps(content, indent=2).encode() + b"\n")
 
     def read(self, *, quiet):
-        """Return the options of the run, for resuming it, and whether it is finished."""
+        """Return the options for resuming the run, and whether it is finished."""
         content = self._read_settings()
         try:
             options = TrainOptions.from_json(
@@ -70,13 +70,13 @@ class RunDirectory:
         except OptionError as error:
             raise CommandError(
                 BAD_MODEL,
-                f"{self.settings}: {error}; the file must have the options of a run of this "
-                "version of skmlp: start the training again",
+                f"{self.settings}: {error} Correct the file, use the version of skmlp that wrote "
+                "it, or start a new run.",
             ) from error
         return options, content["finished"]
 
     def _read_settings(self):
-        with command_errors(BAD_MODEL), open(self.settings, "rb") as file:
+        with translate_errors(BAD_MODEL), open(self.settings, "rb") as file:
             text = file.read(MAX_SETTINGS_BYTES + 1)
         try:
             content = json.loads(text) if len(text) <= MAX_SETTINGS_BYTES else None
@@ -86,12 +86,12 @@ class RunDirectory:
         if not valid:
             raise CommandError(
                 BAD_MODEL,
-                f"{self.settings}: is not the settings file of a run; give a directory that "
-                "--checkpoint has written",
+                f"{self.settings}: expected the settings of a run, got other content. "
+                "Pass a directory that --checkpoint has written.",
             )
         return content
 
-    def _holds_finished_run(self):
+    def _contains_finished_run(self):
         try:
             return self._read_settings()["finished"]
         except CommandError:

@@ -1,9 +1,9 @@
-"""`skmlp train`: trains a network on digits; saves the model, its history and its curves."""
+"""`skmlp train`: train a network on digits and save the model, its history and its curves."""
 
 import warnings
 
-from skmlp.cli.console import counted, percent, say, warn
-from skmlp.cli.datasets import name_of, scale_of
+from skmlp.cli.console import format_count, format_percent, print_line, print_warning
+from skmlp.cli.datasets import choose_input_scale, describe_data
 from skmlp.cli.errors import (
     BAD_DATA,
     BAD_MODEL,
@@ -11,8 +11,8 @@ from skmlp.cli.errors import (
     INTERRUPTED,
     SUCCESS,
     CommandError,
-    command_errors,
-    one_line,
+    format_error,
+    translate_errors,
 )
 from skmlp.cli.outputs import make_directory, save_curves, save_history
 from skmlp.cli.parser import Command
@@ -27,29 +27,31 @@ from skmlp.cli.train_options import (
 from skmlp.cli.training_data import load_training_data
 
 NAME = "train"
+PROGRAM = f"skmlp {NAME}"
 
 DESCRIPTION = """\
 Train a multilayer perceptron on handwritten digits.
 
-Prints the progress epoch by epoch and the accuracy on the test set, and writes
-into the output directory:
+Prints the metrics of each epoch and the accuracy on the test set. Writes these
+files to the output directory:
 
-  model.safetensors  the model, for 'skmlp evaluate' and 'skmlp predict'
-  history.csv        the metrics of every epoch, in full precision
-  curves.png         loss and accuracy over the epochs
+  model.safetensors  Model, for 'skmlp evaluate' and 'skmlp predict'.
+  history.csv        Metrics of each epoch, in full precision.
+  curves.png         Loss and accuracy per epoch.
 
-Ctrl-C stops the training and saves the model as it is. With --checkpoint,
---resume continues a training that was interrupted for any reason."""
+Ctrl-C stops the training and saves the model. A run with --checkpoint can be
+resumed with --resume after any interruption. An option that has no effect, such
+as --dropout with --solver lbfgs, is an error."""
 
 EXAMPLES = """\
 examples:
   skmlp train
   skmlp train --data mnist --hidden 512,512 --epochs 10 --out mnist-run
   skmlp train --data mnist --recipe accurate
-  skmlp train --data DIR --solver sgd --learning-rate 0.1 --batch-size 64
-  skmlp train --data DIR --epochs 200 --early-stopping --patience 5
-  skmlp train --data DIR --dropout 0.2 --batch-norm --schedule one_cycle
-  skmlp train --data DIR --solver adamw --ema 0.999 --checkpoint long-run
+  skmlp train --data mnist-files --solver sgd --learning-rate 0.1
+  skmlp train --data mnist-files --epochs 200 --early-stopping --patience 5
+  skmlp train --data mnist-files --dropout 0.2 --schedule one_cycle
+  skmlp train --data mnist-files --epochs 100 --checkpoint long-run
   skmlp train --resume long-run"""
 
 
@@ -65,9 +67,9 @@ def run(options):
         announce(options, data, finished)
     model, interrupted = train(options, model, data)
     if not model.history_["loss"]:
-        raise CommandError(INTERRUPTED, "interrupted during the first epoch; nothing is written")
+        raise CommandError(INTERRUPTED, "interrupted during the first epoch. No model was saved.")
     if not options.quiet:
-        say(describe_duration(model, interrupted))
+        print_line(describe_duration(model, interrupted))
     accuracy = save(options, model, data, out)
     if options.checkpoint is not None and not interrupted:
         RunDirectory(options.checkpoint).write(options, finished=True)
@@ -76,7 +78,7 @@ def run(options):
 
 
 def resolve_options(options):
-    """Return the options of the run, those of the stored run with --resume, and whether it is finished."""
+    """Return the options of the run, read from its directory with --resume, and whether it is finished."""
     if options.resume is not None:
         return RunDirectory(options.resume).read(quiet=options.quiet)
     if options.checkpoint is not None:
@@ -98,32 +100,32 @@ def make_model(options, X):
         model = MLPDigitClassifier(
             HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind], batch_size=BATCH_SIZE[kind]
         )
-    model.set_params(**options.parameters(), input_scale=scale_of(X))
+    model.set_params(**options.get_parameters(), input_scale=choose_input_scale(X))
     if options.early_stopping and model.n_iter_no_change is None:
-        model.n_iter_no_change = PATIENCE  # recipes do not stop early by themselves
+        model.n_iter_no_change = PATIENCE  # recipes do not stop early
     if options.batch_size is None and model.batch_size != "auto":
         model.batch_size = min(model.batch_size, len(X))
     return model
 
 
 def announce(options, data, finished):
-    """Print what is about to be trained, on what."""
+    """Print the dataset and whether the run is new, resumed or finished."""
     if finished:
-        say(f"The run of {options.resume} is finished; writing its files again")
+        print_line(f"The run of {options.resume} is finished: writing its files again")
     elif options.resume is not None:
         has_checkpoint = RunDirectory(options.resume).has_checkpoint()
-        start = "" if has_checkpoint else " from the start: no epoch was completed"
-        say(f"Resuming the run of {options.resume}{start}")
+        start = "" if has_checkpoint else " from the start (no checkpoint was written)"
+        print_line(f"Resuming the run of {options.resume}{start}")
     n_images, n_pixels = data.X.shape
     purpose = "testing" if data.validation_name == "test" else "validation"
-    say(
-        f"Training on {name_of(options.data)}: {counted(n_images, 'image')} of {n_pixels} pixels,"
+    print_line(
+        f"Training on {describe_data(options.data)}: {format_count(n_images, 'image')} of {n_pixels} pixels,"
         f" and {len(data.y_val):,} for {purpose}"
     )
 
 
 def train(options, model, data):
-    """Train the model; return it, and whether Ctrl-C interrupted the training."""
+    """Train the model. Return it and whether Ctrl-C interrupted the training."""
     from sklearn.exceptions import ConvergenceWarning
 
     from skmlp import TrainingInterruptedWarning
@@ -131,16 +133,16 @@ def train(options, model, data):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = fit_or_resume(options, model, data)
-    # The user chose the number of epochs: reaching it needs no warning.
+    # Reaching the maximum number of epochs is expected: the user chose it.
     expected = (ConvergenceWarning, TrainingInterruptedWarning)
     for each in caught:
         if not issubclass(each.category, expected):
-            warn(NAME, one_line(each.message))
+            print_warning(PROGRAM, format_error(each.message))
     return model, any(issubclass(each.category, TrainingInterruptedWarning) for each in caught)
 
 
 def fit_or_resume(options, model, data):
-    """Return the fitted model, resumed from the checkpoint of the run if there is one."""
+    """Return the fitted model, resumed from the last checkpoint if there is one."""
     from skmlp import ModelFormatError, NonFiniteLossError
 
     validation = {"X_val": data.X_val, "y_val": data.y_val}
@@ -159,15 +161,15 @@ def fit_or_resume(options, model, data):
             expected_parameters=model.get_params(),
         )
     except ModelFormatError as error:
-        raise CommandError(BAD_MODEL, one_line(error)) from error
+        raise CommandError(BAD_MODEL, format_error(error)) from error
     except NonFiniteLossError as error:
         raise CommandError(BAD_DATA, describe_divergence(model, data.X)) from error
     except ValueError as error:
-        raise CommandError(BAD_DATA, one_line(error)) from error
+        raise CommandError(BAD_DATA, format_error(error)) from error
 
 
 def make_callbacks(options, validation_name):
-    """Return the callbacks of the training; an epoch is printed after its checkpoint is written."""
+    """Return the callbacks. The checkpoint of an epoch is written before its line is printed."""
     callbacks = []
     if options.checkpoint is not None:
         from skmlp.callbacks import Checkpoint
@@ -184,18 +186,18 @@ def make_callbacks(options, validation_name):
 def describe_divergence(model, X):
     """Return the error message for a loss that is not finite."""
     if model.solver == "lbfgs":
-        fix = f"lower --alpha, now {model.alpha:g}"
+        fix = f"Lower --alpha (now {model.alpha:g})"
     else:
-        fix = f"lower --learning-rate, now {model.learning_rate_init:g}"
+        fix = f"Lower --learning-rate (now {model.learning_rate_init:g})"
     if X.dtype != "uint8":
-        fix += ", or scale the pixels of the data to 0..1"
-    return f"the training diverges: the loss is not finite; {fix}"
+        fix += ", or scale the pixels of the dataset to the range [0, 1]"
+    return f"the training diverged: the loss is not finite. {fix}."
 
 
 def describe_duration(model, interrupted):
-    """Return the line about how long the training took, and why it stopped."""
+    """Return the line with the duration of the training and the reason why it stopped."""
     n_epochs = len(model.history_["loss"])
-    text = f"{counted(n_epochs, 'epoch')} in {sum(model.history_['seconds']):.1f} s"
+    text = f"{format_count(n_epochs, 'epoch')} in {sum(model.history_['seconds']):.1f} s"
     if interrupted:
         return f"Interrupted after {text}"
     if n_epochs < model.max_iter:
@@ -205,36 +207,36 @@ def describe_duration(model, interrupted):
 
 
 def save(options, model, data, out):
-    """Write the model, the history and the curves; return the test accuracy."""
+    """Write the model, the history and the curves, and return the test accuracy."""
     from skmlp import save_model
 
-    with command_errors(CANNOT_WRITE):
+    with translate_errors(CANNOT_WRITE):
         save_model(model, out / "model.safetensors")
         save_history(model.history_, out / "history.csv")
     accuracy = model.score(data.X_test, data.y_test)
-    title = f"{name_of(options.data)}: test accuracy {percent(accuracy)}"
-    with command_errors(CANNOT_WRITE):
+    title = f"{describe_data(options.data)}: test accuracy {format_percent(accuracy)}"
+    with translate_errors(CANNOT_WRITE):
         save_curves(model, out / "curves.png", title, data.validation_name)
     return accuracy
 
 
 def report(options, out, accuracy, n_test, interrupted):
-    """Print the test accuracy, what was written, and how to continue."""
+    """Print the test accuracy, the files and how to resume an interrupted run."""
     n_correct = round(accuracy * n_test)
-    say(f"Test accuracy {percent(accuracy)} ({n_correct:,} of {n_test:,})")
+    print_line(f"Test accuracy {format_percent(accuracy)} ({n_correct:,} of {n_test:,})")
     if not options.quiet:
-        say(f"Written to {out}: model.safetensors, history.csv, curves.png")
+        print_line(f"Written to {out}: model.safetensors, history.csv, curves.png")
         if interrupted and options.checkpoint is not None:
-            say(f"To continue: skmlp train --resume {options.checkpoint}")
+            print_line(f"To resume: skmlp train --resume {options.checkpoint}")
 
 
 COMMAND = Command(
     NAME,
-    summary="train a network and save it",
+    summary="Train a network and save it.",
     description=DESCRIPTION,
     examples=EXAMPLES,
     options_class=TrainOptions,
     make_options=TrainOptions.from_arguments,
     run=run,
-    usage="skmlp train [options]",  # all options would fill a paragraph
+    usage="skmlp train [options]",  # the list of all options would be long
 )

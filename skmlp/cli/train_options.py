@@ -1,9 +1,9 @@
-"""The options of `skmlp train`, and their JSON in the directory of a run."""
+"""Options of `skmlp train`, and their JSON in the directory of a run."""
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from skmlp.cli.datasets import DATA_HELP, absolute_data
+from skmlp.cli.datasets import DATA_HELP, make_data_absolute
 from skmlp.cli.names import (
     ACTIVATIONS,
     AUGMENTATIONS,
@@ -15,7 +15,7 @@ from skmlp.cli.names import (
     SCHEDULES,
     SOLVERS,
 )
-from skmlp.cli.options import Option, declare, flag, options_of
+from skmlp.cli.options import Option, declare, get_options, to_flag
 from skmlp.cli.values import (
     BELOW_1,
     BETWEEN_0_AND_1,
@@ -28,9 +28,9 @@ from skmlp.cli.values import (
     POSITIVE,
     SEED,
     OptionError,
-    one_of,
-    one_or_several,
-    shown,
+    format_value,
+    make_choice_type,
+    make_list_type,
 )
 
 # Chosen so that `skmlp train` exceeds 97 % on the bundled digits in seconds, for any seed.
@@ -41,22 +41,28 @@ VALIDATION_FRACTION = 0.1
 PATIENCE = 10
 
 
+def join_names(names):
+    """Return names as an enumeration: "a, b or c"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 @dataclass(frozen=True)
 class TrainOption(Option):
-    """An option of `skmlp train`.
+    """Option of `skmlp train`.
 
     Parameters
     ----------
     parameter : str or None, default=None
-        Parameter of MLPDigitClassifier that it sets.
+        Parameter of MLPDigitClassifier that the option sets.
     solvers : tuple of str, default=SOLVERS
-        Solvers with which it has an effect.
+        Solvers with which the option has an effect.
     needs : str or None, default=None
-        Other option without which it has no effect.
+        Another option that is required for the option to have an effect.
     needs_hidden_layers : bool, default=False
-        Whether it has no effect without hidden layers.
+        Whether the option has no effect without hidden layers.
     stored : bool, default=True
-        Whether it belongs to the run, rather than to one call of the command.
+        Whether the option is stored with the run, as opposed to an option of a single command.
     """
 
     parameter: str | None = None
@@ -66,287 +72,293 @@ class TrainOption(Option):
     stored: bool = True
 
 
-def option(group, value_type, help_text, metavar=None, *, default=None, **details):
+def declare_option(group, value_type, help_text, metavar=None, *, default=None, **details):
     """Return the dataclass field of an option."""
     return declare(TrainOption(value_type, help_text, group, metavar, **details), default)
 
 
-def switch(group, help_text, **details):
+def declare_switch(group, help_text, **details):
     """Return the dataclass field of an option without a value."""
-    return option(group, FLAG, help_text, default=False, **details)
+    return declare_option(group, FLAG, help_text, default=False, **details)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """The options of `skmlp train`.
+    """Options of `skmlp train`.
 
-    An option that was not given is None, or False. Its default is that of the recipe, if there is one, and otherwise
-    that of MLPDigitClassifier or of this module.
+    An option that was not given is None or False. Its default is that of the recipe, if one is given, and otherwise
+    that of this module or of MLPDigitClassifier.
     """
 
-    data: str | None = option("data", PATH, DATA_HELP.format("what to train on"), "DIR")
-    validation: float | None = option(
+    data: str | None = declare_option("data", PATH, DATA_HELP.format("Dataset to train on"), "DIR")
+    validation: float | None = declare_option(
         "data",
         BETWEEN_0_AND_1,
-        "hold out this fraction of the training set, stratified, as the validation set that is "
-        "evaluated after every epoch; the test set is then evaluated only once, at the end "
-        f"(default: none, the test set is evaluated; {VALIDATION_FRACTION} with --early-stopping)",
+        "Fraction of the training set to hold out as the validation set, in the range (0, 1). The "
+        "split is stratified by class. The validation set is evaluated after each epoch, and the "
+        "test set only after training. Without a validation set, the test set is evaluated after "
+        f"each epoch. [default: none; {VALIDATION_FRACTION} with --early-stopping]",
         "FRACTION",
     )
 
-    recipe: str | None = option(
+    recipe: str | None = declare_option(
         "network",
-        one_of(RECIPES),
-        f"a ready-made network with all its settings, which other options change: "
-        f"{', '.join(RECIPES)}; 'skmlp recipes' describes them",
+        make_choice_type(RECIPES),
+        f"Ready-made network with its training settings: {join_names(RECIPES)}. Other options "
+        "override its settings. See 'skmlp recipes' for a description.",
         "NAME",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    hidden: tuple[int, ...] | None = option(
+    hidden: tuple[int, ...] | None = declare_option(
         "network",
         LAYER_SIZES,
-        "units of each hidden layer, such as 256,128; none for softmax regression "
-        f"(default: {','.join(map(str, HIDDEN_LAYER_SIZES))})",
+        "Number of units in each hidden layer, such as 256,128, or 'none' for softmax regression. "
+        f"[default: {','.join(map(str, HIDDEN_LAYER_SIZES))}]",
         "SIZES",
         parameter="hidden_layer_sizes",
     )
-    activation: str | tuple[str, ...] | None = option(
+    activation: str | tuple[str, ...] | None = declare_option(
         "network",
-        one_or_several(one_of(ACTIVATIONS)),
-        "activation of the hidden layers, one name for all or one for each: "
-        f"{', '.join(ACTIVATIONS)} (default: relu)",
+        make_list_type(make_choice_type(ACTIVATIONS)),
+        "Activation of the hidden layers, one for all or one for each: "
+        f"{join_names(ACTIVATIONS)}. [default: relu]",
         "NAME[,NAME...]",
         parameter="activation",
     )
-    batch_norm: bool = switch(
+    batch_norm: bool = declare_switch(
         "network",
-        "normalize each hidden unit over the batch, before its activation",
+        "Apply batch normalization before the activation of each hidden layer.",
         parameter="batch_norm",
         solvers=FIRST_ORDER_SOLVERS,
         needs_hidden_layers=True,
     )
-    weight_init: str | None = option(
+    weight_init: str | None = declare_option(
         "network",
-        one_of(INITIAL_WEIGHTS),
-        f"distribution of the initial weights: {', '.join(INITIAL_WEIGHTS)} "
-        "(default: auto, as in scikit-learn)",
+        make_choice_type(INITIAL_WEIGHTS),
+        f"Distribution of the initial weights: {join_names(INITIAL_WEIGHTS)}. "
+        "[default: auto, as in scikit-learn]",
         "NAME",
         parameter="weight_init",
     )
 
-    dropout: float | tuple[float, ...] | None = option(
+    dropout: float | tuple[float, ...] | None = declare_option(
         "regularization",
-        one_or_several(BELOW_1),
-        "fraction of the hidden units dropped at each step, one rate for all layers or one for "
-        "each (default: 0)",
+        make_list_type(BELOW_1),
+        "Fraction of the hidden units to drop in each step, in the range [0, 1), one for all "
+        "hidden layers or one for each. [default: 0]",
         "RATE[,RATE...]",
         parameter="dropout",
         solvers=FIRST_ORDER_SOLVERS,
         needs_hidden_layers=True,
     )
-    input_dropout: float | None = option(
+    input_dropout: float | None = declare_option(
         "regularization",
         BELOW_1,
-        "fraction of the pixels dropped at each step (default: 0)",
+        "Fraction of the pixels to drop in each step, in the range [0, 1). [default: 0]",
         "RATE",
         parameter="input_dropout",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    alpha: float | None = option(
+    alpha: float | None = declare_option(
         "regularization",
         NON_NEGATIVE,
-        "strength of the L2 penalty on the weights (default: 0.0001)",
+        "Strength of the L2 penalty on the weights, at least 0. [default: 0.0001]",
         "A",
         parameter="alpha",
     )
-    weight_decay: float | None = option(
+    weight_decay: float | None = declare_option(
         "regularization",
         NON_NEGATIVE,
-        "shrink the weights at each step by D times the learning rate, decoupled from the "
-        "gradient (default: 0.01 for adamw, otherwise 0)",
+        "Decoupled weight decay, at least 0: each step shrinks the weights by D times the "
+        "learning rate. [default: 0.01 for adamw, 0 for other solvers]",
         "D",
         parameter="weight_decay",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    max_norm: float | None = option(
+    max_norm: float | None = declare_option(
         "regularization",
         POSITIVE,
-        "largest norm of the incoming weights of a hidden unit (default: no limit)",
+        "Maximum L2 norm of the incoming weights of a hidden unit, above 0. [default: no limit]",
         "NORM",
         parameter="max_norm",
         solvers=FIRST_ORDER_SOLVERS,
         needs_hidden_layers=True,
     )
-    label_smoothing: float | None = option(
+    label_smoothing: float | None = declare_option(
         "regularization",
         BELOW_1,
-        "fraction of each label that is spread evenly over all digits (default: 0)",
+        "Fraction of each label to distribute evenly over all classes, in the range [0, 1). "
+        "[default: 0]",
         "FRACTION",
         parameter="label_smoothing",
     )
-    class_weight: str | None = option(
+    class_weight: str | None = declare_option(
         "regularization",
-        one_of(CLASS_WEIGHTS),
-        "give every digit the same total weight, however often it occurs",
+        make_choice_type(CLASS_WEIGHTS),
+        "Weight the images inversely to the frequency of their class. [default: equal weights]",
         "balanced",
         parameter="class_weight",
     )
-    augmentation: str | None = option(
+    augmentation: str | None = declare_option(
         "regularization",
-        one_of(AUGMENTATIONS),
-        "train on images that are randomly rotated, scaled, shifted and deformed again in every epoch",
+        make_choice_type(AUGMENTATIONS),
+        "Randomly rotate, scale, shift and deform the training images in each epoch. "
+        "[default: no augmentation]",
         "digits",
         parameter="augmentation",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    adversarial_norm: float | None = option(
+    adversarial_norm: float | None = declare_option(
         "regularization",
         NON_NEGATIVE,
-        "train on adversarial images: each is moved by this distance in the direction in which its "
-        "loss grows fastest; with pixels from 0 to 1, such as 1 (default: 0)",
+        "Adversarial training: move each image by this L2 distance, at least 0, along the gradient "
+        "of its loss. A typical value for pixels from 0 to 1 is 1. [default: 0]",
         "NORM",
         parameter="adversarial_norm",
         solvers=FIRST_ORDER_SOLVERS,
     )
 
-    solver: str | None = option(
+    solver: str | None = declare_option(
         "training",
-        one_of(SOLVERS),
-        f"{', '.join(SOLVERS)} (default: adam)",
+        make_choice_type(SOLVERS),
+        f"Optimization algorithm: {join_names(SOLVERS)}. [default: adam]",
         "NAME",
         parameter="solver",
     )
-    learning_rate: float | None = option(
+    learning_rate: float | None = declare_option(
         "training",
         POSITIVE,
-        "initial learning rate of the schedule; the highest one for one_cycle "
-        "(default: 0.001; not for lbfgs)",
+        "Initial learning rate, or the maximum of the one_cycle schedule, above 0. "
+        "[default: 0.001]",
         "RATE",
         parameter="learning_rate_init",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    schedule: str | None = option(
+    schedule: str | None = declare_option(
         "training",
-        one_of(SCHEDULES),
-        f"how the learning rate changes: {', '.join(SCHEDULES)} (default: constant; not for lbfgs)",
+        make_choice_type(SCHEDULES),
+        f"Learning-rate schedule: {join_names(SCHEDULES)}. [default: constant]",
         "NAME",
         parameter="learning_rate",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    warmup_epochs: float | None = option(
+    warmup_epochs: float | None = declare_option(
         "training",
         NON_NEGATIVE,
-        "increase the learning rate linearly during the first N epochs, such as 0.5 (default: 0)",
+        "Number of epochs of linear learning-rate warm-up, at least 0, such as 0.5. [default: 0]",
         "N",
         parameter="warmup_epochs",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    momentum: float | None = option(
+    momentum: float | None = declare_option(
         "training",
         FROM_0_TO_1,
-        "momentum of sgd, from 0 to 1 (default: 0.9)",
+        "Momentum of sgd, in the range [0, 1]. [default: 0.9]",
         "M",
         parameter="momentum",
         solvers=("sgd",),
     )
-    clip_norm: float | None = option(
+    clip_norm: float | None = declare_option(
         "training",
         POSITIVE,
-        "largest norm of the gradient; a larger gradient is scaled down (default: no limit)",
+        "Maximum L2 norm of the gradient, above 0. Larger gradients are scaled down. "
+        "[default: no limit]",
         "NORM",
         parameter="clip_norm",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    batch_size: int | None = option(
+    batch_size: int | None = declare_option(
         "training",
         COUNT,
-        "images per step; lbfgs uses all "
-        f"(default: {BATCH_SIZE['idx']}; {BATCH_SIZE['bundled']} for the bundled digits)",
+        "Number of images in each step, at least 1. lbfgs uses all images. "
+        f"[default: {BATCH_SIZE['idx']}; {BATCH_SIZE['bundled']} for the bundled digits]",
         "N",
         parameter="batch_size",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    ema: float | None = option(
+    ema: float | None = declare_option(
         "training",
         BETWEEN_0_AND_1,
-        "predict with an exponential moving average of the weights of all steps, such as 0.999 "
-        "(default: with the last weights)",
+        "Decay of an exponential moving average of the weights, in the range (0, 1), such as "
+        "0.999. The model predicts with the averaged weights. [default: no averaging]",
         "DECAY",
         parameter="ema_decay",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    seed: int = option(
+    seed: int = declare_option(
         "training",
         SEED,
-        "seed of everything random: splits, initial weights, shuffling, dropout (default: 0)",
+        "Seed of the random numbers, from 0 to 4294967295: splits, initial weights, shuffling, "
+        "dropout, augmentation. [default: 0]",
         "N",
         default=0,
         parameter="random_state",
     )
 
-    epochs: int | None = option(
+    epochs: int | None = declare_option(
         "stopping",
         COUNT,
-        "maximum number of passes over the training set, or of iterations of lbfgs; training stops "
-        "earlier when the loss no longer decreases "
-        f"(default: {EPOCHS['idx']}; {EPOCHS['bundled']} for the bundled digits)",
+        "Maximum number of epochs, or of iterations of lbfgs, at least 1. Training stops earlier "
+        "when the training loss no longer decreases. "
+        f"[default: {EPOCHS['idx']}; {EPOCHS['bundled']} for the bundled digits]",
         "N",
         parameter="max_iter",
     )
-    early_stopping: bool = switch(
+    early_stopping: bool = declare_switch(
         "stopping",
-        "stop when the validation set shows no more improvement, and keep the best weights",
+        "Stop when the validation metric no longer improves, and keep the best weights.",
         parameter="early_stopping",
         solvers=FIRST_ORDER_SOLVERS,
     )
-    monitor: str | None = option(
+    monitor: str | None = declare_option(
         "stopping",
-        one_of(MONITORS),
-        f"validation metric of --early-stopping: {', '.join(MONITORS)} (default: accuracy)",
+        make_choice_type(MONITORS),
+        f"Validation metric of --early-stopping: {join_names(MONITORS)}. [default: accuracy]",
         "NAME",
         parameter="monitor",
         needs="early_stopping",
     )
-    patience: int | None = option(
+    patience: int | None = declare_option(
         "stopping",
         COUNT,
-        f"epochs without improvement after which --early-stopping stops (default: {PATIENCE})",
+        "Number of epochs without improvement, at least 1, after which --early-stopping stops. "
+        f"[default: {PATIENCE}]",
         "N",
         parameter="n_iter_no_change",
         needs="early_stopping",
     )
 
-    out: str = option(
+    out: str = declare_option(
         "output",
         PATH,
-        "directory to write into, created if it is missing; the three files of an earlier run are "
-        "replaced (default: skmlp-run)",
+        "Output directory. Created if it does not exist. The three files of an earlier run are "
+        "replaced. [default: skmlp-run]",
         "DIR",
         default="skmlp-run",
     )
-    quiet: bool = switch("output", "print only the final test accuracy", stored=False)
+    quiet: bool = declare_switch("output", "Print only the final test accuracy.", stored=False)
 
-    checkpoint: str | None = option(
-        "checkpoints",
+    checkpoint: str | None = declare_option(
+        "checkpoint",
         PATH,
-        "write to this directory, after every epoch, all that is needed to resume the training if "
-        "it is interrupted",
+        "Directory to write a checkpoint to after each epoch, for --resume. Created if it does not "
+        "exist. [default: no checkpoints]",
         "DIR",
         solvers=FIRST_ORDER_SOLVERS,
         stored=False,
     )
-    checkpoint_every: int | None = option(
-        "checkpoints",
+    checkpoint_every: int | None = declare_option(
+        "checkpoint",
         COUNT,
-        "write the checkpoint only after every N epochs (default: 1)",
+        "Number of epochs between checkpoints, at least 1. [default: 1]",
         "N",
         needs="checkpoint",
     )
-    resume: str | None = option(
-        "checkpoints",
+    resume: str | None = declare_option(
+        "checkpoint",
         PATH,
-        "resume the training that wrote its checkpoints to DIR, with its data and all its options, "
-        "to the same model; allows no other option but --quiet",
+        "Resume the run whose checkpoints are in DIR, with its data and options. The resulting "
+        "model is that of an uninterrupted run. The only other option allowed is --quiet.",
         "DIR",
         stored=False,
     )
@@ -356,11 +368,11 @@ class TrainOptions:
 
     @classmethod
     def from_arguments(cls, **given):
-        """Return the options of a command line; --resume goes with --quiet alone."""
+        """Return the options of a command line, where --resume only allows --quiet."""
         others = [name for name in given if name not in ("resume", "quiet")]
         if "resume" in given and others:
             raise OptionError(
-                f"--resume takes every option from {given['resume']}: leave out {flag(others[0])}"
+                f"--resume reads the options from {given['resume']}. Leave out {to_flag(others[0])}."
             )
         return cls(**given)
 
@@ -369,8 +381,8 @@ class TrainOptions:
         """Fraction of the training set to hold out, or None."""
         return self.validation or (VALIDATION_FRACTION if self.early_stopping else None)
 
-    def given(self):
-        """Return the values of the options that have one, by name."""
+    def get_given_values(self):
+        """Return the values of the options that were given or have a default, by name."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             name: value
@@ -378,86 +390,82 @@ class TrainOptions:
             if value is not None and value is not False
         }
 
-    def parameters(self):
+    def get_parameters(self):
         """Return the parameters of MLPDigitClassifier that the options set."""
-        options = options_of(type(self))
+        options = get_options(type(self))
         return {
             options[name].parameter: value
-            for name, value in self.given().items()
+            for name, value in self.get_given_values().items()
             if options[name].parameter is not None
         }
 
     def with_absolute_paths(self):
         """Return the same options with paths that are valid in every working directory."""
-        return replace(self, data=absolute_data(self.data), out=str(Path(self.out).absolute()))
+        return replace(self, data=make_data_absolute(self.data), out=str(Path(self.out).absolute()))
 
     def to_json(self):
-        """Return the options that belong to the run as a dict of values of JSON."""
-        options = options_of(type(self))
+        """Return the options that are stored with the run as a dict of JSON values."""
+        options = get_options(type(self))
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, value in self.given().items()
+            for name, value in self.get_given_values().items()
             if options[name].stored
         }
 
     @classmethod
-    def from_json(cls, values, **call):
-        """Return the options of the dict that :meth:`to_json` returned, and those of the call.
+    def from_json(cls, values, **command):
+        """Return the options of a dict that :meth:`to_json` returned, with those of the command.
 
         Raises
         ------
         OptionError
-            If there is no option of a name, a value has the wrong type or is out of range, or options do not go
-            together.
+            If an option is unknown, a value is invalid, or the options are incompatible.
         """
-        stored = {name: each for name, each in options_of(cls).items() if each.stored}
+        stored = {name: each for name, each in get_options(cls).items() if each.stored}
         converted = {}
         for name, value in values.items():
             if name not in stored:
-                raise OptionError(f"there is no option {shown(name)}")
+                raise OptionError(f"unknown option {format_value(name)}.")
             try:
-                converted[name] = stored[name].value_type.read_json(value)
+                converted[name] = stored[name].value_type.parse_json(value)
             except OptionError as error:
-                raise OptionError(f"{name}: {error}") from None
-        return cls(**converted, **call)
+                raise OptionError(f"{name} {error}") from None
+        return cls(**converted, **command)
 
 
 def check_combinations(options):
-    """Raise an error for options that do not go together or would have no effect."""
-    declared = options_of(type(options))
-    given = options.given()
-    solver, hidden_layer_sizes = _solver_and_hidden_layers(options)
+    """Raise an error for options that are incompatible or would have no effect."""
+    declared = get_options(type(options))
+    given = options.get_given_values()
+    solver, hidden_layer_sizes = find_solver_and_layer_sizes(options)
     for name in given:
         solvers, needed = declared[name].solvers, declared[name].needs
         if solver not in solvers:
             raise OptionError(
-                f"{flag(name)} has no effect with --solver {solver}: "
-                f"leave it out or choose --solver {_alternatives(solvers)}"
+                f"{to_flag(name)} has no effect with --solver {solver}. "
+                f"Leave it out, or use --solver {join_names(solvers)}."
             )
         if declared[name].needs_hidden_layers and not hidden_layer_sizes:
-            raise OptionError(f"{flag(name)} has no effect with --hidden none: leave it out")
+            raise OptionError(f"{to_flag(name)} has no effect with --hidden none. Leave it out.")
         if needed is not None and needed not in given:
-            raise OptionError(f"{flag(name)} has no effect without {flag(needed)}: add it")
+            raise OptionError(
+                f"{to_flag(name)} has no effect without {to_flag(needed)}. Add {to_flag(needed)}."
+            )
     for name in ("activation", "dropout"):
         values = given.get(name)
         if isinstance(values, tuple) and len(values) != len(hidden_layer_sizes):
             raise OptionError(
-                f"{flag(name)} has {len(values)} values and --hidden {len(hidden_layer_sizes)}: "
-                "give one value for each hidden layer, or one for all"
+                f"{to_flag(name)} must have one value for all hidden layers or one for each "
+                f"({len(hidden_layer_sizes)}), got {len(values)}."
             )
 
 
-def _solver_and_hidden_layers(options):
-    """Return those of the options, or else of the recipe, or else the defaults."""
+def find_solver_and_layer_sizes(options):
+    """Return the solver and the hidden layer sizes of the options, the recipe or the defaults."""
     parameters = {"solver": "adam", "hidden_layer_sizes": HIDDEN_LAYER_SIZES}
     if options.recipe is not None:
         from skmlp.recipes import make_recipe
 
         parameters = make_recipe(options.recipe).get_params()
-    parameters = parameters | options.parameters()
+    parameters = parameters | options.get_parameters()
     return parameters["solver"], parameters["hidden_layer_sizes"]
-
-
-def _alternatives(names):
-    *others, last = names
-    return f"{', '.join(others)} or {last}" if others else last

@@ -1,19 +1,19 @@
-"""The data of `skmlp train`: training, validation and test sets."""
+"""Data of `skmlp train`: training, validation and test sets."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from skmlp.cli.console import counted
-from skmlp.cli.datasets import check_labels, load_subset, name_of
-from skmlp.cli.errors import BAD_DATA, CommandError, one_line
+from skmlp.cli.console import format_count
+from skmlp.cli.datasets import check_labels, describe_data, load_subset
+from skmlp.cli.errors import BAD_DATA, CommandError, format_error
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a network is trained, monitored and tested on.
+    """Training, validation and test sets of a run.
 
-    The validation set is the test set if no images are held out for it; `validation_name` is "test" then, and
-    "validation" otherwise.
+    If no validation set is held out, the test set takes its place and `validation_name` is "test" instead of
+    "validation".
     """
 
     X: Any
@@ -26,7 +26,7 @@ class TrainingData:
 
 
 def load_training_data(options):
-    """Load the dataset that the options name, and hold out the validation set that they ask for."""
+    """Load the dataset and hold out the validation set, if the options ask for one."""
     import numpy as np
 
     X, y = load_subset(options.data, "train", options.seed)
@@ -34,18 +34,19 @@ def load_training_data(options):
     if X.shape[1] != X_test.shape[1]:
         raise CommandError(
             BAD_DATA,
-            f"{name_of(options.data)}: the training images have {X.shape[1]} pixels, the test "
-            f"images {X_test.shape[1]}; they must have the same size",
+            f"{describe_data(options.data)}: the test images must have {X.shape[1]} pixels, as "
+            f"the training images have, got {X_test.shape[1]}.",
         )
-    check_labels(y_test, np.unique(y), f"the test set of {name_of(options.data)}")
+    check_labels(y_test, np.unique(y), f"the test set of {describe_data(options.data)}")
     fraction = options.validation_fraction
     if fraction is None:
         return TrainingData(X, y, X_test, y_test, "test", X_test, y_test)
-    X, X_val, y, y_val = _hold_out(X, y, fraction, options.seed)
+    X, X_val, y, y_val = hold_out(X, y, fraction, options.seed)
     return TrainingData(X, y, X_val, y_val, "validation", X_test, y_test)
 
 
-def _hold_out(X, y, fraction, seed):
+def hold_out(X, y, fraction, seed):
+    """Split the training set, stratified by class."""
     from sklearn.model_selection import train_test_split
 
     try:
@@ -53,6 +54,6 @@ def _hold_out(X, y, fraction, seed):
     except ValueError as error:
         raise CommandError(
             BAD_DATA,
-            f"cannot hold out {fraction} of {counted(len(X), 'training image')} with every digit in "
-            f"both sets ({one_line(error)}); choose another --validation",
+            f"cannot hold out {fraction} of {format_count(len(X), 'training image')} with every "
+            f"class in both sets: {format_error(error)} Pass another fraction to --validation.",
         ) from error

@@ -17,71 +17,74 @@ from skmlp.cli import main
 TYPE_CODES = {"uint8": 0x08, "float32": 0x0D}
 
 
-def _idx_bytes(array):
-    """Return the bytes of an IDX file, without the code under test."""
+def encode_idx(array):
+    """Return the content of an IDX file, without using the code under test."""
     header = struct.pack(
         f">BBBB{array.ndim}I", 0, 0, TYPE_CODES[str(array.dtype)], array.ndim, *array.shape
     )
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 
-def _striped_images(labels, side=5, seed=0):
+def make_striped_images(labels, side=5, seed=0):
     """Return noisy images; the label is the index of the bright row."""
     images = np.random.default_rng(seed).integers(0, 60, size=(len(labels), side, side))
     images[np.arange(len(labels)), labels] += 180
     return images.astype(np.uint8)
 
 
-def _write_set(directory, *, side=5, scale=None, n_train=120, n_test=40):
-    """Write the four files of a small dataset of striped images, the images gzipped."""
+def write_dataset(directory, *, side=5, scale=None, n_train=120, n_test=40):
+    """Write the four files of a small dataset of striped images, with images compressed by gzip."""
     for seed, (prefix, n) in enumerate({"train": n_train, "t10k": n_test}.items()):
         labels = (np.arange(n) % 4).astype(np.uint8)
-        images = _striped_images(labels, side, seed)
+        images = make_striped_images(labels, side, seed)
         if scale is not None:
             images = images.astype(np.float32) * np.float32(scale)
-        packed = gzip.compress(_idx_bytes(images), mtime=0)
+        packed = gzip.compress(encode_idx(images), mtime=0)
         (directory / f"{prefix}-images-idx3-ubyte.gz").write_bytes(packed)
-        (directory / f"{prefix}-labels-idx1-ubyte").write_bytes(_idx_bytes(labels))
+        (directory / f"{prefix}-labels-idx1-ubyte").write_bytes(encode_idx(labels))
     return directory
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Limit BLAS to one thread: for such small networks, more threads are slower."""
+def limit_blas_threads():
+    """Limit BLAS to one thread, because more threads are slower for small networks."""
     with threadpool_limits(1):
         yield
 
 
 @pytest.fixture(scope="session")
 def idx_bytes():
-    return _idx_bytes
+    """Return a function that encodes an array as an IDX file."""
+    return encode_idx
 
 
 @pytest.fixture(scope="session")
 def striped_images():
-    return _striped_images
+    """Return a function that makes striped images of given labels."""
+    return make_striped_images
 
 
 @pytest.fixture(scope="session")
 def write_set():
-    return _write_set
+    """Return a function that writes a dataset of striped images."""
+    return write_dataset
 
 
 @pytest.fixture(scope="session")
 def stripes(tmp_path_factory):
-    """Return the directory of a small dataset of 8-bit images, in four files as MNIST."""
-    return _write_set(tmp_path_factory.mktemp("stripes"))
+    """Return the directory of a small dataset of 8-bit images, in the four files of MNIST."""
+    return write_dataset(tmp_path_factory.mktemp("stripes"))
 
 
 @pytest.fixture(scope="session")
 def float_stripes(tmp_path_factory):
     """Return the directory of the same dataset with float pixels from 0 to 1."""
-    return _write_set(tmp_path_factory.mktemp("float-stripes"), scale=1 / 255)
+    return write_dataset(tmp_path_factory.mktemp("float-stripes"), scale=1 / 255)
 
 
 @pytest.fixture(scope="session")
 def stripes_model(stripes, tmp_path_factory):
-    """Return the path of a model that was trained on the stripes."""
+    """Return the path of a model trained on the stripes."""
     out = tmp_path_factory.mktemp("stripes-run")
     with contextlib.redirect_stdout(io.StringIO()):
         options = ["--hidden", "16", "--batch-size", "8", "--learning-rate", "0.01"]
@@ -154,7 +157,7 @@ def train(succeeds):
 
 @pytest.fixture
 def start_skmlp():
-    """Return a function that starts a command line in a process of its own."""
+    """Return a function that starts a command line in a separate process."""
 
     def start(*argv, stdout=subprocess.PIPE):
         return subprocess.Popen(

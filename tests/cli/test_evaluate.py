@@ -6,14 +6,14 @@ from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
 
 @pytest.fixture
 def scaled_model(tmp_path, stripes):
-    """Return the path of a model trained in Python on pixels from 0 to 1, which stores no scale."""
+    """Return the path of a model that was trained in Python on pixels from 0 to 1 and stores no scale."""
     X, y = load_mnist(stripes, return_X_y=True)
     model = MLPDigitClassifier((8,), solver="lbfgs", random_state=0).fit(X / 255, y)
     save_model(model, tmp_path / "scaled.safetensors")
     return tmp_path / "scaled.safetensors"
 
 
-def test_numbers_are_scikit_learns(json_lines, stripes, stripes_model):
+def test_metrics_equal_those_of_scikit_learn(json_lines, stripes, stripes_model):
     results = json_lines("evaluate", stripes_model, "--data", stripes)[0]
     X, y = load_mnist(stripes, subset="test", return_X_y=True)
     model = load_model(stripes_model)
@@ -44,13 +44,13 @@ def test_bundled_digits_are_split_as_in_training(skmlp, json_lines, tmp_path):
     assert json_lines("evaluate", model, "--seed", "6")[0]["accuracy"] != results["accuracy"]
 
 
-def test_train_subset(json_lines, digits_model):
+def test_subset_train_evaluates_the_training_set(json_lines, digits_model):
     results = json_lines("evaluate", digits_model, "--subset", "train")[0]
     assert results["images"] == 1437
     assert results["accuracy"] > 0.98
 
 
-def test_tables(json_lines, succeeds, digits_model):
+def test_tables_show_the_metrics(json_lines, succeeds, digits_model):
     out = succeeds("evaluate", digits_model)
     lines = out.splitlines()
     assert lines[0].endswith("on the test set of scikit-learn's bundled digits, 360 images")
@@ -64,13 +64,13 @@ def test_tables(json_lines, succeeds, digits_model):
     assert [row[1:] for row in rows] == results["confusion_matrix"]
 
 
-def test_table_wider_than_the_terminal_keeps_its_numbers(succeeds, digits_model, monkeypatch):
+def test_table_wider_than_the_terminal_is_not_truncated(succeeds, digits_model, monkeypatch):
     wide = succeeds("evaluate", digits_model)
     monkeypatch.setenv("COLUMNS", "20")
     assert succeeds("evaluate", digits_model) == wide
 
 
-def test_colors_only_where_they_are_wanted(succeeds, digits_model, monkeypatch):
+def test_colors_follow_the_environment_variables(succeeds, digits_model, monkeypatch):
     assert "\x1b[" not in succeeds("evaluate", digits_model)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[1;32m" in succeeds("evaluate", digits_model)
@@ -78,7 +78,7 @@ def test_colors_only_where_they_are_wanted(succeeds, digits_model, monkeypatch):
     assert "\x1b[1;32m" not in succeeds("evaluate", digits_model)
 
 
-def test_a_class_without_images(json_lines, stripes_model, tmp_path, write_set):
+def test_class_without_images_has_zero_recall(json_lines, stripes_model, tmp_path, write_set):
     write_set(tmp_path, n_test=3)
     results = json_lines("evaluate", stripes_model, "--data", tmp_path)[0]
     assert results["support"] == [1, 1, 1, 0]
@@ -86,7 +86,7 @@ def test_a_class_without_images(json_lines, stripes_model, tmp_path, write_set):
     assert len(results["confusion_matrix"]) == 4
 
 
-def test_one_class(skmlp, json_lines, tmp_path, write_set):
+def test_dataset_with_one_class_is_evaluated(skmlp, json_lines, tmp_path, write_set):
     write_set(tmp_path, n_train=4, n_test=1)
     for name in ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"):
         content = (tmp_path / name).read_bytes()
@@ -97,62 +97,62 @@ def test_one_class(skmlp, json_lines, tmp_path, write_set):
     assert (results["accuracy"], results["log_loss"]) == (1, pytest.approx(0, abs=1e-6))
 
 
-def test_scale_for_a_model_that_stores_none(skmlp, json_lines, scaled_model, stripes):
+def test_model_without_input_scale_needs_scale(skmlp, json_lines, scaled_model, stripes):
     status, _, err = skmlp("evaluate", scaled_model, "--data", stripes)
     assert status == 0
     assert err.startswith("skmlp evaluate: warning: the model stores no input_scale")
-    assert "add --scale 1/255" in err
+    assert "pass --scale 1/255" in err
     scaled = json_lines("evaluate", scaled_model, "--data", stripes, "--scale", "1/255")[0]
     assert scaled["accuracy"] > 0.9
 
 
-def test_float_data(json_lines, scaled_model, float_stripes):
+def test_float_pixels_are_evaluated(json_lines, scaled_model, float_stripes):
     assert json_lines("evaluate", scaled_model, "--data", float_stripes)[0]["accuracy"] > 0.9
 
 
-def test_seed_of_a_split_that_is_not_made(fails, stripes, stripes_model):
+def test_seed_without_a_split_is_an_error(fails, stripes, stripes_model):
     err = fails(2, "evaluate", stripes_model, "--data", stripes, "--seed", "1")
     assert "--seed has no effect with --data" in err
 
 
 @pytest.mark.parametrize("scale", ["0", "-1", "1/0", "bright"])
-def test_wrong_scale(fails, stripes_model, scale):
+def test_invalid_scale_is_an_error(fails, stripes_model, scale):
     err = fails(2, "evaluate", stripes_model, f"--scale={scale}")
-    assert "--scale: must be a number above 0, or a fraction such as 1/255" in err
+    assert "--scale: must be a positive number or a fraction such as 1/255" in err
 
 
-def test_scale_on_top_of_the_models(fails, stripes, stripes_model):
+def test_scale_with_a_model_that_has_input_scale_is_an_error(fails, stripes, stripes_model):
     err = fails(2, "evaluate", stripes_model, "--data", stripes, "--scale", "1/255")
-    assert "the model scales the pixels itself, by 0.00392157; leave out --scale" in err
+    assert "--scale has no effect: the model scales the pixels by 0.00392157. Leave it out." in err
 
 
 class TestBadData:
-    def test_other_size(self, fails, stripes_model):
+    def test_images_of_another_size(self, fails, stripes_model):
         err = fails(3, "evaluate", stripes_model)
-        assert "bundled digits: the images have 64 pixels, the model takes 25" in err
+        assert "bundled digits: the images must have 25 pixels for this model, got 64." in err
 
-    def test_other_type(self, fails, stripes_model, float_stripes):
+    def test_pixels_of_another_type(self, fails, stripes_model, float_stripes):
         err = fails(3, "evaluate", stripes_model, "--data", float_stripes)
-        assert "the pixels are float32, the model takes 8-bit pixels (uint8)" in err
+        assert "the pixels must be uint8 for this model, got float32." in err
 
     def test_unknown_labels(self, fails, stripes_model, tmp_path, write_set):
         write_set(tmp_path)
         labels = tmp_path / "t10k-labels-idx1-ubyte"
         labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
         err = fails(3, "evaluate", stripes_model, "--data", tmp_path)
-        assert "the labels 7 are not among the classes of the model, 0, 1, 2, 3" in err
+        assert "labels must be among the classes of the model (0, 1, 2, 3), got 7." in err
 
 
 class TestBadModel:
     def test_missing(self, fails, tmp_path):
         err = fails(4, "evaluate", tmp_path / "model.safetensors")
-        assert "model.safetensors: no such file or directory; check the path" in err
+        assert "model.safetensors: no such file or directory. Check the path." in err
 
     def test_directory(self, fails, tmp_path):
         assert str(tmp_path) in fails(4, "evaluate", tmp_path)
 
-    def test_no_model(self, fails, tmp_path):
-        (tmp_path / "model").write_text("a letter")
+    def test_file_that_is_not_a_model(self, fails, tmp_path):
+        (tmp_path / "model").write_text("plain text")
         assert str(tmp_path / "model") in fails(4, "evaluate", tmp_path / "model")
 
     def test_flipped_bit(self, fails, stripes_model, tmp_path):
@@ -163,4 +163,4 @@ class TestBadModel:
 
     def test_multilabel(self, fails, multilabel_model):
         err = fails(4, "evaluate", multilabel_model)
-        assert "the model is multilabel; this command needs a model that predicts one class" in err
+        assert "the model must predict one class per image, got a multilabel model." in err

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 
-def test_files_that_are_there_are_checked_and_kept(succeeds, mnist_dir):
+def test_existing_files_are_verified_and_kept(succeeds, mnist_dir):
     out = succeeds("fetch", mnist_dir)
     lines = out.splitlines()
     assert len(lines) == 4
@@ -12,21 +12,21 @@ def test_files_that_are_there_are_checked_and_kept(succeeds, mnist_dir):
         assert line.endswith("bytes, intact")
 
 
-def test_quiet(skmlp, mnist_dir):
+def test_quiet_prints_nothing(skmlp, mnist_dir):
     assert skmlp("fetch", mnist_dir, "--quiet") == (0, "", "")
 
 
-def test_file_with_other_contents_is_left_alone(fails, mnist_dir, tmp_path):
+def test_file_with_other_content_is_not_changed(fails, mnist_dir, tmp_path):
     for path in mnist_dir.iterdir():
         shutil.copyfile(path, tmp_path / path.name)
-    foreign = tmp_path / "t10k-labels-idx1-ubyte.gz"
-    foreign.write_bytes(b"my own labels")
+    other_file = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    other_file.write_bytes(b"other labels")
     err = fails(3, "fetch", tmp_path)
-    assert str(foreign) in err
-    assert foreign.read_bytes() == b"my own labels"
+    assert str(other_file) in err
+    assert other_file.read_bytes() == b"other labels"
 
 
-def test_no_mirror_answers(fails, monkeypatch, tmp_path):
+def test_error_of_all_mirrors_is_one_line(fails, monkeypatch, tmp_path):
     def fail(*args, **kwargs):
         raise OSError("no mirror gave it:\n  one: refused\n  other: refused\nTry again later")
 
@@ -35,28 +35,28 @@ def test_no_mirror_answers(fails, monkeypatch, tmp_path):
     assert "no mirror gave it: one: refused other: refused Try again later" in err
 
 
-def test_without_pooch(fails, monkeypatch, tmp_path):
+def test_download_without_pooch_is_an_error(fails, monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "pooch", None)
     assert 'pip install "skmlp[fetch]"' in fails(1, "fetch", tmp_path)
 
 
-def test_directory_that_is_a_file(fails, tmp_path):
+def test_fetch_into_a_file_is_an_error(fails, tmp_path):
     (tmp_path / "file").touch()
     fails(1, "fetch", tmp_path / "file")
 
 
-def test_training_on_mnist_fetches_it(fails, monkeypatch, tmp_path):
-    asked = []
+def test_train_on_mnist_downloads_it(fails, monkeypatch, tmp_path):
+    calls = []
 
     def fetch(*, subset, return_X_y):
-        asked.append((subset, return_X_y))
+        calls.append((subset, return_X_y))
         raise OSError("no network")
 
     monkeypatch.setattr("skmlp.fetch_mnist", fetch)
     assert "no network" in fails(1, "train", "--data", "mnist", "--out", tmp_path)
-    assert asked == [("train", True)]
+    assert calls == [("train", True)]
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_help_says_that_mnist_can_be_fetched(succeeds, command):
-    assert "'mnist' downloads" in " ".join(succeeds(command, "--help").split())
+def test_help_mentions_the_download_of_mnist(succeeds, command):
+    assert "'mnist' to download" in " ".join(succeeds(command, "--help").split())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 
-def test_images(succeeds, stripes):
+def test_image_file_is_described(succeeds, stripes):
     path = stripes / "t10k-images-idx3-ubyte.gz"
     out = succeeds("info", path)
     lines = out.splitlines()
@@ -11,11 +11,11 @@ def test_images(succeeds, stripes):
     assert lines[4].startswith("range  0 to ")
     drawing = lines[lines.index("The first image:") + 1 :]
     assert len(drawing) == 5
-    assert set(drawing[0]) & set("@%#")  # its first row is the bright one
+    assert set(drawing[0]) & set("@%#")  # the first row is bright
     assert not set("".join(drawing[1:])) & set("@%#")
 
 
-def test_labels(succeeds, stripes):
+def test_label_file_is_described(succeeds, stripes):
     out = succeeds("info", stripes / "train-labels-idx1-ubyte")
     assert "gzip" not in out
     assert "shape  120\n" in out
@@ -29,14 +29,14 @@ def test_labels(succeeds, stripes):
         (np.zeros((0, 5, 5), np.uint8), ["shape  0 x 5 x 5"]),
         (np.zeros((2, 5, 5), np.uint8), ["range  0 to 0, mean 0"]),
         (np.array([0.5, 1.5], np.float32), ["type   float32", "range  0.5 to 1.5, mean 1"]),
-        (np.arange(200, dtype=np.uint8), ["range  0 to 199, 200 different values"]),
+        (np.arange(200, dtype=np.uint8), ["range  0 to 199, 200 distinct values"]),
         (np.ones((2, 3, 4, 5), np.uint8), ["shape  2 x 3 x 4 x 5", "range  1 to 1"]),
         (np.ones((2, 60, 60), np.uint8), ["shape  2 x 60 x 60"]),
         (np.array([[[np.nan, 1]]], np.float32), ["range  nan to nan"]),
         (np.array([[[-np.inf, np.inf]]], np.float32), ["range  -inf to inf, mean nan"]),
     ],
 )
-def test_arrays_of_every_kind(succeeds, idx_bytes, tmp_path, array, words):
+def test_array_without_a_drawing_is_described(succeeds, idx_bytes, tmp_path, array, words):
     (tmp_path / "array").write_bytes(idx_bytes(array))
     out = succeeds("info", tmp_path / "array")
     for word in words:
@@ -44,12 +44,12 @@ def test_arrays_of_every_kind(succeeds, idx_bytes, tmp_path, array, words):
     assert "first image" not in out
 
 
-def test_one_image(succeeds, idx_bytes, tmp_path):
+def test_single_image_is_drawn(succeeds, idx_bytes, tmp_path):
     (tmp_path / "image").write_bytes(idx_bytes(np.eye(2, dtype=np.uint8)))
     assert succeeds("info", tmp_path / "image").endswith("\n@@\n  @@\n")
 
 
-def test_model(succeeds, stripes_model):
+def test_model_is_described(succeeds, stripes_model):
     out = succeeds("info", stripes_model)
     lines = [line.split() for line in out.splitlines()]
     assert out.splitlines()[0].endswith("bytes, intact")
@@ -72,7 +72,7 @@ def test_model(succeeds, stripes_model):
     assert "versions" in out
 
 
-def test_batch_norm_and_dropout(succeeds, stripes, tmp_path):
+def test_layers_include_batch_norm_and_dropout(succeeds, stripes, tmp_path):
     options = ("--hidden", "8,4", "--activation", "gelu,tanh", "--batch-norm", "--epochs", "1")
     dropout = ("--dropout", "0.5,0.25", "--input-dropout", "0.1", "--out", tmp_path, "--quiet")
     succeeds("train", "--data", stripes, *options, *dropout)
@@ -96,7 +96,7 @@ def test_batch_norm_and_dropout(succeeds, stripes, tmp_path):
     assert "276 parameters" in out
 
 
-def test_multilabel_model(succeeds, multilabel_model):
+def test_multilabel_model_is_described(succeeds, multilabel_model):
     lines = [line.split() for line in succeeds("info", multilabel_model).splitlines()]
     assert ["dense", "(n,", "3)", "15"] in lines
     assert ["logistic", "(n,", "3)", "0"] in lines
@@ -106,15 +106,15 @@ def test_multilabel_model(succeeds, multilabel_model):
 
 class TestBadFile:
     def test_missing(self, fails, tmp_path):
-        assert "check the path" in fails(3, "info", tmp_path / "nothing")
+        assert "Check the path." in fails(3, "info", tmp_path / "nothing")
 
     def test_directory(self, fails, tmp_path):
-        assert "give a file, not a directory" in fails(3, "info", tmp_path)
+        assert "Pass a file, not a directory." in fails(3, "info", tmp_path)
 
-    @pytest.mark.parametrize("content", [b"", b"\0", b"Dear Sir or Madam,"])
+    @pytest.mark.parametrize("content", [b"", b"\0", b"plain text"])
     def test_neither_idx_nor_model(self, fails, tmp_path, content):
-        (tmp_path / "letter").write_bytes(content)
-        assert str(tmp_path / "letter") in fails(3, "info", tmp_path / "letter")
+        (tmp_path / "text").write_bytes(content)
+        assert str(tmp_path / "text") in fails(3, "info", tmp_path / "text")
 
     def test_truncated_idx_file(self, fails, stripes, tmp_path):
         content = (stripes / "train-labels-idx1-ubyte").read_bytes()
@@ -127,7 +127,7 @@ class TestBadFile:
         (tmp_path / "model.safetensors").write_bytes(content[:kept])
         fails(4, "info", tmp_path / "model.safetensors")
 
-    def test_damaged_model_of_any_name(self, fails, stripes_model, tmp_path):
+    def test_damaged_model_without_suffix(self, fails, stripes_model, tmp_path):
         content = stripes_model.read_bytes()
         (tmp_path / "model").write_bytes(content[:-1])
         fails(4, "info", tmp_path / "model")

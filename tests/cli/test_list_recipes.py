@@ -5,7 +5,7 @@ from skmlp import load_model
 from skmlp.recipes import RECIPES, make_recipe
 
 
-def test_every_recipe_is_listed(succeeds):
+def test_recipes_lists_every_recipe(succeeds):
     out = succeeds("recipes")
     _, *lines = (line.split() for line in out.splitlines() if line.strip())
     assert [line[0] for line in lines] == list(RECIPES)
@@ -14,7 +14,7 @@ def test_every_recipe_is_listed(succeeds):
 
 
 @pytest.mark.parametrize("name", ["softmax", "relu-128-adam", "small-sample"])
-def test_a_recipe_is_trained_as_it_stands(succeeds, tmp_path, name):
+def test_train_uses_the_parameters_of_the_recipe(succeeds, tmp_path, name):
     options = ("--epochs", "2", "--out", tmp_path, "--seed", "7", "--quiet")
     succeeds("train", "--recipe", name, *options)
     mlp = load_model(tmp_path / "model.safetensors")
@@ -22,7 +22,7 @@ def test_a_recipe_is_trained_as_it_stands(succeeds, tmp_path, name):
     assert mlp.get_params() == make_recipe(name).set_params(**changed).get_params()
 
 
-def test_options_change_a_recipe(succeeds, tmp_path):
+def test_options_override_the_recipe(succeeds, tmp_path):
     options = ("--hidden", "20,10", "--dropout", "0.1,0", "--epochs", "1", "--solver", "nadam")
     succeeds("train", "--recipe", "dropout-512", *options, "--out", tmp_path)
     mlp = load_model(tmp_path / "model.safetensors")
@@ -32,7 +32,7 @@ def test_options_change_a_recipe(succeeds, tmp_path):
     assert mlp.batch_size == 128
 
 
-def test_a_recipe_learns_the_bundled_digits(skmlp, tmp_path):
+def test_recipe_exceeds_97_percent_on_the_bundled_digits(skmlp, tmp_path):
     status, out, _ = skmlp("train", "--recipe", "fast", "--epochs", "15", "--out", tmp_path)
     assert status == 0
     X, y = load_digits(return_X_y=True)
@@ -46,8 +46,11 @@ def test_a_recipe_learns_the_bundled_digits(skmlp, tmp_path):
         (("--recipe", "best"), "argument --recipe: must be one of softmax, one-hidden, "),
         (("--recipe", "fast", "--solver", "lbfgs"), "--recipe has no effect with --solver lbfgs"),
         (("--recipe", "softmax", "--dropout", "0.2"), "--dropout has no effect with --hidden none"),
-        (("--recipe", "fast", "--dropout", "0.2,0.1"), "--dropout has 2 values and --hidden 1"),
+        (
+            ("--recipe", "fast", "--dropout", "0.2,0.1"),
+            "--dropout must have one value for all hidden layers or one for each (1), got 2.",
+        ),
     ],
 )
-def test_recipes_and_options_that_do_not_fit(fails, tmp_path, options, message):
+def test_train_rejects_options_that_do_not_fit_the_recipe(fails, tmp_path, options, message):
     assert message in fails(2, "train", *options, "--out", tmp_path)

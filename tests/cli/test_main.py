@@ -1,30 +1,44 @@
-"""The command line as a whole: help, exit statuses, pipes, interruption."""
+"""The command line in general: help, exit statuses, pipes and interruptions."""
 
 import os
+import re
+import shlex
 import signal
 
 import pytest
 
 import skmlp as package
-from skmlp.cli import COMMANDS
+from skmlp.cli import COMMANDS, make_parser
 
 
-def test_version(skmlp):
+def test_version_is_printed(skmlp):
     assert skmlp("--version") == (0, f"skmlp {package.__version__}\n", "")
 
 
-def test_help_names_every_command_and_exit_status(succeeds):
+def test_help_lists_commands_and_exit_statuses(succeeds):
     out = succeeds("--help")
     for word in (*COMMANDS, "exit status", "130"):
         assert word in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command_has_description_and_examples(succeeds, command):
+def test_help_of_a_command_has_examples_and_fits_into_80_columns(succeeds, command):
     out = succeeds(command, "--help")
     assert f"usage: skmlp {command}" in out
     assert "examples:\n  skmlp" in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_examples_in_help_are_valid(succeeds, command):
+    out = succeeds("--help") if command is None else succeeds(command, "--help")
+    examples = re.findall(r"^  (skmlp [^|>\n]*)", out.partition("examples:\n")[2], re.MULTILINE)
+    assert examples
+    for example in examples:
+        given = vars(make_parser().parse_args(shlex.split(example)[1:]))
+        parsed = COMMANDS[given.pop("command")]
+        (parsed.make_options or parsed.options_class)(**given)
 
 
 @pytest.mark.parametrize(
@@ -43,22 +57,21 @@ def test_wrong_usage_is_reported_in_one_line(fails, argv, message):
     assert "--help" in err
 
 
-def test_ctrl_c_outside_training(monkeypatch, fails, tmp_path):
+def test_ctrl_c_outside_of_training_is_reported(monkeypatch, fails, tmp_path):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("skmlp.cli.training_data.load_subset", interrupt)
-    assert fails(130, "train", "--out", tmp_path) == "skmlp train: error: interrupted\n"
+    assert fails(130, "train", "--out", tmp_path) == "skmlp train: error: interrupted.\n"
 
 
-def test_no_memory(monkeypatch, fails, tmp_path):
+def test_memory_error_suggests_a_fix(monkeypatch, fails, tmp_path):
     def exhaust(*args, **kwargs):
         raise MemoryError("Unable to allocate 10 TiB")
 
     monkeypatch.setattr("skmlp.cli.training_data.load_subset", exhaust)
     err = fails(1, "train", "--out", tmp_path)
-    assert "10 TiB" in err
-    assert "smaller" in err
+    assert "not enough memory: Unable to allocate 10 TiB. Use smaller layers" in err
 
 
 def test_main_returns_the_exit_status_of_the_process(start_skmlp):
@@ -66,15 +79,15 @@ def test_main_returns_the_exit_status_of_the_process(start_skmlp):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2
     assert err == (
-        "skmlp train: error: argument --epochs: must be a whole number of at least 1, got '0' "
-        "(see 'skmlp train --help')\n"
+        "skmlp train: error: argument --epochs: must be a positive integer, got '0'. "
+        "See 'skmlp train --help'.\n"
     )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs the signals and pipes of Unix")
 class TestProcess:
     def test_ctrl_c_saves_the_model(self, start_skmlp, succeeds, tmp_path):
-        # A rate so low that the loss still decreases when the signal comes.
+        # With this low learning rate, the loss still decreases when the signal arrives.
         options = ("--epochs", "1000000", "--learning-rate", "0.00001")
         with start_skmlp("train", *options, "--out", tmp_path) as process:
             lines = [process.stdout.readline() for _ in range(4)]
@@ -99,7 +112,7 @@ class TestProcess:
             assert process.stderr.read() == ""
         assert process.returncode == 141
 
-    def test_closed_pipe_does_not_end_training(self, start_skmlp, tmp_path):
+    def test_training_continues_after_a_pipe_is_closed(self, start_skmlp, tmp_path):
         with start_skmlp("train", "--epochs", "100", "--out", tmp_path) as process:
             assert process.stdout.readline()
             process.stdout.close()
@@ -108,12 +121,12 @@ class TestProcess:
         assert (tmp_path / "model.safetensors").exists()
 
     @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full to write to")
-    def test_full_disk_under_stdout(self, start_skmlp, stripes, stripes_model):
+    def test_stdout_on_a_full_disk_is_an_error(self, start_skmlp, stripes, stripes_model):
         with (
             open("/dev/full", "w") as full,
             start_skmlp("evaluate", stripes_model, "--data", stripes, stdout=full) as process,
         ):
             err = process.stderr.read()
         assert process.returncode == 1
-        assert err.startswith("skmlp evaluate: error: no space left on device; free some space")
+        assert err.startswith("skmlp evaluate: error: no space left on device. Free some space")
         assert err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The options of `skmlp train`: parsing, conversion to JSON and back, and checks of stored values."""
+"""Options of `skmlp train`: parsing, JSON round trip, and validation of stored values."""
 
 import argparse
 import dataclasses
@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from skmlp.cli.options import add_options, flag, options_of
+from skmlp.cli.options import add_options, get_options, to_flag
 from skmlp.cli.train_options import TrainOptions
-from skmlp.cli.values import FLAG, LONGEST_SHOWN, OptionError
+from skmlp.cli.values import FLAG, MAX_VALUE_LENGTH, OptionError
 
-OPTIONS = options_of(TrainOptions)
+OPTIONS = get_options(TrainOptions)
 STORED = [name for name, option in OPTIONS.items() if option.stored]
 
-# One or more command lines for each stored option, with the value that it has in JSON.
+# One or more command-line values of each stored option, with the corresponding JSON value.
 EXAMPLES = {
     "data": [("/somewhere/mnist", "/somewhere/mnist")],
     "validation": [("0.25", 0.25)],
@@ -47,8 +47,8 @@ EXAMPLES = {
     "out": [("/somewhere/run", "/somewhere/run")],
     "checkpoint_every": [("3", 3)],
 }
-# What an option needs so that it has an effect.
-BESIDE = {
+# Other options that an option requires.
+REQUIRED = {
     "momentum": ("--solver=sgd",),
     "monitor": ("--early-stopping",),
     "patience": ("--early-stopping",),
@@ -63,13 +63,13 @@ def parse(*argv):
     return TrainOptions.from_arguments(**vars(parser.parse_args(argv)))
 
 
-def to_json_and_back(options):
+def round_trip(options):
     text = json.dumps(options.to_json())
     return TrainOptions.from_json(json.loads(text), checkpoint=options.checkpoint)
 
 
-def word(name, text):
-    return flag(name) if OPTIONS[name].value_type is FLAG else f"{flag(name)}={text}"
+def make_argument(name, text):
+    return to_flag(name) if OPTIONS[name].value_type is FLAG else f"{to_flag(name)}={text}"
 
 
 def test_every_stored_option_has_an_example():
@@ -81,20 +81,20 @@ def test_every_stored_option_has_an_example():
     ("name", "text", "value"),
     [(name, text, value) for name, examples in EXAMPLES.items() for text, value in examples],
 )
-def test_round_trip_of_every_option(name, text, value):
-    options = parse(word(name, text), *BESIDE.get(name, ()))
+def test_every_option_survives_a_json_round_trip(name, text, value):
+    options = parse(make_argument(name, text), *REQUIRED.get(name, ()))
     assert options.to_json()[name] == value
-    assert to_json_and_back(options) == options
+    assert round_trip(options) == options
 
 
-def test_round_trip_of_one_value_for_each_layer():
+def test_one_value_for_each_layer_survives_a_json_round_trip():
     options = parse("--hidden=8,4", "--activation=tanh,relu", "--dropout=0.5,0")
     assert options.to_json() == DEFAULTS | {
         "hidden": [8, 4],
         "activation": ["tanh", "relu"],
         "dropout": [0.5, 0.0],
     }
-    assert to_json_and_back(options) == options
+    assert round_trip(options) == options
 
 
 def test_options_that_were_not_given_are_not_stored():
@@ -102,13 +102,13 @@ def test_options_that_were_not_given_are_not_stored():
     assert TrainOptions.from_json({}) == TrainOptions() == parse()
 
 
-def test_options_of_the_call_are_not_stored():
+def test_options_of_a_single_command_are_not_stored():
     assert parse("--quiet", "--checkpoint=run").to_json() == DEFAULTS
     options = TrainOptions.from_json({}, checkpoint="run", resume="run", quiet=True)
     assert (options.checkpoint, options.resume, options.quiet) == ("run", "run", True)
 
 
-def test_whole_numbers_in_json_serve_as_floats():
+def test_integers_in_json_are_converted_to_floats():
     options = TrainOptions.from_json({"alpha": 1, "dropout": 0})
     assert (options.alpha, options.dropout) == (1.0, 0.0)
     assert (type(options.alpha), type(options.dropout)) == (float, float)
@@ -121,68 +121,74 @@ def test_options_cannot_be_changed():
 
 @pytest.mark.parametrize("name", STORED)
 @pytest.mark.parametrize("value", [None, {}, {"a": 1}, [[1]], [None], ["", 1]])
-def test_values_of_a_wrong_type_are_refused(name, value):
-    with pytest.raises(OptionError, match=f"^{name}: must be .*, got "):
+def test_from_json_raises_on_values_of_a_wrong_type(name, value):
+    with pytest.raises(OptionError, match=f"^{name} must be .*, got "):
         TrainOptions.from_json({name: value})
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("epochs", 0, "epochs: must be a whole number of at least 1, got 0"),
-        ("epochs", 2.0, "epochs: must be a whole number of at least 1, got 2.0"),
-        ("epochs", True, "epochs: must be a whole number of at least 1, got True"),
-        ("epochs", "3", "epochs: must be a whole number of at least 1, got '3'"),
-        ("seed", -1, "seed: must be a whole number from 0 to 4294967295, got -1"),
-        ("seed", 2**32, "seed: must be a whole number from 0 to 4294967295, got 4294967296"),
-        ("alpha", -0.1, "alpha: must be a number of at least 0, got -0.1"),
-        ("alpha", float("nan"), "alpha: must be a number of at least 0, got nan"),
-        ("alpha", float("inf"), "alpha: must be a number of at least 0, got inf"),
-        ("alpha", 10**400, "alpha: must be a number of at least 0, got 1000"),
-        ("learning_rate", 0, "learning_rate: must be a number above 0, got 0"),
-        ("dropout", 1, "dropout: must be a number from 0 to below 1"),
-        ("dropout", [0.5, -1], "dropout: must be a number from 0 to below 1"),
-        ("ema", 1, "ema: must be a number between 0 and 1"),
-        ("momentum", 1.5, "momentum: must be a number from 0 to 1, got 1.5"),
-        ("hidden", 64, "hidden: must be sizes of at least 1"),
-        ("hidden", [64, 0], "hidden: must be sizes of at least 1"),
-        ("hidden", [64.0], "hidden: must be sizes of at least 1"),
-        ("activation", "swish", "activation: must be one of identity, logistic, "),
-        ("activation", ["relu", ""], "activation: must be one of identity, logistic, "),
-        ("solver", "SGD", "solver: must be one of adam, adamw, nadam, rmsprop, sgd, lbfgs, got"),
-        ("recipe", "best", "recipe: must be one of softmax, one-hidden, "),
-        ("batch_norm", 1, "batch_norm: must be true or false, got 1"),
-        ("batch_norm", "yes", "batch_norm: must be true or false, got 'yes'"),
-        ("out", "", "out: must be a path, got ''"),
-        ("data", "a\0b", "data: must be a path, got "),
-        ("color", "red", "there is no option 'color'"),
-        ("batch-size", 8, "there is no option 'batch-size'"),
-        ("quiet", True, "there is no option 'quiet'"),
-        ("resume", "run", "there is no option 'resume'"),
-        ("__class__", "str", "there is no option '__class__'"),
+        ("epochs", 0, "epochs must be a positive integer, got 0"),
+        ("epochs", 2.0, "epochs must be a positive integer, got 2.0"),
+        ("epochs", True, "epochs must be a positive integer, got True"),
+        ("epochs", "3", "epochs must be a positive integer, got '3'"),
+        ("seed", -1, "seed must be an integer from 0 to 4294967295, got -1"),
+        ("seed", 2**32, "seed must be an integer from 0 to 4294967295, got 4294967296"),
+        ("alpha", -0.1, "alpha must be a non-negative number, got -0.1"),
+        ("alpha", float("nan"), "alpha must be a non-negative number, got nan"),
+        ("alpha", float("inf"), "alpha must be a non-negative number, got inf"),
+        ("alpha", 10**400, "alpha must be a non-negative number, got 1000"),
+        ("learning_rate", 0, "learning_rate must be a positive number, got 0"),
+        ("dropout", 1, "dropout must be a number in the range [0, 1)"),
+        ("dropout", [0.5, -1], "dropout must be a number in the range [0, 1)"),
+        ("ema", 1, "ema must be a number in the range (0, 1)"),
+        ("momentum", 1.5, "momentum must be a number in the range [0, 1], got 1.5"),
+        ("hidden", 64, "hidden must be positive integers separated by commas"),
+        ("hidden", [64, 0], "hidden must be positive integers separated by commas"),
+        ("hidden", [64.0], "hidden must be positive integers separated by commas"),
+        ("activation", "swish", "activation must be one of identity, logistic, "),
+        ("activation", ["relu", ""], "activation must be one of identity, logistic, "),
+        ("solver", "SGD", "solver must be one of adam, adamw, nadam, rmsprop, sgd, lbfgs, got"),
+        ("recipe", "best", "recipe must be one of softmax, one-hidden, "),
+        ("batch_norm", 1, "batch_norm must be true or false, got 1"),
+        ("batch_norm", "yes", "batch_norm must be true or false, got 'yes'"),
+        ("out", "", "out must be a valid path, got ''"),
+        ("data", "a\0b", "data must be a valid path, got "),
+        ("color", "red", "unknown option 'color'"),
+        ("batch-size", 8, "unknown option 'batch-size'"),
+        ("quiet", True, "unknown option 'quiet'"),
+        ("resume", "run", "unknown option 'resume'"),
+        ("__class__", "str", "unknown option '__class__'"),
     ],
 )
-def test_invalid_values_are_refused(name, value, message):
+def test_from_json_raises_on_invalid_values(name, value, message):
     with pytest.raises(OptionError) as caught:
         TrainOptions.from_json({name: value})
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("name", ["out", "x" * 100_000])
-def test_messages_do_not_repeat_long_values(name):
+def test_messages_shorten_long_values(name):
     with pytest.raises(OptionError) as caught:
         TrainOptions.from_json({name: "\0" * 100_000})
-    assert len(str(caught.value)) < 2 * LONGEST_SHOWN
+    assert len(str(caught.value)) < 2 * MAX_VALUE_LENGTH
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"momentum": 0.5}, "--momentum has no effect with --solver adam"),
-        ({"patience": 3}, "--patience has no effect without --early-stopping: add it"),
+        (
+            {"patience": 3},
+            "--patience has no effect without --early-stopping. Add --early-stopping.",
+        ),
         ({"hidden": [], "dropout": 0.5}, "--dropout has no effect with --hidden none"),
-        ({"hidden": [8], "activation": ["relu", "tanh"]}, "--activation has 2 values and --hidden"),
-        ({"dropout": []}, "--dropout has 0 values and --hidden 1"),
+        (
+            {"hidden": [8], "activation": ["relu", "tanh"]},
+            "--activation must have one value for all hidden layers",
+        ),
+        ({"dropout": []}, "--dropout must have one value .* got 0"),
         (
             {"recipe": "softmax", "batch_norm": True},
             "--batch-norm has no effect with --hidden none",
@@ -190,19 +196,19 @@ def test_messages_do_not_repeat_long_values(name):
         ({"checkpoint_every": 2}, "--checkpoint-every has no effect without --checkpoint"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(values, message):
+def test_from_json_raises_on_incompatible_options(values, message):
     with pytest.raises(OptionError, match=message):
         TrainOptions.from_json(values)
 
 
-def test_switches_that_are_off_are_not_given():
+def test_false_switches_are_treated_as_not_given():
     values = {"batch_norm": False, "early_stopping": False, "solver": "lbfgs"}
     assert TrainOptions.from_json(values) == TrainOptions(solver="lbfgs")
 
 
-def test_parameters_of_the_classifier():
+def test_get_parameters_returns_parameters_of_the_classifier():
     options = parse("--hidden=8", "--alpha=0", "--schedule=cosine", "--batch-norm", "--ema=0.9")
-    assert options.parameters() == {
+    assert options.get_parameters() == {
         "hidden_layer_sizes": (8,),
         "alpha": 0.0,
         "learning_rate": "cosine",

@@ -11,7 +11,7 @@ from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
 
 @pytest.fixture
 def picture(tmp_path, striped_images):
-    """Return a function that saves the image of a label as a picture and returns its path."""
+    """Return a function that saves an image of a label as a picture and returns its path."""
 
     def save(label, name, *, invert=False, mode="L", **options):
         pixels = striped_images([label])[0]
@@ -22,7 +22,7 @@ def picture(tmp_path, striped_images):
     return save
 
 
-def test_idx_file_of_many_images(succeeds, stripes, stripes_model):
+def test_idx_file_gives_one_line_per_image(succeeds, stripes, stripes_model):
     path = stripes / "t10k-images-idx3-ubyte.gz"
     out = succeeds("predict", stripes_model, path)
     X = load_mnist(stripes, subset="test", return_X_y=True)[0]
@@ -35,7 +35,7 @@ def test_idx_file_of_many_images(succeeds, stripes, stripes_model):
     ]
 
 
-def test_json_lines(json_lines, stripes, stripes_model):
+def test_json_gives_one_object_per_image(json_lines, stripes, stripes_model):
     path = stripes / "t10k-images-idx3-ubyte.gz"
     records = json_lines("predict", stripes_model, path)
     X = load_mnist(stripes, subset="test", return_X_y=True)[0]
@@ -49,7 +49,7 @@ def test_json_lines(json_lines, stripes, stripes_model):
 
 
 @pytest.mark.parametrize("name", ["2.png", "2.jpg"])
-def test_picture(succeeds, stripes_model, picture, name):
+def test_picture_is_predicted(succeeds, stripes_model, picture, name):
     path = picture(2, name)
     out = succeeds("predict", stripes_model, path)
     name, digit, probability = out.split()
@@ -58,7 +58,7 @@ def test_picture(succeeds, stripes_model, picture, name):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16"])
-def test_every_kind_of_picture_is_read_as_8_bit_gray(
+def test_pictures_of_every_mode_are_converted_to_8_bit_gray(
     json_lines, stripes_model, picture, mode, tmp_path
 ):
     gray = json_lines("predict", stripes_model, picture(1, "gray.png"))[0]
@@ -72,15 +72,15 @@ def test_every_kind_of_picture_is_read_as_8_bit_gray(
     assert other["probabilities"] == pytest.approx(gray["probabilities"], abs=0.02)
 
 
-def test_orientation_of_the_camera(json_lines, stripes_model, striped_images, tmp_path):
+def test_exif_orientation_is_applied(json_lines, stripes_model, striped_images, tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown rotated by 90 degrees clockwise
+    exif[0x0112] = 6  # rotated by 90 degrees clockwise for display
     sideways = np.ascontiguousarray(np.rot90(striped_images([1])[0]))
     Image.fromarray(sideways).save(tmp_path / "photo.png", exif=exif)
     assert json_lines("predict", stripes_model, tmp_path / "photo.png")[0]["digit"] == 1
 
 
-def test_dark_ink_on_light_paper(json_lines, stripes_model, picture):
+def test_invert_accepts_dark_digits_on_a_light_background(json_lines, stripes_model, picture):
     light = json_lines("predict", stripes_model, picture(3, "light.png"))[0]
     dark = json_lines("predict", stripes_model, picture(3, "dark.png", invert=True), "--invert")[0]
     assert dark["digit"] == light["digit"] == 3
@@ -88,7 +88,7 @@ def test_dark_ink_on_light_paper(json_lines, stripes_model, picture):
 
 
 @pytest.mark.parametrize("invert", [False, True])
-def test_what_is_transparent_is_background(json_lines, stripes_model, tmp_path, invert):
+def test_transparent_pixels_are_background(json_lines, stripes_model, tmp_path, invert):
     pixels = np.zeros((5, 5, 4), np.uint8)
     pixels[2, :, :3] = 0 if invert else 255
     pixels[2, :, 3] = 255
@@ -102,7 +102,7 @@ def model_of_28_x_28(tmp_path_factory):
     """Return the path of a model of 28 x 28 pixels that distinguishes vertical from horizontal bars."""
     rng = np.random.default_rng(0)
     images = np.zeros((60, 28, 28))
-    # The middle of 28 lies between two pixels: the bars are on either side of it.
+    # The center of 28 pixels is between two pixels, so bars are on both sides of it.
     for number, image in enumerate(images):
         row, column = 4 + number // 2 % 2, 12 + number // 4 % 2
         bar = image if number % 2 == 0 else image.T
@@ -121,23 +121,23 @@ def model_of_28_x_28(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("lies", [0, 1])
-@pytest.mark.parametrize(("ink", "paper"), [(30, 220), (220, 30)])
+@pytest.mark.parametrize("is_horizontal", [0, 1])
+@pytest.mark.parametrize(("ink", "background"), [(30, 220), (220, 30)])
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
-def test_photos_are_normalized(json_lines, model_of_28_x_28, tmp_path, lies, ink, paper, name):
-    photo = np.full((300, 200, 3), paper, np.uint8)
+def test_photos_are_normalized(
+    json_lines, model_of_28_x_28, tmp_path, is_horizontal, ink, background, name
+):
+    photo = np.full((300, 200, 3), background, np.uint8)
     photo[50:150, 90:110] = ink
-    if lies:
+    if is_horizontal:
         photo = np.rot90(photo)
     Image.fromarray(np.ascontiguousarray(photo)).save(tmp_path / name)
     (record,) = json_lines("predict", model_of_28_x_28, tmp_path / name)
-    assert record["digit"] == lies
+    assert record["digit"] == is_horizontal
     assert record["probability"] > 0.9
 
 
-def test_pictures_of_the_models_size_are_normalized_on_request(
-    json_lines, model_of_28_x_28, tmp_path
-):
+def test_normalize_applies_to_pictures_of_28_x_28_pixels(json_lines, model_of_28_x_28, tmp_path):
     pixels = np.full((28, 28), 255, np.uint8)
     pixels[3:13, 20:22] = 0  # dark and in a corner
     Image.fromarray(pixels).save(tmp_path / "bar.png")
@@ -146,19 +146,19 @@ def test_pictures_of_the_models_size_are_normalized_on_request(
     assert record["probability"] > 0.9
 
 
-def test_a_photo_of_nothing_is_an_error(fails, model_of_28_x_28, tmp_path):
+def test_photo_without_a_digit_is_an_error(fails, model_of_28_x_28, tmp_path):
     Image.new("L", (80, 90), 255).save(tmp_path / "blank.png")
     message = fails(3, "predict", model_of_28_x_28, tmp_path / "blank.png")
     assert "blank.png: no digit found in the picture" in message
 
 
-def test_a_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path):
+def test_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path):
     Image.new("L", (90, 5), 255).save(tmp_path / "small.png")
     message = fails(3, "predict", model_of_28_x_28, tmp_path / "small.png")
     assert "at least 8 pixels high and 2 pixels wide, got 5 x 90" in message
 
 
-def test_classes_with_names(json_lines, stripes, tmp_path):
+def test_string_classes_are_printed(json_lines, stripes, tmp_path):
     X, y = load_mnist(stripes, return_X_y=True)
     names = np.array(["top", "second", "middle", "fourth"])[y]
     model = MLPDigitClassifier((8,), solver="lbfgs", input_scale=1 / 255, random_state=0)
@@ -168,7 +168,9 @@ def test_classes_with_names(json_lines, stripes, tmp_path):
     assert digits[:4] == ["top", "second", "middle", "fourth"]
 
 
-def test_one_image_in_an_idx_file(succeeds, stripes_model, striped_images, idx_bytes, tmp_path):
+def test_idx_file_of_a_single_image_is_predicted(
+    succeeds, stripes_model, striped_images, idx_bytes, tmp_path
+):
     (tmp_path / "one").write_bytes(idx_bytes(striped_images([3])[0]))
     assert succeeds("predict", stripes_model, tmp_path / "one").split()[:2] == [
         str(tmp_path / "one"),
@@ -176,18 +178,22 @@ def test_one_image_in_an_idx_file(succeeds, stripes_model, striped_images, idx_b
     ]
 
 
-def test_flat_images_in_an_idx_file(json_lines, stripes_model, striped_images, idx_bytes, tmp_path):
+def test_idx_file_of_flat_images_is_predicted(
+    json_lines, stripes_model, striped_images, idx_bytes, tmp_path
+):
     (tmp_path / "flat").write_bytes(idx_bytes(striped_images([3, 1]).reshape(2, 25)))
     assert [r["digit"] for r in json_lines("predict", stripes_model, tmp_path / "flat")] == [3, 1]
 
 
-def test_idx_file_without_images(skmlp, stripes_model, idx_bytes, tmp_path):
+def test_idx_file_without_images_prints_nothing(skmlp, stripes_model, idx_bytes, tmp_path):
     (tmp_path / "none").write_bytes(idx_bytes(np.zeros((0, 5, 5), np.uint8)))
     assert skmlp("predict", stripes_model, tmp_path / "none") == (0, "", "")
 
 
 @pytest.mark.parametrize("kind", ["png", "idx"])
-def test_stdin(json_lines, stripes_model, picture, striped_images, idx_bytes, monkeypatch, kind):
+def test_stdin_is_read(
+    json_lines, stripes_model, picture, striped_images, idx_bytes, monkeypatch, kind
+):
     content = idx_bytes(striped_images([1]))
     if kind == "png":
         content = picture(1, "1.png").read_bytes()
@@ -196,43 +202,51 @@ def test_stdin(json_lines, stripes_model, picture, striped_images, idx_bytes, mo
     assert (record["file"], record["digit"]) == ("-", 1)
 
 
-def test_a_bad_file_does_not_keep_the_others_from_being_read(skmlp, stripes_model, picture):
+def test_remaining_files_are_read_after_a_bad_file(skmlp, stripes_model, picture):
     good = picture(0, "0.png")
     status, out, err = skmlp("predict", stripes_model, good, "nowhere.png", good)
     assert status == 3
     assert len(out.splitlines()) == 2
-    assert err == "skmlp predict: error: nowhere.png: no such file or directory; check the path\n"
+    assert err == "skmlp predict: error: nowhere.png: no such file or directory. Check the path.\n"
 
 
 class TestBadData:
     def test_picture_of_another_size(self, fails, stripes_model, tmp_path):
         Image.new("L", (7, 4)).save(tmp_path / "wide.png")
         err = fails(3, "predict", stripes_model, tmp_path / "wide.png")
-        assert "the picture is 7 x 4; the model takes 25 pixels, 5 x 5: crop or resize it" in err
+        assert (
+            "the image must be 5 x 5 pixels for this model, got 7 x 4. Crop or resize the image."
+            in err
+        )
 
-    def test_picture_of_another_shape_with_as_many_pixels(self, fails, stripes_model, tmp_path):
+    def test_picture_of_another_shape_with_the_same_number_of_pixels(
+        self, fails, stripes_model, tmp_path
+    ):
         Image.new("L", (25, 1)).save(tmp_path / "line.png")
         err = fails(3, "predict", stripes_model, tmp_path / "line.png")
-        assert "the picture is 25 x 1" in err
+        assert "the image must be 5 x 5 pixels for this model, got 25 x 1." in err
 
     def test_idx_file_of_another_size(self, fails, stripes_model, idx_bytes, tmp_path):
         (tmp_path / "images").write_bytes(idx_bytes(np.zeros((2, 4, 5), np.uint8)))
         err = fails(3, "predict", stripes_model, tmp_path / "images")
-        assert "the images are 4 x 5; the model takes 25 pixels, 5 x 5" in err
+        assert "the images must be 5 x 5 pixels for this model, got 4 x 5. Crop or resize" in err
 
     def test_idx_file_of_labels(self, fails, stripes, stripes_model):
         err = fails(3, "predict", stripes_model, stripes / "train-labels-idx1-ubyte")
-        assert "holds 120 labels or numbers; it must hold images" in err
+        assert "expected images, got 120 labels or other numbers." in err
 
     def test_idx_file_of_floats(self, fails, stripes_model, float_stripes):
         path = float_stripes / "t10k-images-idx3-ubyte.gz"
-        assert "the pixels are float32" in fails(3, "predict", stripes_model, path)
-        assert "--invert needs 8-bit pixels" in fails(3, "predict", stripes_model, path, "--invert")
+        assert "the pixels must be uint8 for this model, got float32." in fails(
+            3, "predict", stripes_model, path
+        )
+        err = fails(3, "predict", stripes_model, path, "--invert")
+        assert "the pixels must be uint8 for --invert, got float32." in err
 
     def test_pixels_that_are_not_finite(self, fails, stripes_model, idx_bytes, tmp_path):
         (tmp_path / "images").write_bytes(idx_bytes(np.full((1, 5, 5), np.nan, np.float32)))
         err = fails(3, "predict", stripes_model, tmp_path / "images")
-        assert "there are pixels that are not finite" in err
+        assert "the pixels must be finite, got NaN or infinity." in err
 
     def test_decompression_bomb(self, fails, stripes_model, tmp_path):
         header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
@@ -252,17 +266,17 @@ class TestBadData:
         assert f"{path}: the picture cannot be read" in err
 
     def test_neither_picture_nor_idx(self, fails, stripes_model, tmp_path):
-        (tmp_path / "letter").write_text("Dear Sir or Madam,")
-        assert str(tmp_path / "letter") in fails(3, "predict", stripes_model, tmp_path / "letter")
+        (tmp_path / "text").write_text("plain text")
+        assert str(tmp_path / "text") in fails(3, "predict", stripes_model, tmp_path / "text")
 
     def test_directory(self, fails, stripes_model, tmp_path):
         err = fails(3, "predict", stripes_model, tmp_path)
-        assert f"{tmp_path}: is a directory; give a file, not a directory" in err
+        assert f"{tmp_path}: is a directory. Pass a file, not a directory." in err
 
 
-def test_bad_model(fails, tmp_path):
+def test_missing_model_is_an_error(fails, tmp_path):
     fails(4, "predict", tmp_path / "model.safetensors", "picture.png")
 
 
-def test_multilabel_model(fails, multilabel_model):
-    assert "the model is multilabel" in fails(4, "predict", multilabel_model, "picture.png")
+def test_multilabel_model_is_an_error(fails, multilabel_model):
+    assert "got a multilabel model" in fails(4, "predict", multilabel_model, "picture.png")

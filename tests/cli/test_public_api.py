@@ -1,4 +1,4 @@
-"""The command line is built on what is public, and --help loads neither NumPy nor scikit-learn."""
+"""The command line uses the public API, and --help loads neither NumPy nor scikit-learn."""
 
 import ast
 import subprocess
@@ -18,7 +18,7 @@ PUBLIC = {
     "skmlp.recipes",
     "skmlp.schedules",
 }
-# The atomic writes of the package, the name of the checkpoint before the last one, and the reader of pictures.
+# Atomic writes, the name of the previous checkpoint, and the reader of pictures.
 EXCEPTIONS = {
     "pictures.py": {"skmlp.digits.picture"},
     "outputs.py": {"skmlp.files.atomic"},
@@ -26,7 +26,7 @@ EXCEPTIONS = {
 }
 
 
-def imported_modules(path):
+def find_imported_modules(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             yield node.module
@@ -35,14 +35,14 @@ def imported_modules(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_only_public_modules_are_imported(path):
-    modules = {name for name in imported_modules(path) if name.partition(".")[0] == "skmlp"}
+def test_command_imports_only_public_modules(path):
+    modules = {name for name in find_imported_modules(path) if name.partition(".")[0] == "skmlp"}
     others = {name for name in modules if not name.startswith("skmlp.cli")}
     assert others <= PUBLIC | EXCEPTIONS.get(path.name, set())
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict", "info", "fetch", "recipes"])
-def test_help_loads_nothing_heavy(command):
+def test_help_loads_no_heavy_package(command):
     program = (
         "import sys\n"
         "from skmlp.cli import main\n"

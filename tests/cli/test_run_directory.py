@@ -25,14 +25,14 @@ CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
 
 
-def history_without_seconds(path):
+def read_history_without_seconds(path):
     with open(path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return [{name: row[name] for name in row if name != "seconds"} for row in rows]
 
 
 def assert_same_run(one, other):
-    """Compare all that two runs wrote, exactly, except for the durations of the epochs."""
+    """Check that two runs wrote the same files, except for the durations of the epochs."""
     models = [load_model(path / "model.safetensors") for path in (one, other)]
     assert models[0].get_params() == models[1].get_params()
     for parts in ("coefs_", "intercepts_"):
@@ -42,32 +42,34 @@ def assert_same_run(one, other):
         for name, layers in models[0].batch_norm_.items():
             for a, b in zip(layers, models[1].batch_norm_[name], strict=True):
                 np.testing.assert_array_equal(a, b)
-    assert history_without_seconds(one) == history_without_seconds(other)
+    assert read_history_without_seconds(one) == read_history_without_seconds(other)
     assert (one / "curves.png").read_bytes() == (other / "curves.png").read_bytes()
 
 
 @pytest.fixture
-def cut_off(skmlp, stripes, tmp_path, monkeypatch):
-    """Return a function that trains with checkpoints, and fails after some epochs as if killed."""
+def interrupt(skmlp, stripes, tmp_path, monkeypatch):
+    """Return a function that trains with checkpoints and fails after some epochs, as if killed."""
 
     def train(epochs, *options):
-        shown = []
+        completed = []
 
-        def fail_in_time(epoch):
-            shown.append(epoch)
-            if len(shown) == epochs:
-                raise MemoryError("cut off")
+        def fail_after_epochs(epoch):
+            completed.append(epoch)
+            if len(completed) == epochs:
+                raise MemoryError("simulated")
 
         with monkeypatch.context() as patch:
-            patch.setattr("skmlp.cli.progress.EpochLines.show", lambda *args: fail_in_time(args[1]))
+            patch.setattr(
+                "skmlp.cli.progress.EpochLines.show", lambda *args: fail_after_epochs(args[1])
+            )
             status, _, err = skmlp(
                 *("train", "--data", stripes, "--out", tmp_path / "out"),
-                *("--checkpoint", tmp_path / "kept", *SMALL, *options),
+                *("--checkpoint", tmp_path / "checkpoints", *SMALL, *options),
             )
         assert status == 1
-        assert "cut off" in err
+        assert "simulated" in err
         assert not (tmp_path / "out" / "model.safetensors").exists()
-        return tmp_path / "kept"
+        return tmp_path / "checkpoints"
 
     return train
 
@@ -96,13 +98,15 @@ def uninterrupted(succeeds, stripes, tmp_path):
     ],
     ids=["plain", "adaptive", "no hidden layer", "lists", "everything", "recipe"],
 )
-def test_same_run_after_a_cut(succeeds, cut_off, uninterrupted, tmp_path, options):
-    directory = cut_off(3, *options)
+def test_resumed_run_equals_an_uninterrupted_run(
+    succeeds, interrupt, uninterrupted, tmp_path, options
+):
+    directory = interrupt(3, *options)
     out = succeeds("train", "--resume", directory)
     assert out.startswith(f"Resuming the run of {directory}\nTraining on ")
-    last_kept = 2 if "--checkpoint-every" in options else 3
+    last_checkpoint = 2 if "--checkpoint-every" in options else 3
     assert re.findall(r"^epoch (\d)/6", out, re.MULTILINE) == [
-        str(epoch) for epoch in range(last_kept + 1, 7)
+        str(epoch) for epoch in range(last_checkpoint + 1, 7)
     ]
     assert "Trained 6 epochs in" in out
     if "--checkpoint-every" in options:
@@ -110,30 +114,32 @@ def test_same_run_after_a_cut(succeeds, cut_off, uninterrupted, tmp_path, option
     assert_same_run(tmp_path / "out", uninterrupted(*options))
 
 
-def test_cut_before_the_first_checkpoint(succeeds, cut_off, uninterrupted, tmp_path):
-    directory = cut_off(1, "--checkpoint-every", "5")
+def test_run_without_a_checkpoint_is_resumed_from_the_start(
+    succeeds, interrupt, uninterrupted, tmp_path
+):
+    directory = interrupt(1, "--checkpoint-every", "5")
     assert sorted(path.name for path in directory.iterdir()) == ["settings.json"]
     out = succeeds("train", "--resume", directory)
-    assert "from the start: no epoch was completed" in out
+    assert "from the start (no checkpoint was written)" in out
     assert_same_run(tmp_path / "out", uninterrupted())
 
 
-def test_finished_run(succeeds, stripes, tmp_path):
-    directory = tmp_path / "kept"
+def test_finished_run_can_be_written_again_and_replaced(succeeds, stripes, tmp_path):
+    directory = tmp_path / "checkpoints"
     options = ("--data", stripes, "--out", tmp_path / "out", "--checkpoint", directory, *SMALL)
     succeeds("train", *options)
     (tmp_path / "out").rename(tmp_path / "first")
     out = succeeds("train", "--resume", directory)
-    assert f"The run of {directory} is finished; writing its files again" in out
+    assert f"The run of {directory} is finished: writing its files again" in out
     assert "\nepoch" not in out
     for name in ("model.safetensors", "history.csv", "curves.png"):
-        # Even the seconds are those of the run.
+        # The durations are also those of the run.
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "first" / name).read_bytes()
     # A new run may replace a finished one.
     succeeds("train", *options, "--seed", "1")
 
 
-def test_same_directory_for_everything(succeeds, stripes, tmp_path):
+def test_output_and_checkpoints_can_share_a_directory(succeeds, stripes, tmp_path):
     options = ("--out", tmp_path, "--checkpoint", tmp_path, *SMALL)
     succeeds("train", "--data", stripes, *options)
     names = sorted(path.name for path in tmp_path.iterdir())
@@ -141,27 +147,27 @@ def test_same_directory_for_everything(succeeds, stripes, tmp_path):
     assert names == sorted([CHECKPOINT, PREVIOUS, "settings.json", *written])
 
 
-def test_relative_paths_hold_in_another_directory(succeeds, stripes, tmp_path, monkeypatch):
+def test_run_can_be_resumed_from_another_directory(succeeds, stripes, tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "work" / "digits").symlink_to(stripes)
     monkeypatch.chdir(tmp_path / "work")
-    succeeds("train", "--data", "digits", "--checkpoint", "kept", *SMALL)
+    succeeds("train", "--data", "digits", "--checkpoint", "checkpoints", *SMALL)
     (tmp_path / "work" / "skmlp-run" / "model.safetensors").unlink()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    succeeds("train", "--resume", tmp_path / "work" / "kept", "--quiet")
+    succeeds("train", "--resume", tmp_path / "work" / "checkpoints", "--quiet")
     assert (tmp_path / "work" / "skmlp-run" / "model.safetensors").exists()
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_bundled_digits(succeeds, tmp_path):
+def test_run_on_the_bundled_digits_can_be_resumed(succeeds, tmp_path):
     options = ("--epochs", "1", "--hidden", "8", "--out", tmp_path / "out")
-    succeeds("train", *options, "--checkpoint", tmp_path / "kept")
-    assert "bundled digits" in succeeds("train", "--resume", tmp_path / "kept")
+    succeeds("train", *options, "--checkpoint", tmp_path / "checkpoints")
+    assert "bundled digits" in succeeds("train", "--resume", tmp_path / "checkpoints")
 
 
-def test_live_bar_of_a_resumed_run(succeeds, cut_off, monkeypatch):
-    directory = cut_off(4)
+def test_progress_bar_of_a_resumed_run_shows_completed_epochs(succeeds, interrupt, monkeypatch):
+    directory = interrupt(4)
     for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm"}.items():
         monkeypatch.setenv(name, value)
     out = succeeds("train", "--resume", directory)
@@ -169,13 +175,13 @@ def test_live_bar_of_a_resumed_run(succeeds, cut_off, monkeypatch):
     assert "epoch 6/6" in out
 
 
-def test_quiet_resume(succeeds, cut_off):
-    out = succeeds("train", "--resume", cut_off(2), "--quiet")
+def test_quiet_applies_to_a_resumed_run(succeeds, interrupt):
+    out = succeeds("train", "--resume", interrupt(2), "--quiet")
     assert re.fullmatch(r"Test accuracy [\d.]+ % \(\d+ of 40\)\n", out)
 
 
-def test_settings_can_be_read(cut_off, stripes, tmp_path):
-    settings = json.loads((cut_off(2, "--dropout", "0.2") / "settings.json").read_text())
+def test_settings_file_contains_the_options(interrupt, stripes, tmp_path):
+    settings = json.loads((interrupt(2, "--dropout", "0.2") / "settings.json").read_text())
     assert settings["finished"] is False
     assert settings["options"] == {
         "data": str(stripes),
@@ -188,24 +194,24 @@ def test_settings_can_be_read(cut_off, stripes, tmp_path):
     }
 
 
-def test_unfinished_run_is_not_overwritten(fails, cut_off, stripes):
-    directory = cut_off(2)
+def test_unfinished_run_is_not_overwritten(fails, interrupt, stripes):
+    directory = interrupt(2)
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
     err = fails(2, "train", "--data", stripes, "--checkpoint", directory)
-    assert f"resume it by 'skmlp train --resume {directory}'" in err
+    assert f"Resume it with 'skmlp train --resume {directory}'" in err
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
 
 
 @pytest.mark.parametrize("option", ["--epochs=3", "--out=elsewhere", "--seed=0", "--batch-norm"])
-def test_other_options_beside_resume(fails, cut_off, option):
-    err = fails(2, "train", "--resume", cut_off(2), option)
-    assert f"leave out {option.partition('=')[0]} " in err
+def test_resume_rejects_other_options(fails, interrupt, option):
+    err = fails(2, "train", "--resume", interrupt(2), option)
+    assert f"Leave out {option.partition('=')[0]}. " in err
 
 
-def test_resume_uses_the_stored_options(succeeds, cut_off, tmp_path):
+def test_resume_uses_the_stored_options(succeeds, interrupt, tmp_path):
     options = ("--solver", "adamw", "--dropout", "0.25", "--activation", "tanh", "--seed", "5")
-    # No epoch has a checkpoint, so that the settings can still be changed.
-    directory = cut_off(1, *options, "--checkpoint-every", "5")
+    # Without a checkpoint, the settings can still be changed.
+    directory = interrupt(1, *options, "--checkpoint-every", "5")
     settings = json.loads((directory / "settings.json").read_text())
     settings["options"] |= {"epochs": 2, "dropout": 0.125}
     (directory / "settings.json").write_text(json.dumps(settings))
@@ -226,65 +232,63 @@ def test_resume_uses_the_stored_options(succeeds, cut_off, tmp_path):
 class TestBadDirectory:
     def test_missing(self, fails, tmp_path):
         err = fails(4, "train", "--resume", tmp_path / "nowhere")
-        assert "nowhere/settings.json: no such file or directory; check the path" in err
+        assert "nowhere/settings.json: no such file or directory. Check the path." in err
 
     @pytest.mark.parametrize(
         "content",
         [b"", b"\xff", b"[]", b"{}", b'{"finished": true, "options": []}', b"[" * 100_000],
     )
-    def test_no_settings(self, fails, tmp_path, content):
+    def test_invalid_settings_file(self, fails, tmp_path, content):
         (tmp_path / "settings.json").write_bytes(content)
         err = fails(4, "train", "--resume", tmp_path)
-        assert (
-            "settings.json: is not the settings file of a run; give a directory that --check" in err
-        )
+        assert "settings.json: expected the settings of a run, got other content. Pass a " in err
 
-    def test_settings_larger_than_any_run_writes(self, fails, cut_off):
-        directory = cut_off(1)
+    def test_settings_file_that_is_too_large(self, fails, interrupt):
+        directory = interrupt(1)
         with open(directory / "settings.json", "ab") as file:
             file.write(b" " * 2**20)
         err = fails(4, "train", "--resume", directory)
-        assert "settings.json: is not the settings file of a run" in err
+        assert "settings.json: expected the settings of a run" in err
 
     @pytest.mark.parametrize(
         ("name", "value", "message"),
         [
-            ("epochs", 0, "epochs: must be a whole number of at least 1, got 0"),
-            ("hidden", {"a": 1}, "hidden: must be sizes of at least 1"),
-            ("color", "red", "there is no option 'color'"),
-            ("checkpoint", "elsewhere", "there is no option 'checkpoint'"),
+            ("epochs", 0, "settings.json: epochs must be a positive integer, got 0."),
+            ("hidden", {"a": 1}, "hidden must be positive integers separated by commas"),
+            ("color", "red", "unknown option 'color'"),
+            ("checkpoint", "elsewhere", "unknown option 'checkpoint'"),
             ("patience", 3, "--patience has no effect without --early-stopping"),
         ],
     )
-    def test_wrong_settings(self, fails, cut_off, name, value, message):
-        directory = cut_off(2)
+    def test_wrong_settings(self, fails, interrupt, name, value, message):
+        directory = interrupt(2)
         settings = json.loads((directory / "settings.json").read_text())
         settings["options"][name] = value
         (directory / "settings.json").write_text(json.dumps(settings))
         err = fails(4, "train", "--resume", directory)
         assert message in err
-        assert "start the training again" in err
+        assert "or start a new run." in err
 
-    def test_changed_setting(self, fails, cut_off):
-        directory = cut_off(2)
+    def test_changed_setting(self, fails, interrupt):
+        directory = interrupt(2)
         text = (directory / "settings.json").read_text()
         (directory / "settings.json").write_text(text.replace('"epochs": 6', '"epochs": 7'))
         assert "max_iter=7, got max_iter=6" in fails(4, "train", "--resume", directory)
 
-    def test_changed_data(self, fails, cut_off, tmp_path, write_set):
-        directory = cut_off(2)
-        (tmp_path / "others").mkdir()
-        others = write_set(tmp_path / "others", n_train=100)
+    def test_changed_data(self, fails, interrupt, tmp_path, write_set):
+        directory = interrupt(2)
+        (tmp_path / "other_data").mkdir()
+        other_data = write_set(tmp_path / "other_data", n_train=100)
         settings = json.loads((directory / "settings.json").read_text())
-        settings["options"]["data"] = str(others)
+        settings["options"]["data"] = str(other_data)
         (directory / "settings.json").write_text(json.dumps(settings))
         err = fails(4, "train", "--resume", directory)
         assert "expected the data of the checkpoint, got" in err
 
-    def test_damaged_checkpoint_gives_way_to_the_previous_one(
-        self, skmlp, cut_off, uninterrupted, tmp_path
+    def test_damaged_checkpoint_is_replaced_by_the_previous_one(
+        self, skmlp, interrupt, uninterrupted, tmp_path
     ):
-        directory = cut_off(3)
+        directory = interrupt(3)
         content = (directory / CHECKPOINT).read_bytes()
         (directory / CHECKPOINT).write_bytes(content[:-1])
         status, out, err = skmlp("train", "--resume", directory)
@@ -294,68 +298,84 @@ class TestBadDirectory:
         assert "\nepoch 3/6" in out
         assert_same_run(tmp_path / "out", uninterrupted())
 
-    def test_lost_checkpoint_gives_way_to_the_previous_one(
-        self, skmlp, cut_off, uninterrupted, tmp_path
+    def test_missing_checkpoint_is_replaced_by_the_previous_one(
+        self, skmlp, interrupt, uninterrupted, tmp_path
     ):
-        directory = cut_off(3)
+        directory = interrupt(3)
         (directory / CHECKPOINT).unlink()
         status, _, err = skmlp("train", "--resume", directory)
         assert status == 0
         assert err.startswith("skmlp train: warning: ")
         assert_same_run(tmp_path / "out", uninterrupted())
 
-    def test_damaged_checkpoint_without_another(self, fails, cut_off):
-        directory = cut_off(3)
+    def test_damaged_checkpoint_without_a_previous_one(self, fails, interrupt):
+        directory = interrupt(3)
         (directory / CHECKPOINT).write_bytes((directory / CHECKPOINT).read_bytes()[:-1])
         (directory / PREVIOUS).unlink()
         assert "damaged" in fails(4, "train", "--resume", directory)
 
-    def test_a_model_is_no_checkpoint(self, fails, cut_off, stripes_model):
-        directory = cut_off(1)
+    def test_model_file_in_place_of_the_checkpoint(self, fails, interrupt, stripes_model):
+        directory = interrupt(1)
         (directory / CHECKPOINT).write_bytes(stripes_model.read_bytes())
         assert CHECKPOINT in fails(4, "train", "--resume", directory)
 
     def test_file(self, fails, tmp_path):
         (tmp_path / "file").touch()
         err = fails(2, "train", "--checkpoint", tmp_path / "file", "--out", tmp_path / "out")
-        assert "is a file; --checkpoint must be a directory" in err
+        assert ": --checkpoint must be a directory, got a file." in err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs the signals of Unix")
 class TestProcess:
-    SLOWLY = ("--hidden", "64", "--batch-size", "4", "--epochs", "200", *EVERYTHING)
+    SLOW = ("--hidden", "64", "--batch-size", "4", "--epochs", "200", *EVERYTHING)
 
     @pytest.mark.parametrize("seed", range(2))
-    def test_killed_at_random_moments(self, start_skmlp, succeeds, stripes, tmp_path, seed):
+    def test_run_killed_at_random_times_can_be_resumed(
+        self, start_skmlp, succeeds, stripes, tmp_path, seed
+    ):
         random = np.random.default_rng(seed)
-        fresh = ("--data", stripes, "--out", tmp_path / "out", "--checkpoint", tmp_path / "kept")
-        for argv in ((*fresh, *self.SLOWLY), ("--resume", tmp_path / "kept")):
+        fresh = (
+            "--data",
+            stripes,
+            "--out",
+            tmp_path / "out",
+            "--checkpoint",
+            tmp_path / "checkpoints",
+        )
+        for argv in ((*fresh, *self.SLOW), ("--resume", tmp_path / "checkpoints")):
             with start_skmlp("train", *argv) as process:
                 lines = (line for line in process.stdout if line.startswith("epoch"))
                 for _ in range(random.integers(1, 10)):
                     next(lines)
-                # The signal comes during the next epoch, or while its checkpoint is written.
+                # Kill it during the next epoch or while its checkpoint is written.
                 time.sleep(random.uniform(0, 0.03))
                 process.kill()
             assert process.returncode == -signal.SIGKILL
-        succeeds("train", "--resume", tmp_path / "kept")
-        whole = ("--data", stripes, "--out", tmp_path / "whole", *self.SLOWLY)
-        succeeds("train", *whole)
-        assert_same_run(tmp_path / "out", tmp_path / "whole")
+        succeeds("train", "--resume", tmp_path / "checkpoints")
+        uninterrupted = ("--data", stripes, "--out", tmp_path / "uninterrupted", *self.SLOW)
+        succeeds("train", *uninterrupted)
+        assert_same_run(tmp_path / "out", tmp_path / "uninterrupted")
 
     def test_ctrl_c_prints_how_to_resume(self, start_skmlp, succeeds, stripes, tmp_path):
-        fresh = ("--data", stripes, "--out", tmp_path / "out", "--checkpoint", tmp_path / "kept")
-        with start_skmlp("train", *fresh, *self.SLOWLY) as process:
+        fresh = (
+            "--data",
+            stripes,
+            "--out",
+            tmp_path / "out",
+            "--checkpoint",
+            tmp_path / "checkpoints",
+        )
+        with start_skmlp("train", *fresh, *self.SLOW) as process:
             for line in process.stdout:
                 if line.startswith("epoch   5/200"):
                     process.send_signal(signal.SIGINT)
                     break
             out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (130, "")
-        assert out.endswith(f"To continue: skmlp train --resume {tmp_path / 'kept'}\n")
+        assert out.endswith(f"To resume: skmlp train --resume {tmp_path / 'checkpoints'}\n")
         interrupted = load_model(tmp_path / "out" / "model.safetensors")
         assert 5 <= len(interrupted.history_["loss"]) < 200
-        succeeds("train", "--resume", tmp_path / "kept")
-        whole = ("--data", stripes, "--out", tmp_path / "whole", *self.SLOWLY)
-        succeeds("train", *whole)
-        assert_same_run(tmp_path / "out", tmp_path / "whole")
+        succeeds("train", "--resume", tmp_path / "checkpoints")
+        uninterrupted = ("--data", stripes, "--out", tmp_path / "uninterrupted", *self.SLOW)
+        succeeds("train", *uninterrupted)
+        assert_same_run(tmp_path / "out", tmp_path / "uninterrupted")

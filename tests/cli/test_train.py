@@ -20,7 +20,7 @@ def read_history(path):
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
-def test_defaults_learn_the_bundled_digits(succeeds, tmp_path, monkeypatch):
+def test_defaults_exceed_97_percent_on_the_bundled_digits(succeeds, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out = succeeds("train")
     assert "bundled digits: 1,437 images of 64 pixels, and 360 for testing" in out
@@ -31,13 +31,13 @@ def test_defaults_learn_the_bundled_digits(succeeds, tmp_path, monkeypatch):
     assert sorted(path.name for path in (tmp_path / "skmlp-run").iterdir()) == WRITTEN
 
 
-def test_mnist_files(succeeds, mnist_dir, tmp_path):
+def test_one_epoch_exceeds_90_percent_on_mnist(succeeds, mnist_dir, tmp_path):
     options = ("--hidden", "32", "--epochs", "1", "--quiet")
     out = succeeds("train", "--data", mnist_dir, "--out", tmp_path, *options)
     assert float(out.split()[2]) > 90
 
 
-def test_line_of_an_epoch(train, stripes, tmp_path):
+def test_each_epoch_is_printed_in_a_line(train, stripes, tmp_path):
     lines = train(stripes, tmp_path).splitlines()
     assert lines[0] == f"Training on {stripes}: 120 images of 25 pixels, and 40 for testing"
     pattern = r"epoch 2/3  loss \d\.\d{4}  training +[\d.]+ %  test +[\d.]+ %  \d+\.\d\d s"
@@ -45,8 +45,8 @@ def test_line_of_an_epoch(train, stripes, tmp_path):
     assert re.fullmatch(r"Trained 3 epochs in \d+\.\d s", lines[4])
 
 
-class TestLiveBar:
-    """What a terminal shows; rich takes stdout for one where FORCE_COLOR is set."""
+class TestProgressBar:
+    """The progress bar on a terminal. With FORCE_COLOR, rich treats stdout as a terminal."""
 
     @pytest.fixture(autouse=True)
     def _terminal(self, monkeypatch):
@@ -54,26 +54,26 @@ class TestLiveBar:
         monkeypatch.setenv("NO_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
 
-    def test_wide_terminal(self, train, stripes, tmp_path, monkeypatch):
+    def test_wide_terminal_shows_the_bar(self, train, stripes, tmp_path, monkeypatch):
         monkeypatch.setenv("COLUMNS", "120")
         out = train(stripes, tmp_path)
         last = out.splitlines()[-4]
         pattern = r"epoch 3/3 ━+ loss \d\.\d{4}  training [\d.]+ %  test [\d.]+ % \d+\.\d\d s/epoch"
         assert re.search(pattern, last)
 
-    def test_narrow_terminal(self, train, stripes, tmp_path, monkeypatch):
+    def test_narrow_terminal_shows_only_metrics(self, train, stripes, tmp_path, monkeypatch):
         monkeypatch.setenv("COLUMNS", "70")
         out = train(stripes, tmp_path, "--validation", "0.2")
         assert re.search(r"epoch 3/3 loss .* validation [\d.]+ %\s*$", out, re.MULTILINE)
         assert "━" not in out
         assert "s/epoch" not in out
 
-    def test_dumb_terminal_gets_lines(self, train, stripes, tmp_path, monkeypatch):
+    def test_dumb_terminal_shows_lines(self, train, stripes, tmp_path, monkeypatch):
         monkeypatch.setenv("TERM", "dumb")
         assert "\nepoch 2/3  loss" in train(stripes, tmp_path)
 
 
-def test_history_is_the_models_own_to_the_last_digit(train, stripes, tmp_path):
+def test_history_file_has_full_precision(train, stripes, tmp_path):
     train(stripes, tmp_path)
     history = load_model(tmp_path / "model.safetensors").history_
     written = read_history(tmp_path / "history.csv")
@@ -83,13 +83,13 @@ def test_history_is_the_models_own_to_the_last_digit(train, stripes, tmp_path):
         np.testing.assert_array_equal(written[name], values)
 
 
-def test_history_of_lbfgs(succeeds, stripes, tmp_path):
+def test_history_of_lbfgs_has_no_learning_rate(succeeds, stripes, tmp_path):
     options = ("--solver", "lbfgs", "--hidden", "none", "--epochs", "4")
     succeeds("train", "--data", stripes, "--out", tmp_path, *options)
     assert np.isnan(read_history(tmp_path / "history.csv")["learning_rate"]).all()
 
 
-def test_curves_are_a_picture(train, stripes, tmp_path):
+def test_curves_are_a_png_file(train, stripes, tmp_path):
     train(stripes, tmp_path)
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.format == "PNG"
@@ -97,7 +97,7 @@ def test_curves_are_a_picture(train, stripes, tmp_path):
         assert len(picture.convert("RGB").getcolors(2**20)) > 100
 
 
-def test_same_model_as_in_python(train, stripes, tmp_path):
+def test_model_equals_the_one_trained_in_python(train, stripes, tmp_path):
     options = [
         "--activation",
         "tanh",
@@ -159,7 +159,7 @@ def test_same_model_as_in_python(train, stripes, tmp_path):
         ("--batch-size 16 --seed 5", {"batch_size": 16, "random_state": 5}),
     ],
 )
-def test_options_reach_the_model(train, stripes, tmp_path, options, expected):
+def test_options_set_parameters_of_the_model(train, stripes, tmp_path, options, expected):
     train(stripes, tmp_path, *options.split())
     parameters = load_model(tmp_path / "model.safetensors").get_params()
     assert {name: parameters[name] for name in expected} == expected
@@ -169,7 +169,7 @@ def test_options_reach_the_model(train, stripes, tmp_path, options, expected):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_every_first_order_solver_takes_every_schedule(train, stripes, tmp_path, schedule):
+def test_every_first_order_solver_supports_every_schedule(train, stripes, tmp_path, schedule):
     for solver in FIRST_ORDER_SOLVERS:
         options = ("--solver", solver, "--schedule", schedule, "--epochs", "1")
         train(stripes, tmp_path, *options)
@@ -177,7 +177,7 @@ def test_every_first_order_solver_takes_every_schedule(train, stripes, tmp_path,
         assert (model.solver, model.learning_rate) == (solver, schedule)
 
 
-def test_same_seed_same_model(train, stripes, tmp_path):
+def test_same_seed_gives_the_same_model(train, stripes, tmp_path):
     models = []
     for name in ("one", "two"):
         train(stripes, tmp_path / name, "--seed", "3")
@@ -185,19 +185,19 @@ def test_same_seed_same_model(train, stripes, tmp_path):
     np.testing.assert_array_equal(models[0].coefs_[0], models[1].coefs_[0])
 
 
-def test_no_hidden_layer(train, stripes, tmp_path):
+def test_hidden_none_gives_one_layer(train, stripes, tmp_path):
     train(stripes, tmp_path, "--hidden", "none")
     assert len(load_model(tmp_path / "model.safetensors").coefs_) == 1
 
 
-def test_validation_takes_the_place_of_the_test_set(train, stripes, tmp_path):
+def test_validation_set_replaces_the_test_set_during_training(train, stripes, tmp_path):
     out = train(stripes, tmp_path, "--validation", "0.2")
     assert "96 images of 25 pixels, and 24 for validation" in out
     assert re.search(r"^epoch 1/3 .* validation +[\d.]+ % ", out, re.MULTILINE)
     assert re.search(r"Test accuracy [\d.]+ % \(\d+ of 40\)", out)
 
 
-def test_early_stopping_never_looks_at_the_test_set(train, stripes, tmp_path):
+def test_early_stopping_uses_a_validation_set(train, stripes, tmp_path):
     options = ("--early-stopping", "--patience", "2", "--epochs", "500", "--learning-rate", "0.01")
     out = train(stripes, tmp_path, *options)
     assert "108 images of 25 pixels, and 12 for validation" in out
@@ -207,30 +207,30 @@ def test_early_stopping_never_looks_at_the_test_set(train, stripes, tmp_path):
     assert load_model(tmp_path / "model.safetensors").n_iter_no_change == 2
 
 
-def test_ctrl_c_within_the_first_epoch_writes_nothing(fails, stripes, tmp_path, monkeypatch):
+def test_ctrl_c_during_the_first_epoch_saves_no_model(fails, stripes, tmp_path, monkeypatch):
     def interrupted_fit(self, X, y, **validation):
         self.history_ = {"loss": []}
         warnings.warn("interrupted", TrainingInterruptedWarning, stacklevel=1)
 
     monkeypatch.setattr(MLPDigitClassifier, "fit", interrupted_fit)
     err = fails(130, "train", "--data", stripes, "--out", tmp_path)
-    assert "interrupted during the first epoch; nothing is written" in err
+    assert "interrupted during the first epoch. No model was saved." in err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_quiet(train, stripes, tmp_path):
+def test_quiet_prints_only_the_test_accuracy(train, stripes, tmp_path):
     out = train(stripes, tmp_path, "--quiet")
     assert re.fullmatch(r"Test accuracy [\d.]+ % \(\d+ of 40\)\n", out)
 
 
-def test_float_pixels_are_taken_as_they_are(train, float_stripes, tmp_path):
+def test_float_pixels_are_not_scaled(train, float_stripes, tmp_path):
     train(float_stripes, tmp_path)
     model = load_model(tmp_path / "model.safetensors")
     assert model.input_scale is None
     assert model.coefs_[0].dtype == np.float32
 
 
-def test_earlier_run_is_replaced(train, stripes, tmp_path):
+def test_files_of_an_earlier_run_are_replaced(train, stripes, tmp_path):
     train(stripes, tmp_path, "--seed", "1")
     before = (tmp_path / "model.safetensors").read_bytes()
     train(stripes, tmp_path, "--seed", "2")
@@ -238,7 +238,7 @@ def test_earlier_run_is_replaced(train, stripes, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == WRITTEN
 
 
-def test_warning_of_a_clipped_batch_size(skmlp, stripes, tmp_path):
+def test_clipped_batch_size_is_a_warning(skmlp, stripes, tmp_path):
     options = ("--batch-size", "1000", "--epochs", "1")
     status, _, err = skmlp("train", "--data", stripes, "--out", tmp_path, *options)
     assert status == 0
@@ -249,77 +249,86 @@ def test_warning_of_a_clipped_batch_size(skmlp, stripes, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--epochs 0", "--epochs: must be a whole number of at least 1, got '0'"),
-        ("--epochs 1.5", "--epochs: must be a whole number of at least 1, got '1.5'"),
-        ("--batch-size -1", "--batch-size: must be a whole number of at least 1, got '-1'"),
-        ("--patience 0", "--patience: must be a whole number of at least 1"),
-        ("--seed -1", "--seed: must be a whole number from 0 to 4294967295, got '-1'"),
-        ("--seed 4294967296", "--seed: must be a whole number from 0 to 4294967295"),
-        ("--hidden 0", "--hidden: must be sizes of at least 1"),
-        ("--hidden 10,,10", "--hidden: must be sizes of at least 1 with commas between them"),
-        ("--hidden many", "or none, got 'many'"),
-        ("--learning-rate 0", "--learning-rate: must be a number above 0, got '0'"),
-        ("--learning-rate inf", "--learning-rate: must be a number above 0, got 'inf'"),
-        ("--alpha -0.1", "--alpha: must be a number of at least 0"),
-        ("--alpha nan", "--alpha: must be a number of at least 0"),
-        ("--momentum 1.1", "--momentum: must be a number from 0 to 1"),
-        ("--validation 1", "--validation: must be a number between 0 and 1, such as 0.2"),
-        ("--validation 20%", "--validation: must be a number between 0 and 1"),
+        ("--epochs 0", "--epochs: must be a positive integer, got '0'"),
+        ("--epochs 1.5", "--epochs: must be a positive integer, got '1.5'"),
+        ("--batch-size -1", "--batch-size: must be a positive integer, got '-1'"),
+        ("--patience 0", "--patience: must be a positive integer"),
+        ("--seed -1", "--seed: must be an integer from 0 to 4294967295, got '-1'"),
+        ("--seed 4294967296", "--seed: must be an integer from 0 to 4294967295"),
+        ("--hidden 0", "--hidden: must be positive integers separated by commas"),
+        ("--hidden 10,,10", "--hidden: must be positive integers separated by commas"),
+        ("--hidden many", "or 'none', got 'many'."),
+        ("--learning-rate 0", "--learning-rate: must be a positive number, got '0'"),
+        ("--learning-rate inf", "--learning-rate: must be a positive number, got 'inf'"),
+        ("--alpha -0.1", "--alpha: must be a non-negative number"),
+        ("--alpha nan", "--alpha: must be a non-negative number"),
+        ("--momentum 1.1", "--momentum: must be a number in the range [0, 1]"),
+        ("--validation 1", "--validation: must be a number in the range (0, 1), such as 0.2"),
+        ("--validation 20%", "--validation: must be a number in the range (0, 1)"),
         ("--activation swish", "--activation: must be one of identity, logistic, tanh, relu, "),
-        ("--activation relu,", "or several with commas between them, got ''"),
-        ("--activation relu,tanh", "--activation has 2 values and --hidden 1: give one value for"),
+        ("--activation relu,", "or several separated by commas, got ''"),
+        (
+            "--activation relu,tanh",
+            "--activation must have one value for all hidden layers or one for each (1), got 2.",
+        ),
         (
             "--dropout 1",
-            "--dropout: must be a number from 0 to below 1, such as 0.2, or several with",
+            "--dropout: must be a number in the range [0, 1), such as 0.2, or several sep",
         ),
         (
             "--dropout 0.2,-1",
-            "or several with commas between them, got '-1'",
+            "or several separated by commas, got '-1'",
         ),
-        ("--dropout 0.2,0.5", "--dropout has 2 values and --hidden 1"),
-        ("--hidden none --dropout 0.2", "--dropout has no effect with --hidden none: leave it out"),
+        (
+            "--dropout 0.2,0.5",
+            "--dropout must have one value for all hidden layers or one for each (1), got 2.",
+        ),
+        (
+            "--hidden none --dropout 0.2",
+            "--dropout has no effect with --hidden none. Leave it out.",
+        ),
         ("--hidden none --batch-norm", "--batch-norm has no effect with --hidden none"),
-        ("--input-dropout nan", "--input-dropout: must be a number from 0 to below 1"),
-        ("--label-smoothing 1", "--label-smoothing: must be a number from 0 to below 1"),
-        ("--weight-decay -1", "--weight-decay: must be a number of at least 0"),
-        ("--max-norm 0", "--max-norm: must be a number above 0"),
-        ("--clip-norm 0", "--clip-norm: must be a number above 0"),
+        ("--input-dropout nan", "--input-dropout: must be a number in the range [0, 1)"),
+        ("--label-smoothing 1", "--label-smoothing: must be a number in the range [0, 1)"),
+        ("--weight-decay -1", "--weight-decay: must be a non-negative number"),
+        ("--max-norm 0", "--max-norm: must be a positive number"),
+        ("--clip-norm 0", "--clip-norm: must be a positive number"),
         ("--class-weight heavy", "must be one of balanced, got 'heavy'"),
         ("--weight-init zeros", "must be one of auto, he_normal, "),
         ("--schedule linear", "must be one of constant, invscaling, "),
-        ("--warmup-epochs -1", "--warmup-epochs: must be a number of at least 0"),
-        ("--ema 1", "--ema: must be a number between 0 and 1"),
+        ("--warmup-epochs -1", "--warmup-epochs: must be a non-negative number"),
+        ("--ema 1", "--ema: must be a number in the range (0, 1)"),
         ("--monitor f1", "must be one of accuracy, loss, got 'f1'"),
         (
             "--solver newton",
             "--solver: must be one of adam, adamw, nadam, rmsprop, sgd, lbfgs, got",
         ),
         ("--momentum 0.5", "--momentum has no effect with --solver adam"),
-        ("--momentum 0.5 --solver adamw", "leave it out or choose --solver sgd"),
-        ("--solver lbfgs --batch-size 8", "choose --solver adam, adamw, nadam, rmsprop or sgd"),
+        ("--momentum 0.5 --solver adamw", "Leave it out, or use --solver sgd."),
+        ("--solver lbfgs --batch-size 8", "use --solver adam, adamw, nadam, rmsprop or sgd"),
         ("--solver lbfgs --schedule cosine", "--schedule has no effect with --solver lbfgs"),
         ("--solver lbfgs --dropout 0.2", "--dropout has no effect with --solver lbfgs"),
         ("--solver lbfgs --ema 0.9", "--ema has no effect with --solver lbfgs"),
         ("--solver lbfgs --checkpoint run", "--checkpoint has no effect with --solver lbfgs"),
         ("--solver lbfgs --early-stopping", "--early-stopping has no effect with --solver lbfgs"),
-        ("--out=", "--out: must be a path, got ''"),
+        ("--out=", "--out: must be a valid path, got ''"),
         ("--patience 5", "--patience has no effect without --early-stopping"),
         ("--monitor loss", "--monitor has no effect without --early-stopping"),
         ("--checkpoint-every 5", "--checkpoint-every has no effect without --checkpoint"),
     ],
 )
-def test_wrong_options(fails, tmp_path, options, message):
+def test_invalid_options_are_errors(fails, tmp_path, options, message):
     assert message in fails(2, "train", "--out", tmp_path / "run", *options.split())
     assert not (tmp_path / "run").exists()
 
 
-def test_out_that_is_a_file(fails, tmp_path):
+def test_out_that_is_a_file_is_an_error(fails, tmp_path):
     file = tmp_path / "file"
     file.touch()
-    assert f"{file}: is a file; --out must be a directory" in fails(2, "train", "--out", file)
+    assert f"{file}: --out must be a directory, got a file." in fails(2, "train", "--out", file)
 
 
-def test_out_below_a_file(fails, tmp_path):
+def test_out_inside_a_file_is_an_error(fails, tmp_path):
     (tmp_path / "file").touch()
     assert "not a directory" in fails(1, "train", "--out", tmp_path / "file" / "run")
 
@@ -332,10 +341,10 @@ def test_unwritable_out_is_reported_before_training(skmlp, monkeypatch, tmp_path
     status, out, err = skmlp("train", "--out", tmp_path)
     assert (status, out) == (1, "")
     assert str(tmp_path) in err
-    assert "permission denied; ask for permission or choose another path" in err
+    assert "permission denied. Check the permissions or choose another path." in err
 
 
-def test_disk_that_fills_up_leaves_the_earlier_run(train, fails, monkeypatch, stripes, tmp_path):
+def test_full_disk_keeps_the_files_of_an_earlier_run(train, fails, monkeypatch, stripes, tmp_path):
     train(stripes, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -347,18 +356,20 @@ def test_disk_that_fills_up_leaves_the_earlier_run(train, fails, monkeypatch, st
     monkeypatch.setattr("os.fsync", fill_up)
     options = ("--epochs", "1", "--seed", "1", "--out", tmp_path)
     err = fails(1, "train", "--data", stripes, *options)
-    assert "no space left on device; free some space or choose another disk" in err
+    assert "no space left on device. Free some space or choose another disk." in err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 class TestBadData:
     def test_missing_directory(self, fails, tmp_path):
         err = fails(3, "train", "--out", tmp_path, "--data", tmp_path / "nowhere")
-        assert "nowhere: there is no such directory; give the directory of the four" in err
+        assert "nowhere: expected a directory, got a path that does not exist. Pass the" in err
 
     def test_file_in_place_of_directory(self, fails, stripes, tmp_path):
         file = stripes / "train-labels-idx1-ubyte"
-        assert "is a file; give" in fails(3, "train", "--out", tmp_path, "--data", file)
+        assert "expected a directory, got a file. Pass the" in fails(
+            3, "train", "--out", tmp_path, "--data", file
+        )
 
     def test_missing_files_are_named(self, fails, tmp_path):
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
@@ -379,37 +390,37 @@ class TestBadData:
         images = np.zeros((40, 6, 6), np.uint8)
         (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(idx_bytes(images))
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
-        assert "the training images have 25 pixels, the test images 36" in err
+        assert "the test images must have 25 pixels, as the training images have, got 36." in err
 
     def test_labels_of_the_test_set_alone(self, fails, tmp_path, write_set):
         write_set(tmp_path)
         labels = tmp_path / "t10k-labels-idx1-ubyte"
         labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
-        assert f"the test set of {tmp_path}: the labels 7 are not among the classes" in err
+        assert f"the test set of {tmp_path}: the labels must be among the classes" in err
 
-    def test_no_images(self, fails, tmp_path, write_set):
+    def test_empty_test_set(self, fails, tmp_path, write_set):
         write_set(tmp_path, n_test=0)
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
-        assert f"the test set of {tmp_path} is empty" in err
+        assert f"{tmp_path}: the test set must contain images, got none." in err
 
     def test_too_few_to_hold_out(self, fails, tmp_path, write_set):
         write_set(tmp_path, n_train=8)
         options = ("--out", tmp_path / "run", "--data", tmp_path, "--validation", "0.2")
         err = fails(3, "train", *options)
-        assert "cannot hold out 0.2 of 8 training images with every digit in both sets" in err
+        assert "cannot hold out 0.2 of 8 training images with every class in both sets" in err
 
     def test_diverging_training(self, fails, stripes, tmp_path):
         options = ["--solver", "sgd", "--learning-rate", "1e30"]
         err = fails(3, "train", "--data", stripes, "--out", tmp_path, *options)
         assert err == (
-            "skmlp train: error: the training diverges: the loss is not finite; "
-            "lower --learning-rate, now 1e+30\n"
+            "skmlp train: error: the training diverged: the loss is not finite. "
+            "Lower --learning-rate (now 1e+30).\n"
         )
 
 
 @pytest.mark.parametrize("patience", [[], ["--patience", "2"]], ids=["default", "given"])
-def test_a_recipe_stops_early_where_asked_to(succeeds, tmp_path, patience):
+def test_early_stopping_applies_to_a_recipe(succeeds, tmp_path, patience):
     printed = succeeds(
         *("train", "--recipe", "relu-128-adam", "--early-stopping", *patience),
         *("--epochs", "300", "--learning-rate", "0.02", "--out", str(tmp_path / "run")),
