@@ -11,7 +11,7 @@ from skmlp.typing import RandomState
 __all__ = ["RECIPES", "Recipe", "make_recipe"]
 
 # Every recipe takes pixels from 0 to 255 and trains for exactly max_iter epochs.
-COMMON_PARAMETERS = MappingProxyType({"input_scale": 1 / 255, "n_iter_no_change": None})
+COMMON_PARAMETERS: dict[str, Any] = MappingProxyType({"input_scale": 1 / 255, "n_iter_no_change": None})
 
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
 

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from skmlp.cli.errors import CANNOT_WRITE, USAGE, CommandError, translate_errors
-from skmlp.files.atomic import replacing
+from skmlp.files.atomic import atomic_write
 
 
 def make_directory(path, option):
@@ -18,7 +18,7 @@ def make_directory(path, option):
     trial = directory / ".skmlp-trial"
     with translate_errors(CANNOT_WRITE):
         directory.mkdir(parents=True, exist_ok=True)
-        with replacing(trial):
+        with atomic_write(trial):
             pass
         trial.unlink()
     return directory
@@ -31,7 +31,7 @@ def save_history(history, path):
     writer.writerow(["epoch", *history])
     for epoch, values in enumerate(zip(*history.values(), strict=True), start=1):
         writer.writerow([epoch, *(float(value) for value in values)])
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(text.getvalue().encode())
 
 
@@ -46,5 +46,5 @@ def save_curves(model, path, title, validation_name):
     TrainingCurveDisplay.from_estimator(
         model, validation_name=validation_name, axes=figure.subplots(1, 2)
     )
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=120)

@@ -7,7 +7,7 @@ from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, USAGE, CommandError, trans
 from skmlp.cli.outputs import make_directory
 from skmlp.cli.train_options import TrainOptions
 from skmlp.cli.values import OptionError
-from skmlp.files.atomic import replacing
+from skmlp.files.atomic import atomic_write
 
 CHECKPOINT = "checkpoint.safetensors"
 SETTINGS = "settings.json"
@@ -57,7 +57,7 @@ class RunDirectory:
     def write(self, options, *, finished):
         """Write the options of the run and whether it is finished."""
         content = {"finished": finished, "options": options.to_json()}
-        with translate_errors(CANNOT_WRITE), replacing(self.settings) as file:
+        with translate_errors(CANNOT_WRITE), atomic_write(self.settings) as file:
             file.write(json.dumps(content, indent=2).encode() + b"\n")
 
     def read(self, *, quiet):

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from skmlp.exceptions import IDXFormatError
-from skmlp.files.atomic import replacing
+from skmlp.files.atomic import atomic_write
 from skmlp.typing import ArrayLike, PathLike, Source
 
 DTYPES = {
@@ -217,7 +217,7 @@ def write_idx(target: PathLike | BinaryIO, array: ArrayLike) -> None:
     header = encode_header(array)
     if isinstance(target, str | os.PathLike):
         path = Path(target)
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             if path.suffix == ".gz":
                 # Without a name and a time, so that equal arrays give identical files
                 with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed:

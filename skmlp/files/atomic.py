@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def replacing(path):
+def atomic_write(path):
     """Open a temporary file that replaces `path` once it is complete and synced to disk.
 
     If the body raises an exception, `path` is unchanged and the temporary file is removed.

@@ -16,7 +16,7 @@ from skmlp.engine.parameters import Layout
 from skmlp.engine.state import TrainState, Weights
 from skmlp.engine.stopping import Plateau
 from skmlp.exceptions import CheckpointError, ModelFormatError, warn_caller
-from skmlp.files.atomic import replacing, sync_directory
+from skmlp.files.atomic import atomic_write, sync_directory
 from skmlp.files.encoding import (
     COPY_AGAIN,
     encode,
@@ -70,7 +70,7 @@ def write_checkpoint(path, estimator, data_fingerprint):
     arrays |= {f"state.{name}": array for name, array in collect_state_arrays(state).items()}
     path = Path(os.path.realpath(path))
     new = new_path(path)
-    with replacing(new) as file:
+    with atomic_write(new) as file:
         file.write(encode(description, arrays))
     if path.exists():
         os.replace(path, previous_path(path))

@@ -14,7 +14,7 @@ import numpy as np
 
 from skmlp import __version__
 from skmlp.exceptions import ModelFormatError
-from skmlp.files.atomic import replacing
+from skmlp.files.atomic import atomic_write
 
 FORMAT_VERSION = 1
 METADATA_KEY = "skmlp"
@@ -62,7 +62,7 @@ def write_container(path, description, arrays):
         Must have the key "kind".
     arrays : dict of str to ndarray
     """
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(encode(description, arrays))
 
 

@@ -1,0 +1,79 @@
+"""Uses of the public API for mypy: `mypy --strict --follow-imports=silent tests/typing/public_api.py`.
+
+`assert_type` states the type that mypy must infer. A comment `type: ignore` states that it must report an error: with
+`--strict`, a comment without an error is itself an error.
+"""
+
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+
+import skmlp
+from skmlp import (
+    IDXHeader,
+    MLPDigitClassifier,
+    TrainingCurveDisplay,
+    load_model,
+    normalize_digit,
+    read_idx,
+    read_idx_header,
+    read_model_header,
+    save_model,
+    write_idx,
+)
+from skmlp.augment import Affine, Annealed, Compose, Shift
+from skmlp.callbacks import Checkpoint
+from skmlp.recipes import make_recipe
+from skmlp.schedules import Cosine, Position, Warmup
+from skmlp.typing import FloatArray
+
+X = np.zeros((10, 64))
+y = np.arange(10)
+
+
+def decrease_rate(position: Position) -> float:
+    return 0.01 / (1 + position.epoch)
+
+
+# The classifier
+
+mlp = MLPDigitClassifier((32, 16), ["relu", "gelu"], solver="adamw", class_weight="balanced")
+MLPDigitClassifier(hidden_layer_sizes=(), learning_rate=Warmup(Cosine(0.01), 2), random_state=0)
+MLPDigitClassifier(learning_rate=decrease_rate, class_weight={0: 1.0}, dropout=[0.1])
+MLPDigitClassifier(augmentation=Compose([Affine(rotation=8), Shift(0.5)]), image_shape=(8, 8))
+MLPDigitClassifier(augmentation=Annealed(Shift(0.5)), n_iter_no_change=None)
+MLPDigitClassifier(activation="swish")  # type: ignore[arg-type]
+MLPDigitClassifier(solver="lion")  # type: ignore[arg-type]
+MLPDigitClassifier(learning_rate="polynomial")  # type: ignore[arg-type]
+MLPDigitClassifier(momentun=0.9)  # type: ignore[call-arg]
+MLPDigitClassifier((32,), "relu", "adam")  # type: ignore[call-arg]
+
+assert_type(mlp.fit(X, y, X_val=X, y_val=y), MLPDigitClassifier)
+assert_type(mlp.partial_fit(X, y, classes=y), MLPDigitClassifier)
+assert_type(MLPDigitClassifier.resume(Path("model.safetensors"), X, y), MLPDigitClassifier)
+assert_type(mlp.predict_proba(X), FloatArray)
+assert_type(mlp.predict_log_proba([[0.0] * 64]), FloatArray)
+assert_type(mlp.hidden_activations(X, layer=0), FloatArray)
+assert_type(mlp.find_learning_rate(X, y).suggestion, float)
+mlp.fit(X)  # type: ignore[call-arg]
+mlp.fit(X, y, None, X, y)  # type: ignore[call-arg]
+Checkpoint("model.safetensors", every="epoch")  # type: ignore[arg-type]
+
+# Files
+
+save_model(mlp, "model.safetensors")
+assert_type(load_model(Path("model.safetensors"), max_bytes=10**6), MLPDigitClassifier)
+read_model_header(3)  # type: ignore[arg-type]
+assert_type(read_idx_header("t10k-images-idx3-ubyte"), IDXHeader)
+assert_type(read_idx_header(b"").shape, tuple[int, ...])
+write_idx("labels-idx1-ubyte", read_idx(b"", mmap=False, max_bytes=10))
+
+# The rest
+
+assert_type(make_recipe("fast", random_state=0), MLPDigitClassifier)
+assert_type(TrainingCurveDisplay.from_estimator(mlp), TrainingCurveDisplay)
+normalize_digit("photo.jpg").astype(np.float32)
+skmlp.set_kernels("numpy")
+assert_type(skmlp.schedules.Cosine(0.1), Cosine)
+skmlp.MLPClassifier()  # type: ignore[attr-defined]
