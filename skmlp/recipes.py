@@ -1,5 +1,6 @@
 """Ready-made classifiers for handwritten digits, by name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,9 @@ from skmlp.typing import RandomState
 __all__ = ["RECIPES", "Recipe", "make_recipe"]
 
 # Every recipe takes pixels from 0 to 255 and trains for exactly max_iter epochs.
-COMMON_PARAMETERS: dict[str, Any] = MappingProxyType({"input_scale": 1 / 255, "n_iter_no_change": None})
+COMMON_PARAMETERS: Mapping[str, Any] = MappingProxyType(
+    {"input_scale": 1 / 255, "n_iter_no_change": None}
+)
 
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
 
