@@ -204,5 +204,5 @@ def make_recipe(name: str, random_state: RandomState = None) -> MLPDigitClassifi
     if name not in RECIPES:
         names = ", ".join(map(repr, RECIPES))
         raise ValueError(f"name must be one of {names}, got {name!r}.")
-    parameters = COMMON_PARAMETERS | RECIPES[name].parameters
+    parameters = {**COMMON_PARAMETERS, **RECIPES[name].parameters}
     return MLPDigitClassifier(**parameters, random_state=random_state)
