@@ -1,14 +1,15 @@
-"""The cost of distorting images of 28 x 28 pixels, in microseconds per image, on one core.
+"""Measure the cost of augmenting images of 28 x 28 pixels, in microseconds per image on one core.
 
-python benchmarks/augment.py --rounds 9
+    python benchmarks/augment.py --rounds 9
+
+The order of the steps rotates from round to round. An untimed first round is a warm-up.
 """
 
-import argparse
 from time import perf_counter
 
 import numpy as np
-from options import positive
-from report import describe_machine, in_turn, middle, print_table, spread
+from options import add_rounds, make_parser
+from report import describe_machine, format_median, format_range, iterate_rounds, print_table
 from threadpoolctl import threadpool_limits
 
 from skmlp.augment import Affine, Compose, DigitDistortions, Elastic, Shift, StrokeWidth
@@ -26,26 +27,27 @@ BATCH_SIZE = 128
 
 
 def main():
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=positive, default=9, metavar="N")
+    parser = make_parser(__doc__)
+    add_rounds(parser, default=9)
     arguments = parser.parse_args()
     images = np.random.default_rng(0).random((N_IMAGES, 28, 28), dtype=np.float32)
-    taken = {name: [] for name in STEPS}
+    times = {name: [] for name in STEPS}
     with threadpool_limits(1):
-        for number, name in in_turn(STEPS, arguments.rounds + 1):
-            microseconds = cost(STEPS[name], images)
-            if number:  # the first one warms up
-                taken[name].append(microseconds)
-    print(f"{describe_machine()}\n\nBatches of {BATCH_SIZE} images, one core; us per image\n")
-    rows = [[name, middle(values, 1), spread(values, 1)] for name, values in taken.items()]
-    print_table(["", "median", "fastest to slowest"], rows)
+        for i, name in iterate_rounds(STEPS, arguments.rounds + 1):
+            microseconds = measure(STEPS[name], images)
+            if i > 0:
+                times[name].append(microseconds)
+    print(
+        f"{describe_machine()}\n\nBatches of {BATCH_SIZE} images, one core; microseconds per image\n"
+    )
+    rows = [
+        [name, format_median(values, 1), format_range(values, 1)] for name, values in times.items()
+    ]
+    print_table(["step", "median", "range"], rows)
 
 
-def cost(step, images):
-    """Return the microseconds per image that a step takes on batches."""
+def measure(step, images):
+    """Return the microseconds per image that a step takes."""
     rng = np.random.default_rng(0)
     start = perf_counter()
     for first in range(0, N_IMAGES, BATCH_SIZE):

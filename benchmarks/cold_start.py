@@ -1,12 +1,12 @@
-"""From the start of Python to a network that is good, to a library that is imported, and a very small fit.
+"""Measure cold starts: time to an accurate network, import times, and a very small fit.
 
     python benchmarks/cold_start.py --rounds 5 --import-rounds 20
 
-Everything but the small fit runs in a fresh Python each time, in turn; each round begins with another peer. The files
-are in the system's cache: a first round warms it up and does not count. Run it on a machine that does nothing else.
+The first two parts start a new Python process for each measurement. The order of the peers rotates
+from round to round. An untimed first round fills the file cache of the operating system. Run the
+benchmark on an otherwise idle machine.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -17,16 +17,25 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-from data import mnist_directory
-from options import peers, positive
-from peers import KERAS_BACKEND, PEERS, Recipe
-from report import describe_machine, in_turn, middle, print_table, ratio, spread, tell
+from data import find_mnist
+from options import add_rounds, make_parser, parse_count, parse_peers
+from peers import KERAS_BACKEND, PEERS, TrainingConfig
+from report import (
+    describe_machine,
+    format_median,
+    format_range,
+    format_ratio,
+    iterate_rounds,
+    print_progress,
+    print_table,
+)
 
-GOAL = 0.975
-FROM_COLD = Path(__file__).with_name("from_cold.py")
-NETWORKS = [key for key in PEERS if key not in ("products", "sklearn-float64")]
+TARGET_ACCURACY = 0.975
+SCRIPT = Path(__file__).with_name("cold_start_script.py")
+TRAINED_PEERS = [name for name in PEERS if name not in ("products", "sklearn-float64")]
+ONLY_PYTHON = "python"
 IMPORTS = {
-    "python alone": "pass",
+    ONLY_PYTHON: "pass",
     "numpy": "import numpy",
     "skmlp": "import skmlp",
     "skmlp.MLPDigitClassifier": "from skmlp import MLPDigitClassifier",
@@ -38,128 +47,148 @@ IMPORTS = {
 }
 
 
-class RunError(Exception):
-    """A fresh Python ended with an error; the message is its last line."""
+class ProcessError(Exception):
+    """A Python process failed. The message is the last line of its error output."""
 
 
 def main():
-    """Measure and print."""
     arguments = parse_arguments()
     print(f"{describe_machine()}\n")
-    measure_networks(arguments)
+    measure_training(arguments)
     measure_imports(arguments.import_rounds)
     measure_small_fit(arguments.small_rounds)
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=positive, default=5, metavar="N", help="of networks")
-    parser.add_argument("--import-rounds", type=positive, default=20, metavar="N")
-    parser.add_argument("--small-rounds", type=positive, default=20, metavar="N")
-    parser.add_argument("--hidden", type=positive, default=256, metavar="N")
-    parser.add_argument("--epochs", type=positive, default=3, metavar="N", help="of one cycle")
+    parser = make_parser(__doc__)
+    add_rounds(parser, default=5)
     parser.add_argument(
-        "--peak-rate", type=float, default=0.01, metavar="RATE", help="of one cycle"
+        "--import-rounds", type=parse_count, default=20, metavar="N", help="rounds of imports"
+    )
+    parser.add_argument(
+        "--small-rounds", type=parse_count, default=20, metavar="N", help="rounds of the small fit"
+    )
+    parser.add_argument(
+        "--hidden", type=parse_count, default=256, metavar="N", help="size of the hidden layer"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=parse_count,
+        default=3,
+        metavar="N",
+        help="epochs with the one-cycle schedule",
+    )
+    parser.add_argument(
+        "--peak-rate",
+        type=float,
+        default=0.01,
+        metavar="RATE",
+        help="peak learning rate of the one-cycle schedule",
     )
     parser.add_argument(
         "--constant-epochs",
-        type=positive,
+        type=parse_count,
         default=6,
         metavar="N",
-        help="of those that have no schedule of the learning rate",
+        help="epochs of the peers without a one-cycle schedule",
     )
     parser.add_argument(
-        "--only", type=peers, default=NETWORKS, metavar="NAMES", help=f"of {', '.join(NETWORKS)}"
+        "--only",
+        type=parse_peers,
+        default=TRAINED_PEERS,
+        metavar="NAMES",
+        help=f"peers to measure, separated by commas: {', '.join(TRAINED_PEERS)}",
     )
     return parser.parse_args()
 
 
-def measure_networks(arguments):
-    """Time the way from the start of Python to a network of the accuracy that is the goal."""
-    directory = mnist_directory()
+def measure_training(arguments):
+    """Measure the time from the start of Python to a network with the target accuracy."""
+    directory = find_mnist()
     if directory is None:
-        print("The way to a good network was left out: it needs MNIST, in $SKMLP_MNIST.\n")
+        print("Training was skipped: it requires MNIST. Set SKMLP_MNIST to its directory.\n")
         return
     print(
-        "From the start of Python to a network's test accuracy, in seconds: "
-        f"{arguments.hidden} hidden units, batches of 128, Adam, float32; {arguments.epochs} epochs of "
-        f"MNIST with one cycle of the learning rate, up to {arguments.peak_rate:g}, and "
-        f"{arguments.constant_epochs} at {Recipe.LEARNING_RATE:g} for those that have no such schedule; "
-        f"the goal is {GOAL:.1%} of the test images\n"
+        "Seconds from the start of Python to the test accuracy of a network trained on MNIST\n\n"
+        f"- {arguments.hidden} hidden units, batches of 128, Adam, float32\n"
+        f"- learning rate: one cycle with a peak of {arguments.peak_rate:g}; peers without this schedule: "
+        f"constant, {TrainingConfig.LEARNING_RATE:g}\n"
+        f"- target accuracy: {TARGET_ACCURACY:.1%}\n"
     )
     accuracies = {}
 
-    def run(key):
-        command = [FROM_COLD, directory, key, arguments.hidden, epochs_of(key, arguments)]
-        if PEERS[key].has_schedule:
+    def run(name):
+        command = [SCRIPT, directory, name, arguments.hidden, n_epochs(name, arguments)]
+        if PEERS[name].supports_one_cycle:
             command.append(arguments.peak_rate)
-        seconds, output = run_python(map(str, command), PEERS[key].environment)
-        accuracies.setdefault(key, []).append(float(output))
+        seconds, output = run_python(map(str, command), PEERS[name].environment)
+        accuracies.setdefault(name, []).append(float(output))
         return seconds
 
-    able = [key for key in arguments.only if can_run(key)]
-    seconds = measure_in_turn(able, arguments.rounds, run)
-    header = ["peer", "", "epochs", "median", "fastest to slowest", "skmlp-numpy / peer"]
-    header += ["skmlp-numba / peer", "test accuracy", "goal"]
-    rows = [
-        network_row(key, epochs_of(key, arguments), seconds, accuracies[key]) for key in seconds
-    ]
+    available = [name for name in arguments.only if is_available(name)]
+    times = measure_rounds(available, arguments.rounds, run)
+    header = ["peer", "library", "epochs", "median", "range", "skmlp-numpy / peer"]
+    header += ["skmlp-numba / peer", "test accuracy", "target"]
+    rows = [make_row(name, n_epochs(name, arguments), times, accuracies[name]) for name in times]
     print_table(header, rows)
 
 
-def epochs_of(key, arguments):
-    """Give the number of epochs that a peer trains."""
-    return arguments.epochs if PEERS[key].has_schedule else arguments.constant_epochs
+def n_epochs(name, arguments):
+    """Return the number of epochs that a peer trains."""
+    return arguments.epochs if PEERS[name].supports_one_cycle else arguments.constant_epochs
 
 
-def can_run(key):
-    """Tell whether a peer is installed, and name it where it is not."""
-    reason = PEERS[key].reason_to_skip(Recipe())
+def is_available(name):
+    """Return whether a peer can be measured, and print the reason if it cannot."""
+    reason = PEERS[name].reason_to_skip(TrainingConfig())
     if reason:
-        print(f"{key} was left out: {reason}\n")
+        print(f"{name} was skipped: {reason}\n")
     return reason is None
 
 
-def network_row(key, epochs, seconds, accuracies):
+def make_row(name, epochs, times, accuracies):
     return [
-        key,
-        PEERS[key].title,
+        name,
+        PEERS[name].title,
         epochs,
-        middle(seconds[key], 2),
-        spread(seconds[key], 2),
-        ratio(seconds.get("skmlp-numpy"), seconds[key]),
-        ratio(seconds.get("skmlp-numba"), seconds[key]),
+        format_median(times[name], 2),
+        format_range(times[name], 2),
+        format_ratio(times.get("skmlp-numpy"), times[name]),
+        format_ratio(times.get("skmlp-numba"), times[name]),
         f"{median(accuracies):.2%}",
-        "reached" if min(accuracies) >= GOAL else "MISSED",
+        "reached" if min(accuracies) >= TARGET_ACCURACY else "MISSED",
     ]
 
 
-def measure_imports(rounds):
-    """Time imports, beyond what Python alone takes."""
+def measure_imports(n_rounds):
+    """Measure import times, minus the time that Python takes to start."""
     installed = {name: code for name, code in IMPORTS.items() if is_installed(name)}
 
     def run(name):
         return run_python(["-c", installed[name]], {"KERAS_BACKEND": KERAS_BACKEND})[0]
 
-    seconds = measure_in_turn(list(installed), rounds, run)
-    bare = median(seconds["python alone"])
-    print(f"Importing, in milliseconds, without the {1e3 * bare:.0f} of Python alone\n")
+    times = measure_rounds(list(installed), n_rounds, run)
+    baseline = median(times.pop(ONLY_PYTHON))
+    print(
+        "Import times in milliseconds, minus the start of Python, which takes "
+        f"{1e3 * baseline:.0f} ms\n"
+    )
     rows = []
-    for name, taken in seconds.items():
-        beyond = [1e3 * (second - bare) for second in taken]
-        rows.append([installed[name], middle(beyond, 0), spread(beyond, 0)])
-    print_table(["", "median", "fastest to slowest"], rows[1:])
+    for name, seconds in times.items():
+        milliseconds = [1e3 * (value - baseline) for value in seconds]
+        rows.append(
+            [installed[name], format_median(milliseconds, 0), format_range(milliseconds, 0)]
+        )
+    print_table(["statement", "median", "range"], rows)
 
 
 def is_installed(name):
     library = name.partition(".")[0]
-    return name == "python alone" or find_spec(library) is not None
+    return name == ONLY_PYTHON or find_spec(library) is not None
 
 
-def measure_small_fit(rounds):
-    """Time fits of 100 samples with 20 features, default parameters, in this process."""
+def measure_small_fit(n_rounds):
+    """Measure fits on 100 samples with 20 features and default parameters, in this process."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
@@ -168,47 +197,53 @@ def measure_small_fit(rounds):
     warnings.simplefilter("ignore", ConvergenceWarning)
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((100, 20)), rng.integers(0, 2, 100)
-    classes = {"skmlp": MLPDigitClassifier, "scikit-learn": MLPClassifier}
+    estimators = {"skmlp": MLPDigitClassifier, "scikit-learn": MLPClassifier}
     epochs = {}
 
     def run(name):
         start = perf_counter()
-        epochs[name] = classes[name](random_state=0).fit(X, y).n_iter_
+        epochs[name] = estimators[name](random_state=0).fit(X, y).n_iter_
         return 1e3 * (perf_counter() - start)
 
-    taken = measure_in_turn(list(classes), rounds, run)
-    print("fit of 100 samples with 20 features, default parameters, in milliseconds\n")
+    times = measure_rounds(list(estimators), n_rounds, run)
+    print("fit on 100 samples with 20 features and default parameters, in milliseconds\n")
     print_table(
-        ["", "median", "fastest to slowest", "skmlp / it", "epochs"],
+        ["library", "median", "range", "skmlp / library", "epochs"],
         [
-            [name, middle(ms, 1), spread(ms, 1), ratio(taken["skmlp"], ms), epochs[name]]
-            for name, ms in taken.items()
+            [
+                name,
+                format_median(values, 1),
+                format_range(values, 1),
+                format_ratio(times["skmlp"], values),
+                epochs[name],
+            ]
+            for name, values in times.items()
         ],
     )
 
 
-def measure_in_turn(names, rounds, run):
-    """Run each name once untimed, then once a round; give the results of those that never failed."""
+def measure_rounds(names, n_rounds, run):
+    """Run each name once untimed and then once per round; return the results of those that did not fail."""
     results, failed = {name: [] for name in names}, set()
-    for number, name in in_turn(names, rounds + 1):
+    for i, name in iterate_rounds(names, n_rounds + 1):
         if name in failed:
             continue
         try:
             result = run(name)
-        except RunError as error:
-            print(f"{name} was left out: {error}\n")
+        except ProcessError as error:
+            print(f"{name} was skipped: {error}\n")
             failed.add(name)
             continue
-        if number > 0:
+        if i > 0:
             results[name].append(result)
-            tell(f"round {number} of {rounds}: {name}: {result:.3f}")
-    return {name: taken for name, taken in results.items() if name not in failed}
+            print_progress(f"round {i} of {n_rounds}: {name}: {result:.3f}")
+    return {name: values for name, values in results.items() if name not in failed}
 
 
 def run_python(arguments, environment):
-    """Run a fresh Python; give its seconds and what it printed."""
+    """Run Python in a new process; return the seconds and the output."""
     start = perf_counter()
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
@@ -216,9 +251,9 @@ def run_python(arguments, environment):
         check=False,
     )
     seconds = perf_counter() - start
-    if ended.returncode:
-        raise RunError((ended.stderr.strip().splitlines() or ["no message"])[-1])
-    return seconds, ended.stdout
+    if process.returncode:
+        raise ProcessError((process.stderr.strip().splitlines() or ["no message"])[-1])
+    return seconds, process.stdout
 
 
 if __name__ == "__main__":

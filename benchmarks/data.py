@@ -1,4 +1,4 @@
-"""What is learnt: MNIST where it is there, else noise of the same shape."""
+"""The data of the benchmarks: MNIST if it is available, otherwise random data of the same shape."""
 
 import os
 from pathlib import Path
@@ -8,12 +8,12 @@ import numpy as np
 
 import skmlp
 
-BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "mnist"
+DEFAULT_DIRECTORY = Path(__file__).resolve().parents[2] / "shared" / "mnist"
 PIXEL_SCALE = np.float32(1 / 255)
 
 
-class Data(NamedTuple):
-    """Images, float32 from 0 to 1, one a row, and their digits; for training and for testing."""
+class Dataset(NamedTuple):
+    """Training and test images, float32 from 0 to 1 with one image per row, and their labels."""
 
     name: str
     X: np.ndarray
@@ -22,27 +22,27 @@ class Data(NamedTuple):
     y_test: np.ndarray
 
 
-def mnist_directory():
-    """Give the directory that holds MNIST's four files, or None."""
-    directory = Path(os.environ.get("SKMLP_MNIST", BESIDE_THE_CHECKOUT))
+def find_mnist():
+    """Return the directory of the MNIST files, or None if it does not exist."""
+    directory = Path(os.environ.get("SKMLP_MNIST", DEFAULT_DIRECTORY))
     return directory if directory.is_dir() else None
 
 
-def load_data(rows=None):
-    """Load all training samples, or the first `rows`, and the test samples."""
-    directory = mnist_directory()
-    data = make_noise() if directory is None else load_mnist(directory)
-    return data._replace(X=data.X[:rows], y=data.y[:rows])
+def load_data(n_samples=None):
+    """Return all training samples, or the first `n_samples`, and the test samples."""
+    directory = find_mnist()
+    data = make_random_data() if directory is None else load_mnist(directory)
+    return data._replace(X=data.X[:n_samples], y=data.y[:n_samples])
 
 
 def load_mnist(directory):
     X, y = skmlp.load_mnist(directory, return_X_y=True)
     X_test, y_test = skmlp.load_mnist(directory, subset="test", return_X_y=True)
-    return Data("MNIST", X * PIXEL_SCALE, y, X_test * PIXEL_SCALE, y_test)
+    return Dataset("MNIST", X * PIXEL_SCALE, y, X_test * PIXEL_SCALE, y_test)
 
 
-def make_noise():
-    """Draw ten random prototypes, and samples that are half prototype, half noise."""
+def make_random_data():
+    """Draw ten random prototypes, one per class, and samples that are the mean of prototype and noise."""
     rng = np.random.default_rng(0)
     prototypes = rng.random((10, 784), dtype=np.float32)
     y, y_test = rng.integers(0, 10, 60_000), rng.integers(0, 10, 10_000)
@@ -50,4 +50,4 @@ def make_noise():
         (prototypes[labels] + rng.random((len(labels), 784), dtype=np.float32)) / 2
         for labels in (y, y_test)
     )
-    return Data("noise of MNIST's shape", X, y, X_test, y_test)
+    return Dataset("random data of MNIST's shape", X, y, X_test, y_test)

@@ -1,20 +1,27 @@
-"""GridSearchCV in one process and in two: whether they fight for the cores, and whether they find the same.
+"""Compare GridSearchCV with one process and with two: the time and the scores.
 
-joblib gives each process its part of the cores: on two cores, the products of two processes have one thread each.
-BLAS rounds in another way with one thread than with two: scores are compared with those of one process that is held to
-one thread.
+    python benchmarks/grid_search.py --rounds 3
 
-python benchmarks/grid_search.py --rounds 3
+joblib divides the cores among the processes: on two cores, each of two processes uses one BLAS
+thread. The rounding errors of BLAS depend on the number of threads. The scores are therefore
+compared with those of one process limited to one thread.
 """
 
-import argparse
 import warnings
 from time import perf_counter
 
 import numpy as np
 from data import load_data
-from options import positive
-from report import describe_machine, in_turn, middle, print_table, ratio, spread, tell
+from options import add_rounds, make_parser, parse_count
+from report import (
+    describe_machine,
+    format_median,
+    format_range,
+    format_ratio,
+    iterate_rounds,
+    print_progress,
+    print_table,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
@@ -24,50 +31,61 @@ from skmlp import MLPDigitClassifier
 
 GRID = {"hidden_layer_sizes": [(64,), (128, 128)], "alpha": [1e-5, 1e-3]}
 ONE_THREAD = "1, one thread"
-WAYS = [1, 2, ONE_THREAD]
-CLASSES = {"skmlp": MLPDigitClassifier, "scikit-learn": MLPClassifier}
+N_JOBS = [1, 2, ONE_THREAD]
+ESTIMATORS = {"skmlp": MLPDigitClassifier, "scikit-learn": MLPClassifier}
 
 
 def main():
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=positive, default=3, metavar="N")
-    parser.add_argument("--rows", type=positive, default=10_000, metavar="N")
-    parser.add_argument("--epochs", type=positive, default=5, metavar="N")
-    arguments = parser.parse_args()
+    arguments = parse_arguments()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    data = load_data(arguments.rows)
-    keys = [(name, n_jobs) for name in CLASSES for n_jobs in WAYS]
-    seconds, scores = {key: [] for key in keys}, {}
-    for number, (name, n_jobs) in in_turn(keys, arguments.rounds + 1):
-        taken, scores[name, n_jobs] = search(CLASSES[name], n_jobs, data, arguments.epochs)
-        if number:  # the first one starts the processes
-            seconds[name, n_jobs].append(taken)
-            tell(f"round {number} of {arguments.rounds}: {name}, n_jobs={n_jobs}: {taken:.2f} s")
+    data = load_data(arguments.samples)
+    keys = [(name, n_jobs) for name in ESTIMATORS for n_jobs in N_JOBS]
+    times, scores = {key: [] for key in keys}, {}
+    for i, (name, n_jobs) in iterate_rounds(keys, arguments.rounds + 1):
+        seconds, scores[name, n_jobs] = search(ESTIMATORS[name], n_jobs, data, arguments.epochs)
+        if i > 0:  # the first round starts the processes
+            times[name, n_jobs].append(seconds)
+            print_progress(
+                f"round {i} of {arguments.rounds}: {name}, n_jobs={n_jobs}: {seconds:.2f} s"
+            )
+    n_candidates = len(GRID["alpha"]) * len(GRID["hidden_layer_sizes"])
     print(
-        f"{describe_machine()}\n\nGridSearchCV: {len(GRID['alpha']) * len(GRID['hidden_layer_sizes'])} candidates, "
-        f"3 folds, {arguments.rows} samples of {data.name}, {arguments.epochs} epochs; seconds\n"
+        f"{describe_machine()}\n\nGridSearchCV: {n_candidates} candidates, 3 folds, {len(data.X):,} samples, epochs: "
+        f"{arguments.epochs}; {data.name}. Times in seconds.\n"
     )
-    print_table(
-        ["", "n_jobs", "median", "fastest to slowest", "/ n_jobs=1", "scores, to one thread's"],
+    rows = [
         [
-            [
-                name,
-                n_jobs,
-                middle(seconds[name, n_jobs], 2),
-                spread(seconds[name, n_jobs], 2),
-                ratio(seconds[name, n_jobs], seconds[name, 1]),
-                compare(scores[name, n_jobs], scores[name, ONE_THREAD]),
-            ]
-            for name, n_jobs in keys
-        ],
+            name,
+            n_jobs,
+            format_median(times[name, n_jobs], 2),
+            format_range(times[name, n_jobs], 2),
+            format_ratio(times[name, n_jobs], times[name, 1]),
+            compare(scores[name, n_jobs], scores[name, ONE_THREAD]),
+        ]
+        for name, n_jobs in keys
+    ]
+    header = ["library", "n_jobs", "median", "range", "/ n_jobs=1", "scores vs. one thread"]
+    print_table(header, rows)
+
+
+def parse_arguments():
+    parser = make_parser(__doc__)
+    add_rounds(parser, default=3)
+    parser.add_argument(
+        "--samples",
+        type=parse_count,
+        default=10_000,
+        metavar="N",
+        help="number of training samples",
     )
+    parser.add_argument(
+        "--epochs", type=parse_count, default=5, metavar="N", help="epochs of each fit"
+    )
+    return parser.parse_args()
 
 
 def search(estimator_class, n_jobs, data, epochs):
-    """Search; give the seconds and the score of each candidate in each fold."""
+    """Run the grid search; return the seconds and the score of each candidate in each fold."""
     estimator = estimator_class(max_iter=epochs, random_state=0)
     n_processes = 1 if n_jobs == ONE_THREAD else n_jobs
     grid = GridSearchCV(estimator, GRID, cv=3, n_jobs=n_processes, refit=False)
@@ -79,9 +97,9 @@ def search(estimator_class, n_jobs, data, epochs):
 
 
 def compare(scores, reference):
-    """Say how far scores lie apart."""
-    distance = np.abs(scores - reference).max()
-    return "identical" if distance == 0 else f"differ by up to {distance:.4f}"
+    """Return the largest difference between two sets of scores as text."""
+    difference = np.abs(scores - reference).max()
+    return "identical" if difference == 0 else f"differ by up to {difference:.4f}"
 
 
 if __name__ == "__main__":

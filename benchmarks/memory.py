@@ -1,53 +1,60 @@
-"""Memory that `fit` takes: skmlp and scikit-learn, with plenty of samples, held out samples, mapped files.
+"""Measure the memory that `fit` of skmlp and scikit-learn requires in addition to the data.
 
-    python benchmarks/memory.py --rows 60000,600000
+    python benchmarks/memory.py --samples 60000,600000
 
-Every case runs in a process of its own, which imports, gets its data and trains for one epoch, while this one reads in
-/proc how much memory it holds. The images are MNIST's, or noise, repeated to the number of rows. Linux only.
+Each case runs in its own process, which imports the estimator, loads the data and trains for one
+epoch, while this process reads the memory use from /proc (Linux only). The data are MNIST images,
+or random data, repeated up to the number of samples.
 """
 
-import argparse
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import resident
-from options import positive
-from report import describe_machine, print_table, tell
+import process_memory
+from options import make_parser, parse_count, parse_names
+from report import describe_machine, print_progress, print_table
 from workers import Worker, WorkerError
 
-READING = """\
-Memory in MB of 10^6 bytes. import: what importing added to Python, NumPy and the readers of files. data: what X and y
-took. fit: by how much memory rose at most while `fit` ran, above what was held before it; fit + data: above what was
-held after the import. These four count the pages that are the process's own (RssAnon, read every few milliseconds); the
-pages of mapped files, the libraries' code among them, are a cache that the system takes back when it needs room. fit,
-all pages: the same as fit with those counted too (VmHWM, the kernel's own peak)."""
-HEADER = ["case", "rows", "import", "data", "fit", "fit + data", "fit, all pages", "seconds"]
 SAMPLING_INTERVAL = 0.003  # seconds
-N_FEATURES = 784
-PIECE = 10_000  # rows
+CHUNK_SIZE = 10_000  # samples
+LEGEND = f"""\
+Memory in MB (10^6 bytes).
+
+- import: increase during the import of the estimator, in addition to Python and NumPy
+- data: increase while X and y are loaded
+- fit: maximum increase during `fit`
+- fit + data: maximum increase since the import
+- fit, all pages: as fit, including pages of files (VmHWM, the peak recorded by the kernel)
+
+The first four columns count anonymous pages (RssAnon, sampled every {1000 * SAMPLING_INTERVAL:.0f} ms).
+The operating system can reclaim the pages of files, such as memory-mapped data and the code of libraries."""
+HEADER = ["case", "samples", "import", "data", "fit", "fit + data", "fit, all pages", "seconds"]
 
 
 @dataclass(frozen=True)
 class Case:
-    """An estimator, its parameters, and the kind of its data.
+    """An estimator, its parameters, and the storage of the data.
 
     Attributes
     ----------
     title : str
-    library, name : str
-        Of the estimator's class.
-    data : {'float32', 'uint8', 'uint8, mapped'}
+    module : str
+        Module of the estimator.
+    class_name : str
+        Class of the estimator.
+    storage : {'float32', 'uint8', 'uint8, mapped'}
+        Type of the pixels, and whether they are memory-mapped.
     parameters : dict
-        Beside those that all have.
+        Parameters of the estimator, in addition to those of all cases.
     """
 
     title: str
-    library: str
-    name: str
-    data: str
+    module: str
+    class_name: str
+    storage: str
     parameters: dict
 
 
@@ -67,35 +74,35 @@ CASES = {
 }
 
 
-class Subject:
-    """What is watched: it imports, gets its data and trains, in a worker."""
+class CaseRunner:
+    """The steps of a case, run in a worker: import, load, fit."""
 
     def __init__(self, case):
         self._case = case
 
-    def bring_in(self):
-        """Import the estimator."""
-        module = __import__(self._case.library, fromlist=[self._case.name])
-        self._estimator = getattr(module, self._case.name)(
+    def import_estimator(self):
+        """Import the class and make the estimator."""
+        module = __import__(self._case.module, fromlist=[self._case.class_name])
+        self._estimator = getattr(module, self._case.class_name)(
             (128, 128), batch_size=128, max_iter=1, random_state=0, **self._case.parameters
         )
 
     def load(self, path, n_samples):
-        """Get the samples: from the file, mapped or read, as they are or as floats."""
+        """Load the samples from an IDX file."""
         from skmlp import read_idx
 
         self._y = np.arange(n_samples) % 10
         images = read_idx(path, mmap=True)
-        if self._case.data == "float32":
+        if self._case.storage == "float32":
             self._X = np.empty(images.shape, np.float32)
-            for start in range(0, n_samples, PIECE):
-                piece = slice(start, start + PIECE)
-                np.multiply(images[piece], np.float32(1 / 255), out=self._X[piece])
+            for start in range(0, n_samples, CHUNK_SIZE):
+                chunk = slice(start, start + CHUNK_SIZE)
+                np.multiply(images[chunk], np.float32(1 / 255), out=self._X[chunk])
         else:
-            self._X = images if self._case.data == "uint8, mapped" else np.array(images)
+            self._X = images if self._case.storage == "uint8, mapped" else np.array(images)
 
     def fit(self):
-        """Train for one epoch; give the seconds."""
+        """Train for one epoch; return the seconds."""
         import warnings
 
         from sklearn.exceptions import ConvergenceWarning
@@ -106,11 +113,11 @@ class Subject:
         return perf_counter() - start
 
 
-class Writer:
-    """Writes the file of images, in a worker, so that this process stays small."""
+class ImageWriter:
+    """Writes the images to a file. It runs in a worker, to keep this process small."""
 
     def write(self, path, n_samples):
-        """Repeat the images up to the number."""
+        """Write the images, repeated up to `n_samples`, as an IDX file."""
         from data import load_data
 
         from skmlp import write_idx
@@ -120,62 +127,63 @@ class Writer:
 
 
 def main():
-    """Measure and print."""
     arguments = parse_arguments()
-    print(
-        f"{describe_machine()}\n\n128-128 hidden units, batches of 128, one epoch.\n\n{READING}\n"
-    )
+    print(f"{describe_machine()}\n\n128-128 hidden units, batches of 128, one epoch.\n\n{LEGEND}\n")
     rows, failures = [], []
     with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
-        for n_samples in arguments.rows:
+        for n_samples in arguments.samples:
             path = Path(directory, f"{n_samples}-images-idx2-ubyte")
-            in_a_worker(
-                Writer, (), lambda writer, *task: writer.call("write", *task), path, n_samples
-            )
-            for key in arguments.only:
-                tell(f"{key}, {n_samples} rows")
+            with_worker(write_images, ImageWriter, (), path, n_samples)
+            for name in arguments.only:
+                print_progress(f"{name}, {n_samples:,} samples")
+                case = CASES[name]
                 try:
-                    figures = in_a_worker(Subject, (CASES[key],), watch, path, n_samples)
-                    rows.append([CASES[key].title, f"{n_samples:,}", *figures])
+                    cells = with_worker(measure, CaseRunner, (case,), path, n_samples)
+                    rows.append([case.title, f"{n_samples:,}", *cells])
                 except WorkerError as error:
-                    failures.append(f"{CASES[key].title}, {n_samples:,} rows: {error}")
+                    failures.append(f"{case.title}, {n_samples:,} samples, was skipped: {error}")
             path.unlink()
     print_table(HEADER, rows)
     print("\n".join(failures))
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=numbers, default=[60_000, 600_000], metavar="N,N")
-    parser.add_argument("--only", type=cases, default=list(CASES), help=f"of {', '.join(CASES)}")
+    parser = make_parser(__doc__)
     parser.add_argument(
-        "--directory", help="where to write the images; else where temporary files go"
+        "--samples",
+        type=parse_counts,
+        default=[60_000, 600_000],
+        metavar="N,N",
+        help="numbers of training samples, separated by commas",
+    )
+    parser.add_argument(
+        "--only",
+        type=parse_cases,
+        default=list(CASES),
+        metavar="NAMES",
+        help=f"cases to measure, separated by commas: {', '.join(CASES)}",
+    )
+    parser.add_argument(
+        "--directory",
+        metavar="DIR",
+        help="directory for the images, if not that of temporary files",
     )
     arguments = parser.parse_args()
-    if not resident.is_told():
-        parser.exit(
-            message="This system has no /proc that tells how much memory a process holds.\n"
-        )
+    if not process_memory.is_available():
+        parser.exit(message="This system does not report the memory use of a process in /proc.\n")
     return arguments
 
 
-def numbers(text):
-    return [positive(number) for number in text.split(",")]
+def parse_counts(text):
+    return [parse_count(count) for count in text.split(",")]
 
 
-def cases(text):
-    unknown = set(text.split(",")) - set(CASES)
-    if unknown:
-        raise argparse.ArgumentTypeError(
-            f"must be among {', '.join(CASES)}, got {', '.join(unknown)}"
-        )
-    return text.split(",")
+def parse_cases(text):
+    return parse_names(text, CASES)
 
 
-def in_a_worker(make, make_args, function, *args):
-    """Call a function with a new worker, which ends afterwards."""
+def with_worker(function, make, make_args, *args):
+    """Call a function with a new worker and other arguments, and stop the worker afterwards."""
     worker = Worker(make, *make_args)
     try:
         return function(worker, *args)
@@ -183,33 +191,37 @@ def in_a_worker(make, make_args, function, *args):
         worker.stop()
 
 
-def watch(worker, path, n_samples):
-    """Have a subject do its work; give the table's figures."""
-    start = own_memory(worker)
-    worker.call("bring_in")
-    imported = own_memory(worker)
+def write_images(worker, path, n_samples):
+    worker.call("write", path, n_samples)
+
+
+def measure(worker, path, n_samples):
+    """Run a case in a worker; return the figures of its row in the table."""
+    start = anonymous_memory(worker)
+    worker.call("import_estimator")
+    imported = anonymous_memory(worker)
     worker.call("load", path, n_samples)
-    loaded = own_memory(worker)
-    resident.reset_peak(worker.pid)
-    before = resident.megabytes("VmRSS", worker.pid)
+    loaded = anonymous_memory(worker)
+    process_memory.reset_peak(worker.pid)
+    before = process_memory.read_status("VmRSS", worker.pid)
     peak, seconds = peak_during(worker, "fit")
-    of_all_pages = resident.megabytes("VmHWM", worker.pid) - before
-    figures = imported - start, loaded - imported, peak - loaded, peak - imported, of_all_pages
-    return [*(f"{figure:.0f}" for figure in figures), f"{seconds:.1f}"]
+    all_pages = process_memory.read_status("VmHWM", worker.pid) - before
+    megabytes = imported - start, loaded - imported, peak - loaded, peak - imported, all_pages
+    return [*(f"{value:.0f}" for value in megabytes), f"{seconds:.1f}"]
 
 
-def own_memory(worker):
-    """Give the size of the pages that are the worker's own, in MB."""
-    return resident.megabytes("RssAnon", worker.pid)
+def anonymous_memory(worker):
+    """Return the size of the anonymous pages of a worker, in MB."""
+    return process_memory.read_status("RssAnon", worker.pid)
 
 
 def peak_during(worker, method):
-    """Call a method; give the most memory of its own that the worker held meanwhile, and the result."""
-    worker.ask(method)
-    peak = own_memory(worker)
-    while not worker.has_answered(SAMPLING_INTERVAL):
-        peak = max(peak, own_memory(worker))
-    return max(peak, own_memory(worker)), worker.result()
+    """Call a method; return the peak of the worker's anonymous memory during the call, and the result."""
+    worker.submit(method)
+    peak = anonymous_memory(worker)
+    while not worker.is_ready(SAMPLING_INTERVAL):
+        peak = max(peak, anonymous_memory(worker))
+    return max(peak, anonymous_memory(worker)), worker.result()
 
 
 if __name__ == "__main__":

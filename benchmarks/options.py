@@ -1,43 +1,75 @@
-"""The options of the command line that several programs share."""
+"""Command-line options that several benchmarks share."""
 
 import argparse
 
 from peers import PEERS
 
 
-def make_parser(description, hidden):
-    """Make a parser with what training and prediction have in common."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+def make_parser(description):
+    """Return a parser that prints the description of the program unchanged."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=positive, default=5, metavar="N")
-    parser.add_argument("--hidden", type=sizes, default=hidden, metavar="SIZES")
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
-    parser.add_argument("--rows", type=positive, metavar="N", help="take the first N samples only")
+
+
+def make_peer_parser(description, hidden):
+    """Return a parser with the options of `train.py` and `predict.py`."""
+    parser = make_parser(description)
+    add_rounds(parser, default=5)
     parser.add_argument(
-        "--only", type=peers, default=list(PEERS), metavar="NAMES", help=f"of {', '.join(PEERS)}"
+        "--hidden",
+        type=parse_layer_sizes,
+        default=hidden,
+        metavar="SIZES",
+        help="sizes of the hidden layers, separated by commas",
+    )
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument(
+        "--samples", type=parse_count, metavar="N", help="use the first N training samples only"
+    )
+    parser.add_argument(
+        "--only",
+        type=parse_peers,
+        default=list(PEERS),
+        metavar="NAMES",
+        help=f"peers to measure, separated by commas: {', '.join(PEERS)}",
     )
     return parser
 
 
-def positive(text):
-    """Read a whole number from 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return number
+def add_rounds(parser, default):
+    """Add the option --rounds."""
+    parser.add_argument(
+        "--rounds", type=parse_count, default=default, metavar="N", help="number of timed rounds"
+    )
 
 
-def sizes(text):
-    """Read sizes of layers with commas between; none for plain softmax regression."""
-    return tuple(positive(size) for size in text.split(",") if size)
+def parse_count(text):
+    """Return an integer of at least 1."""
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, got {text!r}.")
+    return count
 
 
-def peers(text):
-    """Read names of peers with commas between; they come in the order of the table."""
-    unknown = set(text.split(",")) - set(PEERS)
+def parse_layer_sizes(text):
+    """Return the layer sizes in a comma-separated list; an empty list means softmax regression."""
+    return tuple(parse_count(size) for size in text.split(",") if size)
+
+
+def parse_names(text, known):
+    """Return the names in a comma-separated list, in the order of `known`."""
+    unknown = set(text.split(",")) - set(known)
     if unknown:
         raise argparse.ArgumentTypeError(
-            f"must be among {', '.join(PEERS)}, got {', '.join(sorted(unknown))}"
+            f"must be one or several of {', '.join(known)}, got {', '.join(sorted(unknown))}."
         )
-    return [key for key in PEERS if key in text.split(",")]
+    return [name for name in known if name in text.split(",")]
+
+
+def parse_peers(text):
+    return parse_names(text, PEERS)

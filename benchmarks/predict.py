@@ -1,10 +1,11 @@
-"""Prediction of all training images at once, of one image, from many threads; time and memory.
+"""Measure prediction: throughput, latency of a single image, memory, and concurrent threads.
 
     python benchmarks/predict.py --rounds 5 --hidden 512,512
 
-Every peer that is installed predicts probabilities with the same network, which it has trained a little: only the shape
-matters here. Each sits in a process of its own, and they work in turn; each round begins with another one. Run it on a
-machine that does nothing else.
+All installed peers predict probabilities with the same network. It is trained for one epoch on a
+few samples only, because the speed depends on its shape, not on its weights. Each peer runs in its
+own process. They predict one at a time, and their order rotates from round to round. Run the
+benchmark on an otherwise idle machine.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,133 +13,140 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-import resident
+import process_memory
 from data import load_data
-from options import make_parser, positive
-from peers import PEERS, Recipe, make_peer, start_peers
-from report import describe_machine, middle, print_table, ratio, spread
-from workers import Crew
+from options import make_peer_parser, parse_count
+from peers import PEERS, PREDICTION_BATCH_SIZE, TrainingConfig, make_peer, start_peers
+from report import describe_machine, format_median, format_range, format_ratio, print_table
+from workers import WorkerGroup
 
-READING = """\
-The samples are in each library's own type of array beforehand; the probabilities come back as a NumPy array.
-/ products: the time as a multiple of the matrix products alone, `np.dot(..., out=)` in blocks of 1,024 rows.
-skmlp-... / peer: 0.75 says that skmlp takes 0.75 of the peer's time. extra memory: by how much the first prediction of
-all samples raises the peak of the process, result included, after one of 1,000 samples."""
-RATIOS = ["/ products", "skmlp-numpy / peer", "skmlp-numba / peer"]
-FITTED_ROWS = 2_000
-WARM_UP_ROWS = 1_000
+N_TRAINING_SAMPLES = 2_000
+N_WARM_UP_SAMPLES = 1_000
 N_THREADS = 8
+RATIOS = ["/ products", "skmlp-numpy / peer", "skmlp-numba / peer"]
+LEGEND = f"""\
+The input is an array of the library's own type, the output is a NumPy array.
+
+- / products: ratio to the time of the matrix products alone, in blocks of {PREDICTION_BATCH_SIZE:,} samples
+- skmlp-... / peer: a value of 0.75 means that skmlp takes 0.75 of the peer's time
+- extra memory: increase of the peak memory of the process during the first prediction of all samples, including the
+  result, after a prediction of {N_WARM_UP_SAMPLES:,} samples"""
 
 
 class Predictor:
-    """A fitted peer and the samples it predicts, in a worker."""
+    """A fitted peer and samples to predict, in a worker."""
 
-    def __init__(self, key, recipe, rows):
-        self._peer = make_peer(key, recipe)
-        data = load_data(rows)
+    def __init__(self, name, config, n_samples):
+        self._peer = make_peer(name, config)
+        data = load_data(n_samples)
         self._X = self._peer.as_input(data.X)
-        self._one = self._peer.as_input(data.X[:1])
-        few = self._peer.as_input(data.X[:FITTED_ROWS])
-        self._peer.fit(few, data.y[:FITTED_ROWS], epochs=1)
-        self._peer.predict_proba(self._peer.as_input(data.X[:WARM_UP_ROWS]))
-        self._peer.predict_proba(self._one)
+        self._one_sample = self._peer.as_input(data.X[:1])
+        X_train = self._peer.as_input(data.X[:N_TRAINING_SAMPLES])
+        self._peer.fit(X_train, data.y[:N_TRAINING_SAMPLES], epochs=1)
+        self._peer.predict_proba(self._peer.as_input(data.X[:N_WARM_UP_SAMPLES]))
+        self._peer.predict_proba(self._one_sample)
 
-    def extra_memory(self):
-        """Predict all samples for the first time; give the extra peak in MB."""
-        return resident.extra_peak(self._peer.predict_proba, self._X)
+    def measure_memory(self):
+        """Predict all samples for the first time; return the increase of the peak memory in MB."""
+        return process_memory.measure_extra_peak(self._peer.predict_proba, self._X)
 
-    def seconds(self):
-        """Predict all samples."""
+    def measure_time(self):
+        """Predict all samples; return the seconds."""
         start = perf_counter()
         self._peer.predict_proba(self._X)
         return perf_counter() - start
 
-    def latency(self, repetitions):
-        """Predict one sample again and again; give the median in microseconds."""
-        taken = []
-        for _ in range(repetitions):
+    def measure_latency(self, n_repetitions):
+        """Predict one sample repeatedly; return the median in microseconds."""
+        times = []
+        for _ in range(n_repetitions):
             start = perf_counter()
-            self._peer.predict_proba(self._one)
-            taken.append(perf_counter() - start)
-        return 1e6 * median(taken)
+            self._peer.predict_proba(self._one_sample)
+            times.append(perf_counter() - start)
+        return 1e6 * median(times)
 
-    def from_threads(self):
-        """Predict parts one after another, then all at once, a thread each.
+    def measure_threads(self):
+        """Predict parts of the samples sequentially, then each part in its own thread.
 
-        Gives the two times, and whether the digits are equal.
+        Return the two times, and whether the predictions are equal.
         """
         parts = np.array_split(self._X, N_THREADS)
         start = perf_counter()
-        in_sequence = [self._peer.predict(part) for part in parts]
-        between = perf_counter()
+        sequential = [self._peer.predict(part) for part in parts]
+        middle = perf_counter()
         with ThreadPoolExecutor(N_THREADS) as pool:
-            at_once = list(pool.map(self._peer.predict, parts))
+            concurrent = list(pool.map(self._peer.predict, parts))
         end = perf_counter()
-        pairs = zip(in_sequence, at_once, strict=True)
-        return between - start, end - between, all(np.array_equal(*pair) for pair in pairs)
+        pairs = zip(sequential, concurrent, strict=True)
+        return middle - start, end - middle, all(np.array_equal(*pair) for pair in pairs)
 
 
 def main():
-    """Measure and print."""
     arguments = parse_arguments()
-    recipe = Recipe(arguments.hidden, dtype=arguments.dtype)
-    with Crew() as crew:
-        start_peers(crew, arguments.only, Predictor, recipe, arguments.rows)
-        told = resident.is_told()
-        memory = {key: crew.ask(key, "extra_memory") for key in crew.names if told}
-        for key in crew.names:
-            crew.ask(key, "seconds")
-        seconds = crew.rounds(arguments.rounds, "seconds")
-        microseconds = crew.rounds(arguments.rounds, "latency", arguments.repetitions)
-        own = [key for key in crew.names if key.startswith("skmlp")]
-        threads = {key: crew.ask(key, "from_threads") for key in own}
-    print_report(arguments, seconds, microseconds, memory, threads)
-    for key, reason in crew.left_out.items():
-        print(f"{key} was left out: {reason}")
+    config = TrainingConfig(arguments.hidden, dtype=arguments.dtype)
+    with WorkerGroup() as group:
+        start_peers(group, arguments.only, Predictor, config, arguments.samples)
+        memory = {}
+        if process_memory.is_available():
+            memory = {name: group.call(name, "measure_memory") for name in group.names}
+        for name in group.names:
+            group.call(name, "measure_time")
+        times = group.run_rounds(arguments.rounds, "measure_time")
+        latencies = group.run_rounds(arguments.rounds, "measure_latency", arguments.repetitions)
+        skmlp_names = [name for name in group.names if name.startswith("skmlp")]
+        threads = {name: group.call(name, "measure_threads") for name in skmlp_names}
+    print_report(arguments, times, latencies, memory, threads)
+    for name, reason in group.skipped.items():
+        print(f"{name} was skipped: {reason}")
 
 
 def parse_arguments():
-    parser = make_parser(__doc__, hidden=(512, 512))
+    parser = make_peer_parser(__doc__, hidden=(512, 512))
     parser.add_argument(
-        "--repetitions", type=positive, default=500, metavar="N", help="of one sample, each round"
+        "--repetitions",
+        type=parse_count,
+        default=500,
+        metavar="N",
+        help="predictions of one sample in each round",
     )
     return parser.parse_args()
 
 
-def print_report(arguments, seconds, microseconds, memory, threads):
-    """Print what was measured, and a table for each of the questions."""
-    data = load_data(arguments.rows)
+def print_report(arguments, times, latencies, memory, threads):
+    """Print the settings, and a table for each measurement."""
+    data = load_data(arguments.samples)
     n_samples, n_features = data.X.shape
     print(
         f"{describe_machine()}\n\n{data.name}, {n_features} features, hidden layers "
-        f"{arguments.hidden}, {arguments.dtype}; {arguments.rounds} rounds.\n\n{READING}\n"
+        f"{arguments.hidden}, {arguments.dtype}; rounds: {arguments.rounds}.\n\n{LEGEND}\n"
     )
-    extra = {key: "" if value is None else f"{value:.1f}" for key, value in memory.items()}
+    extra = {name: "" if value is None else f"{value:.1f}" for name, value in memory.items()}
     print(f"predict_proba of {n_samples:,} samples, in seconds\n")
-    header = ["peer", "", "median", "fastest to slowest", *RATIOS, "extra memory, MB"]
-    print_table(header, [[*row(key, seconds, 3), extra.get(key, "")] for key in seconds])
+    header = ["peer", "library", "median", "range", *RATIOS, "extra memory, MB"]
+    print_table(header, [[*make_row(name, times, 3), extra.get(name, "")] for name in times])
     print("predict_proba of one sample, in microseconds\n")
-    header = ["peer", "", "median", "fastest to slowest", *RATIOS]
-    print_table(header, [row(key, microseconds, 0) for key in microseconds])
-    print(f"predict of the {n_samples:,} samples in {N_THREADS} parts, in seconds\n")
-    header = ["peer", "one after another", f"from {N_THREADS} threads at once", "equal"]
-    print_table(header, [thread_row(key, *result) for key, result in threads.items() if result])
+    header = ["peer", "library", "median", "range", *RATIOS]
+    print_table(header, [make_row(name, latencies, 0) for name in latencies])
+    print(f"predict of {n_samples:,} samples in {N_THREADS} parts, in seconds\n")
+    header = ["peer", "sequential", f"{N_THREADS} concurrent threads", "equal"]
+    rows = [make_thread_row(name, *result) for name, result in threads.items() if result]
+    print_table(header, rows)
 
 
-def row(key, taken, digits):
+def make_row(name, times, digits):
     return [
-        key,
-        PEERS[key].title,
-        middle(taken[key], digits),
-        spread(taken[key], digits),
-        ratio(taken[key], taken.get("products")),
-        ratio(taken.get("skmlp-numpy"), taken[key]),
-        ratio(taken.get("skmlp-numba"), taken[key]),
+        name,
+        PEERS[name].title,
+        format_median(times[name], digits),
+        format_range(times[name], digits),
+        format_ratio(times[name], times.get("products")),
+        format_ratio(times.get("skmlp-numpy"), times[name]),
+        format_ratio(times.get("skmlp-numba"), times[name]),
     ]
 
 
-def thread_row(key, sequential, at_once, equal):
-    return [key, f"{sequential:.3f}", f"{at_once:.3f}", "yes" if equal else "NO"]
+def make_thread_row(name, sequential, concurrent, equal):
+    return [name, f"{sequential:.3f}", f"{concurrent:.3f}", "yes" if equal else "NO"]
 
 
 if __name__ == "__main__":

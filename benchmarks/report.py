@@ -1,4 +1,4 @@
-"""What is told: progress while it runs, the machine, and tables in Markdown."""
+"""Reports: progress, a description of the machine, and tables in Markdown."""
 
 import os
 import platform
@@ -10,67 +10,71 @@ from statistics import median
 PACKAGES = ("skmlp", "numpy", "scikit-learn", "numba", "torch", "jax", "keras", "skorch")
 
 
-def in_turn(names, rounds):
-    """Yield the number of the round and a name, for each round and name; each round begins with another."""
+def iterate_rounds(names, n_rounds):
+    """Yield the round number and a name, for each round and name.
+
+    Each round begins with the next name, so that drifts in the speed of the machine affect all names equally.
+    """
     names = list(names)
-    for number in range(rounds):
-        first = number % max(len(names), 1)
+    for i in range(n_rounds):
+        first = i % max(len(names), 1)
         for name in names[first:] + names[:first]:
-            yield number, name
+            yield i, name
 
 
-def tell(message):
-    """Report progress, apart from the tables."""
+def print_progress(message):
+    """Print a message to stderr."""
     print(message, file=sys.stderr, flush=True)
 
 
 def print_table(header, rows):
-    """Print a table, names to the left and figures to the right."""
+    """Print a table with a left-aligned first column; the other columns are right-aligned."""
     rows = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
-    def line(cells):
+    def format_line(cells):
         first, *others = zip(cells, widths, strict=True)
         padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
         return f"| {' | '.join(padded)} |"
 
     rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-    print("\n".join([line(rows[0]), line(rule), *map(line, rows[1:])]), end="\n\n")
+    lines = [format_line(rows[0]), format_line(rule), *map(format_line, rows[1:])]
+    print("\n".join(lines), end="\n\n")
 
 
-def middle(values, digits=3):
-    """Write the median."""
+def format_median(values, digits=3):
+    """Return the median as text."""
     return f"{median(values):.{digits}f}" if values else ""
 
 
-def spread(values, digits=3):
-    """Write the fastest and the slowest."""
+def format_range(values, digits=3):
+    """Return the smallest and the largest value as text."""
     return f"{min(values):.{digits}f} to {max(values):.{digits}f}" if values else ""
 
 
-def ratio(values, others):
-    """Write the median of the ones divided by the median of the others."""
+def format_ratio(values, others):
+    """Return the ratio of two medians as text."""
     return f"{median(values) / median(others):.2f}" if values and others else ""
 
 
 def describe_machine():
-    """Tell what was measured on, and with which versions."""
-    versions = {name: installed_version(name) for name in PACKAGES}
+    """Return the processor and the versions of the libraries as text."""
+    versions = {name: find_version(name) for name in PACKAGES}
     return (
-        f"{processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
+        f"{find_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
         + ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     )
 
 
-def installed_version(package):
+def find_version(package):
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def processor():
-    """Give the processor's name, as far as the system tells it."""
+def find_processor():
+    """Return the name of the processor, or its architecture if the name is not available."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

@@ -1,7 +1,7 @@
-"""Processes that each hold one thing to measure, and idle until it is their turn.
+"""Worker processes, each with one object to measure; only one of them is active at a time.
 
-Every library keeps its own threads, and a pool of threads that waits for work may do so by spinning. In processes of
-their own, started once and asked one at a time, the libraries do not disturb each other.
+Every library has its own threads, and a thread pool may spin while it waits for work. In separate processes, called one
+at a time, the libraries do not slow each other down.
 """
 
 import os
@@ -10,35 +10,37 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from time import sleep
 
-from report import in_turn, tell
+from report import iterate_rounds, print_progress
 
-SETTLING_TIME = 0.3  # seconds, more than any library's threads spin after their last work
+SETTLING_TIME = 0.3  # seconds; longer than idle threads of any of the libraries spin
 
 
 class WorkerError(Exception):
-    """What was asked of a worker failed there; the message says why."""
+    """A call to a worker failed. The message is the reason."""
 
 
 class Worker:
-    """An object in a process of its own, whose methods are called from here.
+    """An object in its own process, with methods that are called from this process.
 
     Parameters
     ----------
     make : callable
         Makes the object, in the new process.
     *args
-        For `make`.
+        Arguments of `make`.
     environment : dict of str to str, default=None
-        Variables that the new process has beside the present ones.
+        Environment variables of the new process, in addition to those of this process.
     """
 
     def __init__(self, make, *args, environment=None):
         spawn = get_context("spawn")
-        self._connection, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(theirs, make, args), daemon=True)
-        with _environment(environment or {}):
+        self._connection, child_connection = spawn.Pipe()
+        self._process = spawn.Process(
+            target=serve, args=(child_connection, make, args), daemon=True
+        )
+        with temporary_environment(environment or {}):
             self._process.start()
-        theirs.close()
+        child_connection.close()
         try:
             self.result()
         except WorkerError:
@@ -47,72 +49,72 @@ class Worker:
 
     @property
     def pid(self):
-        """Number of the process."""
+        """Process identifier."""
         return self._process.pid
 
     def call(self, method, *args):
-        """Call a method there, and wait for what it gives."""
-        self.ask(method, *args)
+        """Call a method and return its result."""
+        self.submit(method, *args)
         return self.result()
 
-    def ask(self, method, *args):
-        """Call a method there, without waiting."""
+    def submit(self, method, *args):
+        """Call a method without waiting for its result."""
         try:
             self._connection.send((method, args))
         except OSError:
-            raise WorkerError(self._obituary()) from None
+            raise WorkerError(self._describe_exit()) from None
 
-    def has_answered(self, seconds):
-        """Tell whether the result is there, within some seconds."""
-        return self._connection.poll(seconds)
+    def is_ready(self, timeout):
+        """Return whether the result is available within `timeout` seconds."""
+        return self._connection.poll(timeout)
 
     def result(self):
-        """Wait for what the method that was asked gives."""
+        """Wait for the result of the submitted call and return it."""
         try:
             succeeded, result = self._connection.recv()
         except (EOFError, ConnectionResetError):
-            raise WorkerError(self._obituary()) from None
+            raise WorkerError(self._describe_exit()) from None
         if not succeeded:
             raise WorkerError(result)
         return result
 
     def stop(self):
-        """End the process."""
+        """Terminate the process."""
         self._process.terminate()
         self._process.join()
 
-    def _obituary(self):
+    def _describe_exit(self):
         self._process.join(timeout=5)
-        return f"its process ended with exit code {self._process.exitcode}"
+        return f"the process ended with exit code {self._process.exitcode}"
 
 
-def _serve(connection, make, args):
-    """Make the object, then answer calls until the other side is gone."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the parent, which ends this process.
+def serve(connection, make, args):
+    """Make the object, then execute calls until the connection is closed."""
+    # Ctrl-C is handled by the parent, which terminates this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     served = []
-    _answer(connection, lambda: served.append(make(*args)))
+    send_result(connection, lambda: served.append(make(*args)))
     while served:
         try:
             method, args = connection.recv()
         except EOFError:
             return
-        _answer(connection, getattr(served[0], method), *args)
+        send_result(connection, getattr(served[0], method), *args)
 
 
-def _answer(connection, function, *args):
+def send_result(connection, function, *args):
+    """Call a function; send its result, or the first line of its error message."""
     try:
-        answer = True, function(*args)
+        message = True, function(*args)
     except Exception as error:
         lines = str(error).strip().splitlines()
-        answer = False, f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
-    connection.send(answer)
+        message = False, f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    connection.send(message)
 
 
 @contextmanager
-def _environment(variables):
-    """Set environment variables for what is started meanwhile."""
+def temporary_environment(variables):
+    """Set environment variables inside a `with` block."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:
@@ -122,12 +124,18 @@ def _environment(variables):
         os.environ.update(before)
 
 
-class Crew:
-    """Workers by name; one that fails is named with its error, and takes no further part."""
+class WorkerGroup:
+    """Named workers. A worker that fails is stopped, and skipped from then on.
+
+    Attributes
+    ----------
+    skipped : dict of str to str
+        Reasons why names are skipped.
+    """
 
     def __init__(self):
         self._workers = {}
-        self.left_out = {}
+        self.skipped = {}
 
     def __enter__(self):
         return self
@@ -138,44 +146,41 @@ class Crew:
 
     @property
     def names(self):
-        """The names of those that still take part."""
+        """Names of the running workers."""
         return list(self._workers)
 
     def start(self, name, make, *args, environment=None):
         """Start a worker."""
-        tell(f"{name}: starting")
+        print_progress(f"{name}: starting")
         try:
             self._workers[name] = Worker(make, *args, environment=environment)
         except WorkerError as error:
-            self._leave_out(name, error)
+            self.skip(name, error)
 
-    def leave_out(self, name, reason):
-        """Note why a name takes no part."""
-        self.left_out[name] = str(reason)
-        tell(f"{name}: left out: {reason}")
+    def skip(self, name, reason):
+        """Skip a name from now on. Stop its worker, if there is one."""
+        if name in self._workers:
+            self._workers.pop(name).stop()
+        self.skipped[name] = str(reason)
+        print_progress(f"{name}: skipped: {reason}")
 
-    def ask(self, name, method, *args):
-        """Call a method of a worker; give the result, or None where it failed or takes no part."""
+    def call(self, name, method, *args):
+        """Call a method of a worker; return its result, or None if the call failed or the name is skipped."""
         if name not in self._workers:
             return None
         sleep(SETTLING_TIME)
         try:
             return self._workers[name].call(method, *args)
         except WorkerError as error:
-            self._leave_out(name, error)
+            self.skip(name, error)
             return None
 
-    def rounds(self, number, method, *args):
-        """Call a method of every worker in turn, for some rounds; give the lists of results by name."""
+    def run_rounds(self, n_rounds, method, *args):
+        """Call a method of every worker once per round; return a list of results for each name."""
         results = {name: [] for name in self.names}
-        for i, name in in_turn(self.names, number):
-            result = self.ask(name, method, *args)
+        for i, name in iterate_rounds(self.names, n_rounds):
+            result = self.call(name, method, *args)
             if result is not None:
                 results[name].append(result)
-                tell(f"round {i + 1} of {number}: {name}: {result}")
+                print_progress(f"round {i + 1} of {n_rounds}: {name}: {result:.4g}")
         return results
-
-    def _leave_out(self, name, error):
-        if name in self._workers:
-            self._workers.pop(name).stop()
-        self.leave_out(name, error)

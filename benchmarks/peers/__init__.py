@@ -1,4 +1,4 @@
-"""The peers: skmlp, other libraries on the same task, and the matrix products that all of them compute."""
+"""The peers: implementations of the same training task in skmlp and other libraries, and its matrix products."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -8,15 +8,19 @@ from math import ceil, prod
 
 import numpy as np
 
+N_CLASSES = 10
+PREDICTION_BATCH_SIZE = 2048
+DROPOUT = "dropout"
+BATCH_NORM = "batch normalization"
 ONE_CYCLE = "one cycle"
 LBFGS = "L-BFGS"
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The network that every peer trains, and how.
+class TrainingConfig:
+    """The network and the training settings of a benchmark.
 
-    The learning rate is constant, or goes through one cycle with the peak that is given.
+    The learning rate is `LEARNING_RATE`, or follows one cycle with the peak `peak_rate`.
     """
 
     hidden: tuple[int, ...] = (128, 128)
@@ -32,176 +36,194 @@ class Recipe:
     SEED = 0
 
     @property
-    def extras(self):
-        """What it asks for that not every peer has."""
-        asked = {
-            "dropout": self.dropout > 0,
-            "batch norm": self.batch_norm,
+    def optional_features(self):
+        """The features in use that not every peer supports."""
+        is_used = {
+            DROPOUT: self.dropout > 0,
+            BATCH_NORM: self.batch_norm,
             ONE_CYCLE: self.has_one_cycle,
             LBFGS: self.solver == "lbfgs",
         }
-        return {name for name, is_asked in asked.items() if is_asked}
+        return {name for name, used in is_used.items() if used}
 
     @property
     def has_one_cycle(self):
-        """Whether the learning rate changes from step to step."""
+        """Whether the learning rate follows one cycle."""
         return self.peak_rate is not None
 
-    def rates(self, n_samples, epochs):
-        """Give the learning rate of every step, a row for each epoch."""
+    def learning_rates(self, n_samples, epochs):
+        """Return the learning rate of every step, one row per epoch."""
         shape = epochs, ceil(n_samples / self.batch_size)
         if self.has_one_cycle:
             return one_cycle(self.peak_rate, np.arange(prod(shape)) / prod(shape)).reshape(shape)
         return np.full(shape, self.LEARNING_RATE)
 
 
-def one_cycle(peak, part):
-    """Give the rate after a part of the training, as `skmlp.engine.schedules.OneCycle` has it.
+def one_cycle(peak, progress):
+    """Return the learning rate after a fraction of the training, as `skmlp.schedules.OneCycle` does.
 
-    Written again, so that nobody who is timed from cold imports skmlp for it.
+    Implemented here because importing skmlp would add to the cold-start times of the other peers.
     """
-    start, end, rise = peak / 25, peak / 250_000, 0.3
-    rising = half_cosine(start, peak, part / rise)
-    falling = half_cosine(peak, end, (part - rise) / (1 - rise))
-    return np.where(part < rise, rising, falling)
+    start, end, rising_fraction = peak / 25, peak / 250_000, 0.3
+    rising = half_cosine(start, peak, progress / rising_fraction)
+    falling = half_cosine(peak, end, (progress - rising_fraction) / (1 - rising_fraction))
+    return np.where(progress < rising_fraction, rising, falling)
 
 
-def half_cosine(start, end, part):
-    """Go from `start` to `end` along half a cosine."""
-    return end + (start - end) * (1 + np.cos(np.pi * part)) / 2
+def half_cosine(start, end, progress):
+    """Interpolate from `start` to `end` along half a cosine."""
+    return end + (start - end) * (1 + np.cos(np.pi * progress)) / 2
 
 
 class Peer(ABC):
-    """A library's way to train a recipe, and to predict; what it imports, it imports with its module.
+    """Training and prediction with one library, which is imported by the module of the subclass.
 
     Parameters
     ----------
-    recipe : Recipe
+    config : TrainingConfig
+
+    Attributes
+    ----------
+    trains : bool
+        Whether `fit` trains a network. If it does not, `score` returns None.
     """
 
     trains = True
 
-    def __init__(self, recipe):
-        self.recipe = recipe
+    def __init__(self, config):
+        self.config = config
 
     def as_input(self, X):
-        """Convert samples to what the library likes best; nobody's time is measured here."""
-        return np.ascontiguousarray(X, self.recipe.dtype)
+        """Convert samples to the array type of the library. The conversion is not timed."""
+        return np.ascontiguousarray(X, self.config.dtype)
 
     @abstractmethod
     def fit(self, X, y, epochs):
-        """Train from new weights, on what `as_input` gave and the digits y."""
+        """Train from new weights, on samples that `as_input` returned and their labels."""
 
     @abstractmethod
     def predict_proba(self, X):
-        """Give the probability of each digit, as a NumPy array, for what `as_input` gave."""
+        """Return the class probabilities of samples that `as_input` returned, as a NumPy array."""
 
     def score(self, X, y):
-        """Give the accuracy, or None where nothing was learnt."""
+        """Return the accuracy, or None if the peer does not train."""
         return float(np.mean(self.predict_proba(X).argmax(axis=1) == y)) if self.trains else None
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Where a peer is found, and what it needs.
+class PeerSpec:
+    """The class of a peer and its requirements.
 
     Attributes
     ----------
     title : str
-    module, name : str
-        Of the class.
-    needs : tuple of str
-        The libraries that must be installed.
-    knows : set of str
-        The recipe's extras that it can do.
+        Description in the tables.
+    module : str
+        Module of the class, in this package.
+    class_name : str
+        Name of the class.
+    requires : tuple of str
+        Libraries that must be installed.
+    supports : frozenset of str
+        Optional features that the peer supports.
     environment : dict of str to str
-        Variables that its process must have.
+        Environment variables of the process.
     dtype : str or None
-        The type it takes, whatever the recipe says.
+        Dtype that replaces that of the configuration.
     """
 
     title: str
     module: str
-    name: str
-    needs: tuple[str, ...] = ()
-    knows: frozenset = frozenset()
-    environment: dict = field(default_factory=dict)
+    class_name: str
+    requires: tuple[str, ...] = ()
+    supports: frozenset[str] = frozenset()
+    environment: dict[str, str] = field(default_factory=dict)
     dtype: str | None = None
 
     @property
-    def has_schedule(self):
-        """Whether its learning rate can go through one cycle."""
-        return ONE_CYCLE in self.knows
+    def supports_one_cycle(self):
+        """Whether the peer supports the one-cycle schedule."""
+        return ONE_CYCLE in self.supports
 
-    def adapt(self, recipe):
-        """Give the recipe as this peer follows it."""
-        return replace(recipe, dtype=self.dtype or recipe.dtype)
+    def adapt(self, config):
+        """Return the configuration with the dtype of the peer."""
+        return replace(config, dtype=self.dtype or config.dtype)
 
-    def reason_to_skip(self, recipe):
-        """Say why it cannot follow the recipe, or None."""
-        missing = [library for library in self.needs if find_spec(library) is None]
+    def reason_to_skip(self, config):
+        """Return why the peer cannot run a configuration, or None if it can."""
+        missing = [library for library in self.requires if find_spec(library) is None]
         if missing:
             return f"not installed: {', '.join(missing)}"
-        unknown = recipe.extras - self.knows
-        if unknown:
-            return f"not written for it: {', '.join(sorted(unknown))}"
-        if self.dtype == recipe.dtype:
-            return f"trains in {self.dtype} already, under another name"
+        unsupported = config.optional_features - self.supports
+        if unsupported:
+            return f"not supported: {', '.join(sorted(unsupported))}"
+        if self.dtype == config.dtype:
+            return f"another peer already uses {self.dtype}"
         return None
 
 
 KERAS_BACKEND = "torch" if find_spec("jax") is None else "jax"
-EXTRAS = frozenset({"dropout", "batch norm", ONE_CYCLE})
+ALL_BUT_LBFGS = frozenset({DROPOUT, BATCH_NORM, ONE_CYCLE})
 PEERS = {
-    "products": Entry("the matrix products alone", "products", "Products", knows=EXTRAS),
-    "skmlp-numpy": Entry(
+    "products": PeerSpec("matrix products alone", "products", "Products", supports=ALL_BUT_LBFGS),
+    "skmlp-numpy": PeerSpec(
         "skmlp",
         "estimators",
         "Skmlp",
-        knows=EXTRAS | {LBFGS},
+        supports=ALL_BUT_LBFGS | {LBFGS},
         environment={"SKMLP_KERNELS": "numpy"},
     ),
-    "skmlp-numba": Entry(
+    "skmlp-numba": PeerSpec(
         "skmlp with numba",
         "estimators",
         "Skmlp",
-        needs=("numba",),
-        knows=EXTRAS | {LBFGS},
+        requires=("numba",),
+        supports=ALL_BUT_LBFGS | {LBFGS},
         environment={"SKMLP_KERNELS": "numba"},
     ),
-    "jax": Entry("JAX, jitted", "jax", "JAX", needs=("jax",), knows=frozenset({ONE_CYCLE})),
-    "torch": Entry("PyTorch, eager", "torch", "Torch", needs=("torch",), knows=EXTRAS),
-    "sklearn": Entry("scikit-learn", "estimators", "ScikitLearn", knows=frozenset({LBFGS})),
-    "sklearn-float64": Entry(
+    "jax": PeerSpec(
+        "JAX, compiled", "jax", "JAX", requires=("jax",), supports=frozenset({ONE_CYCLE})
+    ),
+    "torch": PeerSpec(
+        "PyTorch, eager", "torch", "Torch", requires=("torch",), supports=ALL_BUT_LBFGS
+    ),
+    "sklearn": PeerSpec("scikit-learn", "estimators", "ScikitLearn", supports=frozenset({LBFGS})),
+    "sklearn-float64": PeerSpec(
         "scikit-learn, float64",
         "estimators",
         "ScikitLearn",
-        knows=frozenset({LBFGS}),
+        supports=frozenset({LBFGS}),
         dtype="float64",
     ),
-    "keras": Entry(
+    "keras": PeerSpec(
         f"Keras on {KERAS_BACKEND}",
         "keras",
         "Keras",
-        needs=("keras", KERAS_BACKEND),
-        knows=EXTRAS,
+        requires=("keras", KERAS_BACKEND),
+        supports=ALL_BUT_LBFGS,
         environment={"KERAS_BACKEND": KERAS_BACKEND},
     ),
-    "skorch": Entry("skorch", "skorch", "Skorch", needs=("skorch", "torch"), knows=EXTRAS),
+    "skorch": PeerSpec(
+        "skorch", "skorch", "Skorch", requires=("skorch", "torch"), supports=ALL_BUT_LBFGS
+    ),
 }
 
 
-def make_peer(key, recipe):
-    """Import a peer's library, and make the peer."""
-    entry = PEERS[key]
-    return getattr(import_module(f"{__name__}.{entry.module}"), entry.name)(entry.adapt(recipe))
+def make_peer(name, config):
+    """Import the module of a peer and return the peer."""
+    spec = PEERS[name]
+    module = import_module(f"{__name__}.{spec.module}")
+    return getattr(module, spec.class_name)(spec.adapt(config))
 
 
-def start_peers(crew, keys, make, recipe, *args):
-    """Start a worker for each peer that can follow the recipe, with what `make` makes of it there."""
-    for key in keys:
-        reason = PEERS[key].reason_to_skip(recipe)
+def start_peers(group, names, make, config, *args):
+    """Start a worker for each peer that can run the configuration, and skip the others.
+
+    The object of each worker is `make(name, config, *args)`, made in the worker.
+    """
+    for name in names:
+        reason = PEERS[name].reason_to_skip(config)
         if reason is None:
-            crew.start(key, make, key, recipe, *args, environment=PEERS[key].environment)
+            group.start(name, make, name, config, *args, environment=PEERS[name].environment)
         else:
-            crew.leave_out(key, reason)
+            group.skip(name, reason)

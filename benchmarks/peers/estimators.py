@@ -1,4 +1,4 @@
-"""skmlp and scikit-learn: the same parameters, the same seed, and so the same weights and batches."""
+"""skmlp and scikit-learn: with the same parameters and seed, both have the same weights and batches."""
 
 import warnings
 
@@ -16,46 +16,48 @@ class ScikitLearn(Peer):
     estimator_class = MLPClassifier
 
     def fit(self, X, y, epochs):
-        """Call the public fit with new parameters."""
+        """Fit a new estimator."""
         self._estimator = self.estimator_class(**self._parameters(X, epochs))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._estimator.fit(X, y)
 
     def predict_proba(self, X):
-        """Give the probabilities, as a NumPy array."""
+        """Return the class probabilities as a NumPy array."""
         return self._estimator.predict_proba(X)
 
     def predict(self, X):
-        """Give the digits."""
+        """Return the predicted labels."""
         return self._estimator.predict(X)
 
     def _parameters(self, X, epochs):
         return {
-            "hidden_layer_sizes": self.recipe.hidden,
-            "solver": self.recipe.solver,
-            "batch_size": self.recipe.batch_size,
-            "learning_rate_init": self.recipe.LEARNING_RATE,
-            "momentum": self.recipe.MOMENTUM,
+            "hidden_layer_sizes": self.config.hidden,
+            "solver": self.config.solver,
+            "batch_size": self.config.batch_size,
+            "learning_rate_init": self.config.LEARNING_RATE,
+            "momentum": self.config.MOMENTUM,
             "max_iter": epochs,
             "n_iter_no_change": np.inf,
-            "random_state": self.recipe.SEED,
+            "random_state": self.config.SEED,
         }
 
 
 class Skmlp(ScikitLearn):
-    """skmlp's MLPDigitClassifier, with the kernels that SKMLP_KERNELS names."""
+    """skmlp's MLPDigitClassifier, with the kernels that the environment variable SKMLP_KERNELS selects."""
 
     estimator_class = MLPDigitClassifier
 
     def as_input(self, X):
-        """Leave pixels of 8 bits as they are: the estimator scales them, batch by batch."""
+        """Return uint8 pixels unchanged, because the estimator scales them batch by batch."""
         return X if X.dtype == np.uint8 else super().as_input(X)
 
     def _parameters(self, X, epochs):
-        own = {"dropout": self.recipe.dropout, "batch_norm": self.recipe.batch_norm}
+        parameters = super()._parameters(X, epochs)
+        parameters |= {"dropout": self.config.dropout, "batch_norm": self.config.batch_norm}
         if X.dtype == np.uint8:
-            own["input_scale"] = 1 / 255
-        if self.recipe.has_one_cycle:
-            own |= {"learning_rate": "one_cycle", "learning_rate_init": self.recipe.peak_rate}
-        return super()._parameters(X, epochs) | own
+            parameters["input_scale"] = 1 / 255
+        if self.config.has_one_cycle:
+            parameters["learning_rate"] = "one_cycle"
+            parameters["learning_rate_init"] = self.config.peak_rate
+        return parameters

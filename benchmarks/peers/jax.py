@@ -1,6 +1,7 @@
-"""JAX at its fastest: the samples on the device, and a whole epoch in one compiled function.
+"""JAX: the samples on the device, and each epoch in one compiled function.
 
-Arrays have a row for each sample; weights are (in, out). Feature-major, which suits OpenBLAS, is no faster here.
+Arrays have one row per sample; weights are (n_inputs, n_outputs). The feature-major layout of
+skmlp, which is faster with OpenBLAS, is not faster here.
 """
 
 from functools import partial
@@ -12,65 +13,63 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from peers import Peer, Recipe
+from peers import N_CLASSES, PREDICTION_BATCH_SIZE, Peer, TrainingConfig
 
-N_CLASSES = 10
-PREDICTION_BATCH_SIZE = 2048
-MOMENTUM = Recipe.MOMENTUM
+MOMENTUM = TrainingConfig.MOMENTUM
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
-class State(NamedTuple):
-    """What training changes: weights and biases, the optimizer's memory of them, the number of steps."""
+class TrainingState(NamedTuple):
+    """Weights and biases, the optimizer state, and the number of steps."""
 
     parameters: list
-    slots: tuple
+    optimizer_state: tuple
     step: jax.Array
 
 
 class JAX(Peer):
-    """Functions of arrays, differentiated and compiled."""
+    """Pure functions, differentiated and compiled."""
 
-    def __init__(self, recipe):
-        super().__init__(recipe)
-        jax.config.update("jax_enable_x64", recipe.dtype == "float64")
-        self._update = {"adam": adam, "sgd": nesterov}[recipe.solver]
+    def __init__(self, config):
+        super().__init__(config)
+        jax.config.update("jax_enable_x64", config.dtype == "float64")
+        self._update = {"adam": adam, "sgd": nesterov}[config.solver]
 
     def as_input(self, X):
-        """Put the samples on the device."""
+        """Copy the samples to the device."""
         return jax.device_put(super().as_input(X)).block_until_ready()
 
     def fit(self, X, y, epochs):
-        """Train from new weights, an epoch a call."""
-        rng = np.random.default_rng(self.recipe.SEED)
+        """Train from new weights, with one call of the compiled function per epoch."""
+        rng = np.random.default_rng(self.config.SEED)
         y = jnp.asarray(y, jnp.int32)
         parameters = self._draw_parameters(rng, X.shape[1])
-        slots = tuple(jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
-        state = State(parameters, slots, jnp.zeros((), X.dtype))
+        optimizer_state = tuple(jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
+        state = TrainingState(parameters, optimizer_state, jnp.zeros((), X.dtype))
         self.history = []
-        for rates in self.recipe.rates(len(X), epochs).astype(X.dtype):
+        for rates in self.config.learning_rates(len(X), epochs).astype(X.dtype):
             order = rng.permutation(np.arange(len(X), dtype=np.int32))
             state, loss, accuracy = train_epoch(
-                state, order, rates, X, y, batch_size=self.recipe.batch_size, update=self._update
+                state, order, rates, X, y, batch_size=self.config.batch_size, update=self._update
             )
             self.history.append((float(loss), float(accuracy)))
         self._parameters = state.parameters
 
     def predict_proba(self, X):
-        """Give the probabilities, as a NumPy array."""
-        return np.asarray(probabilities(self._parameters, X))
+        """Return the class probabilities as a NumPy array."""
+        return np.asarray(compute_probabilities(self._parameters, X))
 
     def _draw_parameters(self, rng, n_features):
-        """Draw weights and biases as scikit-learn does for relu: Glorot, uniform."""
+        """Draw weights and biases like scikit-learn with relu: Glorot uniform."""
         parameters = []
-        for fan_in, fan_out in pairwise((n_features, *self.recipe.hidden, N_CLASSES)):
+        for fan_in, fan_out in pairwise((n_features, *self.config.hidden, N_CLASSES)):
             bound = np.sqrt(6 / (fan_in + fan_out))
             weight, bias = (rng.uniform(-bound, bound, s) for s in [(fan_in, fan_out), fan_out])
-            parameters.append(tuple(jnp.asarray(p, self.recipe.dtype) for p in (weight, bias)))
+            parameters.append(tuple(jnp.asarray(p, self.config.dtype) for p in (weight, bias)))
         return parameters
 
 
-def logits_of(parameters, x):
+def compute_logits(parameters, x):
     *hidden, (weight, bias) = parameters
     for hidden_weight, hidden_bias in hidden:
         x = jax.nn.relu(x @ hidden_weight + hidden_bias)
@@ -78,44 +77,44 @@ def logits_of(parameters, x):
 
 
 @jax.jit
-def probabilities(parameters, X):
-    """Predict in blocks that stay in the cache, which is faster than all at once."""
+def compute_probabilities(parameters, X):
+    """Return the class probabilities, computed in blocks that fit in the cache."""
 
-    def of_block(start):
+    def predict_block(start):
         x = lax.dynamic_slice_in_dim(X, start, PREDICTION_BATCH_SIZE)
-        return jax.nn.softmax(logits_of(parameters, x))
+        return jax.nn.softmax(compute_logits(parameters, x))
 
-    in_full_blocks = len(X) // PREDICTION_BATCH_SIZE * PREDICTION_BATCH_SIZE
-    last = jax.nn.softmax(logits_of(parameters, X[in_full_blocks:]))
-    if not in_full_blocks:
+    n_in_full_blocks = len(X) // PREDICTION_BATCH_SIZE * PREDICTION_BATCH_SIZE
+    last = jax.nn.softmax(compute_logits(parameters, X[n_in_full_blocks:]))
+    if not n_in_full_blocks:
         return last
-    full = lax.map(of_block, jnp.arange(0, in_full_blocks, PREDICTION_BATCH_SIZE))
+    full = lax.map(predict_block, jnp.arange(0, n_in_full_blocks, PREDICTION_BATCH_SIZE))
     return jnp.concatenate([full.reshape(-1, N_CLASSES), last])
 
 
 @partial(jax.jit, donate_argnames="state", static_argnames=("batch_size", "update"))
 def train_epoch(state, order, rates, X, y, *, batch_size, update):
-    """Train once on every sample; give the mean loss and the accuracy on the way."""
+    """Train for one epoch; return the state, and the loss and accuracy measured before each update."""
 
-    def step(state, rows_and_rate):
-        rows, rate = rows_and_rate
-        return train_step(state, X[rows], y[rows], rate, update)
+    def step(state, indices_and_rate):
+        indices, rate = indices_and_rate
+        return train_step(state, X[indices], y[indices], rate, update)
 
-    in_full_batches = len(order) // batch_size * batch_size
-    full = order[:in_full_batches].reshape(-1, batch_size)
-    state, (losses, hits) = lax.scan(step, state, (full, rates[: len(full)]))
-    loss_sum, hits = losses.sum(), hits.sum()
-    if in_full_batches < len(order):
-        state, (last_loss, last_hits) = step(state, (order[in_full_batches:], rates[-1]))
-        loss_sum, hits = loss_sum + last_loss, hits + last_hits
-    return state, loss_sum / len(order), hits / len(order)
+    n_in_full_batches = len(order) // batch_size * batch_size
+    full = order[:n_in_full_batches].reshape(-1, batch_size)
+    state, (losses, counts) = lax.scan(step, state, (full, rates[: len(full)]))
+    loss_sum, n_correct = losses.sum(), counts.sum()
+    if n_in_full_batches < len(order):
+        state, (last_loss, last_count) = step(state, (order[n_in_full_batches:], rates[-1]))
+        loss_sum, n_correct = loss_sum + last_loss, n_correct + last_count
+    return state, loss_sum / len(order), n_correct / len(order)
 
 
 def train_step(state, x, targets, rate, update):
-    """Train on one batch; give the sum of its losses and the number of its hits."""
+    """Train on one batch; return the state, and the sum of the losses with the number of correct predictions."""
 
     def mean_loss(parameters):
-        logits = logits_of(parameters, x)
+        logits = compute_logits(parameters, x)
         log_likelihood = jnp.take_along_axis(jax.nn.log_softmax(logits), targets[:, None], axis=1)
         loss_sum = -log_likelihood.sum()
         return loss_sum / len(x), (loss_sum, (logits.argmax(axis=1) == targets).sum())
@@ -125,23 +124,23 @@ def train_step(state, x, targets, rate, update):
 
 
 def adam(state, gradients, rate):
-    """Apply Adam, with both corrections of the bias folded into the rate."""
+    """Apply Adam, with both bias corrections included in the learning rate."""
     step = state.step + 1
-    m, v = state.slots
+    m, v = state.optimizer_state
     m = jax.tree.map(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, m, gradients)
     v = jax.tree.map(lambda v, g: BETA_2 * v + (1 - BETA_2) * g * g, v, gradients)
     corrected_rate = rate * jnp.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
     parameters = jax.tree.map(
         lambda p, m, v: p - corrected_rate * m / (jnp.sqrt(v) + EPSILON), state.parameters, m, v
     )
-    return State(parameters, (m, v), step)
+    return TrainingState(parameters, (m, v), step)
 
 
 def nesterov(state, gradients, rate):
-    """Apply gradient descent with Nesterov's momentum; the second slot is idle."""
-    velocity, idle = state.slots
+    """Apply gradient descent with Nesterov momentum. The second array of the optimizer state is unused."""
+    velocity, unused = state.optimizer_state
     velocity = jax.tree.map(lambda v, g: MOMENTUM * v - rate * g, velocity, gradients)
     parameters = jax.tree.map(
         lambda p, v, g: p + MOMENTUM * v - rate * g, state.parameters, velocity, gradients
     )
-    return State(parameters, (velocity, idle), state.step + 1)
+    return TrainingState(parameters, (velocity, unused), state.step + 1)

@@ -1,38 +1,35 @@
-"""The floor: the matrix products of training and of prediction, and nothing else.
+"""The matrix products of training and prediction, a lower bound for every implementation on the same BLAS.
 
-No implementation on the same BLAS can be faster. Activations are feature-major, (units, batch); weights (out, in).
+Activations are feature-major, (n_units, n_samples); weights are (n_outputs, n_inputs).
 """
 
 from itertools import pairwise
 
 import numpy as np
 
-from peers import Peer
-
-N_CLASSES = 10
-PREDICTION_BATCH_SIZE = 2048
+from peers import N_CLASSES, PREDICTION_BATCH_SIZE, Peer
 
 
 class Products(Peer):
-    """Multiplies matrices of the right shapes, into buffers; learns nothing."""
+    """Matrix products with the shapes of the network, into preallocated buffers."""
 
     trains = False
 
     def fit(self, X, y, epochs):
-        """Multiply as often as training would, whatever X and y hold."""
-        n_full, n_last = divmod(len(X), self.recipe.batch_size)
-        full = self._step(X.shape[1], self.recipe.batch_size)
-        last = self._step(X.shape[1], n_last)
+        """Compute the products of all training steps. The values of X and y are not used."""
+        n_full_batches, n_remaining = divmod(len(X), self.config.batch_size)
+        full_step = self._make_step(X.shape[1], self.config.batch_size)
+        last_step = self._make_step(X.shape[1], n_remaining)
         for _ in range(epochs):
-            for _ in range(n_full):
-                full()
-            if n_last:
-                last()
+            for _ in range(n_full_batches):
+                full_step()
+            if n_remaining:
+                last_step()
 
     def predict_proba(self, X):
-        """Multiply block by block, and give the products of the last layer."""
+        """Return the products of the output layer, computed block by block."""
         outputs = np.empty((len(X), N_CLASSES), X.dtype)
-        sizes = self._sizes(X.shape[1])
+        sizes = self._layer_sizes(X.shape[1])
         buffers = [np.empty(size * PREDICTION_BATCH_SIZE, X.dtype) for size in sizes[1:]]
         for start in range(0, len(X), PREDICTION_BATCH_SIZE):
             a = X[start : start + PREDICTION_BATCH_SIZE].T
@@ -42,21 +39,21 @@ class Products(Peer):
             outputs[start : start + n] = a.T
         return outputs
 
-    def _sizes(self, n_features):
-        return n_features, *self.recipe.hidden, N_CLASSES
+    def _layer_sizes(self, n_features):
+        return n_features, *self.config.hidden, N_CLASSES
 
-    def _step(self, n_features, batch_size):
-        """Give a function that computes the products of one training step: three a layer, two in the first."""
+    def _make_step(self, n_features, batch_size):
+        """Return a function that computes the products of one step: three per layer, two for the first."""
         rng = np.random.default_rng(0)
 
-        def matrix(*shape):
-            return rng.standard_normal(shape).astype(self.recipe.dtype)
+        def draw(*shape):
+            return rng.standard_normal(shape).astype(self.config.dtype)
 
-        sizes = self._sizes(n_features)
-        activations = [matrix(batch_size, size).T for size in sizes[:1]]
-        activations += [matrix(size, batch_size) for size in sizes[1:]]
-        deltas = [matrix(size, batch_size) for size in sizes]
-        self._weights = weights = [matrix(out, fan_in) for fan_in, out in pairwise(sizes)]
+        sizes = self._layer_sizes(n_features)
+        activations = [draw(batch_size, size).T for size in sizes[:1]]
+        activations += [draw(size, batch_size) for size in sizes[1:]]
+        deltas = [draw(size, batch_size) for size in sizes]
+        self._weights = weights = [draw(fan_out, fan_in) for fan_in, fan_out in pairwise(sizes)]
         gradients = [np.empty_like(weight) for weight in weights]
 
         def step():

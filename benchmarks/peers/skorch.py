@@ -1,4 +1,4 @@
-"""skorch: the network of PyTorch as a scikit-learn estimator, with skorch's defaults."""
+"""skorch: the PyTorch network as a scikit-learn estimator, with skorch's defaults."""
 
 import numpy as np
 import torch
@@ -14,42 +14,42 @@ OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
 
 class Skorch(Peer):
-    """A NeuralNetClassifier."""
+    """skorch's NeuralNetClassifier."""
 
-    def __init__(self, recipe):
-        super().__init__(recipe)
-        torch.set_default_dtype(getattr(torch, recipe.dtype))
+    def __init__(self, config):
+        super().__init__(config)
+        torch.set_default_dtype(getattr(torch, config.dtype))
 
     def fit(self, X, y, epochs):
-        """Make an estimator and call its fit."""
-        torch.manual_seed(self.recipe.SEED)
-        nesterov = {"optimizer__momentum": self.recipe.MOMENTUM, "optimizer__nesterov": True}
+        """Fit a new estimator."""
+        torch.manual_seed(self.config.SEED)
+        nesterov = {"optimizer__momentum": self.config.MOMENTUM, "optimizer__nesterov": True}
         self._net = NeuralNetClassifier(
-            make_network(self.recipe, X.shape[1]),
+            make_network(self.config, X.shape[1]),
             criterion=nn.CrossEntropyLoss,
-            optimizer=OPTIMIZERS[self.recipe.solver],
+            optimizer=OPTIMIZERS[self.config.solver],
             optimizer__fused=True,
-            lr=self.recipe.LEARNING_RATE,
-            callbacks=self._callbacks(len(X), epochs),
-            batch_size=self.recipe.batch_size,
+            lr=self.config.LEARNING_RATE,
+            callbacks=self._make_callbacks(len(X), epochs),
+            batch_size=self.config.batch_size,
             max_epochs=epochs,
             iterator_train__shuffle=True,
             train_split=None,
             verbose=0,
-            **(nesterov if self.recipe.solver == "sgd" else {}),
+            **(nesterov if self.config.solver == "sgd" else {}),
         )
         self._net.fit(X, np.asarray(y, np.int64))
 
     def predict_proba(self, X):
-        """Give the probabilities, as a NumPy array."""
+        """Return the class probabilities as a NumPy array."""
         return self._net.predict_proba(X)
 
-    def _callbacks(self, n_samples, epochs):
-        """Give what sets the rate before each batch, where it is not constant."""
-        if not self.recipe.has_one_cycle:
+    def _make_callbacks(self, n_samples, epochs):
+        """Return the callbacks: a scheduler of the learning rate, unless the rate is constant."""
+        if not self.config.has_one_cycle:
             return []
-        factors = self.recipe.rates(n_samples, epochs).ravel() / self.recipe.LEARNING_RATE
-        # The scheduler steps after the last batch too, and asks for a rate that nothing uses.
+        factors = self.config.learning_rates(n_samples, epochs).ravel() / self.config.LEARNING_RATE
+        # The scheduler also steps after the last batch. The rate that it then sets is not used.
         factors = [*factors.tolist(), 0.0]
         return [
             LRScheduler(
