@@ -18,7 +18,7 @@ from time import perf_counter
 
 import numpy as np
 from data import find_mnist
-from options import add_rounds, make_parser, parse_count, parse_peers
+from options import add_rounds, make_parser, parse_count, parse_names
 from peers import KERAS_BACKEND, PEERS, TrainingConfig
 from report import (
     describe_machine,
@@ -94,12 +94,16 @@ def parse_arguments():
     )
     parser.add_argument(
         "--only",
-        type=parse_peers,
+        type=parse_trained_peers,
         default=TRAINED_PEERS,
         metavar="NAMES",
         help=f"peers to measure, separated by commas: {', '.join(TRAINED_PEERS)}",
     )
     return parser.parse_args()
+
+
+def parse_trained_peers(text):
+    return parse_names(text, TRAINED_PEERS)
 
 
 def measure_training(arguments):
