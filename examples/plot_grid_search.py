@@ -1,18 +1,18 @@
 """
-====================================
-Search for the size of the network
-====================================
+=====================================
+Choose the layer sizes by grid search
+=====================================
 
-A pipeline that begins with ``IDXReader`` goes into ``GridSearchCV`` like any other. Where MNIST is
-not at hand, scikit-learn's bundled digits take its place.
+``GridSearchCV`` compares networks of different sizes in a pipeline that starts with ``IDXReader``. If
+MNIST is not available, the example uses scikit-learn's bundled digits.
 """
 
 # %%
-# Read some digits
-# ----------------
+# Load the images
+# ---------------
 #
-# Cross-validation chooses images by index, so the search is given an array. A few thousand images
-# are enough to compare sizes, and keep the search short.
+# ``IDXReader`` accepts files and arrays. Cross-validation selects images by index, so the search
+# needs an array. A few thousand images are enough to compare sizes, and keep the search short.
 
 import os
 from pathlib import Path
@@ -22,26 +22,27 @@ from sklearn.datasets import load_digits
 
 from skmlp import load_mnist
 
-beside_the_checkout = Path(__file__).resolve().parents[2] / "shared" / "mnist"
-directory = os.environ.get("SKMLP_MNIST", beside_the_checkout)
+default_directory = Path(__file__).resolve().parents[2] / "shared" / "mnist"
+directory = os.environ.get("SKMLP_MNIST", default_directory)
 
 try:
     digits = load_mnist(directory)
     name, images, labels = "MNIST", digits.images[:6000], digits.target[:6000]
 except FileNotFoundError:
     digits = load_digits()
-    # Their pixels go from 0 to 16, as floats; IDXReader scales uint8 from 0 to 255.
+    # The pixels are floats from 0 to 16; IDXReader scales uint8 pixels from 0 to 255.
     images = np.rint(digits.images * 255 / 16).astype(np.uint8)
     name, labels = "scikit-learn's digits", digits.target
 
-print(f"{name}: {len(images)} images of {images.shape[1]} x {images.shape[2]}")
+print(f"{name}: {len(images)} images of {images.shape[1]} x {images.shape[2]} pixels")
 
 # %%
-# Search
-# ------
+# Run the search
+# --------------
 #
-# No hidden layer, which is softmax regression; one layer; two layers. Every network stops by a
-# validation set of its own, which ``early_stopping=True`` holds out of the fold's training images.
+# The candidates have no hidden layer (softmax regression), one hidden layer, or two hidden layers of
+# equal size. With ``early_stopping=True``, each network holds out a validation set from the training
+# images of its fold.
 
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
@@ -66,50 +67,50 @@ search = GridSearchCV(
 )
 search.fit(images, labels)
 
-print(f"best: hidden_layer_sizes={search.best_params_['mlp__hidden_layer_sizes']}")
-print(f"accuracy {search.best_score_:.2%}, mean of three folds")
+print(f"best parameters: hidden_layer_sizes={search.best_params_['mlp__hidden_layer_sizes']}")
+print(f"mean accuracy over three folds: {search.best_score_:.2%}")
 
 # %%
-# What size buys, and what it costs
-# ---------------------------------
+# Compare accuracy and training time
+# ----------------------------------
 #
-# The bars span one standard deviation over the three folds, to either side.
+# The error bars show one standard deviation over the three folds. The training time depends on the
+# number of epochs as well as on the size.
 
 import matplotlib.pyplot as plt
 
-results = {
-    params["mlp__hidden_layer_sizes"]: row
-    for row, params in enumerate(search.cv_results_["params"])
+candidate_index = {
+    params["mlp__hidden_layer_sizes"]: i for i, params in enumerate(search.cv_results_["params"])
 }
 
 
-def column(name, sizes):
-    """Give one column of the results, for these sizes of hidden layers."""
-    return search.cv_results_[name][[results[size] for size in sizes]]
+def get_results(name, sizes):
+    """Return a column of the results for some candidates."""
+    return search.cv_results_[name][[candidate_index[size] for size in sizes]]
 
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 lines = [
-    # label, sizes, and a factor that keeps the bars of the two lines apart
+    # label, sizes, and a horizontal offset factor that separates the error bars
     ("one hidden layer", one_layer, 0.97),
     ("two hidden layers", two_layers, 1.03),
 ]
-for label, sizes, shift in lines:
-    accuracy, spread = column("mean_test_score", sizes), column("std_test_score", sizes)
-    left.errorbar(np.multiply(units, shift), accuracy, spread, marker="o", capsize=3, label=label)
-    right.plot(units, column("mean_fit_time", sizes), marker="o", label=label)
+for label, sizes, offset in lines:
+    accuracy, std = get_results("mean_test_score", sizes), get_results("std_test_score", sizes)
+    left.errorbar(np.multiply(units, offset), accuracy, std, marker="o", capsize=3, label=label)
+    right.plot(units, get_results("mean_fit_time", sizes), marker="o", label=label)
 for ax, score in [(left, "mean_test_score"), (right, "mean_fit_time")]:
-    (softmax_regression,) = column(score, [()])
+    (softmax_regression,) = get_results(score, [()])
     ax.axhline(softmax_regression, color="gray", linestyle="--", label="no hidden layer")
 
-left.set_title("accuracy, cross-validated")
+left.set_title("cross-validated accuracy")
 left.yaxis.set_major_formatter("{x:.0%}")
-right.set_title("seconds for a fit")
+right.set_title("training time (s)")
 right.set_ylim(bottom=0)
 for ax in (left, right):
     ax.set_xscale("log", base=2)
     ax.set_xticks(units, units)
-    ax.set_xlabel("units of a hidden layer")
+    ax.set_xlabel("units per hidden layer")
     ax.grid(axis="y", color="#dddddd", linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
 right.legend(frameon=False, loc="upper left")

@@ -1,19 +1,19 @@
 """
-====================================
-Train on MNIST, see it, and keep it
-====================================
+==================================
+Train, evaluate and save a network
+==================================
 
-The whole way from IDX files to a trained, evaluated and saved network. Where MNIST is not at hand,
-scikit-learn's bundled digits take its place.
+This example loads MNIST from its IDX files, trains and evaluates a network, and saves it. If MNIST is
+not available, the example uses scikit-learn's bundled digits.
 """
 
 # %%
-# Read the digits
+# Load the images
 # ---------------
 #
-# ``load_mnist`` reads the four files of MNIST, or of a relative with the same names, from a
-# directory: here ``$SKMLP_MNIST``, or ``shared/mnist`` beside the checkout. A part of the training
-# set is held out, to watch the training by; the test set is left for the end.
+# ``load_mnist`` reads the four files of MNIST or a compatible dataset from a directory, here
+# ``$SKMLP_MNIST`` or ``shared/mnist`` next to the checkout. A sixth of the training images is held out
+# as a validation set.
 
 import os
 from pathlib import Path
@@ -23,28 +23,28 @@ from sklearn.model_selection import train_test_split
 
 from skmlp import load_mnist
 
-beside_the_checkout = Path(__file__).resolve().parents[2] / "shared" / "mnist"
-directory = os.environ.get("SKMLP_MNIST", beside_the_checkout)
+default_directory = Path(__file__).resolve().parents[2] / "shared" / "mnist"
+directory = os.environ.get("SKMLP_MNIST", default_directory)
 
 try:
     X, y = load_mnist(directory, return_X_y=True)
     X_test, y_test = load_mnist(directory, subset="test", return_X_y=True)
-    name, brightest, side = "MNIST", 255, 28
+    name, max_pixel, side = "MNIST", 255, 28
 except FileNotFoundError:
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    name, brightest, side = "scikit-learn's digits", 16, 8
+    name, max_pixel, side = "scikit-learn's digits", 16, 8
 
 X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=1 / 6, stratify=y, random_state=0)
-print(f"{name}: {len(X_train)} to train, {len(X_val)} to validate, {len(X_test)} to test")
+print(f"{name}: {len(X_train)} training, {len(X_val)} validation and {len(X_test)} test images")
 
 # %%
-# Train
-# -----
+# Train the network
+# -----------------
 #
-# The pixels stay as they are: ``input_scale`` brings them to 0..1 as batches are gathered. After
-# each epoch the network is judged on the validation set. When that has brought nothing for three
-# epochs, training ends, and the best weights are kept.
+# ``input_scale`` scales the pixels of each batch to the range from 0 to 1, so ``X`` does not have to be
+# scaled. The network is evaluated on the validation set after each epoch. Training ends when the
+# validation accuracy has not improved for more than three epochs, and the best weights are restored.
 
 from skmlp import MLPDigitClassifier
 
@@ -54,21 +54,21 @@ classifier = MLPDigitClassifier(
     max_iter=100,
     early_stopping=True,
     n_iter_no_change=3,
-    input_scale=1 / brightest,
+    input_scale=1 / max_pixel,
     random_state=0,
 )
 classifier.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 
-print(f"{classifier.n_iter_} epochs of {classifier.history_['seconds'][-1]:.2f} s")
-print(f"validation accuracy {classifier.best_validation_score_:.2%}")
-print(f"test accuracy       {classifier.score(X_test, y_test):.2%}")
+print(f"epochs: {classifier.n_iter_} (last epoch: {classifier.history_['seconds'][-1]:.2f} s)")
+print(f"validation accuracy: {classifier.best_validation_score_:.2%}")
+print(f"test accuracy:       {classifier.score(X_test, y_test):.2%}")
 
 # %%
-# See how it learned
-# ------------------
+# Plot the training curves
+# ------------------------
 #
-# ``history_`` holds what each epoch brought, and ``TrainingCurveDisplay`` draws it. Where the
-# training loss goes on falling and the validation loss does not, the network learns by heart.
+# ``history_`` contains the loss and accuracy of each epoch, and ``TrainingCurveDisplay`` plots them.
+# If the training loss keeps decreasing but the validation loss does not, the network overfits.
 
 import matplotlib.pyplot as plt
 
@@ -78,31 +78,32 @@ display = TrainingCurveDisplay.from_estimator(classifier)
 display.figure_.suptitle(f"{name}, hidden layers of 128 and 128 units")
 
 # %%
-# See what it gets wrong
-# ----------------------
+# Plot misclassified images
+# -------------------------
 #
-# The test images that it misreads and whose true label it finds least probable.
+# These are the misclassified test images with the lowest predicted probability of the true label.
 
 import numpy as np
 
 predicted, probabilities = classifier.predict(X_test), classifier.predict_proba(X_test)
-misread = np.flatnonzero(predicted != y_test)
-worst = misread[probabilities[misread, y_test[misread]].argsort()][:12]
+errors = np.flatnonzero(predicted != y_test)
+worst = errors[probabilities[errors, y_test[errors]].argsort()][:12]
 
 figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
 for ax in axes.flat:
     ax.set_axis_off()
 for ax, i in zip(axes.flat, worst, strict=False):
     ax.imshow(X_test[i].reshape(side, side), cmap="gray_r")
-    ax.set_title(f"{y_test[i]} read as {predicted[i]}, {probabilities[i].max():.0%}", fontsize=9)
-figure.suptitle(f"{name}: the worst of {len(misread)} mistakes on {len(y_test)} test images")
+    title = f"label {y_test[i]}\npredicted {predicted[i]} ({probabilities[i].max():.0%})"
+    ax.set_title(title, fontsize=9)
+figure.suptitle(f"{name}: {len(worst)} of {len(errors)} errors on {len(y_test)} test images")
 
 # %%
-# Keep it
-# -------
+# Save the network
+# ----------------
 #
-# The model file holds the weights, the parameters and the history, and cannot run code. A loaded
-# model predicts the same to the last bit.
+# A model file contains the weights, the parameters and the history, and no executable code. The
+# predictions of the loaded model are bit-identical.
 
 from skmlp import load_model, save_model
 

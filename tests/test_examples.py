@@ -1,4 +1,4 @@
-"""The examples and the README's Python run as they are and print what they should."""
+"""The examples and the Python code in the README run and print the documented results."""
 
 import os
 import re
@@ -17,37 +17,37 @@ EXAMPLES = CHECKOUT / "examples"
 README_BLOCKS = re.findall(
     r"^```python\n(.*?)^```$", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.M | re.S
 )
-# What a line of the README prints stands beside it as a comment.
-PROMISED = [re.findall(r"^print\(.*\)  # (.+)$", block, re.M) for block in README_BLOCKS]
+# In the README, a comment after each print statement shows its output.
+EXPECTED = [re.findall(r"^print\(.*\)  # (.+)$", block, re.M) for block in README_BLOCKS]
 
-# A number and the unit behind it.
+# A number and its unit.
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)(%| epochs?\b)?")
-# How far a printed number may be from the promised one, by unit. Products of matrices are rounded
-# differently on different processors, which may move the end of training by a few epochs and the
-# labels of a few samples. All other numbers, counts and predicted labels among them, are exact.
+# Tolerances of printed numbers, by unit. Matrix products are rounded differently on different
+# processors, which may change the number of epochs and the predictions of a few samples. All other
+# numbers, such as counts and predicted labels, must be equal.
 TOLERANCES = {"%": 1.0, " epoch": 3, " epochs": 3, "": 0}
 
 
-def differences(printed, promised):
-    """Describe where printed lines differ from the promised ones by more than the tolerances."""
-    if len(printed) != len(promised):
-        return [f"{len(printed)} lines instead of {len(promised)}"]
-    found = []
-    for ours, theirs in zip(printed, promised, strict=True):
-        if NUMBER.sub(r"0\2", ours) != NUMBER.sub(r"0\2", theirs):
-            found.append(f"{ours!r} instead of {theirs!r}")
+def find_differences(printed, expected):
+    """Describe the differences between printed and expected lines that exceed the tolerances."""
+    if len(printed) != len(expected):
+        return [f"expected {len(expected)} lines, got {len(printed)}"]
+    differences = []
+    for line, expected_line in zip(printed, expected, strict=True):
+        if NUMBER.sub(r"0\2", line) != NUMBER.sub(r"0\2", expected_line):
+            differences.append(f"expected {expected_line!r}, got {line!r}")
             continue
-        pairs = zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True)
-        found += [
-            f"{value}{unit} instead of {expected}{unit} in {ours!r}"
-            for (value, unit), (expected, _) in pairs
-            if abs(float(value) - float(expected)) > TOLERANCES[unit] + 1e-9
+        pairs = zip(NUMBER.findall(line), NUMBER.findall(expected_line), strict=True)
+        differences += [
+            f"expected {expected_value}{unit}, got {value}{unit} in {line!r}"
+            for (value, unit), (expected_value, _) in pairs
+            if abs(float(value) - float(expected_value)) > TOLERANCES[unit] + 1e-9
         ]
-    return found
+    return differences
 
 
 def run(program, directory):
-    """Run a program with warnings as errors and without MNIST; return the lines that it prints."""
+    """Run a program without MNIST and with warnings as errors; return the printed lines."""
     no_mnist = directory / "no-mnist"
     no_mnist.mkdir()
     result = subprocess.run(
@@ -57,8 +57,8 @@ def run(program, directory):
             **os.environ,
             "MPLBACKEND": "Agg",
             "SKMLP_MNIST": str(no_mnist),
-            # These networks are small. A second thread of BLAS brings little, and costs much while
-            # other programs run.
+            # The networks are small. A second BLAS thread hardly helps, and slows training if the
+            # machine is busy.
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
         },
@@ -75,14 +75,14 @@ def run_example(name, directory):
     return run(EXAMPLES / name, directory)
 
 
-def number_in(line, pattern):
-    """Return the number that the group of a pattern matches in a line."""
+def parse_number(line, pattern):
+    """Return the number that matches the group of a pattern."""
     match = re.fullmatch(pattern, line)
     assert match, f"{line!r} does not match {pattern!r}"
     return float(match[1])
 
 
-def files_in(directory):
+def list_files(directory):
     return sorted(path.name for path in directory.iterdir())
 
 
@@ -90,53 +90,55 @@ def files_in(directory):
 
 
 @pytest.mark.parametrize("number", range(len(README_BLOCKS)))
-def test_readme(number, tmp_path):
+def test_readme_code_prints_the_documented_output(number, tmp_path):
     program = tmp_path / "readme.py"
     program.write_text(README_BLOCKS[number], encoding="utf-8")
-    assert not differences(run(program, tmp_path), PROMISED[number])
-    written = re.findall(r'save_model\(\w+, "(.+)"\)', README_BLOCKS[number])
-    assert files_in(tmp_path) == sorted(["readme.py", *written])
+    assert not find_differences(run(program, tmp_path), EXPECTED[number])
+    saved_files = re.findall(r'save_model\(\w+, "(.+)"\)', README_BLOCKS[number])
+    assert list_files(tmp_path) == sorted(["readme.py", *saved_files])
 
 
-def test_the_readme_promises_numbers():
+def test_readme_documents_output_with_numbers():
     assert README_BLOCKS
-    assert all(PROMISED)
-    units = {unit for lines in PROMISED for _, unit in NUMBER.findall("\n".join(lines))}
+    assert all(EXPECTED)
+    units = {unit for lines in EXPECTED for _, unit in NUMBER.findall("\n".join(lines))}
     assert units >= {"%", ""}
 
 
 @pytest.mark.parametrize("block", range(len(README_BLOCKS)))
 @pytest.mark.parametrize("sign", [-1, 1])
-@pytest.mark.parametrize(("factor", "noticed"), [(0.9, False), (1.1, True)], ids=["near", "far"])
-def test_each_promised_number_is_compared(block, sign, factor, noticed):
-    promised = PROMISED[block]
-    for row, line in enumerate(promised):
+@pytest.mark.parametrize(
+    ("factor", "is_reported"), [(0.9, False), (1.1, True)], ids=["within", "beyond"]
+)
+def test_numbers_beyond_the_tolerance_are_reported(block, sign, factor, is_reported):
+    expected = EXPECTED[block]
+    for row, line in enumerate(expected):
         for match in NUMBER.finditer(line):
             value, unit = match.groups(default="")
-            step = factor * TOLERANCES[unit] or (1 if noticed else 0)
+            step = factor * TOLERANCES[unit] or (1 if is_reported else 0)
             changed = f"{abs(float(value) + sign * step):.12g}"
-            printed = promised.copy()
+            printed = expected.copy()
             printed[row] = line[: match.start(1)] + changed + line[match.end(1) :]
-            assert bool(differences(printed, promised)) == noticed, printed[row]
+            assert bool(find_differences(printed, expected)) == is_reported, printed[row]
 
 
-def test_lines_that_are_missing_or_have_other_words_are_noticed():
-    promised = ["30 epochs, at best 99.3%", "[2 0 4]"]
-    assert not differences(["29 epochs, at best 98.9%", "[2 0 4]"], promised)
+def test_missing_and_changed_lines_are_reported():
+    expected = ["30 epochs, at best 99.3%", "[2 0 4]"]
+    assert not find_differences(["29 epochs, at best 98.9%", "[2 0 4]"], expected)
     for printed in (
-        promised[:1],
-        [*promised, ""],
-        promised[::-1],
+        expected[:1],
+        [*expected, ""],
+        expected[::-1],
         ["30 epochs, at worst 99.3%", "[2 0 4]"],
         ["30 epochs, at best 99.3", "[2 0 4]"],
         ["30 epochs, at best nan%", "[2 0 4]"],
         ["30 epochs, at best 99.3%", "[2 0 4 9]"],
     ):
-        assert differences(printed, promised), printed
+        assert find_differences(printed, expected), printed
 
 
-# The examples, on the digits that scikit-learn brings. Guessing is right for 10 % of them; what the
-# bounds leave is for another processor and another random stream.
+# The examples, on scikit-learn's bundled digits. The bounds allow for the rounding errors of other
+# processors and for other random streams; the chance level is 10 %.
 
 
 def test_every_example_has_a_test():
@@ -146,34 +148,35 @@ def test_every_example_has_a_test():
 
 def test_plot_grid_search(tmp_path):
     counts, best, accuracy = run_example("plot_grid_search.py", tmp_path)
-    assert counts == "scikit-learn's digits: 1797 images of 8 x 8"
-    units = number_in(best, r"best: hidden_layer_sizes=\((\d+)(?:, \1|,)\)")
-    assert units in {64, 128, 256}  # the more the better, on these data
-    assert 93 < number_in(accuracy, r"accuracy (\d+\.\d+)%, mean of three folds") < 97
-    assert files_in(tmp_path) == []
+    assert counts == "scikit-learn's digits: 1797 images of 8 x 8 pixels"
+    units = parse_number(best, r"best parameters: hidden_layer_sizes=\((\d+)(?:, \1|,)\)")
+    assert units in {64, 128, 256}  # larger networks are more accurate on this dataset
+    assert 93 < parse_number(accuracy, r"mean accuracy over three folds: (\d+\.\d+)%") < 97
+    assert list_files(tmp_path) == []
 
 
 def test_plot_mnist(tmp_path):
     counts, epochs, validation, test = run_example("plot_mnist.py", tmp_path)
-    assert counts == "scikit-learn's digits: 1122 to train, 225 to validate, 450 to test"
-    assert 10 < number_in(epochs, r"(\d+) epochs of \d+\.\d+ s") < 100  # it stopped early
-    assert number_in(validation, r"validation accuracy (\d+\.\d+)%") > 95
-    assert number_in(test, r"test accuracy +(\d+\.\d+)%") > 95
-    assert files_in(tmp_path) == ["mnist.safetensors"]
-    # The file holds the network whose accuracy was printed.
+    assert counts == "scikit-learn's digits: 1122 training, 225 validation and 450 test images"
+    n_epochs = parse_number(epochs, r"epochs: (\d+) \(last epoch: \d+\.\d+ s\)")
+    assert 10 < n_epochs < 100  # training stopped early
+    assert parse_number(validation, r"validation accuracy: (\d+\.\d+)%") > 95
+    assert parse_number(test, r"test accuracy: +(\d+\.\d+)%") > 95
+    assert list_files(tmp_path) == ["mnist.safetensors"]
+    # The saved network has the printed accuracy.
     X, y = load_digits(return_X_y=True)
     _, X_test, _, y_test = train_test_split(X, y, stratify=y, random_state=0)
     accuracy = load_model(tmp_path / "mnist.safetensors").score(X_test, y_test)
-    assert test == f"test accuracy       {accuracy:.2%}"
+    assert test == f"test accuracy:       {accuracy:.2%}"
 
 
 def test_plot_own_digits(tmp_path):
-    counts, *printed = run_example("plot_own_digits.py", tmp_path)
-    assert counts == "scikit-learn's digits: 1347 to train, 450 to test"
-    of_both = [(how, line) for how, line in zip(["plain", "distorted"] * 2, printed, strict=True)]
-    for how, line in of_both[:2]:
-        assert number_in(line, rf"{how} +images: test accuracy (\d+\.\d+)%") > 96
-    for how, line in of_both[2:]:
-        # By guessing, six of twelve have a probability of 1 in 2,000.
-        assert number_in(line, rf"{how} +images: (\d+) of 12 photos read correctly") >= 6
-    assert files_in(tmp_path) == []
+    counts, *accuracies, photos, distorted_photos = run_example("plot_own_digits.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    for images, line in zip(["original", "distorted"], accuracies, strict=True):
+        pattern = rf"trained on {images} images: test accuracy (\d+\.\d+)%"
+        assert parse_number(line, pattern) > 96
+    for images, line in [("original", photos), ("distorted", distorted_photos)]:
+        pattern = rf"trained on {images} images: (\d+) of 12 photos classified correctly"
+        assert parse_number(line, pattern) >= 6  # 1 in 2,000 by chance
+    assert list_files(tmp_path) == []
