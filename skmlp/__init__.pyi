@@ -1,4 +1,4 @@
-"""Public names of skmlp, for editors and type checkers; __init__.py imports them lazily."""
+"""Public names of skmlp, for editors, type checkers and the lazy imports of __init__.py."""
 
 from skmlp import augment as augment
 from skmlp import callbacks as callbacks
@@ -30,29 +30,3 @@ from skmlp.files.models import save_model as save_model
 from skmlp.plots.curves import TrainingCurveDisplay as TrainingCurveDisplay
 
 __version__: str
-
-__all__ = [
-    "CheckpointError",
-    "DigitAugmenter",
-    "IDXFormatError",
-    "IDXHeader",
-    "IDXReader",
-    "MLPDigitClassifier",
-    "ModelFormatError",
-    "NoDigitError",
-    "NonFiniteLossError",
-    "TrainingCurveDisplay",
-    "TrainingInterruptedWarning",
-    "download_mnist",
-    "fetch_mnist",
-    "get_kernels",
-    "load_mnist",
-    "load_model",
-    "normalize_digit",
-    "read_idx",
-    "read_idx_header",
-    "read_model_header",
-    "save_model",
-    "set_kernels",
-    "write_idx",
-]

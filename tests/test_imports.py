@@ -34,6 +34,7 @@ ENGINE_DEPENDENCIES = {"numpy", "scipy", "numba"}
 ALLOWED = {
     "exceptions": set(),
     "sklearn_compat": set(),
+    "lazy_imports": set(),
     "typing": set(),
     "engine": {"exceptions", "typing"},
     "digits": {"exceptions", "typing", "sklearn_compat", "files.atomic"},
