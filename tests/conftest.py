@@ -9,6 +9,8 @@ from helpers import small_digits
 from skmlp import set_kernels
 from skmlp.engine.backend_choice import KERNEL_SETS
 
+collect_ignore = ["typing"]  # mypy checks these files, which are not run
+
 
 @pytest.fixture(scope="session")
 def mnist_dir():
