@@ -761,7 +761,7 @@ def test_training_continues_after_an_interrupt(digits, solver):
 def test_batch_size_is_clipped_with_a_warning(digits):
     X, y = digits
     estimator = make(batch_size=301)
-    with pytest.warns(UserWarning, match=r"batch_size=301 .* clipped to 300"):
+    with pytest.warns(UserWarning, match=r"got 301\. It is clipped to 300"):
         estimator.fit(X, y)
     assert_same_model(estimator, make(batch_size=300).fit(X, y))
 

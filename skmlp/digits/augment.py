@@ -418,7 +418,7 @@ class Annealed:
         for name in ("final_strength", "begin"):
             if getattr(self, name) > 1:
                 raise ValueError(
-                    f"Annealed: {name} must be a number from 0 to 1, got {getattr(self, name)!r}."
+                    f"Annealed: {name} must be a number in the range [0, 1], got {getattr(self, name)!r}."
                 )
         check_step(self, "augmentation", self.augmentation)
 
@@ -504,12 +504,12 @@ def check_finite(step, *names):
 
 
 def check_nonnegative(step, *names):
-    """Raise ValueError unless parameters are finite non-negative numbers."""
+    """Raise ValueError unless parameters are finite numbers of at least 0."""
     for name in names:
         value = getattr(step, name)
         if not is_number(value) or not 0 <= value < np.inf:
             raise ValueError(
-                f"{type(step).__name__}: {name} must be a finite non-negative number, got {value!r}."
+                f"{type(step).__name__}: {name} must be a finite number of at least 0, got {value!r}."
             )
 
 

@@ -91,8 +91,8 @@ def compute_ink(gray):
     if page is not None:
         return normalize_contrast(page, digit_mask)
     raise NoDigitError(
-        "no digit found in the picture: nothing differs clearly from the background. Use a picture of one digit that "
-        "is clearly darker or lighter than the background."
+        "picture must show a digit that is clearly darker or lighter than the background, got a picture without one. "
+        "Increase the contrast, or crop the picture to the digit."
     )
 
 

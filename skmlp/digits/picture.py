@@ -105,10 +105,13 @@ def decode_picture(file, max_pixels, name):
             "file. Convert the picture to PNG."
         ) from None
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{name}: the picture is too large ({error}). Reduce its size.") from None
+        raise ValueError(
+            f"{name}: expected a picture that Pillow accepts, got one that is too large ({error}). Reduce its size."
+        ) from None
     except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
         raise ValueError(
-            f"{name}: the picture cannot be read ({error}). Check that the file is complete."
+            f"{name}: expected a valid picture, got damaged or truncated data ({error}). Check that the file is "
+            "complete."
         ) from error
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
@@ -262,6 +265,6 @@ def convert_channels_to_gray(picture, max_value):
         return gray
     opacity = picture[:, :, 3] / max_value
     if not opacity.any():
-        raise NoDigitError("no digit found in the picture: all pixels are transparent.")
+        raise NoDigitError("picture must show a digit, got only transparent pixels.")
     background = 0.0 if np.average(gray, weights=opacity) > max_value / 2 else max_value
     return gray * opacity + background * (1 - opacity)

@@ -113,8 +113,8 @@ def check_kernel_set(name, source):
         )
     if name == "numba" and not numba_is_installed():
         raise ImportError(
-            f"{source} is 'numba', but numba is not installed. Install it with pip install 'skmlp[fast]', or use "
-            "'auto' or 'numpy'."
+            f"{source} is 'numba', but numba is not installed. Install it with 'pip install \"skmlp[fast]\"', or "
+            "use 'auto' or 'numpy'."
         )
 
 

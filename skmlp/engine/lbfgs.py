@@ -134,8 +134,8 @@ class LBFGS:
 def make_divergence_error(loss, iteration):
     """Return the exception for a loss that is not finite."""
     return NonFiniteLossError(
-        f"The loss must be finite, got {loss} in iteration {iteration}. Scale the features, for example with "
-        "StandardScaler. The weights are reset to their values before the training."
+        f"The loss must be finite, got {loss} in iteration {iteration}. Training diverged, and the weights are reset "
+        "to their values before training. Scale the features, for example with StandardScaler."
     )
 
 

@@ -57,9 +57,9 @@ class Requirement(NamedTuple):
     is_met: Callable[[float], bool]
 
 
-NON_NEGATIVE = Requirement("greater than or equal to 0", lambda value: value >= 0)
+NON_NEGATIVE = Requirement("of at least 0", lambda value: value >= 0)
 POSITIVE = Requirement("greater than 0", lambda value: value > 0)
-FRACTION = Requirement("greater than 0 and less than 1", lambda value: 0 < value < 1)
+FRACTION = Requirement("in the range (0, 1)", lambda value: 0 < value < 1)
 
 
 def check_numbers(schedule, **requirements):

@@ -152,8 +152,8 @@ class StochasticSolver:
         rate = self.schedule(position)
         if not (isinstance(rate, Real) and 0 <= rate < math.inf):
             raise ValueError(
-                f"learning_rate must return a finite number greater than or equal to 0, got {rate!r} from "
-                f"{self.schedule!r} at {position}."
+                f"learning_rate must return a finite number of at least 0, got {rate!r} from {self.schedule!r} at "
+                f"{position}."
             )
         return float(rate) / state.rate_divisor
 
@@ -168,7 +168,7 @@ def restore_weights(before, state):
 def make_divergence_error(fault, state, number, n_batches):
     """Return the exception for a loss or weights that are not finite."""
     return NonFiniteLossError(
-        f"The {fault} in epoch {state.epoch + 1}, batch {number + 1} of {n_batches}. The training diverges. Lower "
-        "learning_rate_init, or scale the features, for example with StandardScaler. The weights "
-        "of the last complete epoch are kept."
+        f"The {fault} in epoch {state.epoch + 1}, batch {number + 1} of {n_batches}. Training diverged, and "
+        "the weights of the last complete epoch are kept. Decrease learning_rate_init, or scale the features, for "
+        "example with StandardScaler."
     )

@@ -104,8 +104,8 @@ def parse_hidden_sizes(hidden_layer_sizes):
         return ()
     if sizes.ndim > 1 or sizes.dtype.kind not in "iu" or (sizes <= 0).any():
         raise ValueError(
-            "hidden_layer_sizes must be > 0: a positive integer, or a sequence of one positive integer per hidden "
-            f"layer, got {hidden_layer_sizes!r}. Use () for a network without hidden layers."
+            "hidden_layer_sizes must be a positive integer, or a sequence of one positive integer per hidden layer, "
+            f"got {hidden_layer_sizes!r}. Use () for a network without hidden layers."
         )
     return tuple(sizes.tolist())
 
@@ -126,7 +126,8 @@ def parse_dropout(dropout, n_hidden):
     rates = broadcast_to_layers("dropout", dropout, n_hidden, Real)
     if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
         raise ValueError(
-            f"dropout must be a number in [0, 1), or a list of one such number per hidden layer, got {dropout!r}."
+            "dropout must be a number in the range [0, 1), or a list of one such number per hidden layer, got "
+            f"{dropout!r}."
         )
     return tuple(float(rate) for rate in rates)
 
@@ -211,7 +212,7 @@ def clip_batch_size(batch_size, n_samples):
         return min(MAX_AUTO_BATCH_SIZE, n_samples)
     if batch_size > n_samples:
         warn_caller(
-            f"batch_size={batch_size} is greater than the number of samples and is clipped to {n_samples}."
+            f"batch_size must be at most n_samples={n_samples}, got {batch_size}. It is clipped to {n_samples}."
         )
     return min(int(batch_size), n_samples)
 

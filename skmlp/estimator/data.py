@@ -156,9 +156,10 @@ def check_same_classes(y, targets):
     """
     if not targets.multilabel and not np.array_equal(np.unique(y), targets.classes):
         raise ValueError(
+            # The first two sentences are scikit-learn's.
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
             f"Previously got {targets.classes}, `y` has {np.unique(y)}. Use partial_fit to train on a subset of the "
-            "classes, or set warm_start=False to start a new training."
+            "classes, or set warm_start=False to start a new training run."
         )
     return targets
 

@@ -147,7 +147,7 @@ class TargetEncoding:
         if unknown.size:
             raise ValueError(
                 f"{name} must contain only the classes {self.classes.tolist()}, got {unknown.tolist()}. Include all "
-                "classes in y for fit, or pass them as classes in the first call of partial_fit."
+                "classes in y for fit, or pass them as classes in the first call to partial_fit."
             )
         if self.out_activation == "softmax":
             return np.searchsorted(self.classes, y)

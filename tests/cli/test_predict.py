@@ -149,7 +149,7 @@ def test_normalize_applies_to_pictures_of_28_x_28_pixels(json_lines, model_of_28
 def test_photo_without_a_digit_is_an_error(fails, model_of_28_x_28, tmp_path):
     Image.new("L", (80, 90), 255).save(tmp_path / "blank.png")
     message = fails(3, "predict", model_of_28_x_28, tmp_path / "blank.png")
-    assert "blank.png: no digit found in the picture" in message
+    assert "blank.png: picture must show a digit" in message
 
 
 def test_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path):
@@ -263,7 +263,7 @@ class TestBadData:
         path = picture(2, name)
         path.write_bytes(path.read_bytes()[:60])
         err = fails(3, "predict", stripes_model, path)
-        assert f"{path}: the picture cannot be read" in err
+        assert f"{path}: expected a valid picture" in err
 
     def test_neither_picture_nor_idx(self, fails, stripes_model, tmp_path):
         (tmp_path / "text").write_text("plain text")

@@ -331,7 +331,7 @@ NUMERIC_PARAMETERS = {
 )
 def test_non_finite_parameter_raises(step, name, value):
     others = {"augmentation": Shift()} if step is Annealed else {}
-    message = rf"^{step.__name__}: {name} must be a finite (non-negative )?number, got {re.escape(repr(value))}"
+    message = rf"^{step.__name__}: {name} must be a finite number( of at least 0)?, got {re.escape(repr(value))}"
     with pytest.raises(ValueError, match=message):
         step(**others, **{name: value})
 
@@ -348,14 +348,17 @@ def test_every_parameter_is_tested():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Shift(-1), "Shift: pixels must be a finite non-negative number, got -1"),
+        (lambda: Shift(-1), "Shift: pixels must be a finite number of at least 0, got -1"),
         (lambda: Affine(scale=1), "Affine: scale must be less than 1, got 1"),
         (lambda: Elastic(sigma=-0.1), "Elastic: sigma .*got -0.1"),
         (lambda: StrokeWidth(gain=0.9), "StrokeWidth: gain must be at least 1, got 0.9"),
         (lambda: StrokeWidth(threshold=1), "StrokeWidth: threshold must be less than 1, got 1"),
-        (lambda: StrokeWidth(threshold=-1), "StrokeWidth: threshold .*non-negative number, got -1"),
-        (lambda: DigitDistortions(-1), "DigitDistortions: strength .*non-negative number, got -1"),
-        (lambda: Annealed(Shift(), begin=1.5), "begin must be a number from 0 to 1, got 1.5"),
+        (lambda: StrokeWidth(threshold=-1), "StrokeWidth: threshold .*at least 0, got -1"),
+        (lambda: DigitDistortions(-1), "DigitDistortions: strength .*at least 0, got -1"),
+        (
+            lambda: Annealed(Shift(), begin=1.5),
+            r"begin must be a number in the range \[0, 1\], got 1.5",
+        ),
         (lambda: Annealed(Shift(), final_strength=-1), "final_strength .*got -1"),
         (lambda: Shift()(np.zeros((4, 4)), None), r"\(n_images, height, width\), got \(4, 4\)"),
     ],

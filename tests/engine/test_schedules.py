@@ -167,8 +167,8 @@ POSITIVE = {"every", "start_divisor", "end_divisor", "epochs"}
 def requirement_of(name):
     """Return the requirement that the error message of a field states."""
     if name == "rising_fraction":
-        return "greater than 0 and less than 1"
-    return "greater than 0" if name in POSITIVE else "greater than or equal to 0"
+        return "in the range (0, 1)"
+    return "greater than 0" if name in POSITIVE else "of at least 0"
 
 
 def check_that_value_is_rejected(schedule_class, name, value):
@@ -214,7 +214,7 @@ def test_schedules_reject_invalid_numbers(schedule_class, name, value):
 
 @every_field
 def test_zero_is_rejected_as_a_divisor(schedule_class, name):
-    if requirement_of(name) == "greater than or equal to 0":
+    if requirement_of(name) == "of at least 0":
         assert getattr(schedule_class(**valid_arguments(schedule_class) | {name: 0}), name) == 0
     else:
         for zero in (0, 0.0, -0.0):
