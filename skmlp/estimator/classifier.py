@@ -771,7 +771,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         dense        (n, 10)            5,130
         softmax      (n, 10)                0
         -------------------------------------
-        669,706 parameters, 2.55 MB as float32
+        669,706 parameters, 2.55 MiB as float32
         """
         self._validate_params()
         if fitted.is_fitted(self):

@@ -90,7 +90,7 @@ class Summary:
 
     def _total(self):
         return (
-            f"{self.n_parameters:,} parameters, {self.n_bytes / 2**20:.2f} MB as {self.dtype.name}"
+            f"{self.n_parameters:,} parameters, {self.n_bytes / 2**20:.2f} MiB as {self.dtype.name}"
         )
 
 

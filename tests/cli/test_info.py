@@ -62,7 +62,7 @@ def test_model_is_described(succeeds, stripes_model):
         ["dense", "(n,", "4)", "68"],
         ["softmax", "(n,", "4)", "0"],
     ]
-    assert "484 parameters, 0.00 MB as float32" in out
+    assert "484 parameters, 0.00 MiB as float32" in out
     assert ["classes", "0,", "1,", "2,", "3"] in lines
     assert ["trained", "20", "epochs"] in lines
     settings = next(line for line in out.splitlines() if line.startswith("settings"))
