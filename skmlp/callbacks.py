@@ -27,6 +27,11 @@ class Checkpoint:
     every : int, default=1
         Number of epochs between checkpoints, at least 1. A checkpoint is always written after the last epoch.
 
+    Raises
+    ------
+    ValueError
+        If `every` is not an integer of at least 1.
+
     See Also
     --------
     skmlp.MLPDigitClassifier.resume : Continue training from a checkpoint.

@@ -30,7 +30,7 @@ class NoDigitError(ValueError):
 class NonFiniteLossError(ValueError):
     """Error raised if the loss or a weight becomes NaN or infinite during training.
 
-    The estimator keeps the weights of the last complete epoch.
+    The estimator keeps the weights of the last complete epoch or, with ``solver='lbfgs'``, those from before training.
     """
 
 

@@ -38,6 +38,12 @@ class Recipe:
     See Also
     --------
     make_recipe : Return the classifier of a recipe.
+
+    Examples
+    --------
+    >>> from skmlp.recipes import RECIPES
+    >>> RECIPES["relu-128-adam"].parameters["hidden_layer_sizes"]
+    (128, 128)
     """
 
     name: str

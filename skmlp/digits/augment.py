@@ -65,7 +65,7 @@ class Distortion(ABC):
         """Displace sampling coordinates, of shape (2, n_images, height, width), in place."""
 
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Return resampled images with changed intensities; `images` may be modified. By default, change nothing."""
+        """Return `images`, which may be modified in place, with changed intensities. By default, change nothing."""
         return images
 
     @abstractmethod
@@ -80,9 +80,14 @@ class Shift(Distortion):
     Parameters
     ----------
     pixels : float, default=2.0
-        Maximum shift along each axis, in pixels. Shifts by a fraction of a pixel are interpolated.
+        Maximum shift along each axis, in pixels, at least 0. Shifts by a fraction of a pixel are interpolated.
     fill : float, default=0.0
         Value outside of the images.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite or out of range.
 
     Examples
     --------
@@ -116,13 +121,18 @@ class Affine(Distortion):
     Parameters
     ----------
     rotation : float, default=12.0
-        Maximum angle in degrees, in either direction.
+        Maximum angle in either direction, in degrees, at least 0.
     scale : float, default=0.12
-        Maximum relative change of the height and, independently, of the width, in [0, 1).
+        Maximum relative change of the height and, independently, of the width, in the range [0, 1).
     shear : float, default=0.15
-        Maximum horizontal shift per row, in pixels, in either direction.
+        Maximum horizontal shift per row in either direction, in pixels, at least 0.
     fill : float, default=0.0
         Value outside of the images.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite or out of range.
 
     Examples
     --------
@@ -181,11 +191,16 @@ class Elastic(Distortion):
     Parameters
     ----------
     sigma : float, default=4.0
-        Standard deviation of the Gaussian filter, in pixels. Larger values give smoother displacements.
+        Standard deviation of the Gaussian filter, in pixels, at least 0. Larger values give smoother displacements.
     alpha : float, default=30.0
-        Factor of the displacements. For sigma=4 and alpha=30, their standard deviation is 1.2 pixels.
+        Factor of the displacements, at least 0. For sigma=4 and alpha=30, their standard deviation is 1.2 pixels.
     fill : float, default=0.0
         Value outside of the images.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite or out of range.
 
     References
     ----------
@@ -231,9 +246,14 @@ class StrokeWidth(Distortion):
     gain : float, default=3.0
         Maximum gain, at least 1. The logarithm of the gain is uniform between 0 and log(`gain`).
     threshold : float, default=0.4
-        Maximum threshold, in [0, 1).
+        Maximum threshold, in the range [0, 1).
     fill : float, default=0.0
         Value of the background.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite or out of range.
 
     Examples
     --------
@@ -294,6 +314,13 @@ class Compose(Distortion):
     fill : float, default=0.0
         Value outside of the images. The `fill` of the steps is not used there.
 
+    Raises
+    ------
+    TypeError
+        If `steps` is not a list or tuple of augmentation steps.
+    ValueError
+        If `fill` is not a finite number.
+
     Examples
     --------
     >>> import numpy as np
@@ -335,7 +362,7 @@ class Compose(Distortion):
 
 @dataclass(frozen=True)
 class DigitDistortions(Distortion):
-    """Combination of affine transformations, shifts, elastic distortions and stroke widths for handwritten digits.
+    """Combination of affine, shift, elastic and stroke-width distortions for handwritten digits.
 
     The parameters are chosen for MNIST, whose images have 28 x 28 pixels. For other images, distances are multiplied by
     the length of the shorter side divided by 28.
@@ -343,7 +370,12 @@ class DigitDistortions(Distortion):
     Parameters
     ----------
     strength : float, default=1.0
-        Factor of all distortions.
+        Factor of all distortions, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite or out of range.
 
     Examples
     --------
@@ -391,16 +423,23 @@ class DigitDistortions(Distortion):
 
 @dataclass(frozen=True)
 class Annealed:
-    """Augmentation whose strength is annealed, so that training ends on nearly undistorted images.
+    """Augmentation whose strength is annealed, that is, decreases toward the end of training.
 
     Parameters
     ----------
     augmentation : augmentation step
         Step to anneal.
     final_strength : float, default=0.3
-        Relative strength at the end of training, from 0 to 1.
+        Relative strength at the end of training, in the range [0, 1].
     begin : float, default=0.7
-        Fraction of the epochs with full strength, from 0 to 1. After them, the strength decreases linearly.
+        Fraction of the epochs with full strength, in the range [0, 1]. After them, the strength decreases linearly.
+
+    Raises
+    ------
+    TypeError
+        If `augmentation` is not an augmentation step.
+    ValueError
+        If a number is out of range.
 
     Examples
     --------
@@ -432,7 +471,7 @@ class Annealed:
         Parameters
         ----------
         progress : float
-            Completed fraction of training, from 0 to 1.
+            Completed fraction of the training run, in the range [0, 1].
 
         Returns
         -------

@@ -19,7 +19,7 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     To train :class:`~skmlp.MLPDigitClassifier` on augmented images, use its parameter `augmentation`, which draws new
     distortions in each epoch. This transformer is for other estimators, for plots, and for tests of robustness. In a
-    :class:`~sklearn.pipeline.Pipeline`, it distorts the samples passed to ``predict`` as well.
+    :class:`~sklearn.pipeline.Pipeline`, it distorts the samples passed to `predict` as well.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     image_shape : (int, int), default=None
         Height and width of the images, whose pixels are in row-major order in X. None means square images.
     random_state : int, RandomState instance or None, default=None
-        Seed of the distortions. Pass an int for the same distortions in each call of `transform`.
+        Seed of the distortions. Pass an int for the same distortions in each call to `transform`.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Number of pixels per image.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Feature names seen during ``fit``. Defined only if X is a data frame.
+        Names of features seen during `fit`. Defined only if all feature names of `X` are strings.
 
     See Also
     --------
@@ -71,7 +71,7 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         *,
         image_shape: tuple[int, int] | None = None,
         random_state: RandomState = None,
-    ):
+    ) -> None:
         self.augmentation = augmentation
         self.image_shape = image_shape
         self.random_state = random_state
@@ -119,8 +119,10 @@ class DigitAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Raises
         ------
+        NotFittedError
+            If the transformer is not fitted.
         ValueError
-            If `augmentation` returns images of a different shape.
+            If `X` is invalid, or `augmentation` returns images of a different shape.
         """
         check_is_fitted(self)
         samples = validate_data(self, X, dtype="numeric", reset=False)

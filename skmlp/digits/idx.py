@@ -78,7 +78,7 @@ class IDXHeader:
 def read_idx(
     source: Source, *, mmap: bool = False, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> np.ndarray:
-    """Read an array from an IDX file, compressed with gzip or not.
+    """Read an array from an IDX file [1]_, compressed with gzip or not.
 
     Compression is detected from the first bytes, not from the file name. Memory is allocated as data arrives, so a
     header that declares more data than the file contains does not cause a large allocation.
@@ -118,12 +118,12 @@ def read_idx(
 
     References
     ----------
-    .. [1] Y. LeCun, C. Cortes and C. J. C. Burges, "The MNIST database of handwritten digits",
-       section "File formats for the MNIST database".
+    .. [1] LeCun, Cortes and Burges, "The MNIST database of handwritten digits", section "File formats for the MNIST
+       database".
 
     Examples
     --------
-    >>> from skmlp.digits.idx import read_idx
+    >>> from skmlp import read_idx
     >>> header = bytes([0, 0, 0x08, 2]) + bytes([0, 0, 0, 2]) + bytes([0, 0, 0, 3])
     >>> read_idx(header + bytes([0, 1, 2, 253, 254, 255]))
     array([[  0,   1,   2],
@@ -168,9 +168,13 @@ def read_idx_header(source: Source) -> IDXHeader:
     TypeError
         If `source` has an unsupported type.
 
+    See Also
+    --------
+    read_idx : Read the array.
+
     Examples
     --------
-    >>> from skmlp.digits.idx import read_idx_header
+    >>> from skmlp import read_idx_header
     >>> header = read_idx_header(bytes([0, 0, 0x0D, 1, 0, 0, 0, 5]))
     >>> header.dtype, header.shape, header.nbytes, header.compressed
     (dtype('float32'), (5,), 20, False)
@@ -207,7 +211,7 @@ def write_idx(target: PathLike | BinaryIO, array: ArrayLike) -> None:
     --------
     >>> import io
     >>> import numpy as np
-    >>> from skmlp.digits.idx import write_idx
+    >>> from skmlp import write_idx
     >>> stream = io.BytesIO()
     >>> write_idx(stream, np.array([1, -2], dtype=np.int16))
     >>> stream.getvalue().hex(" ")

@@ -97,7 +97,7 @@ def load_mnist(
         Directory that contains ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or for the test set
         ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``. The names may have a dot instead of the hyphen before
         ``idx``, and the extension ``.gz``.
-    subset : {"train", "test"}, default="train"
+    subset : {'train', 'test'}, default='train'
         Subset to load.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch object.
@@ -129,7 +129,7 @@ def load_mnist(
     IDXFormatError
         If a file is not a valid IDX file, or the images and labels do not match.
     ValueError
-        If `subset` is neither "train" nor "test".
+        If `subset` is neither 'train' nor 'test'.
 
     See Also
     --------
@@ -139,7 +139,7 @@ def load_mnist(
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from skmlp.digits.mnist import load_mnist
+    >>> from skmlp import load_mnist
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     images, labels = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
     ...     header = "00000803 00000002 00000001 00000003"
@@ -230,7 +230,7 @@ def fetch_mnist(
     data_home : str or path-like, default=None
         Directory of the files. By default ``skmlp-mnist`` in the directory returned by
         :func:`sklearn.datasets.get_data_home`.
-    subset : {"train", "test"}, default="train"
+    subset : {'train', 'test'}, default='train'
         Subset to load. Only its files are downloaded.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch object.
@@ -239,7 +239,7 @@ def fetch_mnist(
     mirrors : str or sequence of str, default=MIRRORS
         URLs of directories to download from, tried in this order.
     timeout : float, default=30.0
-        Seconds to wait for a response from a mirror before the next one is tried.
+        Seconds to wait for a response from a mirror before the next one is tried, greater than 0.
     progress : bool, default=True
         Whether to show a progress bar on stderr, provided that stderr is a terminal.
 
@@ -255,11 +255,11 @@ def fetch_mnist(
     ImportError
         If a file is missing and pooch is not installed.
     FileExistsError
-        If an existing file has different contents.
+        If a file exists with other contents. It is not changed.
     OSError
         If a file cannot be downloaded from any mirror. The message lists the error of each mirror.
     ValueError
-        If `subset` is neither "train" nor "test".
+        If `subset` is neither 'train' nor 'test'.
 
     See Also
     --------
@@ -268,7 +268,7 @@ def fetch_mnist(
 
     Examples
     --------
-    >>> from skmlp.digits.mnist import fetch_mnist
+    >>> from skmlp import fetch_mnist
     >>> X, y = fetch_mnist(subset="test", return_X_y=True)  # doctest: +SKIP
     >>> X.shape  # doctest: +SKIP
     (10000, 784)
@@ -308,7 +308,7 @@ def download_mnist(
     mirrors : str or sequence of str, default=MIRRORS
         URLs of directories to download from, tried in this order.
     timeout : float, default=30.0
-        Seconds to wait for a response from a mirror before the next one is tried.
+        Seconds to wait for a response from a mirror before the next one is tried, greater than 0.
     progress : bool, default=True
         Whether to show a progress bar on stderr, provided that stderr is a terminal.
 
@@ -322,13 +322,17 @@ def download_mnist(
     ImportError
         If a file is missing and pooch is not installed.
     FileExistsError
-        If the directory has a file of that name with other contents. It is not changed.
+        If a file exists with other contents. It is not changed.
     OSError
         If a file cannot be downloaded from any mirror. The message lists the error of each mirror.
 
+    See Also
+    --------
+    fetch_mnist : Load MNIST, downloading missing files.
+
     Examples
     --------
-    >>> from skmlp.digits.mnist import download_mnist
+    >>> from skmlp import download_mnist
     >>> paths = download_mnist("data/mnist")  # doctest: +SKIP
     """
     directory = Path(directory).expanduser()

@@ -36,13 +36,13 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
     picture : ndarray, PIL.Image.Image, str, path-like, bytes-like or binary stream
         One of the following:
 
-        - an array of floats, integers or booleans, of shape (height, width), (height, width, 3) or (height, width, 4),
-          with brightness in any unit; a fourth channel is opacity;
+        - an array of floats, integers or booleans, of shape (height, width) or (height, width, n_channels) with 1, 3 or
+          4 channels, with brightness in any unit; a fourth channel is opacity;
         - a Pillow image;
         - a PNG, JPEG, BMP, GIF, TIFF, WebP or PPM file: its path, its contents, or an open binary stream.
 
-        The picture must be at least 8 pixels high and 2 pixels wide, have at most 80 million pixels, and its longer
-        side must be at most 30 times the shorter side.
+        The picture must be at least 8 pixels high and 2 pixels wide, and have at most 80 million pixels. Its longer
+        side must be at most 30 times its shorter side.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
     NoDigitError
         If the picture is blank, or nothing in it differs clearly from noise.
     ValueError
-        If `picture` is not a picture, or has an unsupported size or file format.
+        If `picture` has an unsupported shape, size, dtype or file format, or is damaged.
     TypeError
         If `picture` has an unsupported type.
     OSError

@@ -17,11 +17,11 @@ from skmlp.typing import ArrayLike, FloatArray, Source
 class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Convert images, in IDX files or arrays, to a matrix of floats with one row per image.
 
-    As the first step of a :class:`~sklearn.pipeline.Pipeline`, the transformer allows ``fit`` and ``predict`` to be
+    As the first step of a :class:`~sklearn.pipeline.Pipeline`, the transformer allows `fit` and `predict` to be
     called with the path of a file. It also accepts arrays, so that the same pipeline can be used where samples are
     selected by index, as in :class:`~sklearn.model_selection.GridSearchCV`.
 
-    The transformer is stateless: ``transform`` can be called without ``fit``. After ``fit``, ``transform`` also checks
+    The transformer is stateless: `transform` can be called without `fit`. After `fit`, `transform` also checks
     that the images have the same shape.
 
     Parameters
@@ -34,11 +34,11 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     image_shape_ : tuple (height, width) or None
-        Shape of the images passed to ``fit``; None if X was two-dimensional.
+        Shape of the images passed to `fit`; None if `X` was two-dimensional.
     n_features_in_ : int
         Number of pixels per image.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Feature names seen during ``fit``. Defined only if X is a data frame.
+        Names of features seen during `fit`. Defined only if all feature names of `X` are strings.
 
     See Also
     --------
@@ -47,7 +47,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from skmlp.digits.reader import IDXReader
+    >>> from skmlp import IDXReader
     >>> two_images = bytes.fromhex("00000803 00000002 00000001 00000003 0033ff ff3300")
     >>> reader = IDXReader()
     >>> reader.fit_transform(two_images)
@@ -70,7 +70,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ],
     }
 
-    def __init__(self, scale: bool = True, dtype: DTypeLike = np.float32):
+    def __init__(self, scale: bool = True, dtype: DTypeLike = np.float32) -> None:
         self.scale = scale
         self.dtype = dtype
 
@@ -81,7 +81,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ----------
         X : str, path-like, bytes-like, binary stream or array-like
             IDX file, as for :func:`skmlp.read_idx`, or array, of shape (n_samples, height, width) or
-            (n_samples, n_features). A stream can be read only once; use ``fit_transform`` for it.
+            (n_samples, n_features). A stream can be read only once; use `fit_transform` for it.
         y : None
             Ignored.
 
@@ -89,6 +89,15 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         self : IDXReader
             The fitted transformer.
+
+        Raises
+        ------
+        IDXFormatError
+            If `X` is not a valid IDX file.
+        ValueError
+            If a parameter is invalid, or `X` does not contain images.
+        FileNotFoundError
+            If the file does not exist.
         """
         self.fit_transform(X)
         return self
@@ -100,7 +109,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : str, path-like, bytes-like, binary stream or array-like
-            As for ``fit``. Read only once.
+            As for `fit`. Read only once.
         y : None
             Ignored.
 
@@ -108,6 +117,15 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         X_new : ndarray of shape (n_samples, n_features)
             The images, one per row, of type `dtype`.
+
+        Raises
+        ------
+        IDXFormatError
+            If `X` is not a valid IDX file.
+        ValueError
+            If a parameter is invalid, or `X` does not contain images.
+        FileNotFoundError
+            If the file does not exist.
         """
         rows, image_shape = flatten_images(X)
         rows = self._convert(rows, reset=True)
@@ -120,7 +138,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : str, path-like, bytes-like, binary stream or array-like
-            As for ``fit``.
+            As for `fit`.
 
         Returns
         -------
@@ -130,9 +148,11 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         IDXFormatError
-            If X is not a valid IDX file.
+            If `X` is not a valid IDX file.
         ValueError
-            If X does not contain images, or their shape differs from the one passed to ``fit``.
+            If `X` does not contain images, or their shape differs from that of the images passed to `fit`.
+        FileNotFoundError
+            If the file does not exist.
         """
         rows, image_shape = flatten_images(X)
         fitted_shape = getattr(self, "image_shape_", None)
@@ -148,13 +168,13 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names to use. They must match ``feature_names_in_`` if it is defined.
+            Names to use. They must match `feature_names_in_` if it is defined.
 
         Returns
         -------
         feature_names_out : ndarray of shape (n_features,), of str objects
-            If `input_features` is None: ``pixel_0_0``, ``pixel_0_1``, ... (row, column) after ``fit`` on images,
-            ``feature_names_in_`` after ``fit`` on a data frame, else ``x0``, ``x1``, ....
+            If `input_features` is None: ``pixel_0_0``, ``pixel_0_1``, ... (row, column) after `fit` on images,
+            `feature_names_in_` after `fit` on a data frame, else ``x0``, ``x1``, ....
 
         Raises
         ------

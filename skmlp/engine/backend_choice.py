@@ -1,7 +1,7 @@
 """Selection of the training backend and its element-wise kernels, which use NumPy or numba.
 
-numba is installed by the extra ``skmlp[fast]``. Importing it takes a few tenths of a second, which pays off only for
-large problems.
+numba is installed by the extra ``skmlp[fast]``. Importing it takes a few tenths of a second, which only large problems
+offset.
 """
 
 import importlib
@@ -15,7 +15,8 @@ from skmlp.engine.reference.backend import ReferenceBackend
 
 KERNEL_SETS = ("numpy", "numba")
 ENVIRONMENT_VARIABLE = "SKMLP_KERNELS"
-# Number of weights times samples per epoch from which compiled kernels repay their import time within a few epochs.
+# Number of weights times number of samples per epoch from which compiled kernels save their import time within a few
+# epochs.
 LARGE_WORK = 2 * 10**9
 
 # Selected by `set_kernels` in this process, and in the parent process of a worker.
@@ -32,16 +33,16 @@ def set_kernels(name: Literal["auto", "numpy", "numba"] | None) -> None:
 
     Parameters
     ----------
-    name : {"auto", "numpy", "numba"} or None
-        The kernel set. "auto" uses numba if it is installed and an epoch is large enough to repay its import time.
-        None restores the default: the environment variable ``SKMLP_KERNELS`` if it is set, "auto" otherwise.
+    name : {'auto', 'numpy', 'numba'} or None
+        The kernel set. 'auto' uses numba if it is installed and an epoch is large enough to offset its import time.
+        None restores the default: the environment variable ``SKMLP_KERNELS`` if it is set, 'auto' otherwise.
 
     Raises
     ------
     ValueError
         If `name` is not a kernel set.
     ImportError
-        If `name` is "numba" and numba is not installed.
+        If `name` is 'numba' and numba is not installed.
 
     See Also
     --------
@@ -66,9 +67,9 @@ def get_kernels() -> Literal["auto", "numpy", "numba"]:
 
     Returns
     -------
-    name : {"auto", "numpy", "numba"}
+    name : {'auto', 'numpy', 'numba'}
         The kernel set selected by :func:`set_kernels` or, if there is none, by the environment variable
-        ``SKMLP_KERNELS``; "auto" if neither is set.
+        ``SKMLP_KERNELS``; 'auto' if neither is set.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def get_kernels() -> Literal["auto", "numpy", "numba"]:
 
     See Also
     --------
-    set_kernels : Select the element-wise kernels for training.
+    set_kernels : Select the element-wise kernels for training, with an example.
     """
     name, source = get_explicit_kernels(), "The argument of set_kernels"
     if name is None:

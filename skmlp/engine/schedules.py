@@ -2,8 +2,8 @@
 
 A schedule is a callable that takes a `Position` and returns the learning rate of the next step. The schedules of this
 module are pure functions: frozen dataclasses that validate their parameters on construction. If the attribute
-`spans_training` of a schedule is true, its rate reaches its final value at the last epoch, and training is meant to
-last for all epochs.
+`spans_training` of a schedule is true, the learning rate reaches its final value at the end of the last epoch, and
+training is meant to last for all epochs.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 
 
 class Position(NamedTuple):
-    """Position in the training before an optimizer step.
+    """Position in a training run before an optimizer step.
 
     Attributes
     ----------
@@ -28,6 +28,8 @@ class Position(NamedTuple):
         Maximum number of epochs.
     samples_seen : int
         Number of samples processed in the epochs before the current one.
+    progress : float
+        Completed fraction of the training run, in the range [0, 1].
     """
 
     step: int
@@ -38,7 +40,7 @@ class Position(NamedTuple):
 
     @property
     def progress(self) -> float:
-        """Completed fraction of the training, from 0 to 1."""
+        """Completed fraction of the training run, in the range [0, 1]."""
         return min(self.epoch / self.n_epochs, 1)
 
 
@@ -81,6 +83,18 @@ class Constant:
     ----------
     initial_rate : float
         Learning rate, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or out of range.
+
+    Examples
+    --------
+    >>> from skmlp.schedules import Constant, Position
+    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> Constant(0.1)(position)
+    0.1
     """
 
     initial_rate: float
@@ -106,6 +120,18 @@ class InverseScaling:
         Learning rate of the first epoch, at least 0.
     power : float, default=0.5
         Exponent, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or out of range.
+
+    Examples
+    --------
+    >>> from skmlp.schedules import InverseScaling, Position
+    >>> position = Position(step=1, epoch=1.0, steps_per_epoch=1, n_epochs=10, samples_seen=99)
+    >>> InverseScaling(0.1)(position)
+    0.01
     """
 
     initial_rate: float
@@ -132,6 +158,18 @@ class StepDecay:
         Factor by which the learning rate is multiplied, at least 0.
     every : float, default=30
         Number of epochs between changes, greater than 0.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or out of range.
+
+    Examples
+    --------
+    >>> from skmlp.schedules import Position, StepDecay
+    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> StepDecay(0.1, factor=0.5, every=5)(position)
+    0.05
     """
 
     initial_rate: float
@@ -157,6 +195,18 @@ class Exponential:
         Learning rate of the first step, at least 0.
     factor : float, default=0.95
         Factor by which the learning rate changes per epoch, at least 0.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or out of range.
+
+    Examples
+    --------
+    >>> from skmlp.schedules import Exponential, Position
+    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> round(Exponential(0.1, factor=0.9)(position), 4)
+    0.059
     """
 
     initial_rate: float
@@ -182,10 +232,22 @@ class Cosine:
     final_rate : float, default=0.0
         Learning rate at the end of the last epoch, at least 0.
 
+    Raises
+    ------
+    ValueError
+        If a number is not finite or out of range.
+
     References
     ----------
     .. [1] Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
        https://arxiv.org/abs/1608.03983
+
+    Examples
+    --------
+    >>> from skmlp.schedules import Cosine, Position
+    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> Cosine(0.1)(position)
+    0.05
     """
 
     initial_rate: float
@@ -211,16 +273,28 @@ class OneCycle:
     peak_rate : float
         Maximum learning rate, at least 0.
     rising_fraction : float, default=0.3
-        Fraction of the training in which the learning rate increases, between 0 and 1 (both exclusive).
+        Fraction of the training run in which the learning rate increases, in the range (0, 1).
     start_divisor : float, default=25.0
         Ratio of the maximum to the first learning rate, greater than 0.
     end_divisor : float, default=1e4
         Ratio of the first to the last learning rate, greater than 0.
 
+    Raises
+    ------
+    ValueError
+        If a number is not finite or out of range.
+
     References
     ----------
     .. [1] Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
        2018, https://arxiv.org/abs/1708.07120
+
+    Examples
+    --------
+    >>> from skmlp.schedules import OneCycle, Position
+    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> round(OneCycle(0.1)(position), 4)
+    0.0812
     """
 
     peak_rate: float
@@ -257,13 +331,28 @@ class Warmup:
     Parameters
     ----------
     schedule : callable
-        Another schedule.
+        Function of a :class:`Position` that returns a learning rate, such as another schedule.
     epochs : float
         Number of epochs until the factor is 1, greater than 0.
 
+    Raises
+    ------
+    TypeError
+        If `schedule` is not callable.
+    ValueError
+        If `epochs` is not finite or not greater than 0.
+
     References
     ----------
-    .. [1] Goyal et al., "Accurate, large minibatch SGD", 2017, https://arxiv.org/abs/1706.02677
+    .. [1] Goyal et al., "Accurate, large minibatch SGD: training ImageNet in 1 hour", 2017,
+       https://arxiv.org/abs/1706.02677
+
+    Examples
+    --------
+    >>> from skmlp.schedules import Constant, Position, Warmup
+    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> round(Warmup(Constant(0.1), epochs=10)(position), 4)
+    0.0501
     """
 
     schedule: Callable[[Position], float]
@@ -279,7 +368,7 @@ class Warmup:
 
     @property
     def spans_training(self) -> bool:
-        """Whether the rate reaches its final value at the last epoch."""
+        """Whether the learning rate reaches its final value at the end of the last epoch."""
         return getattr(self.schedule, "spans_training", False)
 
     def __call__(self, position: Position) -> float:

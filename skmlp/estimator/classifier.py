@@ -85,8 +85,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Number of units of each hidden layer. ``()`` means no hidden layer, which is softmax regression.
-    activation : str or list of str, default='relu'
+        Number of units of each hidden layer, at least 1. ``()`` means no hidden layer, which is softmax regression.
+    activation : str or sequence of str, default='relu'
         Activation function of the hidden layers: one name for all layers, or one name per layer.
 
         - 'identity': ``f(z) = z``
@@ -113,20 +113,20 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Strength of the L2 penalty on the weights, at least 0. The penalty is divided by the number of samples in the
         batch.
     batch_size : int or 'auto', default='auto'
-        Number of samples in a mini-batch. 'auto' means ``min(200, n_samples)``. Not used by 'lbfgs'.
+        Number of samples in a mini-batch, at least 1. 'auto' means ``min(200, n_samples)``. Not used by 'lbfgs'.
     learning_rate : str or callable, default='constant'
         Learning-rate schedule. It applies to all solvers except 'lbfgs'; in scikit-learn, it applies to 'sgd' only.
 
         - 'constant': the learning rate is `learning_rate_init`.
         - 'invscaling': the learning rate is ``learning_rate_init / (t_ + 1) ** power_t``, updated before each epoch.
-        - 'adaptive': the learning rate is divided by 5 whenever training would stop for lack of improvement. Training
-          stops when the learning rate is 1e-6 or less.
+        - 'adaptive': the learning rate is divided by 5 whenever training would otherwise stop for lack of improvement,
+          until it is 1e-6 or less.
         - 'step': the learning rate is divided by 10 every 30 epochs.
         - 'exponential': the learning rate is multiplied by 0.95 per epoch. It decreases at every step.
         - 'cosine': the learning rate decreases to zero along half a cosine [14]_ and reaches zero after `max_iter`
           epochs.
         - 'one_cycle': the learning rate increases from ``learning_rate_init / 25`` to `learning_rate_init` during the
-          first 30% of `max_iter` epochs, then decreases to nearly zero [15]_.
+          first 30 % of `max_iter` epochs, then decreases to nearly zero [15]_.
 
         A callable takes a :class:`skmlp.schedules.Position` and returns the learning rate. The module
         ``skmlp.schedules`` provides the schedules above with configurable settings.
@@ -135,7 +135,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     power_t : float, default=0.5
         Exponent of the 'invscaling' schedule, at least 0.
     max_iter : int, default=200
-        Maximum number of epochs in one call of `fit`. For 'lbfgs', the maximum number of iterations.
+        Maximum number of epochs in one call to `fit`, at least 1. For 'lbfgs', the maximum number of iterations.
     shuffle : bool, default=True
         Whether to shuffle the samples before each epoch. Not used by 'lbfgs'.
     random_state : int, RandomState instance or None, default=None
@@ -151,7 +151,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Whether `fit` continues from the result of the previous call instead of starting with new weights. The optimizer
         state, the learning-rate schedule and the random number generators continue too.
     momentum : float, default=0.9
-        Momentum of 'sgd', in [0, 1].
+        Momentum of 'sgd', in the range [0, 1].
     nesterovs_momentum : bool, default=True
         Whether 'sgd' uses Nesterov's momentum [9]_.
     early_stopping : bool, default=False
@@ -159,37 +159,38 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         the weights of the best epoch [16]_. The score is computed on `X_val` if it is passed to `fit`, otherwise on a
         fraction of the training samples, which is held out. See `monitor`. Not used by 'lbfgs'.
     validation_fraction : float, default=0.1
-        Fraction of the distinct training samples that is held out for early stopping, in [0, 1). The split is
+        Fraction of the distinct training samples that is held out for early stopping, in the range [0, 1). The split is
         stratified by class. Identical samples of a class are either all held out or all used for training.
     beta_1 : float, default=0.9
-        Decay rate of the first-moment estimates of 'adam', 'adamw' and 'nadam', in [0, 1).
+        Decay rate of the first-moment estimates of 'adam', 'adamw' and 'nadam', in the range [0, 1).
     beta_2 : float, default=0.999
-        Decay rate of the second-moment estimates of 'adam', 'adamw', 'nadam' and 'rmsprop', in [0, 1).
+        Decay rate of the second-moment estimates of 'adam', 'adamw', 'nadam' and 'rmsprop', in the range [0, 1).
     epsilon : float, default=1e-8
         Value for numerical stability in 'adam', 'adamw', 'nadam' and 'rmsprop', greater than 0.
     n_iter_no_change : int, inf or None, default=10
-        Number of epochs without improvement before training stops. With ``np.inf`` or None, training runs for
-        `max_iter` epochs. With None, there is no ConvergenceWarning after `max_iter` epochs.
+        Number of epochs without improvement before training stops, at least 1. With ``np.inf`` or None, training runs
+        for `max_iter` epochs. With None, there is no ConvergenceWarning after `max_iter` epochs.
     max_fun : int, default=15000
-        Maximum number of loss evaluations by 'lbfgs'.
-    dropout : float or list of float, default=0.0
-        Probability of dropping the output of a hidden unit during training [17]_, in [0, 1): one value for all hidden
-        layers, or one value per layer.
+        Maximum number of loss evaluations by 'lbfgs', at least 1.
+    dropout : float or sequence of float, default=0.0
+        Probability of dropping the output of a hidden unit during training [17]_, in the range [0, 1): one value for
+        all hidden layers, or one value per layer.
     input_dropout : float, default=0.0
-        Probability of dropping a feature during training [17]_, in [0, 1).
+        Probability of dropping a feature during training [17]_, in the range [0, 1).
     batch_norm : bool, default=False
         Whether to apply batch normalization to the hidden layers, before the activation [18]_. Prediction uses running
         means and variances.
     label_smoothing : float, default=0.0
-        Fraction of the target that is distributed equally over all classes [19]_, in [0, 1). The validation loss is
-        computed without label smoothing.
+        Fraction of the target that is distributed equally over all classes [19]_, in the range [0, 1). The validation
+        loss is computed without label smoothing.
     weight_decay : float, default=None
         Decoupled weight decay [11]_, at least 0. Each step multiplies the weights by
         ``1 - learning_rate * weight_decay``. None means 0.01 for 'adamw' and 0 for the other solvers.
     max_norm : float, default=None
-        Maximum norm of the incoming weights of a hidden unit [17]_, greater than 0. None means no limit.
+        Maximum Euclidean norm of the incoming weights of a hidden unit [17]_, greater than 0. None means no limit.
     clip_norm : float, default=None
-        Maximum norm of the gradient [20]_, greater than 0. Larger gradients are scaled down. None means no limit.
+        Maximum Euclidean norm of the gradient [20]_, greater than 0. Larger gradients are scaled down. None means no
+        limit.
     class_weight : dict or 'balanced', default=None
         Weights of the classes, which multiply the sample weights in training and validation. Classes that a dict does
         not contain have weight 1. With 'balanced', the weights are inversely proportional to the class frequencies.
@@ -206,8 +207,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Number of epochs, at least 0, during which the learning rate increases linearly from zero to the value of the
         schedule [24]_.
     ema_decay : float, default=None
-        Decay rate of an exponential moving average of the weights, in (0, 1). Prediction and validation use the
-        averaged weights [25]_. The decay rate in step t is at most ``t / (t + 9)``. None means no averaging.
+        Decay rate of an exponential moving average of the weights, in the range (0, 1). Prediction and validation use
+        the averaged weights [25]_. The decay rate in step t is at most ``t / (t + 9)``. None means no averaging.
     monitor : {'accuracy', 'loss'}, default='accuracy'
         Validation score that `early_stopping` uses: the accuracy or the negative loss on the validation set.
     input_scale : float, default=None
@@ -265,13 +266,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     best_validation_score_ : float or None
         Largest value of `validation_scores_`. None without `early_stopping`.
     n_iter_ : int
-        Number of epochs in the last call of `fit` and in all subsequent calls of `partial_fit`.
+        Number of epochs in the last call to `fit` and in all subsequent calls to `partial_fit`.
     t_ : int
         Number of training samples seen by the solver. Each epoch counts all samples.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features. Defined only if all feature names of `X` are strings.
+        Names of features seen during `fit`. Defined only if all feature names of `X` are strings.
     n_layers_ : int
         Number of layers, including the input and output layers.
     n_outputs_ : int
@@ -494,8 +495,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If parameters or data are invalid.
+        TypeError
+            If `X` is sparse and `augmentation` or `adversarial_norm` is set.
         NonFiniteLossError
-            If the loss becomes infinite or NaN.
+            If the loss or a weight becomes NaN or infinite.
 
         Warns
         -----
@@ -523,10 +526,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         classes: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch, continuing from the result of the previous call of `fit` or `partial_fit`.
+        """Train for one epoch, continuing from the result of the previous call to `fit` or `partial_fit`.
 
         The optimizer state, the learning-rate schedule and the random number generators continue too: k calls with the
-        same data give the same result as one call of `fit` with ``max_iter=k``, bit for bit.
+        same data give the same result as one call to `fit` with ``max_iter=k``, bit for bit.
 
         Parameters
         ----------
@@ -537,7 +540,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, at least 0. None means equal weights.
         classes : array-like of shape (n_classes,), default=None
-            Classes across all calls of `partial_fit`. Required in the first call, optional in later calls.
+            Classes across all calls to `partial_fit`. Required in the first call, optional in later calls.
 
         Returns
         -------
@@ -548,11 +551,25 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If parameters or data are invalid, or ``early_stopping=True``.
+        TypeError
+            If `X` is sparse and `augmentation` or `adversarial_norm` is set.
         NonFiniteLossError
-            If the loss becomes infinite or NaN.
+            If the loss or a weight becomes NaN or infinite.
         AttributeError
             If ``solver='lbfgs'``, which does not train in epochs, or if ``class_weight='balanced'``, which depends on
             the labels of all samples.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skmlp import MLPDigitClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> mlp = MLPDigitClassifier(input_scale=1 / 16, random_state=0)
+        >>> for start in range(0, len(X), 600):
+        ...     chunk = slice(start, start + 600)
+        ...     mlp = mlp.partial_fit(X[chunk], y[chunk], classes=range(10))
+        >>> mlp.n_iter_
+        3
         """
         check_no_early_stopping(self)
         check_partial_fit_first_call(self, classes)
@@ -578,9 +595,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         callbacks: Sequence[Any] = (),
         expected_parameters: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Resume an interrupted training from a checkpoint and complete it.
+        """Resume interrupted training from a checkpoint and complete it.
 
-        On the same machine and with the same library versions, the result is bit-identical to that of an uninterrupted
+        On the same machine and with the same library versions, the result is bit-identical to that of uninterrupted
         training. Only the durations in `history_` differ. All data must be those that were passed to `fit`.
 
         Parameters
@@ -618,6 +635,12 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             from those of the checkpoint.
         FileNotFoundError
             If there is no checkpoint.
+        NonFiniteLossError
+            If the loss or a weight becomes NaN or infinite.
+
+        See Also
+        --------
+        skmlp.callbacks.Checkpoint : Callback that writes checkpoints, with an example.
         """
         arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
         checkpoint = read_checkpoint(path)
@@ -646,6 +669,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Predicted labels, or an indicator matrix if the classifier was fitted with one.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` is invalid, for example because it has another number of features than in `fit`.
         """
         logits = self._logits(X)
         return fitted.get_targets(self).decode(logits)
@@ -663,6 +693,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         probabilities : ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`, with the dtype of the weights. They are greater than 0 and less
             than 1, except that a single class has probability 1.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` is invalid, for example because it has another number of features than in `fit`.
         """
         logits = self._logits(X)
         return compute_probabilities(logits, fitted.get_targets(self))
@@ -670,9 +707,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Predict the logarithm of the probability of each class.
 
-        Small probabilities are computed from the logits, which is accurate. The result is never -inf: its minimum is
-        the logarithm of the smallest normal number, -87 for float32 and -708 for float64. The classes have the same
-        order by log-probability as by the result of `predict_proba`.
+        Log-probabilities are computed from the logits and are accurate for small probabilities. They are never -inf:
+        their minimum is the logarithm of the smallest normal number, -87 for float32 and -708 for float64. They rank
+        the classes in the same order as the result of `predict_proba`.
 
         Parameters
         ----------
@@ -683,6 +720,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
             Log-probabilities in the order of `classes_`, with the dtype of the weights.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` is invalid, for example because it has another number of features than in `fit`.
         """
         logits = self._logits(X)
         return compute_log_probabilities(logits, fitted.get_targets(self))
@@ -709,8 +753,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Raises
         ------
+        NotFittedError
+            If the classifier is not fitted.
         ValueError
-            If `layer` is not the index of a hidden layer.
+            If `layer` is not the index of a hidden layer, or `X` is invalid.
 
         Examples
         --------

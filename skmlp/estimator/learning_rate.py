@@ -14,12 +14,16 @@ class LearningRateCurve:
 
     Attributes
     ----------
-    learning_rates : ndarray of shape (n_steps,)
-        Learning rates in increasing order.
-    losses : ndarray of shape (n_steps,)
-        Smoothed training loss before the step with each learning rate. Both arrays end where training diverges.
+    learning_rates : ndarray of shape (n_losses,)
+        Learning rates in increasing order, up to that at which training diverges.
+    losses : ndarray of shape (n_losses,)
+        Smoothed training loss before the step with each learning rate.
     suggestion : float
         Learning rate at which the loss decreases fastest. It is a suitable value for `learning_rate_init`.
+
+    See Also
+    --------
+    skmlp.MLPDigitClassifier.find_learning_rate : Compute a curve, with an example.
 
     References
     ----------
@@ -31,7 +35,13 @@ class LearningRateCurve:
 
     @property
     def suggestion(self) -> float:
-        """Learning rate at which the loss decreases fastest."""
+        """Learning rate at which the loss decreases fastest.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two losses.
+        """
         if len(self.losses) < 2:
             raise ValueError(
                 "The losses must be finite at two or more learning rates to suggest one, got finite losses at "

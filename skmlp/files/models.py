@@ -101,7 +101,8 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
 
     See Also
     --------
-    save_model : Save a model, with an example.
+    save_model : Save a fitted classifier, with an example.
+    read_model_header : Read the description only.
     """
     with format_errors(path):
         container = read_container(path, "model", max_bytes)
@@ -124,7 +125,7 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
     Returns
     -------
     description : dict
-        JSON values. The keys include "format_version", "parameters", "layer_sizes", "classes" and "versions".
+        JSON values. The keys include 'format_version', 'parameters', 'layer_sizes', 'classes' and 'versions'.
 
     Raises
     ------
@@ -132,6 +133,23 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
         If the file is too large, is not a model file, or has an unsupported version. Damaged arrays are not detected.
     OSError
         If the file cannot be read.
+
+    See Also
+    --------
+    load_model : Load the classifier.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_digits
+    >>> from skmlp import MLPDigitClassifier, read_model_header, save_model
+    >>> model = MLPDigitClassifier(batch_size=64, n_iter_no_change=None, max_iter=1).fit(*load_digits(return_X_y=True))
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     save_model(model, Path(directory) / "digits.safetensors")
+    ...     header = read_model_header(Path(directory) / "digits.safetensors")
+    >>> header["layer_sizes"]
+    [64, 100, 10]
     """
     with format_errors(path):
         return read_description(path, "model", max_bytes)

@@ -35,8 +35,8 @@ class TrainingCurveDisplay:
         Mean loss on the validation set.
     val_accuracy : array-like of shape (n_epochs,), default=None
         Accuracy on the validation set, from 0 to 1.
-    validation_name : str, default="validation"
-        Label of the validation set in the legend, for example "test".
+    validation_name : str, default='validation'
+        Label of the validation set in the legend, for example 'test'.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class TrainingCurveDisplay:
 
     Examples
     --------
-    >>> from skmlp.plots.curves import TrainingCurveDisplay
+    >>> from skmlp import TrainingCurveDisplay
     >>> history = {"loss": [1.2, 0.5, 0.3], "accuracy": [0.71, 0.88, 0.93]}
     >>> display = TrainingCurveDisplay.from_history(history)
     >>> display.axes_[1].get_ylabel()
@@ -83,7 +83,7 @@ class TrainingCurveDisplay:
         ----------
         estimator : MLPDigitClassifier
             Fitted estimator, whose `history_` is plotted.
-        validation_name : str, default="validation"
+        validation_name : str, default='validation'
             Label of the validation set in the legend.
         axes : array-like of matplotlib Axes, of size 2, default=None
             The axes for the loss and for the accuracy. If None, a new figure is created.
@@ -93,10 +93,15 @@ class TrainingCurveDisplay:
         display : TrainingCurveDisplay
             The display, with `axes_` and `figure_` set.
 
+        Raises
+        ------
+        ValueError
+            If `estimator` is not fitted, or `axes` does not have size 2.
+
         Examples
         --------
         >>> from types import SimpleNamespace
-        >>> from skmlp.plots.curves import TrainingCurveDisplay
+        >>> from skmlp import TrainingCurveDisplay
         >>> fitted = SimpleNamespace(history_={"loss": [0.9, 0.4], "accuracy": [0.8, 0.9]})
         >>> TrainingCurveDisplay.from_estimator(fitted).accuracy
         array([0.8, 0.9])
@@ -121,9 +126,9 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         history : dict of str to array-like of shape (n_epochs,)
-            Must have the keys "loss" and "accuracy", and may have "val_loss" and "val_accuracy". Other keys are
+            Must have the keys 'loss' and 'accuracy', and may have 'val_loss' and 'val_accuracy'. Other keys are
             ignored.
-        validation_name : str, default="validation"
+        validation_name : str, default='validation'
             Label of the validation set in the legend.
         axes : array-like of matplotlib Axes, of size 2, default=None
             The axes for the loss and for the accuracy. If None, a new figure is created.
@@ -133,9 +138,15 @@ class TrainingCurveDisplay:
         display : TrainingCurveDisplay
             The display, with `axes_` and `figure_` set.
 
+        Raises
+        ------
+        ValueError
+            If `history` lacks the loss or the accuracy, its values are empty or differ in length, or `axes` does not
+            have size 2.
+
         Examples
         --------
-        >>> from skmlp.plots.curves import TrainingCurveDisplay
+        >>> from skmlp import TrainingCurveDisplay
         >>> history = {"loss": [0.9, 0.4], "accuracy": [0.8, 0.9], "val_accuracy": [0.7, 0.8]}
         >>> display = TrainingCurveDisplay.from_history(history, validation_name="test")
         >>> [text.get_text() for text in display.axes_[1].get_legend().get_texts()]
@@ -162,10 +173,15 @@ class TrainingCurveDisplay:
         self : TrainingCurveDisplay
             The display, with `axes_` and `figure_` set.
 
+        Raises
+        ------
+        ValueError
+            If `axes` does not have size 2.
+
         Examples
         --------
         >>> from matplotlib.figure import Figure
-        >>> from skmlp.plots.curves import TrainingCurveDisplay
+        >>> from skmlp import TrainingCurveDisplay
         >>> figure = Figure(figsize=(10, 4), layout="constrained")
         >>> display = TrainingCurveDisplay(loss=[0.9, 0.4], accuracy=[0.8, 0.9])
         >>> display.plot(axes=figure.subplots(1, 2)).figure_ is figure
