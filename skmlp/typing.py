@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     FloatArray: TypeAlias = NDArray[np.floating]
 else:
-    # At run time these are names without contents, because NumPy's aliases take several lines in a printed signature.
+    # At run time, these are opaque types, because NumPy's aliases take several lines in a printed signature.
     ArrayLike = NewType("ArrayLike", object)
     FloatArray = NewType("FloatArray", np.ndarray)
 PathLike: TypeAlias = str | os.PathLike[str]

@@ -100,6 +100,6 @@ class RunDirectory:
 
 def previous_checkpoint(path):
     """Return the path of the checkpoint before the last one."""
-    from skmlp.files.checkpoints import previous_path
+    from skmlp.files.checkpoints import get_previous_path
 
-    return previous_path(path)
+    return get_previous_path(path)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.linalg import blas
 from scipy.ndimage import gaussian_filter1d
 
-from skmlp.digits.resample import BLOCK_SIZE, identity_coordinates, resample
+from skmlp.digits.resample import BLOCK_SIZE, make_identity_coordinates, resample
 from skmlp.typing import ArrayLike, FloatArray
 
 
@@ -54,7 +54,7 @@ class Distortion(ABC):
         distorted = np.empty_like(images)
         for start in range(0, len(images), BLOCK_SIZE):
             block = images[start : start + BLOCK_SIZE]
-            coordinates = identity_coordinates(*block.shape)
+            coordinates = make_identity_coordinates(*block.shape)
             self.displace(coordinates, rng)
             resampled = resample(block, coordinates, self.fill)
             distorted[start : start + BLOCK_SIZE] = self.transform_intensities(resampled, rng)
@@ -103,7 +103,7 @@ class Shift(Distortion):
 
     def __post_init__(self):
         check_finite(self, "fill")
-        check_nonnegative(self, "pixels")
+        check_non_negative(self, "pixels")
 
     def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
         """Displace all coordinates of an image by the same distance."""
@@ -150,7 +150,7 @@ class Affine(Distortion):
 
     def __post_init__(self):
         check_finite(self, "fill")
-        check_nonnegative(self, "rotation", "scale", "shear")
+        check_non_negative(self, "rotation", "scale", "shear")
         if self.scale >= 1:
             raise ValueError(f"Affine: scale must be less than 1, got {self.scale!r}.")
 
@@ -222,7 +222,7 @@ class Elastic(Distortion):
 
     def __post_init__(self):
         check_finite(self, "fill")
-        check_nonnegative(self, "sigma", "alpha")
+        check_non_negative(self, "sigma", "alpha")
 
     def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
         """Displace the coordinates by a smooth random field."""
@@ -270,7 +270,7 @@ class StrokeWidth(Distortion):
 
     def __post_init__(self):
         check_finite(self, "fill")
-        check_nonnegative(self, "gain", "threshold")
+        check_non_negative(self, "gain", "threshold")
         if self.gain < 1:
             raise ValueError(f"StrokeWidth: gain must be at least 1, got {self.gain!r}.")
         if self.threshold >= 1:
@@ -391,7 +391,7 @@ class DigitDistortions(Distortion):
     strength: float = 1.0
 
     def __post_init__(self):
-        check_nonnegative(self, "strength")
+        check_non_negative(self, "strength")
 
     def for_side(self, side: int) -> Compose:
         """Return the steps for images of a given size.
@@ -453,7 +453,7 @@ class Annealed:
     begin: float = 0.7
 
     def __post_init__(self):
-        check_nonnegative(self, "final_strength", "begin")
+        check_non_negative(self, "final_strength", "begin")
         for name in ("final_strength", "begin"):
             if getattr(self, name) > 1:
                 raise ValueError(
@@ -528,7 +528,7 @@ def make_smoothing_matrix(size, sigma):
 
 
 def matmul(left, right):
-    """Compute left @ right with SciPy's BLAS, which training uses too; threads of a second BLAS would compete."""
+    """Compute left @ right with SciPy's BLAS, as in training; the threads of a second BLAS would compete for cores."""
     return blas.sgemm(1, right.T, left.T).T
 
 
@@ -542,7 +542,7 @@ def check_finite(step, *names):
             )
 
 
-def check_nonnegative(step, *names):
+def check_non_negative(step, *names):
     """Raise ValueError unless parameters are finite numbers of at least 0."""
     for name in names:
         value = getattr(step, name)

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skmlp.digits.idx import read_idx
-from skmlp.digits.reader import pixel_names
+from skmlp.digits.reader import make_pixel_names
 from skmlp.exceptions import IDXFormatError
 from skmlp.typing import PathLike
 
@@ -152,7 +152,7 @@ def load_mnist(
     >>> y
     array([7, 2])
     """
-    prefix = file_prefix(subset)
+    prefix = get_file_prefix(subset)
     images_path = find_file(data_dir, f"{prefix}-images-idx3-ubyte")
     labels_path = find_file(data_dir, f"{prefix}-labels-idx1-ubyte")
     images, labels = read_idx(images_path), read_idx(labels_path)
@@ -171,7 +171,7 @@ def load_mnist(
         data=data,
         target=target,
         images=images,
-        feature_names=pixel_names(height, width),
+        feature_names=make_pixel_names(height, width),
         target_names=target_names,
         DESCR=f"{n_samples} images of {height} x {width} pixels ({images.dtype}) in "
         f"{len(target_names)} classes, read from {images_path} and {labels_path}.",
@@ -273,7 +273,7 @@ def fetch_mnist(
     >>> X.shape  # doctest: +SKIP
     (10000, 784)
     """
-    prefix = file_prefix(subset)
+    prefix = get_file_prefix(subset)
     if data_home is None:
         # Imported here because loading sklearn.datasets is slow.
         from sklearn.datasets import get_data_home
@@ -349,7 +349,7 @@ def download_mnist(
     return paths
 
 
-def file_prefix(subset):
+def get_file_prefix(subset):
     """Return the prefix of the file names of a subset."""
     if subset not in FILE_PREFIXES:
         raise ValueError(f"subset must be 'train' or 'test', got {subset!r}.")
@@ -404,7 +404,7 @@ def download_file(directory, file, mirrors, timeout, progress):
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{name}"
         try:
-            with warnings_only(pooch.get_logger()), progress_bar(name, progress) as bar:
+            with silence_logger(pooch.get_logger()), open_progress_bar(name, progress) as bar:
                 # pooch writes to a temporary file, and renames it after verifying the checksum.
                 path = pooch.retrieve(
                     url,
@@ -423,7 +423,7 @@ def download_file(directory, file, mirrors, timeout, progress):
 
 
 @contextlib.contextmanager
-def warnings_only(logger):
+def silence_logger(logger):
     """Silence messages of a logger below the level of warnings."""
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -434,7 +434,7 @@ def warnings_only(logger):
 
 
 @contextlib.contextmanager
-def progress_bar(name, enabled):
+def open_progress_bar(name, enabled):
     """Open a progress bar for pooch; yield False if it is disabled or stderr is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn

@@ -38,7 +38,7 @@ def open_picture(
     source : str, path-like, bytes-like or binary stream
         Path of a PNG, JPEG, BMP, GIF, TIFF, WebP or PPM file, its contents, or an open binary stream.
     max_pixels : int, default=80_000_000
-        Maximum number of pixels.
+        Maximum number of pixels, height times width.
     name : str, default=None
         Name of the source in error messages. By default the path, or the name of the stream if it has one.
 
@@ -257,7 +257,7 @@ def downsample(picture):
 
 
 def convert_channels_to_gray(picture, max_value):
-    """Convert the channels of a picture to gray; transparent pixels get a background that contrasts with the rest."""
+    """Convert the channels of a picture to gray; transparent pixels get a background that contrasts with the others."""
     if picture.shape[2] == 1:
         return picture[:, :, 0]
     gray = picture[:, :, :3] @ LUMA_WEIGHTS

@@ -182,7 +182,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If the transformer is not fitted.
         """
         if input_features is None and getattr(self, "image_shape_", None):
-            return np.array(pixel_names(*self.image_shape_), dtype=object)
+            return np.array(make_pixel_names(*self.image_shape_), dtype=object)
         return super().get_feature_names_out(input_features)
 
     def __sklearn_tags__(self):
@@ -205,7 +205,7 @@ class IDXReader(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return check_array(rows, dtype=self.dtype, estimator=self, input_name="X")
 
 
-def pixel_names(height, width):
+def make_pixel_names(height, width):
     """Return the names of the pixels of an image row by row, as in :func:`sklearn.datasets.load_digits`.
 
     Parameters
@@ -222,8 +222,8 @@ def pixel_names(height, width):
 
     Examples
     --------
-    >>> from skmlp.digits.reader import pixel_names
-    >>> pixel_names(2, 2)
+    >>> from skmlp.digits.reader import make_pixel_names
+    >>> make_pixel_names(2, 2)
     ['pixel_0_0', 'pixel_0_1', 'pixel_1_0', 'pixel_1_1']
     """
     return [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]

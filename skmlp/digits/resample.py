@@ -6,7 +6,7 @@ import numpy as np
 BLOCK_SIZE = 32
 
 
-def identity_coordinates(n_images, height, width):
+def make_identity_coordinates(n_images, height, width):
     """Return the coordinates of all pixels.
 
     Parameters

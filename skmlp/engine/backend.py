@@ -22,7 +22,7 @@ class BatchGradient(NamedTuple):
     weight : float
         Total weight of the samples.
     gradient : ndarray of shape (n_parameters,)
-        Gradient of `loss`, in a buffer that the next call overwrites. The caller may overwrite it, too.
+        Gradient of `loss`, in a buffer that the next call overwrites. The caller may also overwrite it.
     """
 
     loss: float
@@ -59,8 +59,8 @@ class Backend(Protocol):
         """Perform a training step on a batch at a learning rate, and return the StepResult."""
 
     def logits(self, batches, weights):
-        """Yield each batch with its logits in inference mode, computed with the given weights.
+        """Yield each batch with its logits, computed in prediction mode with the given weights.
 
         The logits have the shape (n_outputs, batch_size). They are in a buffer that the next batch overwrites. The
-        caller may overwrite it, too.
+        caller may also overwrite it.
         """

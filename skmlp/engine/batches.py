@@ -149,7 +149,7 @@ class Augmentation:
     transform : callable
         ``transform(images, generator)`` returns images of the same shape, (n_samples, height, width). If it has a
         method ``at``, ``transform.at(progress)`` returns the callable to use when the fraction `progress` of the
-        training is complete.
+        training run is complete.
     image_shape : tuple of int
         Height and width.
     """
@@ -158,7 +158,7 @@ class Augmentation:
     image_shape: tuple[int, int]
 
     def at(self, progress, generator):
-        """Return the function that transforms a batch at a fraction of the training.
+        """Return the function that transforms a batch when a fraction of the training run is complete.
 
         Its argument and its result are features of shape (n_samples, n_features).
         """

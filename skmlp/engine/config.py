@@ -63,7 +63,7 @@ class TrainingConfig:
     alpha : float
         Strength of the L2 penalty. As in scikit-learn, it is divided by the total sample weight of the batch.
     label_smoothing : float
-        Label smoothing of the training loss, in [0, 1).
+        Label smoothing of the training loss, in the range [0, 1).
     adversarial_norm : float
         Norm of the adversarial perturbation of each training sample, in the direction in which its loss increases
         fastest; 0 for none.

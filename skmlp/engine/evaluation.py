@@ -53,7 +53,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(backend, batches, weights, loss_name):
-    """Return mean loss, without penalty and label smoothing, and accuracy in inference mode.
+    """Return the mean loss, without penalty and label smoothing, and the accuracy, in prediction mode.
 
     Parameters
     ----------

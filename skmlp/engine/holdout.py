@@ -26,9 +26,8 @@ def split_stratified(X, strata, weights, fraction, random_state):
     """Split the rows into training samples and held-out samples.
 
     Samples with equal features and equal stratum are always in the same subset, so that duplicates do not inflate the
-    validation score. The split depends on the values of the samples, not on their positions or repetitions: a sample
-    of weight two is held out if and only if it would be held out when it occurred twice, and samples of weight zero
-    are ignored.
+    validation score. The split depends on the values of the samples, not on their positions, repetitions or weights,
+    except that samples with weight 0 are ignored.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ def split_stratified(X, strata, weights, fraction, random_state):
     weights : ndarray of shape (n_samples,) or None
         Sample weights; None for ones.
     fraction : float
-        Fraction of the distinct samples to hold out, in (0, 1).
+        Fraction of the distinct samples to hold out, in the range (0, 1).
     random_state : RandomState
 
     Returns

@@ -85,7 +85,8 @@ def he(fan_in, fan_out):
 
     References
     ----------
-    .. [1] He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015, https://arxiv.org/abs/1502.01852
+    .. [1] He, Zhang, Ren and Sun, "Delving deep into rectifiers: surpassing human-level performance on ImageNet
+       classification", ICCV 2015, https://arxiv.org/abs/1502.01852
     """
     return 2 / fan_in
 

@@ -21,7 +21,7 @@ class LBFGS:
     Attributes
     ----------
     batch_size : int
-        The number of training samples.
+        Number of training samples.
     tolerance : float
         Training stops when no component of the gradient exceeds this absolute value.
     max_epochs : int
@@ -29,7 +29,7 @@ class LBFGS:
     max_evaluations : int
         Maximum number of evaluations of the loss.
     monitor : str
-        The monitored quantity, always the training loss.
+        Monitored quantity, always the training loss.
     monitors_validation : bool
         Always False.
 
@@ -263,7 +263,7 @@ class ScipyIterations:
         if self._turns.get() == "stop":
             raise MinimizationStoppedError
 
-    def _pass_on(self, event):
+    def _send_event(self, event):
         self._events.put(event)
         self._await_turn()
 
@@ -282,7 +282,7 @@ class ScipyIterations:
         theta, loss = intermediate_result.x, float(intermediate_result.fun)
         if self._last.loss != loss:
             self._last = self._objective(theta)
-        self._pass_on(Iterate(theta.copy(), loss, self._last.n_correct))
+        self._send_event(Iterate(theta.copy(), loss, self._last.n_correct))
 
 
 class MinimizationStoppedError(Exception):

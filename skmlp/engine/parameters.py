@@ -16,7 +16,7 @@ import numpy as np
 BLOCK_SIZE = 2**17
 
 
-def cache_sized_blocks(size):
+def split_into_blocks(size):
     """Return slices of a flat vector, small enough for several operations to stay in the cache."""
     return [slice(start, start + BLOCK_SIZE) for start in range(0, size, BLOCK_SIZE)]
 

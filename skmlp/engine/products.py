@@ -2,7 +2,7 @@
 
 The wheels of NumPy and SciPy each contain a BLAS library with its own thread pool, whose idle threads spin. Alternating
 between the two makes the pools compete for the cores, which is many times slower than using only one of them. The
-engine uses SciPy's BLAS because SciPy's optimizers use it, too, and because its interface can scale and add in place.
+engine uses SciPy's BLAS because SciPy's optimizers also use it, and because its interface can scale and add in place.
 """
 
 import numpy as np

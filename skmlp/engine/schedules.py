@@ -16,6 +16,8 @@ from typing import ClassVar, NamedTuple
 class Position(NamedTuple):
     """Position in a training run before an optimizer step.
 
+    The property `progress` is the completed fraction of the run, in the range [0, 1].
+
     Attributes
     ----------
     step : int
@@ -28,8 +30,6 @@ class Position(NamedTuple):
         Maximum number of epochs.
     samples_seen : int
         Number of samples processed in the epochs before the current one.
-    progress : float
-        Completed fraction of the training run, in the range [0, 1].
     """
 
     step: int

@@ -42,9 +42,9 @@ class TrainState:
     weights : Weights
         Current weights.
     random_state : RandomState
-        Random stream of everything that scikit-learn draws as well: initial weights and shuffles.
+        Random stream of the numbers that scikit-learn draws as well: initial weights and shuffles.
     generator : Generator
-        Random stream of everything else: dropout masks and augmentation.
+        Random stream of dropout masks and augmentation.
     average : Weights or None
         Exponential moving average of `weights`; None if it is not used.
     best : Weights or None
@@ -64,7 +64,7 @@ class TrainState:
     n_epochs : int
         Maximum number of epochs, counted like `epoch`.
     stopped : bool
-        Whether the stopping rule or a callback has ended the training.
+        Whether the stopping rule or a callback has stopped training.
     loss : float
         Training loss of the last epoch; NaN before the first epoch.
     rate_divisor : float
@@ -72,7 +72,7 @@ class TrainState:
     monitor : str
         Monitored quantity, a field of EpochReport, to which `plateau` and `best` refer.
     holdout_seed : int or None
-        Seed of the early-stopping split, so that each call of `fit` holds out the same samples; None before the first
+        Seed of the early-stopping split, so that each call to `fit` holds out the same samples; None before the first
         split.
     kernels : str or None
         Name of the kernel set with which the training began.
@@ -116,7 +116,7 @@ class TrainState:
 
     @property
     def ended(self):
-        """Whether the training was stopped or has reached the maximum number of epochs."""
+        """Whether training was stopped or has reached the maximum number of epochs."""
         return self.stopped or self.epoch >= self.n_epochs
 
     def begin_monitoring(self, monitor):

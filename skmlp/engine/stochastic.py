@@ -29,7 +29,7 @@ class StochasticSolver:
     stopping : StoppingRule
     batch_size : int
     max_epochs : int
-        Maximum number of epochs of one call of `fit`.
+        Maximum number of epochs in one call to `fit`.
     shuffle : bool
         Whether to shuffle the samples before each epoch.
     trains_all_epochs : bool
@@ -56,7 +56,7 @@ class StochasticSolver:
         return self.stopping.monitors_validation
 
     def prepare(self, state, n_samples):
-        """Prepare a TrainState for training, keeping what is still valid from earlier training."""
+        """Prepare a TrainState for training, and keep the values from earlier training that are still valid."""
         self.update.prepare(state)
         if not self.stopping.reduces_rate:
             state.rate_divisor = 1.0

@@ -12,7 +12,7 @@ from skmlp.engine.state import TrainState, Weights
 VALIDATION_BATCH_SIZE = 1024
 
 
-def initial_state(config, dtype, random_state, generator):
+def make_initial_state(config, dtype, random_state, generator):
     """Return the state of a new training run, with randomly initialized weights.
 
     Parameters

@@ -140,8 +140,8 @@ def limit_row_norms(weights, max_norm):
 
 
 def compute_ema_decay(decay, t):
-    """Return the decay of the moving average in step t, reduced in early steps.
+    """Return the decay of the moving average in step t.
 
-    The initial weights are thus forgotten sooner.
+    It is smaller in early steps, so that the influence of the initial weights decays faster.
     """
     return min(decay, t / (t + 9))

@@ -6,7 +6,7 @@ from skmlp.estimator.fitted import copy_changing_attributes
 
 
 class FitCallbacks:
-    """The callbacks of an estimator during one call of `fit`.
+    """Callbacks of an estimator during one call to `fit`.
 
     Parameters
     ----------

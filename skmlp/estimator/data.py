@@ -152,7 +152,7 @@ def check_same_classes(y, targets):
     y : ndarray
         The result of `check_labels`.
     targets : TargetEncoding
-        The encoding of the previous training.
+        The encoding of the previous training run.
     """
     if not targets.multilabel and not np.array_equal(np.unique(y), targets.classes):
         raise ValueError(

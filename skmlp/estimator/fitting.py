@@ -1,4 +1,4 @@
-"""Training an estimator: validate the data, create the configuration and the state, then train.
+"""Training of an estimator: validate the data, create the configuration and the state, then train.
 
 `fit`, `partial_fit`, `resume` and `find_learning_rate` share these functions. They differ in the `Start`, the number of
 epochs and the use of the result.
@@ -20,7 +20,7 @@ from skmlp.engine.config import TrainingConfig
 from skmlp.engine.parameters import Layout
 from skmlp.engine.state import TrainState, Weights
 from skmlp.engine.stopping import Plateau
-from skmlp.engine.training import Trainer, initial_state
+from skmlp.engine.training import Trainer, make_initial_state
 from skmlp.estimator import fitted
 from skmlp.estimator.config import make_config
 from skmlp.estimator.constraints import check_lbfgs
@@ -31,7 +31,7 @@ from skmlp.exceptions import TrainingInterruptedWarning, warn_caller
 
 @dataclass(frozen=True)
 class PreviousTraining:
-    """The result of the previous training of an estimator.
+    """Result of the previous training run of an estimator.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class PreviousTraining:
 
     @classmethod
     def from_estimator(cls, estimator):
-        """Return the result of the previous training of a fitted estimator."""
+        """Return the result of the previous training run of a fitted estimator."""
         layout, state = fitted.get_layout(estimator), getattr(estimator, "_state", None)
         weights = None
         if state is None or not fitted.are_views(estimator, state.prediction_weights):
@@ -77,12 +77,12 @@ class PreviousTraining:
 
 @dataclass(frozen=True)
 class Start:
-    """The start of a training: new weights, or the result of the previous training.
+    """Start of a training run: new weights, or the result of the previous run.
 
     Attributes
     ----------
     previous : PreviousTraining or None
-        None for a new training.
+        None for new weights.
     choose_targets : callable
         Function of the labels that returns the TargetEncoding.
     """
@@ -92,20 +92,20 @@ class Start:
 
     @classmethod
     def for_fit(cls, estimator):
-        """Return the start of `fit`: new weights, or the previous training with `warm_start`."""
+        """Return the start of `fit`: new weights, or the result of the previous run with `warm_start`."""
         if not (estimator.warm_start and fitted.is_fitted(estimator)):
             return cls(None, TargetEncoding.from_labels)
         return cls.for_resume(estimator)
 
     @classmethod
     def for_resume(cls, estimator):
-        """Return the start of a training that continues the previous one with the same classes."""
+        """Return the start of a run that continues the previous one with the same classes."""
         previous = PreviousTraining.from_estimator(estimator)
         return cls(previous, partial(check_same_classes, targets=previous.targets))
 
     @classmethod
     def for_partial_fit(cls, estimator):
-        """Return the start of `partial_fit`: the previous training, if any. The classes are already set."""
+        """Return the start of `partial_fit`: the result of the previous run, if any. The classes are already set."""
         if not fitted.is_fitted(estimator):
             return cls(None, lambda y: TargetEncoding(estimator.classes_, is_multilabel(y)))
         previous = PreviousTraining.from_estimator(estimator)
@@ -114,7 +114,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training that can begin: data and parameters have been validated.
+    """Validated data and parameters, from which training can begin.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ def restore_features_on_failure(estimator):
 
 
 def check_same_layers(layout, previous):
-    """Raise ValueError if the network of the previous training has other layers."""
+    """Raise ValueError if the network of the previous training run has other layers."""
     if previous is not None and layout != previous.layout:
         raise ValueError(
             f"To continue training, the layers must have the sizes {previous.layout.layer_sizes} with "
@@ -189,7 +189,7 @@ def begin_training(estimator, plan):
     if previous is None:
         random_state = check_random_state(estimator.random_state)
         dtype = get_weights_dtype(plan.data.samples.X)
-        state = initial_state(config, dtype, random_state, spawn_generator(random_state))
+        state = make_initial_state(config, dtype, random_state, spawn_generator(random_state))
     else:
         state = continue_state(previous, estimator.random_state)
     trainer = Trainer(config, plan.data, state)
@@ -207,7 +207,7 @@ def begin_training(estimator, plan):
 
 
 def continue_state(previous, random_state):
-    """Return the state of the previous training, with the weights of the fitted attributes."""
+    """Return the state of the previous training run, with the weights of the fitted attributes."""
     state = previous.state
     if state is None:
         random_state = check_random_state(random_state)
@@ -226,7 +226,7 @@ def spawn_generator(random_state):
 
 
 def begin_run(estimator, trainer):
-    """Reset the counts of epochs and of epochs without improvement for a call of `fit`."""
+    """Reset the counts of epochs and of epochs without improvement for a call to `fit`."""
     state, solver = trainer.state, trainer.config.solver
     estimator.n_iter_ = 0
     state.stopped = False

@@ -40,7 +40,7 @@ ROWS_PER_BLOCK = 4096
 # Writing
 
 
-def previous_path(path):
+def get_previous_path(path):
     """Return the path at which the previous checkpoint is kept."""
     path = Path(path)
     return path.with_name(f"{path.stem}.previous{path.suffix}")
@@ -69,23 +69,23 @@ def write_checkpoint(path, estimator, data_fingerprint):
     description["estimator_arrays"] = list(arrays)
     arrays |= {f"state.{name}": array for name, array in collect_state_arrays(state).items()}
     path = Path(os.path.realpath(path))
-    new = new_path(path)
+    new = get_new_path(path)
     with atomic_write(new) as file:
         file.write(encode(description, arrays))
     if path.exists():
-        os.replace(path, previous_path(path))
+        os.replace(path, get_previous_path(path))
     os.replace(new, path)
     sync_directory(path.parent)
 
 
-def new_path(path):
+def get_new_path(path):
     """Return the path of a new checkpoint until it replaces the last one."""
     return path.with_name(f".{path.name}.new")
 
 
 def remove_incomplete_files(path):
     """Remove the files left by processes that were killed while they wrote a checkpoint."""
-    new = new_path(Path(os.path.realpath(path)))
+    new = get_new_path(Path(os.path.realpath(path)))
     for incomplete in new.parent.glob(f".{new.name}.*.part"):
         incomplete.unlink(missing_ok=True)
 
@@ -181,7 +181,7 @@ def read_checkpoint(path):
     try:
         return read_file(path)
     except (FileNotFoundError, ModelFormatError) as error:
-        previous = previous_path(os.path.realpath(path))
+        previous = get_previous_path(os.path.realpath(path))
         if not previous.exists():
             raise
         reason = str(error).removesuffix(".")

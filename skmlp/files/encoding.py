@@ -36,8 +36,8 @@ class Container(NamedTuple):
     description : dict
         JSON values.
     arrays : dict of str to ndarray
-    stored_digest : str
-        The digest stored in the file.
+    stored_digest : str or None
+        Digest stored in the file, if any.
     """
 
     description: dict[str, Any]
@@ -126,7 +126,7 @@ def read_description(path, kind, max_bytes=MAX_BYTES):
 
 
 def read_regular_file(path, kind, max_bytes):
-    """Return the bytes of a regular file, or raise ModelFormatError if it has more than `max_bytes`."""
+    """Return the bytes of a file, or raise ModelFormatError if it is not regular or has more than `max_bytes`."""
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):

@@ -113,7 +113,7 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
 
 
 def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
-    """Read the description of a model from its file, without decoding the arrays.
+    """Read the description of a classifier from its file, without decoding the arrays.
 
     Parameters
     ----------

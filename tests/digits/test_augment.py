@@ -19,7 +19,7 @@ from skmlp.augment import (
     StrokeWidth,
 )
 from skmlp.digits.augment import Distortion, draw_smooth_noise
-from skmlp.digits.resample import BLOCK_SIZE, identity_coordinates, resample
+from skmlp.digits.resample import BLOCK_SIZE, make_identity_coordinates, resample
 
 SHAPES = [(28, 28), (8, 8), (9, 20), (1, 5)]
 STEPS = [
@@ -76,7 +76,7 @@ def test_resample_matches_the_linear_interpolation_of_scipy(shape, dtype, fill):
 @every_shape
 def test_resampling_at_identity_coordinates_returns_the_images(shape):
     images = random_images(shape)
-    np.testing.assert_array_equal(resample(images, identity_coordinates(5, *shape)), images)
+    np.testing.assert_array_equal(resample(images, make_identity_coordinates(5, *shape)), images)
 
 
 # Steps

@@ -241,7 +241,7 @@ def test_unknown_kernel_name_raises(monkeypatch):
 
 
 def test_choosing_numba_raises_if_it_is_not_installed(without_numba):
-    with pytest.raises(ImportError, match=r"pip install 'skmlp\[fast\]'"):
+    with pytest.raises(ImportError, match=r'pip install "skmlp\[fast\]"'):
         set_kernels("numba")
 
 

@@ -17,7 +17,7 @@ from skmlp.engine.reference.backend import ReferenceBackend
 from skmlp.engine.schedules import Constant, Cosine, Position
 from skmlp.engine.stochastic import StochasticSolver
 from skmlp.engine.stopping import StoppingRule
-from skmlp.engine.training import Trainer, initial_state
+from skmlp.engine.training import Trainer, make_initial_state
 from skmlp.engine.update import Update
 from skmlp.exceptions import NonFiniteLossError
 
@@ -336,7 +336,7 @@ def test_the_initial_state_has_randomly_initialized_weights(make_config, dtype):
     )
     layout, generator = config.network.layout, np.random.default_rng(0)
     random_state = np.random.RandomState(3)
-    state = initial_state(config, dtype, random_state, generator)
+    state = make_initial_state(config, dtype, random_state, generator)
     expected = draw_parameters(layout, config.initializers, np.random.RandomState(3), dtype)
     np.testing.assert_array_equal(state.weights.theta, expected, strict=True)
     np.testing.assert_array_equal(

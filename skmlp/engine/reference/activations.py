@@ -25,7 +25,7 @@ SELU_SCALE = 1.0507009873554805
 
 @dataclass(frozen=True)
 class Activation:
-    """An activation function, its derivative and its factor in scikit-learn's initialization.
+    """Activation function, its derivative and its factor in scikit-learn's initialization.
 
     scikit-learn draws the initial weights and biases of a layer from the uniform distribution between -b and b, with
     ``b = sqrt(weight_init_factor / (fan_in + fan_out))``.

@@ -24,7 +24,7 @@ N_RANDOM_VALUES = 2**16
 
 
 class Step(NamedTuple):
-    """The arguments of a forward pass in training; in prediction, None is passed instead.
+    """Arguments of a forward pass in training; in prediction, None is passed instead.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 
 class Linear:
-    """The matrix product z = W x of a fully connected layer; the Activation that follows adds the biases.
+    """Matrix product z = W x of a fully connected layer; the Activation that follows adds the biases.
 
     Parameters
     ----------
@@ -242,8 +242,8 @@ class Dropout:
 
     Parameters
     ----------
-    rate : float in [0, 1)
-        Probability of dropping a value, rounded to a multiple of 2^-16 that is less than 1.
+    rate : float
+        Probability of dropping a value, in the range [0, 1), rounded to a multiple of 2^-16 that is less than 1.
     n_units : int
     dtype : dtype
     kernels : module, default=numpy_kernels

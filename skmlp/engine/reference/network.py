@@ -81,7 +81,7 @@ def build_prediction_network(activations, parameters, statistics, kernels=numpy_
 
 
 class Network:
-    """A chain of layers that computes logits.
+    """Chain of layers that computes logits.
 
     Parameters
     ----------

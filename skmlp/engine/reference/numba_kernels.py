@@ -160,7 +160,7 @@ def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
 
 @compiled
 def softmax_cross_entropy_loop(logits, targets, weights, total_weight, smoothing):
-    """Compute `softmax_cross_entropy`; an empty array of weights stands for ones."""
+    """Compute `softmax_cross_entropy`; an empty array of weights means ones."""
     real = logits.dtype.type
     n_classes, batch_size = logits.shape
     largest = np.empty(batch_size, logits.dtype)

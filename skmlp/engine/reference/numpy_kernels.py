@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmlp.engine.parameters import cache_sized_blocks
+from skmlp.engine.parameters import split_into_blocks
 from skmlp.engine.products import add_scaled, multiply_vector, sum_of_squares
 from skmlp.engine.reference.activations import ACTIVATIONS
 
@@ -174,7 +174,7 @@ def adam(theta, gradient, first, second, penalty, coefficients):
     if coefficients.keep_first != 1:
         first *= coefficients.keep_first
     add_scaled(gradient, coefficients.add_first, first)
-    for block in cache_sized_blocks(len(theta)):
+    for block in split_into_blocks(len(theta)):
         divisors = update_second_moment(
             gradient[block], second[block], coefficients.keep_second, coefficients.epsilon
         )
@@ -193,7 +193,7 @@ def nadam(theta, gradient, first, second, work, penalty, coefficients):
     add_scaled(gradient, 1, first)
     np.multiply(gradient, coefficients.gradient_rate, out=work)
     add_scaled(first, coefficients.rate, work)
-    for block in cache_sized_blocks(len(theta)):
+    for block in split_into_blocks(len(theta)):
         work[block] /= update_second_moment(
             gradient[block], second[block], coefficients.keep_second, coefficients.epsilon
         )
@@ -205,7 +205,7 @@ def rmsprop(theta, gradient, second, work, penalty, coefficients):
     """Apply v = keep * v + g^2; theta -= rate * g / (sqrt(v) + epsilon)."""
     squares = penalize(theta, gradient, penalty)
     work[...] = gradient
-    for block in cache_sized_blocks(len(theta)):
+    for block in split_into_blocks(len(theta)):
         gradient[block] /= update_second_moment(
             work[block], second[block], coefficients.keep, coefficients.epsilon
         )
@@ -231,6 +231,6 @@ def move_average(average, values, decay):
 
 def zero_below(values, smallest, work):
     """Set the values whose magnitude is less than `smallest` to zero."""
-    for block in cache_sized_blocks(len(values)):
+    for block in split_into_blocks(len(values)):
         magnitudes = np.abs(values[block], out=work[: len(values[block])])
         np.copyto(values[block], 0, where=magnitudes < smallest)
