@@ -13,7 +13,13 @@ from skmlp.engine import schedules
 from skmlp.engine.parameters import Layout
 from skmlp.estimator.targets import TargetEncoding
 from skmlp.exceptions import ModelFormatError
-from skmlp.files.encoding import COPY_AGAIN, NON_FINITE, number_from_json, number_to_json
+from skmlp.files.encoding import (
+    COPY_AGAIN,
+    MAX_BYTES,
+    NON_FINITE,
+    number_from_json,
+    number_to_json,
+)
 
 NUMBER_ATTRIBUTES = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")
 CLASS_DTYPE_CHARS = "?bBhHiIlLqQefd"
@@ -245,10 +251,17 @@ def classes_from_json(stored):
     """Return the class labels for their dtype and list."""
     labels = stored["labels"]
     if stored["type"] in ("str", "object"):
-        return np.array(check_strings(labels), dtype=stored["type"])
+        length = max(map(len, check_strings(labels)), default=0)
+        # An array of str allocates the length of the longest label for each label.
+        if stored["type"] == "str" and 4 * length * len(labels) > MAX_BYTES:
+            raise ModelFormatError(
+                f"expected classes of at most {MAX_BYTES} bytes, got {len(labels)} labels of up to {length} characters."
+            )
+        return np.array(labels, dtype=stored["type"])
     dtype = np.dtype(stored["type"])
-    classes = np.array(labels, dtype=dtype)
-    if dtype.char not in CLASS_DTYPE_CHARS or classes.ndim != 1:
+    # A type such as U100000000 is rejected before an array is allocated.
+    classes = np.array(labels, dtype=dtype) if dtype.char in CLASS_DTYPE_CHARS else None
+    if classes is None or classes.ndim != 1:
         raise ModelFormatError(
             f"expected classes that are numbers, booleans or strings, got {labels!r} of type {stored['type']!r}. "
             f"{COPY_AGAIN}"

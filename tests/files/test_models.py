@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import stat
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -363,6 +364,25 @@ def test_load_model_raises_on_forged_description(content, path, change):
     forge(path, lambda description: description.update(change))
     with pytest.raises(ModelFormatError):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        {"type": "U100000000", "labels": [str(digit) for digit in range(10)]},
+        {"type": "S100000000", "labels": [str(digit) for digit in range(10)]},
+        {"type": "str", "labels": ["a"] * 30_000 + ["b" * 30_000]},
+    ],
+)
+def test_forged_classes_do_not_allocate_memory(content, path, classes):
+    forge(path, lambda description: description.update(classes=classes))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFormatError, match="expected classes"):
+            load_model(path)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
