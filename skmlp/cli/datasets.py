@@ -8,8 +8,8 @@ from skmlp.cli.errors import BAD_DATA, CANNOT_WRITE, USAGE, CommandError, transl
 
 DATA_HELP = (
     "{}: a directory with the four IDX files of MNIST or a compatible dataset, optionally "
-    "compressed with gzip, or 'mnist' to download MNIST to the cache directory. [default: "
-    "scikit-learn's bundled digits, 1,797 images of 8 x 8 pixels]"
+    "compressed with gzip, or 'mnist' to download MNIST to scikit-learn's data directory, unless it "
+    "is already there. [default: scikit-learn's bundled digits, 1,797 images of 8 x 8 pixels]"
 )
 SCALE_HELP = (
     "Multiply the pixels by FACTOR, a number or a fraction. Needed for a model trained in Python "
@@ -42,7 +42,7 @@ def make_data_absolute(data):
 
 
 def choose_input_scale(X):
-    """Return the `input_scale` for training: 8-bit pixels are scaled to 0..1, others are not."""
+    """Return the `input_scale` for training: uint8 pixels are scaled to [0, 1], others are not."""
     return PIXEL_SCALE if X.dtype == "uint8" else None
 
 
@@ -56,7 +56,7 @@ def prepare_pixels(X, model, source, *, scale, program):
         raise CommandError(
             BAD_DATA,
             f"{source}: the images must have {model.n_features_in_} pixels for this model, "
-            f"got {X.shape[1]}. Use a dataset and a model with the same image size.",
+            f"got {X.shape[1]}. Pass a dataset with this image size to --data, or another model.",
         )
     if model.input_scale is not None:
         check_scaled_by_model(X, model, source, scale)
@@ -86,7 +86,7 @@ def check_labels(y, classes, source):
 
 @contextmanager
 def translate_download_errors():
-    """Convert the errors of a download, which differ from those of existing invalid files."""
+    """Convert the errors of a download, and of existing files that are not those of MNIST."""
     with (
         translate_errors(CANNOT_WRITE, (OSError, ImportError)),
         translate_errors(BAD_DATA, (FileExistsError, ValueError)),

@@ -11,6 +11,8 @@ BAD_MODEL = 4
 INTERRUPTED = 130
 BROKEN_PIPE = 141  # the status that a shell reports for a program that SIGPIPE ended
 
+IDX_MAGICS = (b"\0\0", b"\x1f\x8b")  # uncompressed, gzip
+
 FIXES = {
     errno.ENOENT: "Check the path.",
     errno.EISDIR: "Pass a file, not a directory.",
@@ -49,6 +51,17 @@ def translate_errors(exit_status, errors=(OSError, EOFError, ValueError)):
         raise
     except errors as error:
         raise CommandError(exit_status, format_error(error)) from error
+
+
+@contextmanager
+def suggest_formats(start, accepted):
+    """Add the accepted formats to the error for a file that does not start like an IDX file."""
+    try:
+        yield
+    except ValueError as error:
+        if start.startswith(IDX_MAGICS):
+            raise
+        raise CommandError(BAD_DATA, f"{format_error(error)} Pass {accepted}.") from error
 
 
 def format_error(error):

@@ -1,9 +1,10 @@
 """`skmlp fetch`: download MNIST and verify it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from skmlp.cli.datasets import translate_download_errors
-from skmlp.cli.errors import SUCCESS
+from skmlp.cli.errors import CANNOT_WRITE, SUCCESS, CommandError
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FLAG, PATH
@@ -12,8 +13,8 @@ DESCRIPTION = """\
 Download MNIST, 70,000 images of handwritten digits, as four IDX files
 compressed with gzip (11 MB).
 
-The SHA-256 of every file is verified. Existing files are verified and kept,
-so a second run downloads nothing. Downloading needs pooch:
+The SHA-256 digest of every file is verified. Existing files are verified and
+kept, so a second run downloads nothing. Downloading requires pooch:
 pip install "skmlp[fetch]"."""
 
 EXAMPLES = """\
@@ -41,8 +42,13 @@ def run(options):
     """Run `skmlp fetch`."""
     from skmlp import download_mnist
 
+    directory = Path(options.directory)
+    if directory.exists() and not directory.is_dir():
+        raise CommandError(
+            CANNOT_WRITE, f"{directory}: DIR must be a directory, got a file. Choose another path."
+        )
     with translate_download_errors():
-        paths = download_mnist(options.directory, progress=not options.quiet)
+        paths = download_mnist(directory, progress=not options.quiet)
     if not options.quiet:
         for path in paths:
             print(f"{path}  {path.stat().st_size:,} bytes, intact")

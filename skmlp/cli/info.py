@@ -10,7 +10,7 @@ from skmlp.cli.console import (
     make_table,
     print_table,
 )
-from skmlp.cli.errors import BAD_DATA, SUCCESS, translate_errors
+from skmlp.cli.errors import BAD_DATA, SUCCESS, suggest_formats, translate_errors
 from skmlp.cli.model_files import is_multilabel, read_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
@@ -61,17 +61,17 @@ def run(options):
     if start[8:] == b"{" or Path(path).suffix == ".safetensors":
         print_model(path, size)
     else:
-        print_idx(path, size)
+        print_idx(path, size, start)
     return SUCCESS
 
 
-def print_idx(path, size):
-    """Print a description of an IDX file."""
+def print_idx(path, size, start):
+    """Print a description of an IDX file that starts with the bytes `start`."""
     import numpy as np
 
     from skmlp import read_idx, read_idx_header
 
-    with translate_errors(BAD_DATA):
+    with translate_errors(BAD_DATA), suggest_formats(start, "an IDX file or a model file"):
         header = read_idx_header(path)
         array = read_idx(path)
     print(f"{path}: an IDX file, {size:,} bytes{', gzip' if header.compressed else ''}\n")

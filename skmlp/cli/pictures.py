@@ -1,10 +1,17 @@
 """Images for `skmlp predict`, from IDX files and from PNG or JPEG pictures."""
 
+import io
 import math
 import sys
 
 from skmlp.cli.console import format_count
-from skmlp.cli.errors import BAD_DATA, CommandError, format_error, translate_errors
+from skmlp.cli.errors import (
+    BAD_DATA,
+    CommandError,
+    format_error,
+    suggest_formats,
+    translate_errors,
+)
 
 PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff")
 MNIST_SIDE = 28
@@ -19,14 +26,17 @@ def read_images(path, n_pixels, *, dark_on_light=False, normalize=False):
         source, magic = open_source(path)
         if magic.startswith(PICTURE_MAGICS):
             return read_picture(source, path, n_pixels, dark_on_light, normalize)
-        return invert_pixels(read_idx_images(source, path, n_pixels), path, dark_on_light)
+        with suggest_formats(magic, "an IDX, PNG or JPEG file"):
+            images = read_idx_images(source, path, n_pixels)
+        return invert_pixels(images, path, dark_on_light)
 
 
 def open_source(path):
-    """Return the path, or the content of stdin for "-", and the first bytes."""
+    """Return the path, or a stream of the content of stdin for "-", and the first bytes."""
     if path == "-":
-        content = sys.stdin.buffer.read()
-        return content, content[:8]
+        stream = io.BytesIO(sys.stdin.buffer.read())
+        stream.name = path  # for error messages
+        return stream, stream.getvalue()[:8]
     with open(path, "rb") as file:
         return path, file.read(8)
 
@@ -53,8 +63,8 @@ def read_idx_images(source, path, n_pixels):
     if len(shape) == 1:
         raise CommandError(
             BAD_DATA,
-            f"{path}: expected images, got {format_count(shape[0], 'label')} or other numbers. "
-            "Pass a file of images.",
+            f"{path}: expected images, got a list of {format_count(shape[0], 'number')}. "
+            "Pass a file of images, not of labels.",
         )
     if len(shape) == 2 and shape[1] != n_pixels and math.prod(shape) == n_pixels:
         return images.reshape(1, n_pixels)

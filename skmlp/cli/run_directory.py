@@ -76,6 +76,13 @@ class RunDirectory:
         return options, content["finished"]
 
     def _read_settings(self):
+        if not self.settings.exists():
+            found = f"a directory without {SETTINGS}" if self.path.is_dir() else "no directory"
+            raise CommandError(
+                BAD_MODEL,
+                f"{self.path}: expected the directory of a run, got {found}. "
+                "Pass a directory that --checkpoint has written.",
+            )
         with translate_errors(BAD_MODEL), open(self.settings, "rb") as file:
             text = file.read(MAX_SETTINGS_BYTES + 1)
         try:

@@ -87,7 +87,8 @@ def make_number_type(requirement, is_valid):
 
 def make_choice_type(names):
     """Return the type of strings that are among `names`."""
-    return ValueType(f"one of {', '.join(names)}", str, make_type_check(str), names.__contains__)
+    requirement = f"one of {', '.join(names)}" if len(names) > 1 else names[0]
+    return ValueType(requirement, str, make_type_check(str), names.__contains__)
 
 
 def make_list_type(element):
@@ -118,10 +119,10 @@ def convert_layer_sizes(value):
 SEED = make_integer_type(f"an integer from 0 to {MAX_SEED}", 0, MAX_SEED)
 COUNT = make_integer_type("a positive integer", 1)
 POSITIVE = make_number_type("a positive number", lambda x: 0 < x < math.inf)
-NON_NEGATIVE = make_number_type("a non-negative number", lambda x: 0 <= x < math.inf)
+NON_NEGATIVE = make_number_type("a number of at least 0", lambda x: 0 <= x < math.inf)
 FROM_0_TO_1 = make_number_type("a number in the range [0, 1]", lambda x: 0 <= x <= 1)
-BETWEEN_0_AND_1 = make_number_type("a number in the range (0, 1), such as 0.2", lambda x: 0 < x < 1)
-BELOW_1 = make_number_type("a number in the range [0, 1), such as 0.2", lambda x: 0 <= x < 1)
+BETWEEN_0_AND_1 = make_number_type("a number in the range (0, 1)", lambda x: 0 < x < 1)
+BELOW_1 = make_number_type("a number in the range [0, 1)", lambda x: 0 <= x < 1)
 FACTOR = ValueType(
     "a positive number or a fraction such as 1/255",
     lambda text: float(Fraction(text)),

@@ -367,7 +367,7 @@ def find_file(directory, name):
     found = "none of them" if directory.is_dir() else "no directory"
     raise FileNotFoundError(
         f"{directory}: expected a directory that contains one of the files {', '.join(names)}, got {found}. "
-        "Use fetch_mnist to download MNIST."
+        "Use fetch_mnist or 'skmlp fetch' to download MNIST."
     )
 
 

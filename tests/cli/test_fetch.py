@@ -42,7 +42,8 @@ def test_download_without_pooch_is_an_error(fails, monkeypatch, tmp_path):
 
 def test_fetch_into_a_file_is_an_error(fails, tmp_path):
     (tmp_path / "file").touch()
-    fails(1, "fetch", tmp_path / "file")
+    err = fails(1, "fetch", tmp_path / "file")
+    assert f"{tmp_path / 'file'}: DIR must be a directory, got a file." in err
 
 
 def test_train_on_mnist_downloads_it(fails, monkeypatch, tmp_path):

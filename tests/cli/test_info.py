@@ -114,7 +114,9 @@ class TestBadFile:
     @pytest.mark.parametrize("content", [b"", b"\0", b"plain text"])
     def test_neither_idx_nor_model(self, fails, tmp_path, content):
         (tmp_path / "text").write_bytes(content)
-        assert str(tmp_path / "text") in fails(3, "info", tmp_path / "text")
+        err = fails(3, "info", tmp_path / "text")
+        assert str(tmp_path / "text") in err
+        assert "Pass an IDX file or a model file." in err
 
     def test_truncated_idx_file(self, fails, stripes, tmp_path):
         content = (stripes / "train-labels-idx1-ubyte").read_bytes()

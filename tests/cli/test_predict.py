@@ -233,7 +233,7 @@ class TestBadData:
 
     def test_idx_file_of_labels(self, fails, stripes, stripes_model):
         err = fails(3, "predict", stripes_model, stripes / "train-labels-idx1-ubyte")
-        assert "expected images, got 120 labels or other numbers." in err
+        assert "expected images, got a list of 120 numbers. Pass a file of images, not of" in err
 
     def test_idx_file_of_floats(self, fails, stripes_model, float_stripes):
         path = float_stripes / "t10k-images-idx3-ubyte.gz"
@@ -267,7 +267,16 @@ class TestBadData:
 
     def test_neither_picture_nor_idx(self, fails, stripes_model, tmp_path):
         (tmp_path / "text").write_text("plain text")
-        assert str(tmp_path / "text") in fails(3, "predict", stripes_model, tmp_path / "text")
+        err = fails(3, "predict", stripes_model, tmp_path / "text")
+        assert (
+            f"{tmp_path / 'text'}: expected an IDX file, which starts with 00 00, got 70 6c." in err
+        )
+        assert err.endswith(" Pass an IDX, PNG or JPEG file.\n")
+
+    def test_empty_stdin(self, fails, stripes_model, monkeypatch):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+        err = fails(3, "predict", stripes_model, "-")
+        assert "error: -: expected a header of at least 8 bytes, got 0 of 4 bytes." in err
 
     def test_directory(self, fails, stripes_model, tmp_path):
         err = fails(3, "predict", stripes_model, tmp_path)

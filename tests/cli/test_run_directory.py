@@ -232,7 +232,9 @@ def test_resume_uses_the_stored_options(succeeds, interrupt, tmp_path):
 class TestBadDirectory:
     def test_missing(self, fails, tmp_path):
         err = fails(4, "train", "--resume", tmp_path / "nowhere")
-        assert "nowhere/settings.json: no such file or directory. Check the path." in err
+        assert "nowhere: expected the directory of a run, got no directory. Pass a" in err
+        err = fails(4, "train", "--resume", tmp_path)
+        assert f"{tmp_path}: expected the directory of a run, got a directory without set" in err
 
     @pytest.mark.parametrize(
         "content",
