@@ -23,7 +23,7 @@ html_theme_options = {
 }
 html_show_sourcelink = False
 
-# `name` in single backticks is a parameter, an attribute or a function, and is set as code.
+# Names of parameters, attributes and functions in single backticks are formatted as code.
 default_role = "code"
 
 # The docstrings describe the types in words, with shapes and ranges.
@@ -43,7 +43,7 @@ numpydoc_validation_checks = {
 # Records document their fields under "Attributes", and schedules in their summary.
 numpydoc_validation_exclude = {r"\.schedules\.", r"\.Summary$", r"\.LearningRateCurve$"}
 
-# References to other projects are not resolved, so that the build needs no network. All others must exist.
+# References to other projects are not resolved, so that the build requires no network. All others must be valid.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(sklearn|numpy|scipy|matplotlib|pathlib)\..*")]
 
@@ -54,5 +54,5 @@ def mark_attributes(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    """Connect the handlers that are defined here."""
+    """Register the handler."""
     app.connect("autodoc-process-docstring", mark_attributes)

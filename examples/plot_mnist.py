@@ -42,7 +42,7 @@ print(f"{name}: {len(X_train)} training, {len(X_val)} validation and {len(X_test
 # Train the network
 # -----------------
 #
-# ``input_scale`` scales the pixels of each batch to the range from 0 to 1, so ``X`` does not have to be
+# ``input_scale`` scales the pixels of each batch to [0, 1], so ``X`` does not have to be
 # scaled. The network is evaluated on the validation set after each epoch. Training ends when the
 # validation accuracy has not improved for more than three epochs, and the best weights are restored.
 
@@ -102,7 +102,7 @@ figure.suptitle(f"{name}: {len(worst)} of {len(errors)} errors on {len(y_test)} 
 # Save the network
 # ----------------
 #
-# A model file contains the weights, the parameters and the history, and no executable code. The
+# A model file contains the weights, the parameters and the history, but no code. The
 # predictions of the loaded model are bit-identical.
 
 from skmlp import load_model, save_model

@@ -4,7 +4,7 @@ Recognize your own digits
 =========================
 
 A network that is accurate on MNIST may still misclassify a digit that you drew. Two measures help:
-training on distorted images, and converting your picture to the form of the training images.
+training on distorted images, and converting your picture to the format of the training images.
 """
 
 # %%
@@ -12,7 +12,7 @@ training on distorted images, and converting your picture to the form of the tra
 # ---------------
 #
 # MNIST is loaded from ``$SKMLP_MNIST`` or ``shared/mnist`` next to the checkout. If it is not
-# available, ``normalize_digit`` converts scikit-learn's bundled digits of 8 x 8 pixels to the form of
+# available, ``normalize_digit`` converts scikit-learn's bundled digits of 8 x 8 pixels to the format of
 # MNIST.
 
 import os
@@ -45,7 +45,7 @@ print(f"{name}: {len(X_train)} training and {len(X_test)} test images")
 # Plot the distortions
 # --------------------
 #
-# Each step displaces the pixels or changes the width of the strokes. ``DigitAugmenter`` is a
+# Each step moves the pixels or changes the width of the strokes. ``DigitAugmenter`` is a
 # transformer that applies a step to images, here to plot the result.
 
 import matplotlib.pyplot as plt
