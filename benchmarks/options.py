@@ -24,7 +24,12 @@ def make_peer_parser(description, hidden):
         metavar="SIZES",
         help="sizes of the hidden layers, separated by commas",
     )
-    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "float64"],
+        default="float32",
+        help="type of samples and weights",
+    )
     parser.add_argument(
         "--samples", type=parse_count, metavar="N", help="use the first N training samples only"
     )

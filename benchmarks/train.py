@@ -80,10 +80,18 @@ def parse_arguments():
     parser.add_argument(
         "--epochs", type=parse_count, default=3, metavar="N", help="epochs in each round"
     )
-    parser.add_argument("--batch-size", type=parse_count, default=128, metavar="N")
-    parser.add_argument("--solver", choices=["adam", "sgd", "lbfgs"], default="adam")
-    parser.add_argument("--dropout", type=float, default=0.0, metavar="RATE")
-    parser.add_argument("--batch-norm", action="store_true")
+    parser.add_argument(
+        "--batch-size", type=parse_count, default=128, metavar="N", help="samples in each batch"
+    )
+    parser.add_argument(
+        "--solver", choices=["adam", "sgd", "lbfgs"], default="adam", help="optimizer"
+    )
+    parser.add_argument(
+        "--dropout", type=float, default=0.0, metavar="RATE", help="dropout rate of hidden units"
+    )
+    parser.add_argument(
+        "--batch-norm", action="store_true", help="apply batch normalization to the hidden layers"
+    )
     return parser.parse_args()
 
 

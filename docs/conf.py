@@ -29,6 +29,9 @@ default_role = "code"
 # The docstrings describe the types in words, with shapes and ranges.
 autodoc_typehints = "none"
 
+# Signatures show defaults such as MNIST_FILES by name.
+autodoc_preserve_defaults = True
+
 # The class template lists the members.
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {
