@@ -86,7 +86,7 @@ def test_each_epoch_has_different_images(digits):
     assert len({images.tobytes() for images in drawn}) == 4
 
 
-def test_augmentation_gets_scaled_pixels(digits):
+def test_augmentation_receives_scaled_pixels(digits):
     X, y = digits
     recorder = Recorder()
     pixels = np.rint(X * 255).astype(np.uint8)
@@ -101,7 +101,7 @@ def test_augmentation_gets_scaled_pixels(digits):
     ids=str,
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_augmentation_works_with_other_parameters(digits, params, dtype):
+def test_augmentation_can_be_combined_with_other_parameters(digits, params, dtype):
     X, y = digits
     weights = np.linspace(0, 2, len(y))
     first, second = (
@@ -121,12 +121,12 @@ def test_partial_fit_augments_like_fit(digits):
     assert_same_model(by_fit, by_partial_fit)
 
 
-def test_digits_means_digit_distortions(digits):
+def test_name_digits_selects_digit_distortions(digits):
     named = make(augmentation="digits").fit(*digits)
     assert_same_model(named, make(augmentation=DigitDistortions().for_side(8)).fit(*digits))
 
 
-def test_recipe_accurate_suits_small_images():
+def test_recipe_accurate_exceeds_93_percent_on_small_images():
     """The accuracy is 83 % with the distortions for 28 x 28 pixels, and 93 % without distortions."""
     X, y = load_digits(return_X_y=True)
     mlp = make_recipe("accurate", random_state=0)
@@ -295,7 +295,7 @@ def test_augmenter_raises_on_invalid_parameters(digits, params, name):
 @pytest.mark.parametrize(
     "make_augmenter", [DigitAugmenter, lambda **k: DigitAugmenter("digits", **k)]
 )
-def test_augmenter_accepts_digits(digits, make_augmenter):
+def test_augmenter_uses_digit_distortions_by_default_and_by_name(digits, make_augmenter):
     X, _ = digits
     named = make_augmenter(random_state=0).fit_transform(X)
     expected = DigitAugmenter(DigitDistortions(), random_state=0).fit_transform(X)

@@ -1259,7 +1259,7 @@ def make_warning_fits(X, y):
 
 
 @pytest.mark.parametrize("number", range(7))
-def test_warnings_are_attributed_to_the_line_of_the_user(digits, number):
+def test_warnings_point_to_the_calling_line(digits, number):
     action, message = list(make_warning_fits(*digits))[number]
     caught = record_warnings(action)
     assert caught

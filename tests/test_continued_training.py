@@ -110,7 +110,7 @@ def test_k_partial_fits_equal_fit_of_k_epochs(solver, container, dtype):
     assert fitted.coefs_[0].dtype == dtype
 
 
-def test_adaptive_rate_decreases_in_these_tests():
+def test_adaptive_rate_decreases_within_the_tested_epochs():
     X, y = digits()
     rates = make("sgd, adaptive").fit(X, y).history_["learning_rate"]
     assert len(set(rates)) > 2

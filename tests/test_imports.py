@@ -171,7 +171,7 @@ def test_engine_modules_import_only_preceding_modules(name):
 
 
 @pytest.mark.parametrize("module", [m for m in SOURCES if is_within(m, "skmlp.engine")])
-def test_the_engine_depends_only_on_numpy_scipy_and_numba(module):
+def test_engine_depends_only_on_numpy_scipy_and_numba(module):
     roots = {name.partition(".")[0] for name in find_imported_modules(module)} - {"skmlp"}
     assert roots - set(sys.stdlib_module_names) <= ENGINE_DEPENDENCIES
 

@@ -17,7 +17,7 @@ MODULES = ["augment", "callbacks", "recipes", "schedules", "typing"]
 ESTIMATORS = [MLPDigitClassifier, IDXReader, DigitAugmenter]
 
 
-def imported_names(path):
+def find_imported_names(path):
     """Return the names that a stub imports, as {name: module}."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {
@@ -28,7 +28,7 @@ def imported_names(path):
     }
 
 
-def public_objects():
+def find_public_objects():
     """Return every public class and function by its full name."""
     homes = {
         "skmlp": skmlp,
@@ -47,10 +47,10 @@ def public_objects():
     }
 
 
-def public_signatures():
+def find_public_signatures():
     """Return every public function, and every public method or property that skmlp defines, by its full name."""
     signatures = {}
-    for name, value in public_objects().items():
+    for name, value in find_public_objects().items():
         if not inspect.isclass(value):
             signatures[name] = value
             continue
@@ -68,13 +68,13 @@ def public_signatures():
 
 
 def test_stub_lists_the_public_names():
-    names = imported_names(STUB)
+    names = find_imported_names(STUB)
     assert {name for name, module in names.items() if module == "skmlp"} == set(MODULES)
     assert names.keys() - set(MODULES) == set(skmlp.__all__)
     assert set(dir(skmlp)) == {*names, "__version__"}
 
 
-@pytest.mark.parametrize(("name", "module"), imported_names(STUB).items())
+@pytest.mark.parametrize(("name", "module"), find_imported_names(STUB).items())
 def test_public_names_are_attributes_of_the_package(name, module):
     if module == "skmlp":
         assert getattr(skmlp, name) is import_module(f"skmlp.{name}")
@@ -97,9 +97,9 @@ def test_public_modules_list_their_names(name):
 # Annotations
 
 
-@pytest.mark.parametrize("name", public_signatures())
+@pytest.mark.parametrize("name", find_public_signatures())
 def test_public_signatures_are_annotated(name):
-    signature = inspect.signature(public_signatures()[name])
+    signature = inspect.signature(find_public_signatures()[name])
     unannotated = [
         parameter.name
         for parameter in signature.parameters.values()
@@ -127,7 +127,7 @@ def test_html_view_links_to_the_documentation(estimator):
     assert link.endswith(f"/generated/skmlp.{estimator.__name__}.html")
 
 
-def test_base_of_the_links_can_be_replaced(monkeypatch):
+def test_documentation_link_can_be_overridden(monkeypatch):
     monkeypatch.setattr(
         MLPDigitClassifier, "_doc_link_template", "file:///docs/{estimator_name}.html"
     )

@@ -67,12 +67,12 @@ def expected_failures(estimator):
 
 
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True)
-def test_estimator_check(estimator, check):
+def test_classifier_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
 @pytest.mark.parametrize(
     "check", [check_param_validation, check_dataframe_column_names_consistency]
 )
-def test_check_that_is_not_in_the_suite(check):
+def test_classifier_passes_checks_outside_the_suite(check):
     check("MLPDigitClassifier", MLPDigitClassifier(max_iter=5))

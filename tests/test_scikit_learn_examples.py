@@ -78,7 +78,7 @@ STRATEGIES = {
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("dataset", ["iris", "digits", "circles", "moons"])
-def test_training_curves_match(dataset, strategy):
+def test_training_curves_match_scikit_learn(dataset, strategy):
     X, y = DATASETS[dataset]()
     X = MinMaxScaler().fit_transform(X)
     max_iter = 15 if dataset == "digits" else 400
@@ -99,7 +99,7 @@ def test_training_curves_match(dataset, strategy):
 
 
 @pytest.mark.parametrize("dataset", ["moons", "circles", "linearly separable"])
-def test_classifier_comparison_matches(dataset):
+def test_classifier_comparison_matches_scikit_learn(dataset):
     X, y = DATASETS[dataset]()
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.4, random_state=42)
     reference, pipeline = (

@@ -42,7 +42,7 @@ DESELECTED = {
     "test_gradient": "calls the private method _loss_grad_lbfgs; tests/engine/test_gradients.py "
     "compares gradients with central differences",
     "test_learning_rate_warmstart": "reads the private _optimizer.learning_rate; "
-    "test_learning_rate_across_warm_starts reads history_",
+    "test_learning_rate_continues_across_warm_starts reads history_",
     "test_adaptive_learning_rate": "reads the private _optimizer.learning_rate; "
     "test_adaptive_learning_rate_decreases_until_training_stops reads history_",
     "test_n_iter_no_change": "reads the private _no_improvement_count; "
@@ -142,7 +142,7 @@ def fit_both(X, y, n_fits=1, **params):
 
 
 @pytest.mark.parametrize("learning_rate", ["constant", "invscaling"])
-def test_learning_rate_across_warm_starts(learning_rate):
+def test_learning_rate_continues_across_warm_starts(learning_rate):
     X, y = [[3, 2], [1, 6], [5, 6], [-2, -4]], [1, 1, 1, 0]
     reference, mlp = fit_both(
         X,

@@ -9,7 +9,7 @@ from skmlp import MLPDigitClassifier
 X, y = load_digits(return_X_y=True)
 
 
-def test_parameter_count_of_a_known_example():
+def test_parameters_of_a_known_network_are_counted():
     summary = MLPDigitClassifier((512, 512), dropout=0.2).summary(784, 10)
     assert summary.n_parameters == 669_706
     assert "669,706 parameters, 2.55 MiB" in str(summary)

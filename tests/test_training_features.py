@@ -505,7 +505,7 @@ def test_early_stopping_stops_and_restores_the_best_weights(digits, monitor, ext
     assert score == pytest.approx(estimator.best_validation_score_, rel=rel)
 
 
-def test_the_monitor_may_change_between_warm_starts(digits):
+def test_monitor_may_change_between_warm_starts(digits):
     X, y = digits
     estimator = make(early_stopping=True, warm_start=True, n_iter_no_change=50)
     estimator.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])

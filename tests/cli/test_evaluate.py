@@ -97,7 +97,7 @@ def test_dataset_with_one_class_is_evaluated(skmlp, json_lines, tmp_path, write_
     assert (results["accuracy"], results["log_loss"]) == (1, pytest.approx(0, abs=1e-6))
 
 
-def test_model_without_input_scale_needs_scale(skmlp, json_lines, scaled_model, stripes):
+def test_missing_scale_is_a_warning(skmlp, json_lines, scaled_model, stripes):
     status, _, err = skmlp("evaluate", scaled_model, "--data", stripes)
     assert status == 0
     assert err.startswith("skmlp evaluate: warning: the model stores no input_scale")
@@ -110,7 +110,7 @@ def test_float_pixels_are_evaluated(json_lines, scaled_model, float_stripes):
     assert json_lines("evaluate", scaled_model, "--data", float_stripes)[0]["accuracy"] > 0.9
 
 
-def test_seed_without_a_split_is_an_error(fails, stripes, stripes_model):
+def test_seed_with_data_is_an_error(fails, stripes, stripes_model):
     err = fails(2, "evaluate", stripes_model, "--data", stripes, "--seed", "1")
     assert "--seed has no effect with --data" in err
 
@@ -126,16 +126,16 @@ def test_scale_with_a_model_that_has_input_scale_is_an_error(fails, stripes, str
     assert "--scale has no effect: the model scales the pixels by 0.00392157. Leave it out." in err
 
 
-class TestBadData:
-    def test_images_of_another_size(self, fails, stripes_model):
+class TestInvalidData:
+    def test_images_of_another_size_are_an_error(self, fails, stripes_model):
         err = fails(3, "evaluate", stripes_model)
         assert "bundled digits: the images must have 25 pixels for this model, got 64." in err
 
-    def test_pixels_of_another_type(self, fails, stripes_model, float_stripes):
+    def test_pixels_of_another_dtype_are_an_error(self, fails, stripes_model, float_stripes):
         err = fails(3, "evaluate", stripes_model, "--data", float_stripes)
         assert "the pixels must be uint8 for this model, got float32." in err
 
-    def test_unknown_labels(self, fails, stripes_model, tmp_path, write_set):
+    def test_unknown_labels_are_an_error(self, fails, stripes_model, tmp_path, write_set):
         write_set(tmp_path)
         labels = tmp_path / "t10k-labels-idx1-ubyte"
         labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
@@ -143,24 +143,24 @@ class TestBadData:
         assert "labels must be among the classes of the model (0, 1, 2, 3), got 7." in err
 
 
-class TestBadModel:
-    def test_missing(self, fails, tmp_path):
+class TestInvalidModel:
+    def test_missing_file_is_an_error(self, fails, tmp_path):
         err = fails(4, "evaluate", tmp_path / "model.safetensors")
         assert "model.safetensors: no such file or directory. Check the path." in err
 
-    def test_directory(self, fails, tmp_path):
+    def test_directory_is_an_error(self, fails, tmp_path):
         assert str(tmp_path) in fails(4, "evaluate", tmp_path)
 
-    def test_file_that_is_not_a_model(self, fails, tmp_path):
+    def test_file_that_is_not_a_model_is_an_error(self, fails, tmp_path):
         (tmp_path / "model").write_text("plain text")
         assert str(tmp_path / "model") in fails(4, "evaluate", tmp_path / "model")
 
-    def test_flipped_bit(self, fails, stripes_model, tmp_path):
+    def test_flipped_bit_is_an_error(self, fails, stripes_model, tmp_path):
         content = bytearray(stripes_model.read_bytes())
         content[-1] ^= 1
         (tmp_path / "model").write_bytes(content)
         fails(4, "evaluate", tmp_path / "model")
 
-    def test_multilabel(self, fails, multilabel_model):
+    def test_multilabel_model_is_an_error(self, fails, multilabel_model):
         err = fails(4, "evaluate", multilabel_model)
         assert "the model must predict one class per image, got a multilabel model." in err

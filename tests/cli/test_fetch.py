@@ -26,7 +26,7 @@ def test_file_with_other_content_is_not_changed(fails, mnist_dir, tmp_path):
     assert other_file.read_bytes() == b"other labels"
 
 
-def test_error_of_all_mirrors_is_one_line(fails, monkeypatch, tmp_path):
+def test_errors_of_all_mirrors_are_reported_in_one_line(fails, monkeypatch, tmp_path):
     def fail(*args, **kwargs):
         raise OSError("no mirror gave it:\n  one: refused\n  other: refused\nTry again later")
 
@@ -46,7 +46,7 @@ def test_fetch_into_a_file_is_an_error(fails, tmp_path):
     assert f"{tmp_path / 'file'}: DIR must be a directory, got a file." in err
 
 
-def test_train_on_mnist_downloads_it(fails, monkeypatch, tmp_path):
+def test_train_downloads_mnist(fails, monkeypatch, tmp_path):
     calls = []
 
     def fetch(*, subset, return_X_y):

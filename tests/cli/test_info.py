@@ -104,32 +104,32 @@ def test_multilabel_model_is_described(succeeds, multilabel_model):
     assert any(line[:1] == ["last"] and "accuracy" in line for line in lines)
 
 
-class TestBadFile:
-    def test_missing(self, fails, tmp_path):
+class TestInvalidFile:
+    def test_missing_file_is_an_error(self, fails, tmp_path):
         assert "Check the path." in fails(3, "info", tmp_path / "nothing")
 
-    def test_directory(self, fails, tmp_path):
+    def test_directory_is_an_error(self, fails, tmp_path):
         assert "Pass a file, not a directory." in fails(3, "info", tmp_path)
 
     @pytest.mark.parametrize("content", [b"", b"\0", b"plain text"])
-    def test_neither_idx_nor_model(self, fails, tmp_path, content):
+    def test_file_that_is_neither_idx_nor_model_is_an_error(self, fails, tmp_path, content):
         (tmp_path / "text").write_bytes(content)
         err = fails(3, "info", tmp_path / "text")
         assert str(tmp_path / "text") in err
         assert "Pass an IDX file or a model file." in err
 
-    def test_truncated_idx_file(self, fails, stripes, tmp_path):
+    def test_truncated_idx_file_is_an_error(self, fails, stripes, tmp_path):
         content = (stripes / "train-labels-idx1-ubyte").read_bytes()
         (tmp_path / "labels").write_bytes(content[:-1])
         assert "truncated" in fails(3, "info", tmp_path / "labels")
 
     @pytest.mark.parametrize("kept", [0, 4, 100, -1])
-    def test_truncated_model(self, fails, stripes_model, tmp_path, kept):
+    def test_truncated_model_is_an_error(self, fails, stripes_model, tmp_path, kept):
         content = stripes_model.read_bytes()
         (tmp_path / "model.safetensors").write_bytes(content[:kept])
         fails(4, "info", tmp_path / "model.safetensors")
 
-    def test_damaged_model_without_suffix(self, fails, stripes_model, tmp_path):
+    def test_damaged_model_without_suffix_is_an_error(self, fails, stripes_model, tmp_path):
         content = stripes_model.read_bytes()
         (tmp_path / "model").write_bytes(content[:-1])
         fails(4, "info", tmp_path / "model")

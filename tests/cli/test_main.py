@@ -74,7 +74,7 @@ def test_memory_error_suggests_a_fix(monkeypatch, fails, tmp_path):
     assert "not enough memory: Unable to allocate 10 TiB. Use smaller layers" in err
 
 
-def test_main_returns_the_exit_status_of_the_process(start_skmlp):
+def test_process_exits_with_the_status_of_the_command(start_skmlp):
     with start_skmlp("train", "--epochs", "0") as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2

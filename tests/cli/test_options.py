@@ -97,12 +97,12 @@ def test_one_value_for_each_layer_survives_a_json_round_trip():
     assert round_trip(options) == options
 
 
-def test_options_that_were_not_given_are_not_stored():
+def test_options_that_are_not_given_are_not_stored():
     assert parse().to_json() == DEFAULTS
     assert TrainOptions.from_json({}) == TrainOptions() == parse()
 
 
-def test_options_of_a_single_command_are_not_stored():
+def test_quiet_checkpoint_and_resume_are_not_stored():
     assert parse("--quiet", "--checkpoint=run").to_json() == DEFAULTS
     options = TrainOptions.from_json({}, checkpoint="run", resume="run", quiet=True)
     assert (options.checkpoint, options.resume, options.quiet) == ("run", "run", True)

@@ -202,7 +202,7 @@ def test_stdin_is_read(
     assert (record["file"], record["digit"]) == ("-", 1)
 
 
-def test_remaining_files_are_read_after_a_bad_file(skmlp, stripes_model, picture):
+def test_remaining_files_are_read_after_an_error(skmlp, stripes_model, picture):
     good = picture(0, "0.png")
     status, out, err = skmlp("predict", stripes_model, good, "nowhere.png", good)
     assert status == 3
@@ -210,8 +210,8 @@ def test_remaining_files_are_read_after_a_bad_file(skmlp, stripes_model, picture
     assert err == "skmlp predict: error: nowhere.png: no such file or directory. Check the path.\n"
 
 
-class TestBadData:
-    def test_picture_of_another_size(self, fails, stripes_model, tmp_path):
+class TestInvalidFile:
+    def test_picture_of_another_size_is_an_error(self, fails, stripes_model, tmp_path):
         Image.new("L", (7, 4)).save(tmp_path / "wide.png")
         err = fails(3, "predict", stripes_model, tmp_path / "wide.png")
         assert (
@@ -219,23 +219,25 @@ class TestBadData:
             in err
         )
 
-    def test_picture_of_another_shape_with_the_same_number_of_pixels(
+    def test_picture_of_another_shape_with_the_same_number_of_pixels_is_an_error(
         self, fails, stripes_model, tmp_path
     ):
         Image.new("L", (25, 1)).save(tmp_path / "line.png")
         err = fails(3, "predict", stripes_model, tmp_path / "line.png")
         assert "the image must be 5 x 5 pixels for this model, got 25 x 1." in err
 
-    def test_idx_file_of_another_size(self, fails, stripes_model, idx_bytes, tmp_path):
+    def test_idx_file_of_images_of_another_size_is_an_error(
+        self, fails, stripes_model, idx_bytes, tmp_path
+    ):
         (tmp_path / "images").write_bytes(idx_bytes(np.zeros((2, 4, 5), np.uint8)))
         err = fails(3, "predict", stripes_model, tmp_path / "images")
         assert "the images must be 5 x 5 pixels for this model, got 4 x 5. Crop or resize" in err
 
-    def test_idx_file_of_labels(self, fails, stripes, stripes_model):
+    def test_idx_file_of_labels_is_an_error(self, fails, stripes, stripes_model):
         err = fails(3, "predict", stripes_model, stripes / "train-labels-idx1-ubyte")
         assert "expected images, got a list of 120 numbers. Pass a file of images, not of" in err
 
-    def test_idx_file_of_floats(self, fails, stripes_model, float_stripes):
+    def test_idx_file_of_float_pixels_is_an_error(self, fails, stripes_model, float_stripes):
         path = float_stripes / "t10k-images-idx3-ubyte.gz"
         assert "the pixels must be uint8 for this model, got float32." in fails(
             3, "predict", stripes_model, path
@@ -243,12 +245,12 @@ class TestBadData:
         err = fails(3, "predict", stripes_model, path, "--invert")
         assert "the pixels must be uint8 for --invert, got float32." in err
 
-    def test_pixels_that_are_not_finite(self, fails, stripes_model, idx_bytes, tmp_path):
+    def test_non_finite_pixels_are_an_error(self, fails, stripes_model, idx_bytes, tmp_path):
         (tmp_path / "images").write_bytes(idx_bytes(np.full((1, 5, 5), np.nan, np.float32)))
         err = fails(3, "predict", stripes_model, tmp_path / "images")
         assert "the pixels must be finite, got NaN or infinity." in err
 
-    def test_decompression_bomb(self, fails, stripes_model, tmp_path):
+    def test_decompression_bomb_is_an_error(self, fails, stripes_model, tmp_path):
         header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
         chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
         content = b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -259,13 +261,13 @@ class TestBadData:
         assert "bomb.png" in fails(3, "predict", stripes_model, tmp_path / "bomb.png")
 
     @pytest.mark.parametrize("name", ["2.png", "2.jpg"])
-    def test_truncated_picture(self, fails, stripes_model, picture, name):
+    def test_truncated_picture_is_an_error(self, fails, stripes_model, picture, name):
         path = picture(2, name)
         path.write_bytes(path.read_bytes()[:60])
         err = fails(3, "predict", stripes_model, path)
         assert f"{path}: expected a valid picture" in err
 
-    def test_neither_picture_nor_idx(self, fails, stripes_model, tmp_path):
+    def test_file_that_is_neither_picture_nor_idx_is_an_error(self, fails, stripes_model, tmp_path):
         (tmp_path / "text").write_text("plain text")
         err = fails(3, "predict", stripes_model, tmp_path / "text")
         assert (
@@ -278,7 +280,7 @@ class TestBadData:
         err = fails(3, "predict", stripes_model, "-")
         assert "error: -: expected a header of at least 8 bytes, got 0 of 4 bytes." in err
 
-    def test_directory(self, fails, stripes_model, tmp_path):
+    def test_directory_is_an_error(self, fails, stripes_model, tmp_path):
         err = fails(3, "predict", stripes_model, tmp_path)
         assert f"{tmp_path}: is a directory. Pass a file, not a directory." in err
 

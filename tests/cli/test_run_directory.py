@@ -13,7 +13,7 @@ import pytest
 from skmlp import load_model
 
 SMALL = ("--hidden", "16", "--batch-size", "8", "--epochs", "6")
-EVERYTHING = (
+MANY_OPTIONS = (
     *("--dropout", "0.3", "--input-dropout", "0.1", "--batch-norm", "--ema", "0.9"),
     *("--schedule", "one_cycle", "--warmup-epochs", "0.5", "--label-smoothing", "0.1"),
     *("--solver", "nadam", "--max-norm", "2", "--clip-norm", "1", "--class-weight", "balanced"),
@@ -93,10 +93,10 @@ def uninterrupted(succeeds, stripes, tmp_path):
         ("--solver", "sgd", "--schedule", "adaptive", "--validation", "0.2"),
         ("--hidden", "none", "--checkpoint-every", "2"),
         ("--hidden", "8,4", "--activation", "tanh,relu", "--dropout", "0.2,0"),
-        EVERYTHING,
+        MANY_OPTIONS,
         ("--recipe", "small-sample"),
     ],
-    ids=["plain", "adaptive", "no hidden layer", "lists", "everything", "recipe"],
+    ids=["plain", "adaptive", "no hidden layer", "lists", "many options", "recipe"],
 )
 def test_resumed_run_equals_an_uninterrupted_run(
     succeeds, interrupt, uninterrupted, tmp_path, options
@@ -229,8 +229,8 @@ def test_resume_uses_the_stored_options(succeeds, interrupt, tmp_path):
     assert {name: parameters[name] for name in expected} == expected
 
 
-class TestBadDirectory:
-    def test_missing(self, fails, tmp_path):
+class TestInvalidDirectory:
+    def test_missing_directory_is_an_error(self, fails, tmp_path):
         err = fails(4, "train", "--resume", tmp_path / "nowhere")
         assert "nowhere: expected the directory of a run, got no directory. Pass a" in err
         err = fails(4, "train", "--resume", tmp_path)
@@ -240,12 +240,12 @@ class TestBadDirectory:
         "content",
         [b"", b"\xff", b"[]", b"{}", b'{"finished": true, "options": []}', b"[" * 100_000],
     )
-    def test_invalid_settings_file(self, fails, tmp_path, content):
+    def test_invalid_settings_file_is_an_error(self, fails, tmp_path, content):
         (tmp_path / "settings.json").write_bytes(content)
         err = fails(4, "train", "--resume", tmp_path)
         assert "settings.json: expected the settings of a run, got other content. Pass a " in err
 
-    def test_settings_file_that_is_too_large(self, fails, interrupt):
+    def test_settings_file_that_is_too_large_is_an_error(self, fails, interrupt):
         directory = interrupt(1)
         with open(directory / "settings.json", "ab") as file:
             file.write(b" " * 2**20)
@@ -262,7 +262,7 @@ class TestBadDirectory:
             ("patience", 3, "--patience has no effect without --early-stopping"),
         ],
     )
-    def test_wrong_settings(self, fails, interrupt, name, value, message):
+    def test_invalid_settings_are_an_error(self, fails, interrupt, name, value, message):
         directory = interrupt(2)
         settings = json.loads((directory / "settings.json").read_text())
         settings["options"][name] = value
@@ -271,13 +271,13 @@ class TestBadDirectory:
         assert message in err
         assert "or start a new run." in err
 
-    def test_changed_setting(self, fails, interrupt):
+    def test_changed_setting_is_an_error(self, fails, interrupt):
         directory = interrupt(2)
         text = (directory / "settings.json").read_text()
         (directory / "settings.json").write_text(text.replace('"epochs": 6', '"epochs": 7'))
         assert "max_iter=7, got max_iter=6" in fails(4, "train", "--resume", directory)
 
-    def test_changed_data(self, fails, interrupt, tmp_path, write_set):
+    def test_changed_data_is_an_error(self, fails, interrupt, tmp_path, write_set):
         directory = interrupt(2)
         (tmp_path / "other_data").mkdir()
         other_data = write_set(tmp_path / "other_data", n_train=100)
@@ -310,18 +310,20 @@ class TestBadDirectory:
         assert err.startswith("skmlp train: warning: ")
         assert_same_run(tmp_path / "out", uninterrupted())
 
-    def test_damaged_checkpoint_without_a_previous_one(self, fails, interrupt):
+    def test_damaged_checkpoint_without_a_previous_one_is_an_error(self, fails, interrupt):
         directory = interrupt(3)
         (directory / CHECKPOINT).write_bytes((directory / CHECKPOINT).read_bytes()[:-1])
         (directory / PREVIOUS).unlink()
         assert "damaged" in fails(4, "train", "--resume", directory)
 
-    def test_model_file_in_place_of_the_checkpoint(self, fails, interrupt, stripes_model):
+    def test_model_file_in_place_of_the_checkpoint_is_an_error(
+        self, fails, interrupt, stripes_model
+    ):
         directory = interrupt(1)
         (directory / CHECKPOINT).write_bytes(stripes_model.read_bytes())
         assert CHECKPOINT in fails(4, "train", "--resume", directory)
 
-    def test_file(self, fails, tmp_path):
+    def test_checkpoint_directory_that_is_a_file_is_an_error(self, fails, tmp_path):
         (tmp_path / "file").touch()
         err = fails(2, "train", "--checkpoint", tmp_path / "file", "--out", tmp_path / "out")
         assert ": --checkpoint must be a directory, got a file." in err
@@ -329,7 +331,7 @@ class TestBadDirectory:
 
 @pytest.mark.skipif(os.name == "nt", reason="needs the signals of Unix")
 class TestProcess:
-    SLOW = ("--hidden", "64", "--batch-size", "4", "--epochs", "200", *EVERYTHING)
+    SLOW = ("--hidden", "64", "--batch-size", "4", "--epochs", "200", *MANY_OPTIONS)
 
     @pytest.mark.parametrize("seed", range(2))
     def test_run_killed_at_random_times_can_be_resumed(

@@ -20,7 +20,7 @@ def read_history(path):
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
-def test_defaults_exceed_97_percent_on_the_bundled_digits(succeeds, tmp_path, monkeypatch):
+def test_defaults_reach_97_percent_on_the_bundled_digits(succeeds, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out = succeeds("train")
     assert "bundled digits: 1,437 images of 64 pixels, and 360 for testing" in out
@@ -360,12 +360,12 @@ def test_full_disk_keeps_the_files_of_an_earlier_run(train, fails, monkeypatch, 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-class TestBadData:
-    def test_missing_directory(self, fails, tmp_path):
+class TestInvalidData:
+    def test_missing_directory_is_an_error(self, fails, tmp_path):
         err = fails(3, "train", "--out", tmp_path, "--data", tmp_path / "nowhere")
         assert "nowhere: expected a directory, got a path that does not exist. Pass the" in err
 
-    def test_file_in_place_of_directory(self, fails, stripes, tmp_path):
+    def test_file_in_place_of_a_directory_is_an_error(self, fails, stripes, tmp_path):
         file = stripes / "train-labels-idx1-ubyte"
         assert "expected a directory, got a file. Pass the" in fails(
             3, "train", "--out", tmp_path, "--data", file
@@ -375,7 +375,7 @@ class TestBadData:
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert "train-images-idx3-ubyte" in err
 
-    def test_damaged_file(self, fails, tmp_path, write_set):
+    def test_damaged_file_is_an_error(self, fails, tmp_path, write_set):
         write_set(tmp_path)
         damaged = tmp_path / "train-labels-idx1-ubyte"
         damaged.write_bytes(damaged.read_bytes()[:-1])
@@ -383,7 +383,7 @@ class TestBadData:
         assert str(damaged) in err
         assert "truncated" in err
 
-    def test_different_sizes_of_training_and_test_images(
+    def test_different_sizes_of_training_and_test_images_are_an_error(
         self, fails, tmp_path, write_set, idx_bytes
     ):
         write_set(tmp_path)
@@ -392,25 +392,25 @@ class TestBadData:
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert "the test images must have 25 pixels, as the training images have, got 36." in err
 
-    def test_labels_of_the_test_set_alone(self, fails, tmp_path, write_set):
+    def test_labels_that_occur_only_in_the_test_set_are_an_error(self, fails, tmp_path, write_set):
         write_set(tmp_path)
         labels = tmp_path / "t10k-labels-idx1-ubyte"
         labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert f"the test set of {tmp_path}: the labels must be among the classes" in err
 
-    def test_empty_test_set(self, fails, tmp_path, write_set):
+    def test_empty_test_set_is_an_error(self, fails, tmp_path, write_set):
         write_set(tmp_path, n_test=0)
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert f"{tmp_path}: the test set must contain images, got none." in err
 
-    def test_too_few_to_hold_out(self, fails, tmp_path, write_set):
+    def test_too_few_images_for_a_validation_set_are_an_error(self, fails, tmp_path, write_set):
         write_set(tmp_path, n_train=8)
         options = ("--out", tmp_path / "run", "--data", tmp_path, "--validation", "0.2")
         err = fails(3, "train", *options)
         assert "cannot hold out 0.2 of 8 training images with every class in both sets" in err
 
-    def test_diverging_training(self, fails, stripes, tmp_path):
+    def test_diverging_training_is_an_error(self, fails, stripes, tmp_path):
         options = ["--solver", "sgd", "--learning-rate", "1e30"]
         err = fails(3, "train", "--data", stripes, "--out", tmp_path, *options)
         assert err == (

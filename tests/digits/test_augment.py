@@ -329,7 +329,7 @@ NUMERIC_PARAMETERS = {
 @pytest.mark.parametrize(
     ("step", "name"), [(step, name) for step, names in NUMERIC_PARAMETERS.items() for name in names]
 )
-def test_non_finite_parameter_raises(step, name, value):
+def test_parameter_that_is_not_a_finite_number_raises(step, name, value):
     others = {"augmentation": Shift()} if step is Annealed else {}
     message = rf"^{step.__name__}: {name} must be a finite number( of at least 0)?, got {re.escape(repr(value))}"
     with pytest.raises(ValueError, match=message):

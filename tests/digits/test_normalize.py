@@ -353,7 +353,7 @@ def test_blank_picture_raises(picture):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("shape", [(20, 20), (28, 28), (20, 5), (60, 40), (150, 150), (400, 400)])
 @pytest.mark.parametrize("noise", ["normal", "uniform", "black and white"])
-def test_noise_raises(noise, shape, seed):
+def test_noise_without_a_digit_raises(noise, shape, seed):
     rng = np.random.default_rng(seed)
     picture = {
         "normal": lambda: rng.normal(0.5, 0.1, shape),

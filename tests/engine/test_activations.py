@@ -102,7 +102,7 @@ def test_nan_is_propagated(name):
 
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "softplus", "elu", "selu"])
-def test_known_values(name):
+def test_activations_have_the_known_values(name):
     points = {
         "gelu": (1.0, 0.8413447460685429),
         "silu": (1.0, 0.7310585786300049),

@@ -135,7 +135,7 @@ def test_gathering_batches_does_not_change_the_samples(pixels, scale):
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("rows", [None, slice(2, 9), slice(20, 40), np.array([5, 0, 5])], ids=str)
-def test_a_batch_contains_the_selected_rows(pixels, sparse, rows):
+def test_batch_contains_the_selected_rows(pixels, sparse, rows):
     X = pixels.astype(float)
     targets, weights = np.arange(N_SAMPLES), np.arange(N_SAMPLES) / 8
     samples = Samples(csr_matrix(X) if sparse else X, targets, weights)

@@ -95,7 +95,7 @@ def test_integer_weights_are_equivalent_to_repetitions(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_samples_of_weight_zero_are_ignored(seed):
+def test_samples_of_zero_weight_are_ignored(seed):
     X, strata = make_distinct_samples(60, 40)
     weights = np.random.default_rng(seed).uniform(0.5, 2, 100) * (np.arange(100) % 3 > 0)
     present = np.flatnonzero(weights)

@@ -186,7 +186,7 @@ def test_on_epoch_begin_is_called_before_each_report(make_trainer):
     assert all(type(event) is float for event in events[1::2])
 
 
-def test_the_average_of_another_solver_is_discarded(make_trainer):
+def test_average_of_another_solver_is_discarded(make_trainer):
     trainer = make_trainer()
     state = trainer.state
     state.average = state.weights.copy()
@@ -266,7 +266,7 @@ def test_no_thread_is_started_before_the_first_epoch(make_trainer):
     np.testing.assert_array_equal(trainer.state.weights.theta, before)
 
 
-def test_an_exception_in_the_caller_keeps_the_last_iterate(make_trainer):
+def test_exception_in_the_caller_keeps_the_last_iterate(make_trainer):
     expected = minimize_with_scipy(make_trainer())
     trainer = make_trainer()
 
@@ -281,7 +281,7 @@ def test_an_exception_in_the_caller_keeps_the_last_iterate(make_trainer):
     np.testing.assert_array_equal(trainer.state.weights.theta, expected.thetas[3])
 
 
-def test_an_exception_in_on_epoch_begin_keeps_the_last_iterate(make_trainer):
+def test_exception_in_on_epoch_begin_keeps_the_last_iterate(make_trainer):
     expected = minimize_with_scipy(make_trainer())
     trainer = make_trainer()
 
@@ -372,7 +372,7 @@ def test_ctrl_c_during_any_evaluation_keeps_the_last_iterate(make_trainer, hard_
 
 
 @pytest.mark.parametrize("number", [1, 2, 5, 9])
-def test_an_exception_in_the_objective_reaches_the_caller(make_trainer, hard_data, number):
+def test_exception_in_the_objective_reaches_the_caller(make_trainer, hard_data, number):
     expected = minimize_with_scipy(make_trainer(hard_data), maxiter=HARD["max_epochs"])
     trainer = make_trainer(hard_data, **HARD)
     error = InjectedError("in an evaluation")
@@ -389,7 +389,7 @@ def test_an_exception_in_the_objective_reaches_the_caller(make_trainer, hard_dat
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_nonfinite_initial_loss_restores_the_initial_weights(make_trainer, dtype):
+def test_non_finite_initial_loss_restores_the_initial_weights(make_trainer, dtype):
     data = make_data(dtype=dtype)
     data.X[...] = np.finfo(dtype).max
     trainer = make_trainer(data, dtype, activations="relu")
@@ -400,7 +400,7 @@ def test_a_nonfinite_initial_loss_restores_the_initial_weights(make_trainer, dty
 
 
 @pytest.mark.parametrize("number", [1, 3, 5])
-def test_a_nonfinite_later_loss_restores_the_initial_weights(make_trainer, number):
+def test_non_finite_later_loss_restores_the_initial_weights(make_trainer, number):
     trainer = make_trainer()
     before = trainer.state.weights.theta.copy()
     n_evaluations, original = 0, trainer.backend.gradient
@@ -421,7 +421,7 @@ def test_a_nonfinite_later_loss_restores_the_initial_weights(make_trainer, numbe
 
 
 @every_dtype
-def test_the_objective_sets_the_weights_of_the_backend(make_trainer, dtype):
+def test_objective_sets_the_weights_of_the_backend(make_trainer, dtype):
     trainer = make_trainer(dtype=dtype)
     weights = trainer.state.weights
     objective = Objective(trainer.config, trainer.backend, weights, Batch(trainer.batches.samples))
@@ -434,7 +434,7 @@ def test_the_objective_sets_the_weights_of_the_backend(make_trainer, dtype):
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
-def test_a_second_ctrl_c_during_the_evaluation_keeps_the_last_iterate(make_trainer, hard_data):
+def test_second_ctrl_c_during_the_evaluation_keeps_the_last_iterate(make_trainer, hard_data):
     expected = minimize_with_scipy(make_trainer(hard_data), maxiter=HARD["max_epochs"])
     trainer = make_trainer(hard_data, **HARD)
     finished = threading.Event()
@@ -453,7 +453,7 @@ def test_a_second_ctrl_c_during_the_evaluation_keeps_the_last_iterate(make_train
     assert finished.wait(5)
 
 
-def test_a_nonfinite_loss_is_not_reported(make_trainer):
+def test_non_finite_loss_is_not_reported(make_trainer):
     trainer, n_evaluations = make_trainer(), 0
     original = trainer.backend.gradient
 

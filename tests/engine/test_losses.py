@@ -68,7 +68,7 @@ def test_logistic_loss_equals_the_sum_of_the_log_losses_of_the_outputs(
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
 @pytest.mark.parametrize("n_values", [1, 2, 3, 50], ids=lambda n: f"{n} values")
-def test_the_first_of_tied_classes_is_predicted(
+def test_first_of_tied_classes_is_predicted(
     kernels, dtype, weighted, smoothing, n_classes, n_values
 ):
     rng = np.random.default_rng(0)

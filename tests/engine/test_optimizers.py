@@ -208,7 +208,7 @@ def test_allocate_returns_the_declared_arrays(optimizer, dtype):
 
 @every_optimizer
 @every_dtype
-def test_a_step_changes_the_declared_arrays_in_place(kernels, optimizer, dtype):
+def test_step_changes_the_declared_arrays_in_place(kernels, optimizer, dtype):
     theta, rng = np.linspace(-1, 1, 5).astype(dtype), np.random.default_rng(0)
     arrays = RecordingDict(optimizer.allocate(theta))
     before = {name: array.copy() for name, array in arrays.items()}
@@ -224,7 +224,7 @@ def test_a_step_changes_the_declared_arrays_in_place(kernels, optimizer, dtype):
 
 
 @every_optimizer
-def test_a_step_depends_only_on_the_declared_arrays(kernels, optimizer):
+def test_step_depends_only_on_the_declared_arrays(kernels, optimizer):
     gradients, rates = draw_gradients_and_rates()
     expected = run_optimizer(kernels, optimizer, gradients[:60], rates[:60])
     theta = np.linspace(-1, 1, N_PARAMETERS)
@@ -243,9 +243,7 @@ def test_a_step_depends_only_on_the_declared_arrays(kernels, optimizer):
 @every_dtype
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 @pytest.mark.parametrize("decay", [1.0, 0.9])
-def test_a_penalty_adds_to_the_gradient_and_decays_the_weights(
-    kernels, optimizer, dtype, l2, decay
-):
+def test_penalty_adds_to_the_gradient_and_decays_the_weights(kernels, optimizer, dtype, l2, decay):
     n_weights, n_steps = 7, 30
     gradients, rates = draw_gradients_and_rates()
     penalty = WeightPenalty(n_weights, l2, decay)

@@ -131,7 +131,7 @@ def test_rates_are_positive_during_training_and_never_negative(schedule):
 @pytest.mark.parametrize(
     "schedule", [*SCHEDULES[:2], StepDecay(0.3), Exponential(0.3), Cosine(0.3)]
 )
-def test_the_first_step_has_the_initial_rate(schedule):
+def test_first_step_has_the_initial_rate(schedule):
     assert schedule(at(0)) == pytest.approx(0.3, rel=1e-15)
 
 

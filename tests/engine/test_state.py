@@ -30,7 +30,7 @@ def assert_equal_weights(first, second):
     np.testing.assert_array_equal(first.statistics, second.statistics)
 
 
-def test_a_copy_shares_no_arrays():
+def test_copy_shares_no_arrays():
     weights = make_random_weights(0)
     copied = weights.copy()
     assert_equal_weights(copied, weights)

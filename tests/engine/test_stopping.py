@@ -90,7 +90,7 @@ def test_monitoring_a_score_follows_scikit_learn(state, seed, tol, patience):
     assert (exceeded, improved) == scikit_learn_by_score(scores, tol, patience)
 
 
-def test_the_noisy_curve_exceeds_the_patience():
+def test_noisy_curve_exceeds_the_patience():
     assert any(scikit_learn_by_loss(make_noisy_curve(0), 0.01, 3)[0])
 
 
@@ -114,7 +114,7 @@ def test_training_stops_when_the_patience_is_exceeded(state, monitor, patience):
     assert state.rate_divisor == 1
 
 
-def test_the_learning_rate_is_reduced_until_it_is_too_small(state):
+def test_learning_rate_is_reduced_until_it_is_too_small(state):
     rule, initial_rate, messages = StoppingRule(0.0, 1, reduces_rate=True), 1e-4, []
     rule.end_epoch(make_report("loss", 1.0, initial_rate), state)
     while not state.stopped:
@@ -131,7 +131,7 @@ def test_the_learning_rate_is_reduced_until_it_is_too_small(state):
 
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
 @pytest.mark.parametrize("monitor", ["val_loss", "val_accuracy"])
-def test_the_best_weights_are_copies_of_the_prediction_weights(
+def test_best_weights_are_copies_of_the_prediction_weights(
     make_config, make_state, ema_decay, monitor
 ):
     update = Update(SGD(), ema_decay=ema_decay)

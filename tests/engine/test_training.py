@@ -98,7 +98,7 @@ class BackendProxy:
 
 @every_weighting
 @pytest.mark.parametrize("shuffles", [False, True])
-def test_an_epoch_performs_a_step_for_each_batch(make_trainer, weighted, shuffles):
+def test_epoch_performs_a_step_for_each_batch(make_trainer, weighted, shuffles):
     data, validation = make_data(weighted), make_data(weighted, seed=1)
     options = {"batch_norm": True, "dropout": 0.2, "validation": validation}
     trainer = make_trainer(data, shuffle=shuffles, **options)
@@ -171,7 +171,7 @@ def test_on_epoch_begin_is_called_before_each_epoch(make_trainer):
     assert len(events) == 2 * N_EPOCHS
 
 
-def test_batches_of_weight_zero_are_skipped(make_trainer):
+def test_batches_of_zero_weight_are_skipped(make_trainer):
     data = make_data()
     weights = np.ones(N_SAMPLES)
     weights[BATCH_SIZE : 2 * BATCH_SIZE] = 0
@@ -228,7 +228,7 @@ def test_training_ends_when_the_state_is_stopped(make_trainer):
 
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
 @pytest.mark.parametrize("end", ["last epoch", "closed", "failed"])
-def test_the_best_weights_are_restored_at_the_end(make_trainer, ema_decay, end):
+def test_best_weights_are_restored_at_the_end(make_trainer, ema_decay, end):
     update = Update(SGD(), ema_decay=ema_decay)
     # With this learning rate, the validation loss increases in the end.
     trainer = make_trainer(
@@ -262,7 +262,7 @@ def test_the_best_weights_are_restored_at_the_end(make_trainer, ema_decay, end):
     assert_same_weights(state.best, weights[best])
 
 
-def test_a_validation_set_is_held_out_if_required(make_trainer):
+def test_validation_set_is_held_out_if_required(make_trainer):
     first = make_trainer(monitor="val_loss", validation_fraction=0.2)
     rows = first.batches.samples.rows, first.validation.samples.rows
     assert [len(indices) for indices in rows] == [24, 6]
@@ -320,7 +320,7 @@ def test_training_raises_when_a_schedule_returns_an_invalid_rate(make_trainer, r
         next(trainer.epochs())
 
 
-def test_the_learning_rate_is_divided_by_the_rate_divisor(make_trainer):
+def test_learning_rate_is_divided_by_the_rate_divisor(make_trainer):
     trainer = make_trainer(schedule=Constant(0.25))
     trainer.state.rate_divisor = 5.0
     assert [report.learning_rate for report in trainer.epochs()] == [0.05] * N_EPOCHS
@@ -330,7 +330,7 @@ def test_the_learning_rate_is_divided_by_the_rate_divisor(make_trainer):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_initial_state_has_randomly_initialized_weights(make_config, dtype):
+def test_initial_state_has_randomly_initialized_weights(make_config, dtype):
     config = make_config(
         LAYER_SIZES, batch_norm=True, initializers=(INITIALIZERS["he_normal"],) * 2
     )
@@ -350,7 +350,7 @@ def test_the_initial_state_has_randomly_initialized_weights(make_config, dtype):
 # Learning-rate finder
 
 
-def test_the_finder_performs_one_step_at_each_rate(make_trainer):
+def test_finder_performs_one_step_at_each_rate(make_trainer):
     trainer = make_trainer()
     expected, stream = copy_backend(trainer), np.random.RandomState(0)
     rates = np.geomspace(1e-4, 1e-2, 10)
@@ -370,7 +370,7 @@ def test_the_finder_performs_one_step_at_each_rate(make_trainer):
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf, 1e6])
 @pytest.mark.parametrize("number", [1, 4, 7])
-def test_the_finder_ends_when_the_loss_diverges(make_trainer, loss, number):
+def test_finder_ends_when_the_loss_diverges(make_trainer, loss, number):
     trainer = make_trainer()
     trainer.backend = BackendProxy(
         trainer.backend, number, lambda result, state: result._replace(loss=loss)
@@ -384,7 +384,7 @@ def test_the_finder_ends_when_the_loss_diverges(make_trainer, loss, number):
     assert trainer.backend.n_steps == min(10, len(losses) + 1)
 
 
-def test_the_finder_skips_batches_of_weight_zero(make_trainer):
+def test_finder_skips_batches_of_weight_zero(make_trainer):
     weights = np.ones(N_SAMPLES)
     weights[:25] = 0
     trainer = make_trainer(replace(make_data(), weights=weights))

@@ -170,7 +170,7 @@ def test_weight_decay_does_not_change_the_moments_of_adam(kernels, make_update_s
 
 @every_dtype
 @pytest.mark.parametrize("decay", [0.5, 0.9, 0.999])
-def test_the_average_is_exponential_for_parameters_and_statistics(take_steps, dtype, decay):
+def test_average_is_exponential_for_parameters_and_statistics(take_steps, dtype, decay):
     path = take_steps(Update(PLAIN, ema_decay=decay), dtype)
     initial = path.weights[0]
     average = Weights(initial.theta.astype(np.float64), initial.statistics.astype(np.float64))
@@ -192,7 +192,7 @@ def test_averaging_does_not_change_the_training(take_steps):
 
 
 @pytest.mark.parametrize(("t", "decay"), [(1, 0.1), (9, 0.5), (81, 0.9), (82, 0.9), (10**6, 0.9)])
-def test_the_ema_decay_is_reduced_in_early_steps(t, decay):
+def test_ema_decay_is_reduced_in_early_steps(t, decay):
     assert compute_ema_decay(0.9, t) == pytest.approx(decay, rel=1e-15)
 
 

@@ -122,7 +122,7 @@ def test_resumed_training_equals_uninterrupted_training(path, training, epoch):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_resume_with_validation_set_weights_and_dtype(path, dtype):
+def test_resume_supports_validation_sets_weights_and_dtypes(path, dtype):
     rng = np.random.default_rng(0)
     data = {
         "sample_weight": rng.random(len(y)),
@@ -139,7 +139,7 @@ def test_resume_with_validation_set_weights_and_dtype(path, dtype):
     assert_same_training_and_predictions(resumed, uninterrupted)
 
 
-def test_resume_with_sparse_data(path):
+def test_resume_supports_sparse_data(path):
     from scipy.sparse import csr_array
 
     uninterrupted = make_classifier("adam").fit(csr_array(X), y)
@@ -150,7 +150,7 @@ def test_resume_with_sparse_data(path):
     )
 
 
-def test_resume_after_warm_start(path):
+def test_warm_start_can_be_resumed(path):
     uninterrupted = make_classifier("adam", warm_start=True).fit(X, y).fit(X, y)
     mlp = make_classifier("adam", warm_start=True).fit(X, y)
     with pytest.raises(Killed):

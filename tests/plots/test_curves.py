@@ -67,7 +67,7 @@ def test_legend_shows_validation_name():
     assert get_legend_labels(display.axes_[0])[:2] == ["training", "test"]
 
 
-def test_plot_without_validation_set():
+def test_validation_curves_are_optional():
     display = TrainingCurveDisplay.from_history(make_history(3, validation=False), axes=make_axes())
     assert display.val_loss is None
     assert (
