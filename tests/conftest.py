@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers import small_digits
+from helpers import load_small_digits
 
 from skmlp import set_kernels
 from skmlp.engine.backend_choice import KERNEL_SETS
@@ -14,7 +14,7 @@ collect_ignore = ["typing"]  # mypy checks these files, which are not run
 
 @pytest.fixture(scope="session")
 def mnist_dir():
-    """The directory of the four MNIST files: $SKMLP_MNIST, or shared/mnist in the parent of the repository."""
+    """Return the directory of the MNIST files: $SKMLP_MNIST, or shared/mnist next to the repository."""
     default = Path(__file__).resolve().parents[2] / "shared" / "mnist"
     directory = Path(os.environ.get("SKMLP_MNIST", default))
     if not directory.is_dir():
@@ -24,8 +24,8 @@ def mnist_dir():
 
 @pytest.fixture(scope="session")
 def digits():
-    """Features between 0 and 1 and labels of 300 digits of scikit-learn's dataset."""
-    return small_digits()
+    """Return features in [0, 1] and labels of the first 300 of scikit-learn's bundled digits."""
+    return load_small_digits()
 
 
 @pytest.fixture(params=KERNEL_SETS)

@@ -10,13 +10,13 @@ from skmlp import MLPDigitClassifier
 SMALL = {"hidden_layer_sizes": (16,), "random_state": 0, "max_iter": 10}
 
 
-def small_digits(n_samples=300):
-    """Return features between 0 and 1 and labels of the first digits of scikit-learn's dataset."""
+def load_small_digits(n_samples=300):
+    """Return features in [0, 1] and labels of the first of scikit-learn's bundled digits."""
     X, y = load_digits(return_X_y=True)
     return X[:n_samples] / 16, y[:n_samples]
 
 
-def classifier_factory(**defaults):
+def make_classifier_factory(**defaults):
     """Return a function that creates small classifiers, with parameters that override the defaults."""
     return partial(make_classifier, SMALL | defaults)
 
@@ -25,7 +25,7 @@ def make_classifier(defaults, **params):
     return MLPDigitClassifier(**defaults | params)
 
 
-def arrays_of(estimator):
+def get_arrays(estimator):
     """Return all fitted arrays that are used in prediction."""
     norm = estimator.batch_norm_ or {}
     fields = [estimator.coefs_, estimator.intercepts_, *norm.values()]
@@ -34,7 +34,7 @@ def arrays_of(estimator):
 
 def assert_same_model(first, second, rtol=0, atol=0):
     """Assert that all fitted arrays have the same dtypes and values."""
-    for array, expected in zip(arrays_of(first), arrays_of(second), strict=True):
+    for array, expected in zip(get_arrays(first), get_arrays(second), strict=True):
         assert array.dtype == expected.dtype
         np.testing.assert_allclose(array, expected, rtol=rtol, atol=atol)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import assert_same_model, classifier_factory
+from helpers import assert_same_model, make_classifier_factory
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 WEAK_DISTORTIONS = Compose([Affine(8, 0.1, 0.1), Shift(0.5), Elastic(2, 4)])
 
 
-make = classifier_factory(batch_size=64, max_iter=4)
+make = make_classifier_factory(batch_size=64, max_iter=4)
 
 
 class Recorder:
@@ -249,7 +249,7 @@ AUGMENTERS = [
 ]
 
 
-def expected_failures(augmenter):
+def get_expected_failures(augmenter):
     """Return the checks that do not apply to an augmenter, with the reason."""
     if augmenter.augmentation is None:
         return {}
@@ -268,7 +268,9 @@ def any_number_of_features(monkeypatch):
     )
 
 
-@parametrize_with_checks(AUGMENTERS, expected_failed_checks=expected_failures, xfail_strict=True)
+@parametrize_with_checks(
+    AUGMENTERS, expected_failed_checks=get_expected_failures, xfail_strict=True
+)
 def test_augmenter_passes_the_checks_of_scikit_learn(estimator, check, any_number_of_features):
     check(estimator)
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args, get_origin
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import assert_same_model, assert_same_training, classifier_factory
+from helpers import assert_same_model, assert_same_training, make_classifier_factory
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 from sklearn import config_context
 from sklearn.base import clone
@@ -39,17 +39,17 @@ pytestmark = no_convergence
 
 SOLVERS = ["adam", "sgd", "lbfgs"]
 every_solver = pytest.mark.parametrize("solver", SOLVERS)
-make = classifier_factory()
+make = make_classifier_factory()
 
 
 @pytest.fixture(scope="module")
 def pixels():
-    """The digits as uint8 between 0 and 240."""
+    """Return the digits as uint8 pixels from 0 to 240."""
     return (load_digits().data[:300] * 15).astype(np.uint8)
 
 
 class Recorder:
-    """A callback that records its calls and can run a function at the end of each epoch."""
+    """Callback that records its calls and can run a function at the end of each epoch."""
 
     def __init__(self, on_epoch_end=None):
         self.on_epoch_end = on_epoch_end
@@ -263,7 +263,7 @@ def test_memory_mapped_features_give_the_same_model(pixels, digits, tmp_path, ea
     np.testing.assert_array_equal(estimator.predict(mapped), estimator.predict(pixels))
 
 
-def peak_memory(action):
+def measure_peak_memory(action):
     tracemalloc.start()
     try:
         action()
@@ -278,8 +278,8 @@ def test_input_scale_does_not_copy_all_samples_as_float(early_stopping):
     y = np.arange(20_000) % 10
     estimator = make(input_scale=1 / 255, max_iter=1, early_stopping=early_stopping)
     # X takes 8 MB as uint8 and would take 32 MB as float32.
-    assert peak_memory(lambda: estimator.fit(X, y)) < 14e6
-    assert peak_memory(lambda: estimator.predict(X)) < 14e6
+    assert measure_peak_memory(lambda: estimator.fit(X, y)) < 14e6
+    assert measure_peak_memory(lambda: estimator.predict(X)) < 14e6
 
 
 # Predictions
@@ -1217,7 +1217,7 @@ def test_interrupt_in_the_first_epoch_leaves_a_consistent_estimator(digits):
 
 
 class PickleSizeRecorder(Recorder):
-    """A callback that records the pickle size of the estimator passed to its hook."""
+    """Callback that records the pickle size of the estimator passed to its hook."""
 
     def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
         self.calls.append(len(pickle.dumps(estimator)))
@@ -1407,11 +1407,11 @@ def test_docstring_cites_each_reference():
     assert cited == set(listed)
 
 
-def literals_in(annotation):
+def find_literals(annotation):
     """Return the strings of all Literal types in an annotation."""
     if get_origin(annotation) is Literal:
         return set(get_args(annotation))
-    return set().union(*map(literals_in, get_args(annotation)))
+    return set().union(*map(find_literals, get_args(annotation)))
 
 
 def test_annotations_list_the_accepted_names():
@@ -1419,7 +1419,7 @@ def test_annotations_list_the_accepted_names():
     assert annotations.keys() - {"return"} == MLPDigitClassifier().get_params().keys()
     for name, constraints in MLPDigitClassifier._parameter_constraints.items():
         accepted = set().union(*(c.options for c in constraints if isinstance(c, StrOptions)))
-        assert literals_in(annotations[name]) == accepted, name
+        assert find_literals(annotations[name]) == accepted, name
 
 
 @pytest.mark.parametrize(

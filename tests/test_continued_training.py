@@ -6,7 +6,12 @@ import pickle
 import joblib
 import numpy as np
 import pytest
-from helpers import assert_same_model, assert_same_training, classifier_factory, small_digits
+from helpers import (
+    assert_same_model,
+    assert_same_training,
+    load_small_digits,
+    make_classifier_factory,
+)
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
@@ -66,13 +71,13 @@ ROUND_TRIPS = {
 every_round_trip = pytest.mark.parametrize("round_trip", ROUND_TRIPS)
 
 
-def digits(container="dense", dtype=np.float64):
-    X, y = small_digits(150)
+def load_data(container="dense", dtype=np.float64):
+    X, y = load_small_digits(150)
     return CONTAINERS[container](X.astype(dtype)), y
 
 
 # The last batch is smaller than the others.
-make_small = classifier_factory(
+make_small = make_classifier_factory(
     hidden_layer_sizes=(12, 8),
     batch_size=40,
     random_state=3,
@@ -100,7 +105,7 @@ def train_by_partial_fit(estimator, X, y, n_epochs, sample_weight=None):
 @every_container
 @every_dtype
 def test_k_partial_fits_equal_fit_of_k_epochs(solver, container, dtype):
-    X, y = digits(container, dtype)
+    X, y = load_data(container, dtype)
     fitted = make(solver).fit(X, y)
     assert fitted.n_iter_ == N_EPOCHS
     trained = train_by_partial_fit(make(solver), X, y, N_EPOCHS)
@@ -111,7 +116,7 @@ def test_k_partial_fits_equal_fit_of_k_epochs(solver, container, dtype):
 
 
 def test_adaptive_rate_decreases_within_the_tested_epochs():
-    X, y = digits()
+    X, y = load_data()
     rates = make("sgd, adaptive").fit(X, y).history_["learning_rate"]
     assert len(set(rates)) > 2
 
@@ -120,7 +125,7 @@ def test_adaptive_rate_decreases_within_the_tested_epochs():
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "in order"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 def test_partial_fits_equal_fit_with_shuffling_and_weights(solver, shuffle, weighted):
-    X, y = digits()
+    X, y = load_data()
     sample_weight = np.random.default_rng(0).uniform(0, 2, 150) if weighted else None
     fitted = make(solver, shuffle=shuffle).fit(X, y, sample_weight)
     trained = train_by_partial_fit(make(solver, shuffle=shuffle), X, y, N_EPOCHS, sample_weight)
@@ -130,7 +135,7 @@ def test_partial_fits_equal_fit_with_shuffling_and_weights(solver, shuffle, weig
 @pytest.mark.parametrize("solver", [*SOLVERS, "lbfgs"])
 @every_dtype
 def test_random_state_makes_results_reproducible(solver, dtype):
-    X, y = digits(dtype=dtype)
+    X, y = load_data(dtype=dtype)
     first, second = (make(solver).fit(X, y) for _ in range(2))
     assert_same_training(first, second)
     other = make(solver, random_state=4).fit(X, y)
@@ -138,14 +143,14 @@ def test_random_state_makes_results_reproducible(solver, dtype):
 
 
 def test_fit_discards_the_previous_result():
-    X, y = digits()
+    X, y = load_data()
     once = make().fit(X, y)
     assert_same_training(make().fit(X[:99], y[:99]).fit(X, y), once)
     assert_same_training(train_by_partial_fit(make(), X, y, 2).fit(X, y), once)
 
 
 def test_random_state_instance_advances_between_fits():
-    X, y = digits()
+    X, y = load_data()
     estimator = make(random_state=np.random.RandomState(3))
     first = estimator.fit(X, y).coefs_[0].copy()
     np.testing.assert_array_equal(first, make(random_state=3).fit(X, y).coefs_[0])
@@ -156,7 +161,7 @@ def test_random_state_instance_advances_between_fits():
 @every_container
 @every_dtype
 def test_warm_start_equals_uninterrupted_training(solver, container, dtype):
-    X, y = digits(container, dtype)
+    X, y = load_data(container, dtype)
     # Each fit resets the count of epochs without improvement, so early stopping is disabled.
     params = {"n_iter_no_change": None, **replace_finite_schedule(solver)}
     expected = make(solver, **params).fit(X, y)
@@ -168,7 +173,7 @@ def test_warm_start_equals_uninterrupted_training(solver, container, dtype):
 
 
 def test_fit_and_partial_fit_can_alternate():
-    X, y = digits()
+    X, y = load_data()
     expected = make().fit(X, y)
     estimator = make(warm_start=True, max_iter=N_EPOCHS - 5)
     train_by_partial_fit(estimator, X, y, 3).fit(X, y)
@@ -177,7 +182,7 @@ def test_fit_and_partial_fit_can_alternate():
 
 @pytest.mark.parametrize("round_trip", ["pickle", "deepcopy"])
 def test_warm_start_of_lbfgs_continues_from_the_current_weights(round_trip, tmp_path):
-    X, y = digits()
+    X, y = load_data()
     estimator = make("lbfgs", max_iter=4, warm_start=True).fit(X, y)
     loss = estimator.loss_
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path)
@@ -190,7 +195,7 @@ def test_warm_start_of_lbfgs_continues_from_the_current_weights(round_trip, tmp_
 @every_round_trip
 @every_dtype
 def test_partial_fit_continues_after_a_round_trip(solver, round_trip, dtype, tmp_path):
-    X, y = digits(dtype=dtype)
+    X, y = load_data(dtype=dtype)
     estimator = train_by_partial_fit(make(solver), X, y, 7)
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path)
     assert_same_training(copied, estimator)
@@ -203,7 +208,7 @@ def test_partial_fit_continues_after_a_round_trip(solver, round_trip, dtype, tmp
 @every_solver
 @every_round_trip
 def test_warm_start_continues_after_a_round_trip(solver, round_trip, tmp_path):
-    X, y = digits()
+    X, y = load_data()
     params = {"n_iter_no_change": None, **replace_finite_schedule(solver)}
     estimator = make(solver, warm_start=True, max_iter=7, **params).fit(X, y)
     copied = ROUND_TRIPS[round_trip](estimator, tmp_path).set_params(max_iter=5).fit(X, y)
@@ -212,7 +217,7 @@ def test_warm_start_continues_after_a_round_trip(solver, round_trip, tmp_path):
 
 @every_solver
 def test_clone_gives_the_same_result(solver):
-    X, y = digits()
+    X, y = load_data()
     estimator = make(solver).fit(X, y)
     cloned = clone(estimator)
     assert not hasattr(cloned, "coefs_")
@@ -221,7 +226,7 @@ def test_clone_gives_the_same_result(solver):
 
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
 def test_training_continues_from_assigned_weights(method):
-    X, y = digits()
+    X, y = load_data()
     estimator = make("sgd", momentum=0, warm_start=True, max_iter=1, shuffle=False).fit(X, y)
     other = make("sgd", momentum=0, shuffle=False, random_state=9, warm_start=True, max_iter=1)
     other.fit(X, y)
@@ -238,7 +243,7 @@ def test_training_continues_from_assigned_weights(method):
 
 
 def test_training_continues_from_weights_modified_in_place():
-    X, y = digits()
+    X, y = load_data()
     changed, assigned = (train_by_partial_fit(make(), X, y, 2) for _ in range(2))
     changed.coefs_[1][...] = 0.25
     assigned.coefs_[1] = np.full_like(assigned.coefs_[1], 0.25)
@@ -250,7 +255,7 @@ def test_training_continues_from_weights_modified_in_place():
 
 @pytest.mark.parametrize("changed", [{"ema_decay": None}, {"ema_decay": 0.5}, {"dropout": 0.5}])
 def test_parameters_can_change_between_fits(changed):
-    X, y = digits()
+    X, y = load_data()
     estimator = make("many options", warm_start=True, max_iter=3).fit(X, y)
     estimator.set_params(**changed).fit(X, y)
     assert len(estimator.loss_curve_) == 6
@@ -258,7 +263,7 @@ def test_parameters_can_change_between_fits(changed):
 
 
 def test_averaging_can_start_later():
-    X, y = digits()
+    X, y = load_data()
     estimator = train_by_partial_fit(make(), X, y, 3).set_params(ema_decay=0.9)
     plain = train_by_partial_fit(make(), X, y, 6)
     train_by_partial_fit(estimator, X, y, 3)
@@ -270,7 +275,7 @@ def test_averaging_can_start_later():
 
 
 def test_changing_batch_norm_raises():
-    X, y = digits()
+    X, y = load_data()
     for first in (False, True):
         estimator = make(batch_norm=first, warm_start=True, max_iter=2).fit(X, y)
         with pytest.raises(ValueError, match="batch_norm"):
@@ -278,7 +283,7 @@ def test_changing_batch_norm_raises():
 
 
 def test_partial_fit_accepts_other_data():
-    X, y = digits()
+    X, y = load_data()
     estimator = train_by_partial_fit(make(), X[:70], y[:70], 2)
     train_by_partial_fit(estimator, X[70:], y[70:], 3)
     assert estimator.t_ == 2 * 70 + 3 * 80
@@ -286,14 +291,14 @@ def test_partial_fit_accepts_other_data():
 
 
 def test_changed_learning_rate_applies_from_the_next_epoch():
-    X, y = digits()
+    X, y = load_data()
     estimator = train_by_partial_fit(make(), X, y, 2).set_params(learning_rate_init=0.002)
     train_by_partial_fit(estimator, X, y, 1)
     assert estimator.history_["learning_rate"] == [0.01, 0.01, 0.002]
 
 
 def test_constant_rate_after_an_adaptive_rate_is_constant():
-    X, y = digits()
+    X, y = load_data()
     estimator = make("sgd, adaptive", warm_start=True).fit(X, y)
     assert estimator.history_["learning_rate"][-1] < 0.1
     estimator.set_params(learning_rate="constant").fit(X, y)
@@ -301,7 +306,7 @@ def test_constant_rate_after_an_adaptive_rate_is_constant():
 
 
 def test_adam_after_lbfgs_starts_with_fresh_moments():
-    X, y = digits()
+    X, y = load_data()
     # Each batch contains all samples in order, so that random numbers have no effect.
     params = {"warm_start": True, "shuffle": False, "batch_size": 150}
     estimator = make(**params).fit(X, y).set_params(solver="lbfgs").fit(X, y)

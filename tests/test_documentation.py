@@ -1,4 +1,4 @@
-"""The documentation lists what the code has: constructor parameters, public names, and extras."""
+"""The documentation lists all constructor parameters, public names and extras."""
 
 import ast
 import inspect
@@ -47,7 +47,7 @@ def read_lines(name):
     return (DOCS / name).read_text(encoding="utf-8").splitlines()
 
 
-def section(name, title):
+def read_section(name, title):
     """Return the lines of a section, up to the next title with the same underline."""
     lines = read_lines(name)
     start = lines.index(title) + 1
@@ -60,7 +60,7 @@ def section(name, title):
     return lines[start + 1 : min(ends, default=len(lines))]
 
 
-def first_cells(lines):
+def get_first_cells(lines):
     """Return the first cell of each row of the list-tables, without the headers."""
     cells = []
     for line in lines:
@@ -73,16 +73,16 @@ def first_cells(lines):
     return cells
 
 
-def literals(cells):
+def find_literals(cells):
     """Return the inline literals of all cells."""
     return [literal for cell in cells for literal in re.findall(r"``(.+?)``", cell)]
 
 
-def signature_defaults(cls):
+def get_defaults(cls):
     return {name: p.default for name, p in inspect.signature(cls).parameters.items()}
 
 
-def api_names():
+def read_api_names():
     """Return the full names that docs/api.rst lists, in autosummaries and as data."""
     names, current, indent = [], None, None
     for line in read_lines("api.rst"):
@@ -101,7 +101,7 @@ def api_names():
     return names
 
 
-def public_names():
+def find_public_names():
     """Return the full name of each public object."""
     listed = {f"{module.__name__}.{name}" for module in MODULES_WITH_ALL for name in module.__all__}
     defined = {
@@ -114,20 +114,22 @@ def public_names():
 
 
 def test_scikit_learn_parameters_are_documented():
-    rows = literals(first_cells(section("from_scikit_learn.rst", "scikit-learn's parameters")))
-    assert rows == list(signature_defaults(MLPClassifier))
-    assert rows == list(signature_defaults(MLPDigitClassifier))[: len(rows)]
+    rows = find_literals(
+        get_first_cells(read_section("from_scikit_learn.rst", "scikit-learn's parameters"))
+    )
+    assert rows == list(get_defaults(MLPClassifier))
+    assert rows == list(get_defaults(MLPDigitClassifier))[: len(rows)]
 
 
 def test_additional_parameters_are_documented_with_their_defaults():
-    rows = literals(first_cells(section("from_scikit_learn.rst", "Additional parameters")))
+    rows = find_literals(
+        get_first_cells(read_section("from_scikit_learn.rst", "Additional parameters"))
+    )
     documented = {
         name: ast.literal_eval(default) for name, default in (row.split("=") for row in rows)
     }
-    defaults = signature_defaults(MLPDigitClassifier)
-    additional = {
-        name: defaults[name] for name in defaults.keys() - signature_defaults(MLPClassifier)
-    }
+    defaults = get_defaults(MLPDigitClassifier)
+    additional = {name: defaults[name] for name in defaults.keys() - get_defaults(MLPClassifier)}
     assert documented == additional
     assert list(documented) == [name for name in defaults if name in additional]
     assert documented.keys() == ADDITIONAL_PARAMETERS.keys()
@@ -135,7 +137,7 @@ def test_additional_parameters_are_documented_with_their_defaults():
 
 @pytest.mark.parametrize("name", ADDITIONAL_PARAMETERS)
 def test_parameters_are_marked_if_lbfgs_does_not_support_them(name):
-    cells = first_cells(section("from_scikit_learn.rst", "Additional parameters"))
+    cells = get_first_cells(read_section("from_scikit_learn.rst", "Additional parameters"))
     marked = {cell.split("=")[0].strip("`") for cell in cells if cell.endswith("*")}
     error = pytest.raises(ValueError, match=f"^{name} ") if name in marked else nullcontext()
     mlp = MLPDigitClassifier((2,), solver="lbfgs", **{name: ADDITIONAL_PARAMETERS[name]})
@@ -144,16 +146,16 @@ def test_parameters_are_marked_if_lbfgs_does_not_support_them(name):
 
 
 def test_every_public_name_is_in_the_api_reference():
-    names = api_names()
+    names = read_api_names()
     assert len(set(names)) == len(names)
-    assert public_names() <= set(names)
+    assert find_public_names() <= set(names)
 
 
-@pytest.mark.parametrize("name", api_names())
+@pytest.mark.parametrize("name", read_api_names())
 def test_names_in_the_api_reference_exist(name):
     pkgutil.resolve_name(name)
 
 
 def test_all_extras_are_documented():
-    extras = literals(first_cells(section("index.rst", "Installation")))
+    extras = find_literals(get_first_cells(read_section("index.rst", "Installation")))
     assert sorted(extras) == sorted(metadata("skmlp").get_all("Provides-Extra"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
-from helpers import classifier_factory
+from helpers import make_classifier_factory
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -20,7 +20,7 @@ X_val, y_val = X[300:500], y[300:500]
 X, y = X[:300], y[:300]
 
 
-make = classifier_factory(hidden_layer_sizes=(8,), max_iter=3)
+make = make_classifier_factory(hidden_layer_sizes=(8,), max_iter=3)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from helpers import classifier_factory, small_digits
+from helpers import load_small_digits, make_classifier_factory
 from scipy.sparse import csr_matrix
 from sklearn.datasets import make_multilabel_classification
 
@@ -31,7 +31,7 @@ def compute_one_cycle(epoch):
     return end + (RATE - end) * (1 + np.cos(np.pi * (progress - 0.3) / 0.7)) / 2
 
 
-# Learning rate as a function of the number of epochs, including the completed fraction of the current one.
+# Learning rate as a function of the number of completed epochs, including the fraction of the current one.
 FORMULAS = {
     "constant": lambda epoch: RATE,
     "adaptive": lambda epoch: RATE,  # before a plateau
@@ -46,10 +46,10 @@ every_name = pytest.mark.parametrize("name", FORMULAS)
 
 @pytest.fixture(scope="module")
 def digits():
-    return small_digits(N_SAMPLES)
+    return load_small_digits(N_SAMPLES)
 
 
-make = classifier_factory(
+make = make_classifier_factory(
     hidden_layer_sizes=(12,),
     batch_size=BATCH_SIZE,
     max_iter=N_EPOCHS,
@@ -103,11 +103,11 @@ def test_step_divides_the_rate_by_ten_every_thirty_epochs(digits):
 def test_custom_schedule_is_called_for_each_step(digits):
     positions = []
 
-    def halved_after_three_epochs(position):
+    def halve_after_three_epochs(position):
         positions.append(position)
         return RATE if position.epoch < 3 else RATE / 2
 
-    estimator = make(learning_rate=halved_after_three_epochs).fit(*digits)
+    estimator = make(learning_rate=halve_after_three_epochs).fit(*digits)
     assert estimator.history_["learning_rate"] == [RATE] * 3 + [RATE / 2] * 6
     assert positions == [
         Position(

@@ -1,4 +1,4 @@
-"""What editors, type checkers and scikit-learn's HTML view need: names, annotations, descriptions, links."""
+"""Public names, annotations of public signatures, and scikit-learn's HTML view of the estimators."""
 
 import ast
 import html
@@ -30,13 +30,13 @@ def find_imported_names(path):
 
 def find_public_objects():
     """Return every public class and function by its full name."""
-    homes = {
+    modules = {
         "skmlp": skmlp,
         **{f"skmlp.{name}": import_module(f"skmlp.{name}") for name in MODULES},
     }
     found = {
-        f"{home}.{name}": getattr(module, name)
-        for home, module in homes.items()
+        f"{module_name}.{name}": getattr(module, name)
+        for module_name, module in modules.items()
         for name in module.__all__
     }
     return {

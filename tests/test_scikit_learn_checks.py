@@ -36,7 +36,7 @@ ESTIMATORS = [
 ]
 
 
-def expected_failures(estimator):
+def get_expected_failures(estimator):
     """Return the checks that contradict the documented meaning of a parameter, with the reason."""
     if estimator.dropout:
         reason = (
@@ -66,7 +66,9 @@ def expected_failures(estimator):
     return {}
 
 
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures, xfail_strict=True)
+@parametrize_with_checks(
+    ESTIMATORS, expected_failed_checks=get_expected_failures, xfail_strict=True
+)
 def test_classifier_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 

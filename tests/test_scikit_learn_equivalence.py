@@ -24,7 +24,7 @@ N_EPOCHS = 20
 
 SOLVERS = {
     "adam": {"solver": "adam", "learning_rate_init": 0.01},
-    "adam, odd constants": {"solver": "adam", "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3},
+    "adam, other coefficients": {"solver": "adam", "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3},
     **{
         f"sgd, {schedule}, {'nesterov' if nesterov else 'classical'}": {
             "solver": "sgd",
@@ -263,13 +263,13 @@ def test_float32_training_is_close_to_scikit_learn(solver, target_type):
     assert_same_weights(mlp, reference, rtol=1e-3)
 
 
-def parameters_of(function):
+def get_parameters(function):
     """Return name, kind and default of each parameter of a function."""
     return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 
 
 def test_parameters_of_scikit_learn_come_first_and_others_are_keyword_only():
-    expected, actual = parameters_of(MLPClassifier), parameters_of(MLPDigitClassifier)
+    expected, actual = get_parameters(MLPClassifier), get_parameters(MLPDigitClassifier)
     assert len(expected) == 23
     assert actual[:23] == expected
     names, kinds, defaults = zip(*actual[23:], strict=True)
@@ -292,7 +292,7 @@ def test_adam_uses_the_schedule_that_scikit_learn_ignores(schedule, equal):
 @pytest.mark.parametrize("name", ["fit", "partial_fit", "predict", "predict_proba", "score"])
 def test_methods_accept_the_parameters_of_scikit_learn(name):
     expected, actual = (
-        parameters_of(getattr(classifier(), name))
+        get_parameters(getattr(classifier(), name))
         for classifier in (MLPClassifier, MLPDigitClassifier)
     )
     assert actual[: len(expected)] == expected

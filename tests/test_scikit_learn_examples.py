@@ -25,13 +25,13 @@ RTOL = 1e-6
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def limit_blas_threads():
     """Use a single BLAS thread, which is faster for networks of this size."""
     with threadpool_limits(1):
         yield
 
 
-def linearly_separable():
+def make_linearly_separable():
     X, y = make_classification(
         n_features=2, n_redundant=0, n_informative=2, random_state=1, n_clusters_per_class=1
     )
@@ -43,7 +43,7 @@ DATASETS = {
     "digits": lambda: load_digits(return_X_y=True),
     "circles": lambda: make_circles(noise=0.2, factor=0.5, random_state=1),
     "moons": lambda: make_moons(noise=0.3, random_state=0),
-    "linearly separable": linearly_separable,
+    "linearly separable": make_linearly_separable,
 }
 
 

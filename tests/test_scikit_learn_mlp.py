@@ -63,14 +63,14 @@ def execute_scikit_learn_tests():
     return module
 
 
-def parametrizations(test):
+def get_parametrizations(test):
     """Return the parametrize marks of a test."""
     return [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
 
 
 def remove_regressor(test):
     """Remove MLPRegressor from the parametrization of a test."""
-    for mark in parametrizations(test):
+    for mark in get_parametrizations(test):
         names, values = mark.args
         values = [value for value in values if value is not MLPRegressor]
         test.pytestmark.remove(mark)
@@ -85,7 +85,7 @@ globals().update(SELECTED)
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def limit_blas_threads():
     """Use a single BLAS thread, which is faster for networks of this size."""
     with threadpool_limits(1):
         yield
@@ -117,7 +117,7 @@ def test_deselected_tests_exist_and_match_their_reasons():
 
 
 def test_other_tests_are_collected_without_the_regressor():
-    marks = {name: parametrizations(test) for name, test in SELECTED.items()}
+    marks = {name: get_parametrizations(test) for name, test in SELECTED.items()}
     values = [value for name in marks for mark in marks[name] for value in mark.args[1]]
     classes = [value for value in values if inspect.isclass(value)]
     assert MLPDigitClassifier in classes

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import arrays_of, assert_same_model, classifier_factory
+from helpers import assert_same_model, get_arrays, make_classifier_factory
 from scipy.sparse import csc_matrix, csr_matrix
 from sklearn.datasets import load_digits, make_multilabel_classification
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 FIRST_ORDER = ["sgd", "adam", "adamw", "nadam", "rmsprop"]
 DTYPES = [np.float32, np.float64]
-# Parameters of each feature.
-FEATURES = {
+# Parameters of each option.
+OPTIONS = {
     "dropout": {"dropout": [0.3, 0.1]},
     "input dropout": {"input_dropout": 0.2},
     "batch norm": {"batch_norm": True},
@@ -31,63 +31,63 @@ FEATURES = {
     "orthogonal": {"weight_init": "orthogonal"},
     "one cycle": {"learning_rate": "one_cycle", "warmup_epochs": 1},
 }
-every_feature = pytest.mark.parametrize("feature", FEATURES)
+every_option = pytest.mark.parametrize("option", OPTIONS)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 every_solver = pytest.mark.parametrize("solver", FIRST_ORDER)
 
 
-make = classifier_factory(
+make = make_classifier_factory(
     hidden_layer_sizes=(16, 12), max_iter=8, batch_size=64, learning_rate_init=0.01
 )
 
 
-# All features
+# All options
 
 
-@every_feature
+@every_option
 @every_solver
-def test_feature_trains_and_changes_the_result(digits, feature, solver):
+def test_option_trains_and_changes_the_result(digits, option, solver):
     X, y = digits
     params = {"solver": solver, "max_iter": 40, "tol": 0, "n_iter_no_change": 40}
     # RMSprop has no bias correction: its first steps are about thirty times longer.
     params |= {"learning_rate_init": {"sgd": 0.1, "rmsprop": 0.001}.get(solver, 0.01)}
-    estimator = make(**params, **FEATURES[feature]).fit(X, y)
+    estimator = make(**params, **OPTIONS[option]).fit(X, y)
     assert estimator.score(X, y) > 0.9
     assert not np.array_equal(estimator.coefs_[0], make(**params).fit(X, y).coefs_[0])
 
 
-@every_feature
+@every_option
 @every_dtype
-def test_feature_preserves_dtype_and_is_reproducible(digits, feature, dtype):
+def test_option_preserves_dtype_and_is_reproducible(digits, option, dtype):
     X, y = digits
     X = X.astype(dtype)
-    first, second = (make(**FEATURES[feature]).fit(X, y) for _ in range(2))
-    assert {array.dtype for array in arrays_of(first)} == {np.dtype(dtype)}
+    first, second = (make(**OPTIONS[option]).fit(X, y) for _ in range(2))
+    assert {array.dtype for array in get_arrays(first)} == {np.dtype(dtype)}
     assert first.predict_proba(X).dtype == dtype
     assert_same_model(first, second)
     assert first.loss_curve_ == second.loss_curve_
 
 
-@every_feature
+@every_option
 @pytest.mark.parametrize("container", [csr_matrix, csc_matrix])
-def test_feature_gives_the_same_model_for_sparse_and_dense_samples(digits, feature, container):
+def test_option_gives_the_same_model_for_sparse_and_dense_samples(digits, option, container):
     X, y = digits
-    dense = make(**FEATURES[feature]).fit(X, y)
-    sparse = make(**FEATURES[feature]).fit(container(X), y)
+    dense = make(**OPTIONS[option]).fit(X, y)
+    sparse = make(**OPTIONS[option]).fit(container(X), y)
     np.testing.assert_allclose(
         sparse.predict_proba(container(X)), sparse.predict_proba(X), rtol=1e-9
     )
-    if feature == "input dropout":  # no masks are drawn for the zeros of sparse samples
+    if option == "input dropout":  # no masks are drawn for the zeros of sparse samples
         assert sparse.score(X, y) > 0.5
     else:
         assert_same_model(sparse, dense, rtol=1e-6, atol=1e-8)
 
 
-@every_feature
+@every_option
 @pytest.mark.parametrize("hidden", [(), (7,)], ids=str)
-def test_feature_supports_zero_and_one_hidden_layers(digits, feature, hidden):
+def test_option_supports_zero_and_one_hidden_layers(digits, option, hidden):
     X, y = digits
-    params = dict(FEATURES[feature])
+    params = dict(OPTIONS[option])
     for name in ("dropout", "activation"):
         if isinstance(params.get(name), list):
             params[name] = params[name][: len(hidden)]
@@ -96,34 +96,34 @@ def test_feature_supports_zero_and_one_hidden_layers(digits, feature, hidden):
     assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
 
 
-@every_feature
+@every_option
 @pytest.mark.parametrize("target_type", ["binary", "multilabel"])
-def test_feature_supports_binary_and_multilabel_targets(digits, feature, target_type):
+def test_option_supports_binary_and_multilabel_targets(digits, option, target_type):
     X, y = digits
-    params = dict(FEATURES[feature])
+    params = dict(OPTIONS[option])
     if target_type == "multilabel":
         X, y = make_multilabel_classification(200, n_classes=4, random_state=0)
         X = X / 10
-        if feature == "class weight":
+        if option == "class weight":
             pytest.skip("a dict is not supported for multilabel targets")
     else:
         y = (y > 4).astype(int)
-        if feature == "class weight":
+        if option == "class weight":
             params = {"class_weight": {0: 2.0}}
     estimator = make(**params).fit(X, y)
     assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
     assert estimator.predict(X).shape == y.shape
 
 
-@every_feature
-def test_feature_supports_early_stopping(digits, feature):
+@every_option
+def test_option_supports_early_stopping(digits, option):
     X, y = digits
-    estimator = make(early_stopping=True, max_iter=15, **FEATURES[feature]).fit(X, y)
+    estimator = make(early_stopping=True, max_iter=15, **OPTIONS[option]).fit(X, y)
     assert len(estimator.validation_scores_) == estimator.n_iter_
     assert estimator.best_validation_score_ == max(estimator.validation_scores_)
-    on_X_val = make(early_stopping=True, max_iter=15, **FEATURES[feature])
+    on_X_val = make(early_stopping=True, max_iter=15, **OPTIONS[option])
     on_X_val.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
-    if feature not in ("class weight", "balanced"):
+    if option not in ("class weight", "balanced"):
         assert on_X_val.score(X[200:], y[200:]) == pytest.approx(on_X_val.best_validation_score_)
 
 
@@ -135,11 +135,11 @@ def test_dropout_does_not_change_shuffling(digits, rates, monkeypatch):
     orders = []
     in_order = Batches.in_order
 
-    def recording(self, order, augment=None):
+    def record_order(self, order, augment=None):
         orders.append(order.copy())
         return in_order(self, order, augment)
 
-    monkeypatch.setattr(Batches, "in_order", recording)
+    monkeypatch.setattr(Batches, "in_order", record_order)
     plain, dropped = make(), make(**rates)
     plain.fit(*digits)
     expected, orders = orders, []
@@ -283,7 +283,7 @@ def test_prediction_uses_averaged_weights(digits, solver, batch_norm):
     plain, averaged = make(**params), make(**params, ema_decay=0.6)
     initial = make(**params, learning_rate_init=1e-300, alpha=0)
     initial = initial.partial_fit(X, y, classes=np.arange(10))
-    averages = [array.copy() for array in arrays_of(initial)]
+    averages = [array.copy() for array in get_arrays(initial)]
     if batch_norm:
         for i in range(2):
             averages[-4 + i][...] = 0  # means
@@ -293,7 +293,7 @@ def test_prediction_uses_averaged_weights(digits, solver, batch_norm):
         averaged.partial_fit(X, y, classes=np.arange(10))
         decay = min(0.6, t / (t + 9))
         for average, value, actual in zip(
-            averages, arrays_of(plain), arrays_of(averaged), strict=True
+            averages, get_arrays(plain), get_arrays(averaged), strict=True
         ):
             average[...] = decay * average + (1 - decay) * value
             np.testing.assert_allclose(actual, average, rtol=1e-8, atol=1e-12)
@@ -357,7 +357,7 @@ def test_clip_norm_limits_the_step(digits):
     params = {"solver": "sgd", "momentum": 0, "batch_size": 300, "learning_rate_init": 0.1}
     start = make(**params | {"learning_rate_init": 1e-300}, max_iter=1).fit(X, y)
     clipped = make(**params, clip_norm=0.01, max_iter=1).fit(X, y)
-    pairs = zip(arrays_of(clipped), arrays_of(start), strict=True)
+    pairs = zip(get_arrays(clipped), get_arrays(start), strict=True)
     assert np.sqrt(sum(((a - b) ** 2).sum() for a, b in pairs)) == pytest.approx(0.001, rel=1e-9)
 
 
@@ -580,7 +580,7 @@ def test_lists_require_one_value_per_layer(digits, params):
         {"dropout": 1.0},
         {"dropout": -0.1},
         {"dropout": [0.1, 1.0]},
-        {"dropout": [0.1, "much"]},
+        {"dropout": [0.1, "text"]},
         {"dropout": [0.1, np.nan]},
         {"input_dropout": 1.0},
         {"label_smoothing": 1.0},
@@ -620,10 +620,10 @@ def test_non_finite_loss_keeps_the_last_complete_epoch(digits, params, method):
         ema_decay=0.9,
         **params,
     ).fit(X, y)
-    before = [array.copy() for array in arrays_of(estimator)]
+    before = [array.copy() for array in get_arrays(estimator)]
     with pytest.raises(ValueError, match=r"epoch 3, batch [45] of 6"):
         getattr(estimator, method)(X_bad, y)
-    for array, expected in zip(arrays_of(estimator), before, strict=True):
+    for array, expected in zip(get_arrays(estimator), before, strict=True):
         np.testing.assert_array_equal(array, expected)
     assert len(estimator.loss_curve_) == 2
     # Training continues with valid data.

@@ -1,3 +1,5 @@
+"""Fixtures for the tests of the command line: datasets, models and functions that run a command."""
+
 import contextlib
 import gzip
 import io
@@ -65,7 +67,7 @@ def striped_images():
 
 
 @pytest.fixture(scope="session")
-def write_set():
+def write_striped_dataset():
     """Return a function that writes a dataset of striped images."""
     return write_dataset
 
@@ -111,7 +113,7 @@ def digits_model(tmp_path_factory):
 
 
 @pytest.fixture
-def skmlp(capsys):
+def run_skmlp(capsys):
     """Return a function that runs a command line and returns exit status, stdout and stderr."""
 
     def run(*argv):
@@ -123,11 +125,11 @@ def skmlp(capsys):
 
 
 @pytest.fixture
-def succeeds(skmlp):
+def succeeds(run_skmlp):
     """Return a function that runs a command line that must succeed, and returns its stdout."""
 
     def run(*argv):
-        status, out, err = skmlp(*argv)
+        status, out, err = run_skmlp(*argv)
         assert (status, err) == (0, "")
         return out
 
@@ -172,11 +174,11 @@ def start_skmlp():
 
 
 @pytest.fixture
-def fails(skmlp):
+def fails(run_skmlp):
     """Return a function that runs a command line that must fail, and returns its line on stderr."""
 
     def run(exit_status, *argv):
-        status, _, err = skmlp(*argv)
+        status, _, err = run_skmlp(*argv)
         assert status == exit_status, err
         assert err.count("\n") == 1
         assert "error: " in err

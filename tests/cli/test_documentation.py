@@ -146,7 +146,7 @@ def draw_photo(path):
 
 
 @pytest.fixture
-def directory(tmp_path, monkeypatch):
+def example_directory(tmp_path, monkeypatch):
     """Change to a directory with the input files of the examples."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
@@ -156,11 +156,13 @@ def directory(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 @pytest.mark.parametrize("dataset", ["bundled digits", "mnist"])
-def test_examples_print_the_documented_lines(directory, monkeypatch, request, document, dataset):
+def test_examples_print_the_documented_lines(
+    example_directory, monkeypatch, request, document, dataset
+):
     on_mnist = dataset == "mnist"
     examples = [each for each in read_examples(document) if ("mnist" in each.command) == on_mnist]
     if on_mnist and examples:
-        (directory / "mnist-files").symlink_to(request.getfixturevalue("mnist_dir"))
+        (example_directory / "mnist-files").symlink_to(request.getfixturevalue("mnist_dir"))
     for example in examples:
         lines = run_example(example, monkeypatch)
         home = str(Path.cwd())

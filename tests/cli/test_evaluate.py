@@ -1,3 +1,5 @@
+"""`skmlp evaluate`: metrics, tables and errors."""
+
 import pytest
 from sklearn.metrics import classification_report, confusion_matrix, log_loss
 
@@ -35,8 +37,8 @@ def test_metrics_equal_those_of_scikit_learn(json_lines, stripes, stripes_model)
         assert results["support"][label] == row["support"]
 
 
-def test_bundled_digits_are_split_as_in_training(skmlp, json_lines, tmp_path):
-    skmlp("train", "--seed", "5", "--epochs", "3", "--out", tmp_path)
+def test_bundled_digits_are_split_as_in_training(run_skmlp, json_lines, tmp_path):
+    run_skmlp("train", "--seed", "5", "--epochs", "3", "--out", tmp_path)
     model = tmp_path / "model.safetensors"
     results = json_lines("evaluate", model)[0]
     assert results["images"] == 360
@@ -78,27 +80,31 @@ def test_colors_follow_the_environment_variables(succeeds, digits_model, monkeyp
     assert "\x1b[1;32m" not in succeeds("evaluate", digits_model)
 
 
-def test_class_without_images_has_zero_recall(json_lines, stripes_model, tmp_path, write_set):
-    write_set(tmp_path, n_test=3)
+def test_class_without_images_has_zero_recall(
+    json_lines, stripes_model, tmp_path, write_striped_dataset
+):
+    write_striped_dataset(tmp_path, n_test=3)
     results = json_lines("evaluate", stripes_model, "--data", tmp_path)[0]
     assert results["support"] == [1, 1, 1, 0]
     assert results["recall"][3] == 0
     assert len(results["confusion_matrix"]) == 4
 
 
-def test_dataset_with_one_class_is_evaluated(skmlp, json_lines, tmp_path, write_set):
-    write_set(tmp_path, n_train=4, n_test=1)
+def test_dataset_with_one_class_is_evaluated(
+    run_skmlp, json_lines, tmp_path, write_striped_dataset
+):
+    write_striped_dataset(tmp_path, n_train=4, n_test=1)
     for name in ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"):
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[:8] + bytes(len(content) - 8))
-    skmlp("train", "--data", tmp_path, "--epochs", "1", "--out", tmp_path)
+    run_skmlp("train", "--data", tmp_path, "--epochs", "1", "--out", tmp_path)
     results = json_lines("evaluate", tmp_path / "model.safetensors", "--data", tmp_path)[0]
     assert results["confusion_matrix"] == [[1]]
     assert (results["accuracy"], results["log_loss"]) == (1, pytest.approx(0, abs=1e-6))
 
 
-def test_missing_scale_is_a_warning(skmlp, json_lines, scaled_model, stripes):
-    status, _, err = skmlp("evaluate", scaled_model, "--data", stripes)
+def test_missing_scale_is_a_warning(run_skmlp, json_lines, scaled_model, stripes):
+    status, _, err = run_skmlp("evaluate", scaled_model, "--data", stripes)
     assert status == 0
     assert err.startswith("skmlp evaluate: warning: the model stores no input_scale")
     assert "pass --scale 1/255" in err
@@ -135,8 +141,10 @@ class TestInvalidData:
         err = fails(3, "evaluate", stripes_model, "--data", float_stripes)
         assert "the pixels must be uint8 for this model, got float32." in err
 
-    def test_unknown_labels_are_an_error(self, fails, stripes_model, tmp_path, write_set):
-        write_set(tmp_path)
+    def test_unknown_labels_are_an_error(
+        self, fails, stripes_model, tmp_path, write_striped_dataset
+    ):
+        write_striped_dataset(tmp_path)
         labels = tmp_path / "t10k-labels-idx1-ubyte"
         labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
         err = fails(3, "evaluate", stripes_model, "--data", tmp_path)

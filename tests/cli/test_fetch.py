@@ -1,3 +1,5 @@
+"""`skmlp fetch`, and the download of MNIST by `skmlp train`."""
+
 import shutil
 
 import pytest
@@ -12,8 +14,8 @@ def test_existing_files_are_verified_and_kept(succeeds, mnist_dir):
         assert line.endswith("bytes, intact")
 
 
-def test_quiet_prints_nothing(skmlp, mnist_dir):
-    assert skmlp("fetch", mnist_dir, "--quiet") == (0, "", "")
+def test_quiet_prints_nothing(run_skmlp, mnist_dir):
+    assert run_skmlp("fetch", mnist_dir, "--quiet") == (0, "", "")
 
 
 def test_file_with_other_content_is_not_changed(fails, mnist_dir, tmp_path):
@@ -28,11 +30,15 @@ def test_file_with_other_content_is_not_changed(fails, mnist_dir, tmp_path):
 
 def test_errors_of_all_mirrors_are_reported_in_one_line(fails, monkeypatch, tmp_path):
     def fail(*args, **kwargs):
-        raise OSError("no mirror gave it:\n  one: refused\n  other: refused\nTry again later")
+        raise OSError(
+            "file could not be downloaded from any mirror:\n  one: refused\n  two: refused\nTry again."
+        )
 
     monkeypatch.setattr("skmlp.download_mnist", fail)
     err = fails(1, "fetch", tmp_path)
-    assert "no mirror gave it: one: refused other: refused Try again later" in err
+    assert (
+        "file could not be downloaded from any mirror: one: refused two: refused Try again." in err
+    )
 
 
 def test_download_without_pooch_is_an_error(fails, monkeypatch, tmp_path):

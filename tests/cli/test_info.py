@@ -1,3 +1,5 @@
+"""`skmlp info`: descriptions of IDX files and models."""
+
 import numpy as np
 import pytest
 

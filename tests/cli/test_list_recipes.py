@@ -1,3 +1,5 @@
+"""`skmlp recipes`, and `skmlp train --recipe`."""
+
 import pytest
 from sklearn.datasets import load_digits
 
@@ -32,8 +34,8 @@ def test_options_override_the_recipe(succeeds, tmp_path):
     assert mlp.batch_size == 128
 
 
-def test_recipe_exceeds_97_percent_on_the_bundled_digits(skmlp, tmp_path):
-    status, out, _ = skmlp("train", "--recipe", "fast", "--epochs", "15", "--out", tmp_path)
+def test_recipe_exceeds_97_percent_on_the_bundled_digits(run_skmlp, tmp_path):
+    status, out, _ = run_skmlp("train", "--recipe", "fast", "--epochs", "15", "--out", tmp_path)
     assert status == 0
     X, y = load_digits(return_X_y=True)
     assert load_model(tmp_path / "model.safetensors").score(X * (255 / 16), y) > 0.97

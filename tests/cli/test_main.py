@@ -7,12 +7,12 @@ import signal
 
 import pytest
 
-import skmlp as package
+import skmlp
 from skmlp.cli import COMMANDS, make_parser
 
 
-def test_version_is_printed(skmlp):
-    assert skmlp("--version") == (0, f"skmlp {package.__version__}\n", "")
+def test_version_is_printed(run_skmlp):
+    assert run_skmlp("--version") == (0, f"skmlp {skmlp.__version__}\n", "")
 
 
 def test_help_lists_commands_and_exit_statuses(succeeds):

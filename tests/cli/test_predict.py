@@ -1,3 +1,5 @@
+"""`skmlp predict`: IDX files, pictures, photos and errors."""
+
 import io
 import struct
 import zlib
@@ -185,9 +187,9 @@ def test_idx_file_of_flat_images_is_predicted(
     assert [r["digit"] for r in json_lines("predict", stripes_model, tmp_path / "flat")] == [3, 1]
 
 
-def test_idx_file_without_images_prints_nothing(skmlp, stripes_model, idx_bytes, tmp_path):
+def test_idx_file_without_images_prints_nothing(run_skmlp, stripes_model, idx_bytes, tmp_path):
     (tmp_path / "none").write_bytes(idx_bytes(np.zeros((0, 5, 5), np.uint8)))
-    assert skmlp("predict", stripes_model, tmp_path / "none") == (0, "", "")
+    assert run_skmlp("predict", stripes_model, tmp_path / "none") == (0, "", "")
 
 
 @pytest.mark.parametrize("kind", ["png", "idx"])
@@ -202,9 +204,9 @@ def test_stdin_is_read(
     assert (record["file"], record["digit"]) == ("-", 1)
 
 
-def test_remaining_files_are_read_after_an_error(skmlp, stripes_model, picture):
+def test_remaining_files_are_read_after_an_error(run_skmlp, stripes_model, picture):
     good = picture(0, "0.png")
-    status, out, err = skmlp("predict", stripes_model, good, "nowhere.png", good)
+    status, out, err = run_skmlp("predict", stripes_model, good, "nowhere.png", good)
     assert status == 3
     assert len(out.splitlines()) == 2
     assert err == "skmlp predict: error: nowhere.png: no such file or directory. Check the path.\n"

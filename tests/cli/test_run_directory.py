@@ -47,7 +47,7 @@ def assert_same_run(one, other):
 
 
 @pytest.fixture
-def interrupt(skmlp, stripes, tmp_path, monkeypatch):
+def interrupt(run_skmlp, stripes, tmp_path, monkeypatch):
     """Return a function that trains with checkpoints and fails after some epochs, as if killed."""
 
     def train(epochs, *options):
@@ -62,7 +62,7 @@ def interrupt(skmlp, stripes, tmp_path, monkeypatch):
             patch.setattr(
                 "skmlp.cli.progress.EpochLines.show", lambda *args: fail_after_epochs(args[1])
             )
-            status, _, err = skmlp(
+            status, _, err = run_skmlp(
                 *("train", "--data", stripes, "--out", tmp_path / "out"),
                 *("--checkpoint", tmp_path / "checkpoints", *SMALL, *options),
             )
@@ -277,10 +277,10 @@ class TestInvalidDirectory:
         (directory / "settings.json").write_text(text.replace('"epochs": 6', '"epochs": 7'))
         assert "max_iter=7, got max_iter=6" in fails(4, "train", "--resume", directory)
 
-    def test_changed_data_is_an_error(self, fails, interrupt, tmp_path, write_set):
+    def test_changed_data_is_an_error(self, fails, interrupt, tmp_path, write_striped_dataset):
         directory = interrupt(2)
         (tmp_path / "other_data").mkdir()
-        other_data = write_set(tmp_path / "other_data", n_train=100)
+        other_data = write_striped_dataset(tmp_path / "other_data", n_train=100)
         settings = json.loads((directory / "settings.json").read_text())
         settings["options"]["data"] = str(other_data)
         (directory / "settings.json").write_text(json.dumps(settings))
@@ -288,12 +288,12 @@ class TestInvalidDirectory:
         assert "expected the data of the checkpoint, got" in err
 
     def test_damaged_checkpoint_is_replaced_by_the_previous_one(
-        self, skmlp, interrupt, uninterrupted, tmp_path
+        self, run_skmlp, interrupt, uninterrupted, tmp_path
     ):
         directory = interrupt(3)
         content = (directory / CHECKPOINT).read_bytes()
         (directory / CHECKPOINT).write_bytes(content[:-1])
-        status, out, err = skmlp("train", "--resume", directory)
+        status, out, err = run_skmlp("train", "--resume", directory)
         assert status == 0
         assert err.startswith("skmlp train: warning: ")
         assert "Training resumes from the previous checkpoint" in err
@@ -301,11 +301,11 @@ class TestInvalidDirectory:
         assert_same_run(tmp_path / "out", uninterrupted())
 
     def test_missing_checkpoint_is_replaced_by_the_previous_one(
-        self, skmlp, interrupt, uninterrupted, tmp_path
+        self, run_skmlp, interrupt, uninterrupted, tmp_path
     ):
         directory = interrupt(3)
         (directory / CHECKPOINT).unlink()
-        status, _, err = skmlp("train", "--resume", directory)
+        status, _, err = run_skmlp("train", "--resume", directory)
         assert status == 0
         assert err.startswith("skmlp train: warning: ")
         assert_same_run(tmp_path / "out", uninterrupted())

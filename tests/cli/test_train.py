@@ -1,3 +1,5 @@
+"""`skmlp train`: options, printed lines, written files and errors."""
+
 import csv
 import os
 import re
@@ -238,9 +240,9 @@ def test_files_of_an_earlier_run_are_replaced(train, stripes, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == WRITTEN
 
 
-def test_clipped_batch_size_is_a_warning(skmlp, stripes, tmp_path):
+def test_clipped_batch_size_is_a_warning(run_skmlp, stripes, tmp_path):
     options = ("--batch-size", "1000", "--epochs", "1")
-    status, _, err = skmlp("train", "--data", stripes, "--out", tmp_path, *options)
+    status, _, err = run_skmlp("train", "--data", stripes, "--out", tmp_path, *options)
     assert status == 0
     assert err.startswith("skmlp train: warning: ")
     assert "clipped to 120" in err
@@ -333,12 +335,12 @@ def test_out_inside_a_file_is_an_error(fails, tmp_path):
     assert "not a directory" in fails(1, "train", "--out", tmp_path / "file" / "run")
 
 
-def test_unwritable_out_is_reported_before_training(skmlp, monkeypatch, tmp_path):
+def test_unwritable_out_is_reported_before_training(run_skmlp, monkeypatch, tmp_path):
     def refuse(source, target):
         raise PermissionError(13, "Permission denied", str(target))
 
     monkeypatch.setattr("os.replace", refuse)
-    status, out, err = skmlp("train", "--out", tmp_path)
+    status, out, err = run_skmlp("train", "--out", tmp_path)
     assert (status, out) == (1, "")
     assert str(tmp_path) in err
     assert "permission denied. Check the permissions or choose another path." in err
@@ -375,8 +377,8 @@ class TestInvalidData:
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert "train-images-idx3-ubyte" in err
 
-    def test_damaged_file_is_an_error(self, fails, tmp_path, write_set):
-        write_set(tmp_path)
+    def test_damaged_file_is_an_error(self, fails, tmp_path, write_striped_dataset):
+        write_striped_dataset(tmp_path)
         damaged = tmp_path / "train-labels-idx1-ubyte"
         damaged.write_bytes(damaged.read_bytes()[:-1])
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
@@ -384,28 +386,32 @@ class TestInvalidData:
         assert "truncated" in err
 
     def test_different_sizes_of_training_and_test_images_are_an_error(
-        self, fails, tmp_path, write_set, idx_bytes
+        self, fails, tmp_path, write_striped_dataset, idx_bytes
     ):
-        write_set(tmp_path)
+        write_striped_dataset(tmp_path)
         images = np.zeros((40, 6, 6), np.uint8)
         (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(idx_bytes(images))
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert "the test images must have 25 pixels, as the training images have, got 36." in err
 
-    def test_labels_that_occur_only_in_the_test_set_are_an_error(self, fails, tmp_path, write_set):
-        write_set(tmp_path)
+    def test_labels_that_occur_only_in_the_test_set_are_an_error(
+        self, fails, tmp_path, write_striped_dataset
+    ):
+        write_striped_dataset(tmp_path)
         labels = tmp_path / "t10k-labels-idx1-ubyte"
         labels.write_bytes(labels.read_bytes()[:-1] + b"\x07")
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert f"the test set of {tmp_path}: the labels must be among the classes" in err
 
-    def test_empty_test_set_is_an_error(self, fails, tmp_path, write_set):
-        write_set(tmp_path, n_test=0)
+    def test_empty_test_set_is_an_error(self, fails, tmp_path, write_striped_dataset):
+        write_striped_dataset(tmp_path, n_test=0)
         err = fails(3, "train", "--out", tmp_path / "run", "--data", tmp_path)
         assert f"{tmp_path}: the test set must contain images, got none." in err
 
-    def test_too_few_images_for_a_validation_set_are_an_error(self, fails, tmp_path, write_set):
-        write_set(tmp_path, n_train=8)
+    def test_too_few_images_for_a_validation_set_are_an_error(
+        self, fails, tmp_path, write_striped_dataset
+    ):
+        write_striped_dataset(tmp_path, n_train=8)
         options = ("--out", tmp_path / "run", "--data", tmp_path, "--validation", "0.2")
         err = fails(3, "train", *options)
         assert "cannot hold out 0.2 of 8 training images with every class in both sets" in err

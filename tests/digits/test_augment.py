@@ -36,7 +36,7 @@ every_step = pytest.mark.parametrize("step", STEPS, ids=repr)
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def random_images(shape, n_images=5, dtype=np.float64, seed=0):
+def make_random_images(shape, n_images=5, dtype=np.float64, seed=0):
     return np.random.default_rng(seed).random((n_images, *shape)).astype(dtype)
 
 
@@ -61,7 +61,7 @@ MINIMUM = ConstantGenerator(0.0)
 @every_dtype
 @pytest.mark.parametrize("fill", [0.0, 0.5])
 def test_resample_matches_the_linear_interpolation_of_scipy(shape, dtype, fill):
-    images = random_images(shape, dtype=dtype)
+    images = make_random_images(shape, dtype=dtype)
     coordinates = np.random.default_rng(1).uniform(-4, max(shape) + 4, (2, 5, 6, 7))
     coordinates = coordinates.astype(np.float32)
     expected = [
@@ -75,7 +75,7 @@ def test_resample_matches_the_linear_interpolation_of_scipy(shape, dtype, fill):
 
 @every_shape
 def test_resampling_at_identity_coordinates_returns_the_images(shape):
-    images = random_images(shape)
+    images = make_random_images(shape)
     np.testing.assert_array_equal(resample(images, make_identity_coordinates(5, *shape)), images)
 
 
@@ -86,7 +86,7 @@ def test_resampling_at_identity_coordinates_returns_the_images(shape):
 @pytest.mark.parametrize("fill", [0.0, 1.0])
 @pytest.mark.parametrize(("rng", "pixels"), [(MAXIMUM, 1.5), (MINIMUM, -1.5)])
 def test_shift_matches_scipy(shape, fill, rng, pixels):
-    images = random_images(shape)
+    images = make_random_images(shape)
     expected = [shift(image, -pixels, order=1, mode="grid-constant", cval=fill) for image in images]
     np.testing.assert_allclose(Shift(1.5, fill)(images, rng), expected, atol=1e-5)
 
@@ -96,20 +96,22 @@ def test_shift_matches_scipy(shape, fill, rng, pixels):
 @pytest.mark.parametrize(
     ("parameters", "matrix"),
     [
-        ({"rotation": 30}, lambda sign: rotation_matrix(sign * 30)),
+        ({"rotation": 30}, lambda sign: make_rotation_matrix(sign * 30)),
         ({"shear": 0.4}, lambda sign: np.array([[1, 0], [sign * 0.4, 1]])),
         ({"scale": 0.25}, lambda sign: np.eye(2) / (1 + sign * 0.25)),
         (
             {"rotation": 30, "shear": 0.4, "scale": 0.25},
             lambda sign: (
-                rotation_matrix(sign * 30) @ np.array([[1, 0], [sign * 0.4, 1]]) / (1 + sign * 0.25)
+                make_rotation_matrix(sign * 30)
+                @ np.array([[1, 0], [sign * 0.4, 1]])
+                / (1 + sign * 0.25)
             ),
         ),
     ],
     ids=["rotation", "shear", "scale", "all"],
 )
 def test_affine_matches_scipy(shape, sign, parameters, matrix):
-    images = random_images(shape)
+    images = make_random_images(shape)
     step = Affine(**{"rotation": 0, "scale": 0, "shear": 0} | parameters)
     center = (np.array(shape) - 1) / 2
     grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")).reshape(2, -1)
@@ -122,7 +124,7 @@ def test_affine_matches_scipy(shape, sign, parameters, matrix):
     np.testing.assert_allclose(distorted, expected, atol=2e-5)
 
 
-def rotation_matrix(degrees):
+def make_rotation_matrix(degrees):
     angle = np.radians(degrees)
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
@@ -189,14 +191,14 @@ def test_stroke_width_makes_strokes_thinner_or_thicker():
 
 
 def test_compose_applies_stroke_width_after_displacements():
-    images = random_images((9, 9))
+    images = make_random_images((9, 9))
     shifted = Shift(1)(images, MAXIMUM)
     composed = Compose([StrokeWidth(), Shift(1)])(images, MAXIMUM)
     np.testing.assert_allclose(composed, StrokeWidth()(shifted, MAXIMUM), atol=2e-6)
 
 
 def test_compose_adds_displacements_and_interpolates_once():
-    images = random_images((12, 12))
+    images = make_random_images((12, 12))
     composed = Compose([Shift(0.5), Shift(0.5)])
     # Two shifts by half a pixel are a shift by one pixel, which needs no interpolation.
     np.testing.assert_allclose(composed(images, MAXIMUM), Shift(1)(images, MAXIMUM), atol=1e-5)
@@ -209,7 +211,7 @@ def test_compose_adds_displacements_and_interpolates_once():
 @every_shape
 @every_dtype
 def test_steps_preserve_shape_dtype_and_range(step, shape, dtype):
-    images = random_images(shape, n_images=7, dtype=dtype)
+    images = make_random_images(shape, n_images=7, dtype=dtype)
     before = images.copy()
     distorted = step(images, np.random.default_rng(0))
     assert distorted.shape == images.shape
@@ -221,7 +223,7 @@ def test_steps_preserve_shape_dtype_and_range(step, shape, dtype):
 
 @every_step
 def test_each_image_is_distorted_differently_in_each_call(step):
-    images = np.repeat(random_images((16, 16), 1), 4, axis=0)
+    images = np.repeat(make_random_images((16, 16), 1), 4, axis=0)
     rng = np.random.default_rng(0)
     first, second = step(images, rng), step(images, rng)
     different = {image.tobytes() for image in (*first, *second)}
@@ -232,13 +234,13 @@ def test_each_image_is_distorted_differently_in_each_call(step):
 @every_step
 @pytest.mark.parametrize("n_images", [0, 1, BLOCK_SIZE, BLOCK_SIZE + 1])
 def test_steps_accept_any_number_of_images(step, n_images):
-    images = random_images((10, 10), n_images)
+    images = make_random_images((10, 10), n_images)
     assert step(images, np.random.default_rng(0)).shape == (n_images, 10, 10)
 
 
 @every_step
 def test_uint8_images_are_converted_to_float32(step):
-    images = (random_images((10, 10)) * 255).astype(np.uint8)
+    images = (make_random_images((10, 10)) * 255).astype(np.uint8)
     distorted = step(images, np.random.default_rng(0))
     assert distorted.dtype == np.float32
     same = step(images.astype(np.float32), np.random.default_rng(0))
@@ -247,7 +249,7 @@ def test_uint8_images_are_converted_to_float32(step):
 
 @every_step
 def test_strength_zero_does_not_change_images(step):
-    images = random_images((14, 14))
+    images = make_random_images((14, 14))
     np.testing.assert_allclose(step.scaled(0)(images, np.random.default_rng(0)), images, atol=2e-6)
 
 
@@ -276,7 +278,7 @@ def test_digit_distortions_scale_with_the_image_size(side):
 )
 @pytest.mark.parametrize("strength", [1.0, 1.25])
 def test_digit_distortions_depend_on_the_shorter_side(shape, side, strength):
-    images = random_images(shape)
+    images = make_random_images(shape)
     distorted = DigitDistortions(strength)(images, np.random.default_rng(3))
     steps = DigitDistortions().for_side(side).scaled(strength)
     np.testing.assert_array_equal(distorted, steps(images, np.random.default_rng(3)))

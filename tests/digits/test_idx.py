@@ -15,7 +15,7 @@ import pytest
 from skmlp.digits.idx import read_idx, read_idx_header, write_idx
 from skmlp.exceptions import IDXFormatError
 
-# The bytes of each file in hexadecimal, according to the specification, and its array
+# Bytes of each file in hexadecimal, according to the specification, and its array.
 FILES = {
     "uint8": (
         "00000802 00000002 00000003 000102 fdfeff",
@@ -51,7 +51,7 @@ class ShortReadStream:
         return self._file.read(min(size, next(self._sizes)))
 
 
-def as_path(data, tmp_path):
+def write_file(data, tmp_path):
     # The name is misleading, because compression must be detected from the first bytes.
     path = tmp_path / ("uncompressed.gz" if data[:2] != b"\x1f\x8b" else "compressed")
     path.write_bytes(data)
@@ -59,8 +59,8 @@ def as_path(data, tmp_path):
 
 
 SOURCES = {
-    "path": as_path,
-    "str": lambda data, tmp_path: str(as_path(data, tmp_path)),
+    "path": write_file,
+    "str": lambda data, tmp_path: str(write_file(data, tmp_path)),
     "bytes": lambda data, tmp_path: data,
     "bytearray": lambda data, tmp_path: bytearray(data),
     "memoryview": lambda data, tmp_path: memoryview(data),
@@ -134,7 +134,7 @@ def test_read_idx_reads_a_named_pipe(tmp_path):
     writer.join()
 
 
-# The bytes of malformed files, and patterns that the messages must match
+# Bytes of malformed files, and patterns of the expected messages.
 MALFORMED = {
     "empty": (b"", "expected a header .* got 0 of 4 bytes. The file is empty or truncated."),
     "one byte": (b"\0", "expected a header .* got 1 of 4 bytes. The file is truncated."),
@@ -284,7 +284,7 @@ def test_reading_raises_on_invalid_sources(read, tmp_path):
 
 def test_mmap_maps_every_dtype(file, tmp_path):
     data, expected = file
-    array = read_idx(as_path(data, tmp_path), mmap=True)
+    array = read_idx(write_file(data, tmp_path), mmap=True)
     assert isinstance(array, np.memmap)
     assert not array.flags.writeable
     assert array.dtype == expected.dtype.newbyteorder(">")
@@ -293,7 +293,7 @@ def test_mmap_maps_every_dtype(file, tmp_path):
 
 def test_mmap_raises_unless_the_source_is_an_uncompressed_file(tmp_path):
     with pytest.raises(ValueError, match=r"expected an uncompressed .* got gzip data"):
-        read_idx(as_path(GZIPPED, tmp_path), mmap=True)
+        read_idx(write_file(GZIPPED, tmp_path), mmap=True)
     for source in (GZIPPED, io.BytesIO(GZIPPED)):
         with pytest.raises(TypeError, match=r"source must be a path if mmap=True, got [Bb]ytes"):
             read_idx(source, mmap=True)
@@ -304,13 +304,13 @@ def test_mmap_raises_unless_the_source_is_an_uncompressed_file(tmp_path):
 )
 def test_mmap_raises_on_malformed_files(data, message, tmp_path):
     with pytest.raises(IDXFormatError, match=message):
-        read_idx(as_path(data, tmp_path), mmap=True)
+        read_idx(write_file(data, tmp_path), mmap=True)
 
 
 def test_mmap_ignores_max_bytes(tmp_path):
     data, expected = FILES["float64"]
     np.testing.assert_array_equal(
-        read_idx(as_path(data, tmp_path), mmap=True, max_bytes=1), expected
+        read_idx(write_file(data, tmp_path), mmap=True, max_bytes=1), expected
     )
 
 

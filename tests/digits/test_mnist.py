@@ -16,31 +16,31 @@ from skmlp.digits.mnist import MNIST_FILES, RemoteFile, download_mnist, fetch_mn
 from skmlp.exceptions import IDXFormatError
 
 
-def images_file(n_images, height=4, width=3):
+def encode_images(n_images, height=4, width=3):
     pixels = bytes(i % 256 for i in range(n_images * height * width))
     return struct.pack(">4B3I", 0, 0, 8, 3, n_images, height, width) + pixels
 
 
-def labels_file(*labels):
+def encode_labels(*labels):
     return struct.pack(">4BI", 0, 0, 8, 1, len(labels)) + bytes(labels)
 
 
 SMALL_FILES = {
-    "train-images-idx3-ubyte": images_file(5),
-    "train-labels-idx1-ubyte": labels_file(3, 1, 4, 1, 25),
-    "t10k-images-idx3-ubyte": images_file(2),
-    "t10k-labels-idx1-ubyte": labels_file(9, 2),
+    "train-images-idx3-ubyte": encode_images(5),
+    "train-labels-idx1-ubyte": encode_labels(3, 1, 4, 1, 25),
+    "t10k-images-idx3-ubyte": encode_images(2),
+    "t10k-labels-idx1-ubyte": encode_labels(9, 2),
 }
 # The compression level is not the default of gzip, so that a file that is compressed again has a different digest.
 SERVED_FILES = {f"{name}.gz": gzip.compress(data, 1, mtime=0) for name, data in SMALL_FILES.items()}
 
 
-def sha256(data):
+def compute_sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
 FILES = tuple(
-    RemoteFile(name, sha256(SERVED_FILES[f"{name}.gz"]), sha256(data))
+    RemoteFile(name, compute_sha256(SERVED_FILES[f"{name}.gz"]), compute_sha256(data))
     for name, data in SMALL_FILES.items()
 )
 
@@ -114,10 +114,10 @@ def test_loading_raises_on_invalid_subsets(tmp_path):
 @pytest.mark.parametrize(
     ("images", "labels"),
     [
-        (images_file(3), labels_file(1, 2)),
-        (labels_file(1, 2), labels_file(1, 2)),
-        (images_file(2), images_file(2)),
-        (images_file(2), struct.pack(">4BI2f", 0, 0, 0x0D, 1, 2, 1.5, 2.5)),
+        (encode_images(3), encode_labels(1, 2)),
+        (encode_labels(1, 2), encode_labels(1, 2)),
+        (encode_images(2), encode_images(2)),
+        (encode_images(2), struct.pack(">4BI2f", 0, 0, 0x0D, 1, 2, 1.5, 2.5)),
     ],
     ids=["counts", "images not 3-D", "labels not 1-D", "labels not integer"],
 )
@@ -177,7 +177,7 @@ every_failure = pytest.mark.parametrize(
 
 
 @contextlib.contextmanager
-def mirror(respond):
+def run_mirror(respond):
     """Run a local mirror; yield its URL and the list of requested paths."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -202,17 +202,17 @@ def mirror(respond):
         server.server_close()
 
 
-def names_in(directory):
+def list_names(directory):
     return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
 
 
 def test_downloaded_files_are_used_offline(tmp_path, monkeypatch):
     home = tmp_path / "new" / "home"
-    with mirror(serve_file) as (url, requests):
+    with run_mirror(serve_file) as (url, requests):
         paths = download_mnist(home, files=FILES, mirrors=[url])
         assert paths == [home / name for name in SERVED_FILES]
         assert {path.name: path.read_bytes() for path in paths} == SERVED_FILES
-        assert names_in(home) == sorted(SERVED_FILES)
+        assert list_names(home) == sorted(SERVED_FILES)
         assert requests == [f"/mnist/{name}" for name in SERVED_FILES]
     # The server has stopped, and pooch cannot be imported.
     monkeypatch.setitem(sys.modules, "pooch", None)
@@ -227,12 +227,12 @@ def test_fetch_mnist_downloads_one_subset_to_the_data_home_of_scikit_learn(
     subset, prefix, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
-    with mirror(serve_file) as (url, _):
+    with run_mirror(serve_file) as (url, _):
         mnist = fetch_mnist(subset=subset, files=FILES, mirrors=url)
     np.testing.assert_array_equal(
         mnist.data, load_mnist(tmp_path / "skmlp-mnist", subset=subset).data
     )
-    assert names_in(tmp_path / "skmlp-mnist") == [
+    assert list_names(tmp_path / "skmlp-mnist") == [
         f"{prefix}-images-idx3-ubyte.gz",
         f"{prefix}-labels-idx1-ubyte.gz",
     ]
@@ -241,8 +241,8 @@ def test_fetch_mnist_downloads_one_subset_to_the_data_home_of_scikit_learn(
 @every_failure
 def test_failed_download_reports_every_error_and_leaves_no_files(failure, tmp_path):
     with (
-        mirror(failure) as (first, _),
-        mirror(send_not_found) as (second, _),
+        run_mirror(failure) as (first, _),
+        run_mirror(send_not_found) as (second, _),
         pytest.raises(
             OSError, match=r"train-images-idx3-ubyte\.gz could not be downloaded from any mirror"
         ) as exc_info,
@@ -254,40 +254,44 @@ def test_failed_download_reports_every_error_and_leaves_no_files(failure, tmp_pa
     assert second in second_error
     assert "404" in second_error
     assert str(tmp_path) in fix
-    assert names_in(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 @every_failure
 def test_second_mirror_is_used_if_the_first_fails(failure, tmp_path):
-    with mirror(failure) as (first, requests), mirror(serve_file) as (second, _):
+    with run_mirror(failure) as (first, requests), run_mirror(serve_file) as (second, _):
         download_mnist(tmp_path, files=FILES[:2], mirrors=[first, second], timeout=1)
     assert len(requests) == 2
-    assert names_in(tmp_path) == [f"{file.name}.gz" for file in FILES[:2]]
+    assert list_names(tmp_path) == [f"{file.name}.gz" for file in FILES[:2]]
 
 
 def test_existing_files_are_kept(data_dir):
-    before = names_in(data_dir)
+    before = list_names(data_dir)
     paths = download_mnist(data_dir, files=FILES, mirrors=[])
-    assert sorted(path.name for path in paths) == before == names_in(data_dir)
+    assert sorted(path.name for path in paths) == before == list_names(data_dir)
 
 
 @pytest.mark.parametrize(
     ("name", "data", "found"),
     [
-        ("train-images-idx3-ubyte.gz", gzip.compress(images_file(6)), sha256(images_file(6))),
+        (
+            "train-images-idx3-ubyte.gz",
+            gzip.compress(encode_images(6)),
+            compute_sha256(encode_images(6)),
+        ),
         (
             "train-images-idx3-ubyte.gz",
             SERVED_FILES["train-images-idx3-ubyte.gz"][:-3],
             "damaged gzip",
         ),
-        ("train-images-idx3-ubyte", images_file(6), sha256(images_file(6))),
+        ("train-images-idx3-ubyte", encode_images(6), compute_sha256(encode_images(6))),
     ],
     ids=["different, gzip", "truncated", "different"],
 )
 def test_existing_files_with_different_contents_are_not_overwritten(name, data, found, tmp_path):
     (tmp_path / name).write_bytes(data)
     with (
-        mirror(serve_file) as (url, requests),
+        run_mirror(serve_file) as (url, requests),
         pytest.raises(
             FileExistsError, match=f"{name}: expected a file with the SHA-256 digest .* got {found}"
         ),
@@ -311,7 +315,7 @@ def test_progress_bar_is_shown_only_on_terminals(terminal, progress, tmp_path, m
         monkeypatch.delenv(name, raising=False)
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
-    with mirror(serve_file) as (url, _):
+    with run_mirror(serve_file) as (url, _):
         download_mnist(tmp_path, files=FILES, mirrors=[url], progress=progress)
     out, err = capfd.readouterr()
     assert out == ""
@@ -327,7 +331,9 @@ def test_original_files_have_the_expected_digests(mnist_dir):
         (path,) = mnist_dir.glob(file.name.replace("-idx", "?idx") + "*")
         data = path.read_bytes()
         # The file may have been compressed again, with a different digest.
-        assert sha256(gzip.decompress(data) if path.suffix == ".gz" else data) == file.sha256
+        assert (
+            compute_sha256(gzip.decompress(data) if path.suffix == ".gz" else data) == file.sha256
+        )
     download_mnist(mnist_dir, mirrors=[])
 
 

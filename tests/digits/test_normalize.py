@@ -28,7 +28,7 @@ def draw_digit(
     return background + (ink - background) * np.asarray(picture, float) / 255
 
 
-def max_correlation(first, second):
+def compute_max_correlation(first, second):
     """Return the maximum correlation of two images, of which one is shifted by up to one pixel in each direction.
 
     If the center of mass is halfway between two pixels, as for a symmetric zero, it may be rounded to either of them.
@@ -86,7 +86,7 @@ def test_result_does_not_depend_on_size_position_and_brightness(digit, variant):
     reference = normalize_digit(draw_digit(digit))
     image = normalize_digit(draw_digit(digit, **VARIANTS[variant]))
     assert_format_of_mnist(image)
-    assert max_correlation(image, reference) > 0.94
+    assert compute_max_correlation(image, reference) > 0.94
 
 
 @every_digit
@@ -103,7 +103,7 @@ def test_uneven_light_is_corrected(digit, ink, light):
     image = normalize_digit(light * draw_digit(digit, ink=ink, background=background))
     reference = normalize_digit(draw_digit(digit))
     assert_format_of_mnist(image)
-    assert max_correlation(image, reference) > 0.93
+    assert compute_max_correlation(image, reference) > 0.93
 
 
 @every_digit
@@ -113,7 +113,7 @@ def test_noise_is_removed(digit, noise):
     picture = draw_digit(digit) + rng.normal(0, noise, (240, 240))
     image = normalize_digit(picture)
     assert_format_of_mnist(image)
-    assert max_correlation(image, normalize_digit(draw_digit(digit))) > 0.93
+    assert compute_max_correlation(image, normalize_digit(draw_digit(digit))) > 0.93
 
 
 def test_specks_are_removed():
@@ -123,7 +123,7 @@ def test_specks_are_removed():
     for row, column in rng.integers(5, 235, (25, 2)):
         if picture[row - 4 : row + 6, column - 4 : column + 6].min() > 0.8:
             picture[row : row + 2, column : column + 2] = 0.1
-    assert max_correlation(normalize_digit(picture), clean) > 0.98
+    assert compute_max_correlation(normalize_digit(picture), clean) > 0.98
 
 
 @pytest.mark.parametrize("width", [4, 12])
@@ -146,7 +146,7 @@ def test_ruled_lines_are_removed(digit, paper):
         picture[line : line + 3] = np.minimum(picture[line : line + 3], 0.65)
         if paper == "grid":
             picture[:, line : line + 3] = np.minimum(picture[:, line : line + 3], 0.65)
-    assert max_correlation(normalize_digit(picture), clean) > 0.97
+    assert compute_max_correlation(normalize_digit(picture), clean) > 0.97
 
 
 def test_table_on_two_sides_of_the_sheet_is_removed():
@@ -154,7 +154,7 @@ def test_table_on_two_sides_of_the_sheet_is_removed():
     clean = normalize_digit(picture)
     picture[:, :30] = 0.3
     picture[-15:] = 0.3
-    assert max_correlation(normalize_digit(picture), clean) > 0.97
+    assert compute_max_correlation(normalize_digit(picture), clean) > 0.97
 
 
 @pytest.mark.parametrize("brightness", [0.1, 0.3])
@@ -164,7 +164,7 @@ def test_table_around_the_sheet_is_removed(digit, brightness):
     clean = normalize_digit(picture)
     for side in (picture[:15], picture[-15:], picture[:, :20], picture[:, -20:]):
         side[:] = brightness
-    assert max_correlation(normalize_digit(picture), clean) > 0.97
+    assert compute_max_correlation(normalize_digit(picture), clean) > 0.97
 
 
 @pytest.mark.parametrize("gap", [8, 16])
@@ -196,7 +196,7 @@ def test_crop_gives_the_same_image_as_the_page(digit, font, margin, ink, backgro
     picture = draw_digit(digit, font, ink=ink, background=background)
     mask = np.abs(picture - background) > 0.5 * abs(ink - background)
     crop = crop_to_mask(picture, mask, margin)
-    assert max_correlation(normalize_digit(crop), normalize_digit(picture)) > 0.9
+    assert compute_max_correlation(normalize_digit(crop), normalize_digit(picture)) > 0.9
 
 
 @every_digit
@@ -212,7 +212,7 @@ def test_binary_crop_gives_the_same_image_as_the_page(digit, inverted, size):
         crop_to_mask(ink ^ inverted, ink),
         crop_to_mask(255 * np.uint8(ink ^ inverted), ink),
     ):
-        assert max_correlation(normalize_digit(crop), reference) > 0.9
+        assert compute_max_correlation(normalize_digit(crop), reference) > 0.9
 
 
 @every_digit
@@ -224,7 +224,7 @@ def test_crop_with_noise_gives_the_same_image_as_the_page(digit, ink, size, nois
     picture = draw_digit(digit, ink=ink, background=1 - ink, **sizes)
     crop = crop_to_mask(picture, np.abs(picture - ink) < 0.35)
     crop = crop + np.random.default_rng(digit).normal(0, noise, crop.shape)
-    assert max_correlation(normalize_digit(crop), normalize_digit(picture)) > 0.9
+    assert compute_max_correlation(normalize_digit(crop), normalize_digit(picture)) > 0.9
 
 
 @every_digit
@@ -233,7 +233,7 @@ def test_crop_with_a_gradient_of_light_gives_the_same_image_as_the_page(digit, i
     picture = draw_digit(digit, ink=ink, background=1 - ink)
     crop = crop_to_mask(picture, np.abs(picture - ink) < 0.35)
     light = np.linspace(1, 0.85, crop.shape[1])
-    assert max_correlation(normalize_digit(light * crop), normalize_digit(picture)) > 0.93
+    assert compute_max_correlation(normalize_digit(light * crop), normalize_digit(picture)) > 0.93
 
 
 @pytest.mark.parametrize("ink", [0, 255])
@@ -254,7 +254,7 @@ def test_images_of_8_x_8_pixels_do_not_need_a_margin():
     images = load_digits().images[::10]
     padded = np.pad(images, ((0, 0), (4, 4), (4, 4)))
     correlations = [
-        max_correlation(normalize_digit(image), normalize_digit(padded_image))
+        compute_max_correlation(normalize_digit(image), normalize_digit(padded_image))
         for image, padded_image in zip(images, padded, strict=True)
     ]
     assert np.mean(np.array(correlations) > 0.9) > 0.97
@@ -300,14 +300,14 @@ def test_all_types_of_pictures_give_the_same_image(tmp_path):
         "rotated file": tmp_path / "rotated.jpg",
     }
     for name, picture in pictures.items():
-        assert max_correlation(normalize_digit(picture), reference) > 0.97, name
+        assert compute_max_correlation(normalize_digit(picture), reference) > 0.97, name
 
 
 def test_light_strokes_on_transparent_background_are_ink():
     ink = np.zeros((240, 240, 4), np.uint8)
     ink[:, :, :3] = 255
     ink[:, :, 3] = np.rint((0.9 - draw_digit(5)) / 0.8 * 255)
-    assert max_correlation(normalize_digit(ink), normalize_digit(draw_digit(5))) > 0.97
+    assert compute_max_correlation(normalize_digit(ink), normalize_digit(draw_digit(5))) > 0.97
 
 
 def test_picture_is_not_modified():

@@ -15,24 +15,24 @@ from skmlp.engine.update import Update
 
 @pytest.fixture(params=KERNEL_SETS, scope="session")
 def kernels(request):
-    """The module of each kernel set."""
+    """Return the module of each kernel set."""
     pytest.importorskip(request.param)
     return load_kernels(request.param)
 
 
 @pytest.fixture(scope="session")
 def make_config():
-    """Factory of training configurations, see `training_config`."""
-    return training_config
+    """Return a factory of training configurations, see `build_config`."""
+    return build_config
 
 
 @pytest.fixture(scope="session")
 def make_state():
-    """Factory of states, see `training_state`."""
-    return training_state
+    """Return a factory of states, see `build_state`."""
+    return build_state
 
 
-def training_config(
+def build_config(
     layer_sizes,
     activations="tanh",
     out_activation="softmax",
@@ -80,7 +80,7 @@ def training_config(
     return TrainingConfig(network, solver, **training)
 
 
-def training_state(config, theta=None, dtype=np.float64, *, seed=0):
+def build_state(config, theta=None, dtype=np.float64, *, seed=0):
     """Return a new TrainState that is prepared for the solver, with given or random parameters."""
     layout = config.network.layout
     if theta is None:

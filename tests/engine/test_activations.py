@@ -40,7 +40,7 @@ every_activation = pytest.mark.parametrize("name", list(ACTIVATIONS))
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-def compute(name, z, delta=None):
+def compute_activation(name, z, delta=None):
     """Return the activations and, if delta is given, its product with the derivative."""
     a, work = z.copy(), np.full_like(z, np.nan)
     ACTIVATIONS[name].forward(a, work)
@@ -51,7 +51,7 @@ def compute(name, z, delta=None):
     return a, delta
 
 
-def moderate_values(dtype=np.float64):
+def make_moderate_values(dtype=np.float64):
     z = np.concatenate([np.linspace(-8, 8, 41), np.logspace(-9, 0, 20), -np.logspace(-9, 0, 19)])
     return z[z != 0].reshape(1, -1).astype(dtype)
 
@@ -63,8 +63,8 @@ def test_every_activation_has_a_formula():
 @every_activation
 @every_dtype
 def test_forward_matches_the_formula(name, dtype):
-    z = moderate_values(dtype)
-    a = compute(name, z)
+    z = make_moderate_values(dtype)
+    a = compute_activation(name, z)
     assert a.dtype == dtype
     rtol = 3e-6 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(a, FORMULAS[name](z.astype(float)), rtol=rtol, atol=rtol / 100)
@@ -73,9 +73,9 @@ def test_forward_matches_the_formula(name, dtype):
 @every_activation
 @every_dtype
 def test_backward_multiplies_by_the_derivative(name, dtype):
-    z = moderate_values(dtype)
+    z = make_moderate_values(dtype)
     delta = np.random.default_rng(0).normal(size=z.shape).astype(dtype)
-    _, actual = compute(name, z, delta)
+    _, actual = compute_activation(name, z, delta)
     assert actual.dtype == dtype
     expected = delta * DERIVATIVES[name](z.astype(float))
     tolerance = 3e-6 if dtype == np.float32 else 1e-12
@@ -86,7 +86,7 @@ def test_backward_multiplies_by_the_derivative(name, dtype):
 @every_dtype
 def test_huge_arguments_give_the_limits_without_warnings(name, dtype):
     z = np.array([[-1e30, -300, -90, 90, 300, 1e30]], dtype)
-    a, delta = compute(name, z, np.ones_like(z))
+    a, delta = compute_activation(name, z, np.ones_like(z))
     exact = z.astype(float)
     with np.errstate(over="ignore"):
         expected, derivative = FORMULAS[name](exact), DERIVATIVES[name](exact)
@@ -98,7 +98,7 @@ def test_huge_arguments_give_the_limits_without_warnings(name, dtype):
 def test_nan_is_propagated(name):
     # Training suppresses these warnings, and checks the loss for NaN.
     with np.errstate(invalid="ignore"):
-        assert np.isnan(compute(name, np.array([[np.nan]]))).all()
+        assert np.isnan(compute_activation(name, np.array([[np.nan]]))).all()
 
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "softplus", "elu", "selu"])
@@ -111,4 +111,4 @@ def test_activations_have_the_known_values(name):
         "selu": (-1.0, -1.1113307378125625),
     }
     z, expected = points[name]
-    np.testing.assert_allclose(compute(name, np.array([[z]])), [[expected]], rtol=1e-12)
+    np.testing.assert_allclose(compute_activation(name, np.array([[z]])), [[expected]], rtol=1e-12)

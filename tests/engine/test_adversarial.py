@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
-from helpers import classifier_factory, small_digits
+from helpers import load_small_digits, make_classifier_factory
 
 from skmlp.engine.batches import Batch, Samples
 from skmlp.engine.reference.activations import ACTIVATIONS
@@ -19,7 +19,7 @@ DROPOUTS = {"dropout": 0.3, "input_dropout": 0.2}
 
 @pytest.fixture
 def make_backend(kernels, make_config, make_state):
-    """Return a factory of backends with equal weights and random states, for each kernel implementation."""
+    """Return a factory of backends with equal weights and random states, for each kernel set."""
 
     def make(hidden, out_activation="softmax", *, norm=NORM, activations="tanh", **options):
         config = make_config(
@@ -49,7 +49,7 @@ def make_batch(samples, x):
     return Batch(Samples(np.ascontiguousarray(x.T), samples.targets, samples.weights))
 
 
-def numeric_gradient(function, x):
+def compute_numeric_gradient(function, x):
     """Return the central differences of a function of an array."""
     gradient = np.empty_like(x)
     for index in np.ndindex(x.shape):
@@ -59,7 +59,7 @@ def numeric_gradient(function, x):
     return gradient
 
 
-def numeric_directions(backend, samples):
+def compute_ascent_directions(backend, samples):
     """Return the unit vectors of steepest ascent of the loss of each sample, with the next dropout masks."""
     bits = backend.state.generator.bit_generator
     before = bits.state
@@ -68,7 +68,7 @@ def numeric_directions(backend, samples):
         bits.state = before
         return backend.gradient(make_batch(samples, x)).loss
 
-    gradient = numeric_gradient(loss_at, samples.X.T)
+    gradient = compute_numeric_gradient(loss_at, samples.X.T)
     bits.state = before
     norms = np.linalg.norm(gradient, axis=0)
     # If dropout keeps no unit, the loss does not depend on the sample.
@@ -107,7 +107,7 @@ def assert_input_gradient_matches_central_differences(backend):
         return backend.network.forward(x, Step(fractions, np.random.default_rng(3)))
 
     x = make_samples().X.T
-    expected = numeric_gradient(lambda x: float((factors * forward(x)).sum()), x)
+    expected = compute_numeric_gradient(lambda x: float((factors * forward(x)).sum()), x)
     parameter_gradient = backend.gradient(Batch(make_samples())).gradient
     parameter_gradient.fill(17)
     forward(x)
@@ -131,7 +131,7 @@ def test_samples_are_perturbed_along_the_numeric_gradient(
     samples = make_samples(out_activation, weighted)
     options = {"batch_norm": batch_norm, **dropouts}
     plain = make_backend(hidden, out_activation, norm=0.0, **options)
-    expected = samples.X.T + NORM * numeric_directions(plain, samples)
+    expected = samples.X.T + NORM * compute_ascent_directions(plain, samples)
     backend = make_backend(hidden, out_activation, **options)
     perturbed = backend.adversarial_examples(Batch(samples))
     np.testing.assert_allclose(perturbed, expected, atol=1e-6)
@@ -210,14 +210,14 @@ def test_gradient_does_not_update_the_running_statistics(make_backend):
 # Classifier
 
 
-make = classifier_factory(
+make = make_classifier_factory(
     hidden_layer_sizes=(32,), batch_size=64, learning_rate_init=0.01, max_iter=15
 )
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return small_digits(None)
+    return load_small_digits(None)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -26,7 +26,7 @@ every_weighting = pytest.mark.parametrize("weighted", [False, True], ids=["equal
 
 @pytest.fixture
 def make_backend(kernels, make_config, make_state):
-    """Return a factory of backends with equal weights and random states, for each kernel implementation."""
+    """Return a factory of backends with equal weights and random states, for each kernel set."""
 
     def make(dtype=np.float64, **options):
         config = make_config(LAYER_SIZES, **{"alpha": ALPHA} | options)
@@ -42,7 +42,7 @@ def make_batch(weighted=True, dtype=np.float64, n_samples=N_SAMPLES):
     return Batch(Samples(X, rng.integers(LAYER_SIZES[-1], size=n_samples), weights))
 
 
-def state_as_list(state):
+def convert_state_to_list(state):
     """Return all arrays and the random state of a TrainState for comparison."""
     arrays = [weights.theta.tolist() for weights in state.trained_weights()]
     arrays += [weights.statistics.tolist() for weights in state.trained_weights()]
@@ -79,10 +79,10 @@ def test_step_follows_the_gradient_with_the_penalty(make_backend, options, dtype
 @every_option
 def test_gradient_changes_only_the_generator(make_backend, options):
     backend = make_backend(**options, update=Update(Adam(), ema_decay=0.9))
-    before = state_as_list(backend.state)
+    before = convert_state_to_list(backend.state)
     backend.gradient(make_batch())
     backend.state.generator.bit_generator.state = before[-2]
-    assert state_as_list(backend.state) == before
+    assert convert_state_to_list(backend.state) == before
 
 
 @every_option
@@ -94,7 +94,7 @@ def test_new_backend_with_the_same_state_continues_bit_for_bit(make_backend, opt
     for batch in batches:
         backend.step(batch, RATE)
         ReferenceBackend(backend.config, state, backend.kernels).step(batch, RATE)
-        assert state_as_list(state) == state_as_list(backend.state)
+        assert convert_state_to_list(state) == convert_state_to_list(backend.state)
 
 
 @every_dtype
@@ -149,7 +149,7 @@ def test_logits_match_the_formula_for_any_weights(make_backend, options, dtype, 
         rng.normal(size=layout.n_parameters).astype(dtype),
         rng.uniform(0.5, 2, layout.n_statistics).astype(dtype),
     )
-    before = state_as_list(backend.state)
+    before = convert_state_to_list(backend.state)
     views, statistics = layout.views(other.theta), layout.statistics_views(other.statistics)
     a = batch.samples.X.astype(float)
     for i in range(2):
@@ -170,7 +170,7 @@ def test_logits_match_the_formula_for_any_weights(make_backend, options, dtype, 
     assert sizes == [7, 7, 6]
     tolerance = 1e-4 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(np.vstack(logits), expected, rtol=tolerance, atol=tolerance)
-    assert state_as_list(backend.state) == before
+    assert convert_state_to_list(backend.state) == before
 
 
 @every_option

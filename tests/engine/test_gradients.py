@@ -47,7 +47,7 @@ class Case:
         self.kernels, self.make_state = kernels, make_state
         for seed in range(1000):
             self._draw(np.random.default_rng(seed), weighted)
-            _, hidden = naive_forward(self, self.theta)
+            _, hidden = run_naive_network(self, self.theta)
             if all(np.abs(z).min() > KINK_MARGIN for z in hidden):
                 break
         else:
@@ -98,7 +98,7 @@ class Case:
 
 @pytest.fixture
 def make_case(kernels, make_config, make_state):
-    """Return a factory of cases, for each implementation of the kernels."""
+    """Return a factory of cases, for each kernel set."""
 
     def make(activations, target_type, weighted=False, alpha=0.5, *, sparse=False, **options):
         config = make_config(
@@ -132,7 +132,7 @@ def split_parameters(case, theta):
     return arrays
 
 
-def naive_forward(case, theta):
+def run_naive_network(case, theta):
     """Return the logits, one row per sample, and the pre-activations of the hidden layers."""
     weights, biases, gains, shifts = split_parameters(case, theta)
     hidden, a = [], case.X
@@ -149,9 +149,9 @@ def naive_forward(case, theta):
     return a @ weights[-1].T + biases[-1], hidden
 
 
-def naive_losses(case, theta, smoothing=0.0):
+def compute_naive_losses(case, theta, smoothing=0.0):
     """Return the cross-entropy of each sample."""
-    z, _ = naive_forward(case, theta)
+    z, _ = run_naive_network(case, theta)
     if case.target_type == "multiclass":
         p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
         y = (1 - smoothing) * np.eye(p.shape[1])[case.targets] + smoothing / p.shape[1]
@@ -161,20 +161,20 @@ def naive_losses(case, theta, smoothing=0.0):
     return (y * np.log1p(np.exp(-z)) + (1 - y) * np.log1p(np.exp(z))).sum(axis=1)
 
 
-def naive_is_correct(case, theta):
-    z, _ = naive_forward(case, theta)
+def find_naively_correct(case, theta):
+    z, _ = run_naive_network(case, theta)
     if case.target_type == "multiclass":
         return z.argmax(axis=1) == case.targets
     return ((z > 0) == case.targets).all(axis=1)
 
 
-def naive_objective(case, theta):
+def compute_naive_objective(case, theta):
     squares = sum((matrix**2).sum() for matrix in split_parameters(case, theta)[0])
-    losses = naive_losses(case, theta, case.config.label_smoothing)
+    losses = compute_naive_losses(case, theta, case.config.label_smoothing)
     return ((losses * case.weights).sum() + case.config.alpha / 2 * squares) / case.weights.sum()
 
 
-def numeric_gradient(case, objective):
+def compute_numeric_gradient(case, objective):
     """Return the central differences, with the same dropout masks in each evaluation."""
     bits = objective.backend.state.generator.bit_generator
     before = bits.state
@@ -193,7 +193,7 @@ def numeric_gradient(case, objective):
 
 def assert_gradient_matches_central_differences(case, rtol=1e-6, atol=1e-8):
     objective = case.objective()
-    numeric = numeric_gradient(case, objective)
+    numeric = compute_numeric_gradient(case, objective)
     gradient = objective(case.theta).gradient
     assert np.linalg.norm(gradient) > 1e-3
     np.testing.assert_allclose(gradient, numeric, rtol=rtol, atol=atol)
@@ -219,9 +219,9 @@ def test_every_activation_has_a_formula():
 def test_loss_matches_the_formula(make_case, activation, target_type, weighted, depth, alpha):
     case = make_case((activation,) * depth, target_type, weighted, alpha)
     result = case.objective()(case.theta)
-    assert result.loss == pytest.approx(naive_objective(case, case.theta), rel=1e-12)
+    assert result.loss == pytest.approx(compute_naive_objective(case, case.theta), rel=1e-12)
     assert result.weight == pytest.approx(case.weights.sum(), rel=1e-12)
-    n_correct = case.weights[naive_is_correct(case, case.theta)].sum()
+    n_correct = case.weights[find_naively_correct(case, case.theta)].sum()
     assert result.n_correct == pytest.approx(n_correct, rel=1e-12)
 
 
@@ -243,7 +243,7 @@ def test_backend_gradient_excludes_the_penalty(make_case, target_type, weighted,
     result = backend.gradient(case.batch)
     gradient = result.gradient.copy()
     np.testing.assert_array_equal(backend.state.weights.theta, case.theta)
-    expected = np.average(naive_losses(case, case.theta), weights=case.weights)
+    expected = np.average(compute_naive_losses(case, case.theta), weights=case.weights)
     assert result.loss == pytest.approx(expected, rel=1e-12)
     with_penalty = case.objective(backend)(case.theta).gradient
     n, l2 = case.layout.n_weights, case.config.alpha / case.weights.sum()
@@ -296,9 +296,9 @@ def test_evaluation_averages_over_batches_without_penalty_and_smoothing(
         backend.state.weights,
         case.config.network.out_activation,
     )
-    expected = np.average(naive_losses(case, case.theta), weights=case.weights)
+    expected = np.average(compute_naive_losses(case, case.theta), weights=case.weights)
     assert evaluation.loss == pytest.approx(expected, rel=1e-12)
-    expected = np.average(naive_is_correct(case, case.theta), weights=case.weights)
+    expected = np.average(find_naively_correct(case, case.theta), weights=case.weights)
     assert evaluation.accuracy == pytest.approx(expected, rel=1e-12)
 
 
@@ -320,7 +320,7 @@ def test_loss_and_gradient_with_batch_norm_match_the_formula(
 ):
     case = make_case((activation,) * depth, target_type, weighted, batch_norm=True)
     loss = case.objective()(case.theta).loss
-    assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-11)
+    assert loss == pytest.approx(compute_naive_objective(case, case.theta), rel=1e-11)
     assert_gradient_matches_central_differences(case, rtol=2e-6, atol=1e-7)
 
 
@@ -361,7 +361,7 @@ def test_loss_and_gradient_with_label_smoothing_match_the_formula(
 ):
     case = make_case(("tanh",) * depth, target_type, weighted, label_smoothing=smoothing)
     loss = case.objective()(case.theta).loss
-    assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-12)
+    assert loss == pytest.approx(compute_naive_objective(case, case.theta), rel=1e-12)
     assert_gradient_matches_central_differences(case)
 
 
@@ -425,5 +425,5 @@ def test_loss_and_gradient_with_mixed_activations_match_the_formula(
         activations, target_type, weighted=True, batch_norm=batch_norm, label_smoothing=0.1
     )
     loss = case.objective()(case.theta).loss
-    assert loss == pytest.approx(naive_objective(case, case.theta), rel=1e-11)
+    assert loss == pytest.approx(compute_naive_objective(case, case.theta), rel=1e-11)
     assert_gradient_matches_central_differences(case, rtol=2e-6, atol=1e-7)

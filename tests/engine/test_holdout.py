@@ -22,7 +22,7 @@ def split(X, strata, weights=None, fraction=0.1, seed=0):
     return split_stratified(X, strata, weights, fraction, np.random.RandomState(seed))
 
 
-def set_of_rows(X, rows):
+def get_distinct_rows(X, rows):
     return {tuple(row) for row in np.asarray(X)[rows]}
 
 
@@ -70,7 +70,7 @@ def test_duplicates_are_in_the_same_subset(seed, sparse):
     X, strata = X[repeated], strata[repeated]
     train, held = split(csr_matrix(X) if sparse else X, strata, fraction=0.3, seed=seed)
     assert len(held)
-    assert not set_of_rows(X, train) & set_of_rows(X, held)
+    assert not get_distinct_rows(X, train) & get_distinct_rows(X, held)
 
 
 def test_negative_zero_equals_zero():

@@ -55,7 +55,7 @@ def with_numba(monkeypatch):
 # Agreement
 
 
-def parameter_names(function):
+def get_parameter_names(function):
     return list(inspect.signature(getattr(function, "py_func", function)).parameters)
 
 
@@ -72,7 +72,7 @@ def test_implementations_have_the_same_kernels_and_parameters(numba_kernels):
     assert len(KERNEL_NAMES) > 10
     for name in KERNEL_NAMES:
         compiled, reference = (getattr(module, name) for module in (numba_kernels, numpy_kernels))
-        assert parameter_names(compiled) == parameter_names(reference)
+        assert get_parameter_names(compiled) == get_parameter_names(reference)
 
 
 @every_dtype
@@ -253,11 +253,11 @@ def running_workers():
     """Return the ids of joblib worker processes that are started before the kernels are chosen."""
     pytest.importorskip("numba")
     Parallel(n_jobs=2)(delayed(os.getpid)() for _ in range(4))
-    yield worker_ids()
+    yield get_worker_ids()
     get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
-def worker_ids():
+def get_worker_ids():
     return set(get_reusable_executor(reuse=True)._processes)
 
 
@@ -267,7 +267,7 @@ def three_classes():
     return X, np.arange(60) % 3
 
 
-def small_classifier(**params):
+def make_small_classifier(**params):
     return MLPDigitClassifier((4,), max_iter=2, batch_size=16, random_state=0, **params)
 
 
@@ -275,12 +275,12 @@ def test_running_workers_use_kernels_chosen_after_their_start(running_workers, t
     for name in ("numba", "numpy", None, "numba"):
         set_kernels(name)
         fitted = Parallel(n_jobs=2)(
-            delayed(MLPDigitClassifier.fit)(small_classifier(alpha=alpha), *three_classes)
+            delayed(MLPDigitClassifier.fit)(make_small_classifier(alpha=alpha), *three_classes)
             for alpha in (0, 1, 2, 3)
         )
         assert {mlp._state.kernels for mlp in fitted} == {name or "numpy"}
         assert get_kernels() == (name or "auto")
-        assert worker_ids() == running_workers
+        assert get_worker_ids() == running_workers
     assert len(running_workers) == 2
 
 
@@ -292,7 +292,7 @@ def test_parallel_search_trains_with_the_chosen_kernels(running_workers, three_c
         return float(model[-1]._state.kernels == name and os.getpid() in running_workers)
 
     search = GridSearchCV(
-        make_pipeline(StandardScaler(), small_classifier()),
+        make_pipeline(StandardScaler(), make_small_classifier()),
         {"mlpdigitclassifier__alpha": [0, 1]},
         scoring=score,
         cv=2,
@@ -305,7 +305,7 @@ def test_parallel_search_trains_with_the_chosen_kernels(running_workers, three_c
 
 def test_unpickling_does_not_change_the_choice_outside_workers(numba_kernels, three_classes):
     set_kernels("numba")
-    pickled = pickle.dumps(small_classifier().fit(*three_classes))
+    pickled = pickle.dumps(make_small_classifier().fit(*three_classes))
     for name in ("numpy", "auto", None):
         set_kernels(name)
         mlp = pickle.loads(pickled)

@@ -208,7 +208,7 @@ every_trainable_layer = pytest.mark.parametrize(
 
 
 class LayerCase:
-    """A layer, an input x, and the scalar function ``sum(factors * output)``."""
+    """Layer, an input x, and the scalar function ``sum(factors * output)``."""
 
     def __init__(self, make, kernels):
         rng = np.random.default_rng(4)

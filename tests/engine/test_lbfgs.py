@@ -42,7 +42,7 @@ def make_data(weighted=False, dtype=np.float64, seed=0, scale=1.0):
 
 @pytest.fixture
 def make_trainer(make_config, make_state):
-    """Factory of trainers of the same network."""
+    """Return a factory of trainers of the same network."""
 
     def make(
         data=None,

@@ -33,7 +33,7 @@ def run_optimizer(kernels, optimizer, gradients, rates, dtype=np.float64):
     return np.array(thetas)
 
 
-def textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered):
+def run_textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered):
     """Return the steps of Kingma and Ba's Algorithm 1, or of its reordered form in their section 2."""
     theta = np.linspace(-1, 1, N_PARAMETERS)
     m, v = np.zeros(N_PARAMETERS), np.zeros(N_PARAMETERS)
@@ -52,7 +52,7 @@ def textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered):
     return np.array(thetas)
 
 
-def textbook_sgd(gradients, rates, momentum, nesterov):
+def run_textbook_sgd(gradients, rates, momentum, nesterov):
     theta = np.linspace(-1, 1, N_PARAMETERS)
     velocity = np.zeros(N_PARAMETERS)
     thetas = []
@@ -63,7 +63,7 @@ def textbook_sgd(gradients, rates, momentum, nesterov):
     return np.array(thetas)
 
 
-def textbook_nadam(gradients, rates, beta_1, beta_2, epsilon):
+def run_textbook_nadam(gradients, rates, beta_1, beta_2, epsilon):
     """Return the steps of Dozat's Algorithm 2 with mu_t = beta_1 for all t."""
     theta = np.linspace(-1, 1, N_PARAMETERS)
     m, n = np.zeros(N_PARAMETERS), np.zeros(N_PARAMETERS)
@@ -80,7 +80,7 @@ def textbook_nadam(gradients, rates, beta_1, beta_2, epsilon):
     return np.array(thetas)
 
 
-def textbook_rmsprop(gradients, rates, decay, epsilon):
+def run_textbook_rmsprop(gradients, rates, decay, epsilon):
     theta, v = np.linspace(-1, 1, N_PARAMETERS), np.zeros(N_PARAMETERS)
     thetas = []
     for g, rate in zip(gradients, rates, strict=True):
@@ -95,7 +95,7 @@ def textbook_rmsprop(gradients, rates, decay, epsilon):
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
 def test_nadam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
     gradients, rates = draw_gradients_and_rates()
-    expected = textbook_nadam(gradients, rates, beta_1, beta_2, epsilon)
+    expected = run_textbook_nadam(gradients, rates, beta_1, beta_2, epsilon)
     ours = run_optimizer(kernels, NAdam(beta_1, beta_2, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
@@ -104,7 +104,7 @@ def test_nadam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
 def test_rmsprop_steps_equal_the_textbook_steps(kernels, decay, epsilon):
     gradients, rates = draw_gradients_and_rates()
-    expected = textbook_rmsprop(gradients, rates, decay, epsilon)
+    expected = run_textbook_rmsprop(gradients, rates, decay, epsilon)
     ours = run_optimizer(kernels, RMSprop(decay, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
@@ -114,7 +114,7 @@ def test_rmsprop_steps_equal_the_textbook_steps(kernels, decay, epsilon):
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
 def test_adam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
     gradients, rates = draw_gradients_and_rates()
-    expected = textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered=True)
+    expected = run_textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered=True)
     ours = run_optimizer(kernels, Adam(beta_1, beta_2, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
@@ -122,7 +122,7 @@ def test_adam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
 def test_adam_with_a_tiny_epsilon_equals_algorithm_1(kernels):
     gradients, rates = draw_gradients_and_rates()
     # The two forms of the paper differ only in epsilon, which is negligible here.
-    expected = textbook_adam(gradients, rates, 0.9, 0.999, 1e-100, reordered=False)
+    expected = run_textbook_adam(gradients, rates, 0.9, 0.999, 1e-100, reordered=False)
     ours = run_optimizer(kernels, Adam(0.9, 0.999, 1e-100), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
@@ -148,7 +148,7 @@ def test_adam_keeps_its_moments_when_beta_1_changes(kernels):
 @pytest.mark.parametrize("nesterov", [False, True], ids=["classical", "nesterov"])
 def test_sgd_steps_equal_the_textbook_steps(kernels, momentum, nesterov):
     gradients, rates = draw_gradients_and_rates()
-    expected = textbook_sgd(gradients, rates, momentum, nesterov)
+    expected = run_textbook_sgd(gradients, rates, momentum, nesterov)
     ours = run_optimizer(kernels, SGD(momentum, nesterov), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
 

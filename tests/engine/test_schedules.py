@@ -138,7 +138,7 @@ def test_first_step_has_the_initial_rate(schedule):
 # Validation of parameters
 
 
-def valid_arguments(schedule_class):
+def get_valid_arguments(schedule_class):
     """Return valid arguments of a schedule that differ from the defaults."""
     return {
         Constant: {"initial_rate": 0.3},
@@ -157,14 +157,14 @@ def valid_arguments(schedule_class):
 
 
 CLASSES = [type(schedule) for schedule in SCHEDULES]
-FIELDS = [(cls, name) for cls in CLASSES for name in valid_arguments(cls) if name != "schedule"]
+FIELDS = [(cls, name) for cls in CLASSES for name in get_valid_arguments(cls) if name != "schedule"]
 every_field = pytest.mark.parametrize(
     ("schedule_class", "name"), FIELDS, ids=[f"{cls.__name__}.{name}" for cls, name in FIELDS]
 )
 POSITIVE = {"every", "start_divisor", "end_divisor", "epochs"}
 
 
-def requirement_of(name):
+def get_requirement(name):
     """Return the requirement that the error message of a field states."""
     if name == "rising_fraction":
         return "in the range (0, 1)"
@@ -172,9 +172,9 @@ def requirement_of(name):
 
 
 def check_that_value_is_rejected(schedule_class, name, value):
-    message = f"{schedule_class.__name__}: {name} must be a finite number {requirement_of(name)}, got {value!r}."
+    message = f"{schedule_class.__name__}: {name} must be a finite number {get_requirement(name)}, got {value!r}."
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        schedule_class(**valid_arguments(schedule_class) | {name: value})
+        schedule_class(**get_valid_arguments(schedule_class) | {name: value})
 
 
 def test_all_schedules_and_fields_are_tested():
@@ -185,7 +185,7 @@ def test_all_schedules_and_fields_are_tested():
     ]
     assert defined == CLASSES
     for cls in CLASSES:
-        assert list(valid_arguments(cls)) == [field.name for field in dataclasses.fields(cls)]
+        assert list(get_valid_arguments(cls)) == [field.name for field in dataclasses.fields(cls)]
 
 
 @every_field
@@ -214,8 +214,8 @@ def test_schedules_reject_invalid_numbers(schedule_class, name, value):
 
 @every_field
 def test_zero_is_rejected_as_a_divisor(schedule_class, name):
-    if requirement_of(name) == "of at least 0":
-        assert getattr(schedule_class(**valid_arguments(schedule_class) | {name: 0}), name) == 0
+    if get_requirement(name) == "of at least 0":
+        assert getattr(schedule_class(**get_valid_arguments(schedule_class) | {name: 0}), name) == 0
     else:
         for zero in (0, 0.0, -0.0):
             check_that_value_is_rejected(schedule_class, name, zero)
@@ -244,7 +244,7 @@ def test_warmup_accepts_any_callable():
 def test_valid_numbers_are_stored_unchanged(schedule_class, convert):
     arguments = {
         name: convert(value) if name != "schedule" else value
-        for name, value in valid_arguments(schedule_class).items()
+        for name, value in get_valid_arguments(schedule_class).items()
     }
     schedule = schedule_class(**arguments)
     for name, value in arguments.items():
@@ -253,7 +253,7 @@ def test_valid_numbers_are_stored_unchanged(schedule_class, convert):
 
 @every_field
 def test_replace_validates_fields(schedule_class, name):
-    schedule = schedule_class(**valid_arguments(schedule_class))
+    schedule = schedule_class(**get_valid_arguments(schedule_class))
     with pytest.raises(ValueError, match=f"^{schedule_class.__name__}: {name} must be"):
         dataclasses.replace(schedule, **{name: np.nan})
 

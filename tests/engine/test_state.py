@@ -11,7 +11,7 @@ from skmlp.engine.update import Update
 
 @pytest.fixture
 def make_averaged_state(make_config, make_state):
-    """Factory of states with moments, averaged weights and running statistics."""
+    """Return a factory of states with moments, averaged weights and running statistics."""
 
     def make():
         update = Update(Adam(), ema_decay=0.9)

@@ -11,7 +11,7 @@ from skmlp.engine.update import Update
 PATIENCES = [1, 3, 10, np.inf]
 
 
-def scikit_learn_by_loss(losses, tol, patience):
+def monitor_loss_as_scikit_learn(losses, tol, patience):
     """Return whether each epoch exceeds the patience, as in BaseMultilayerPerceptron, and the best loss."""
     best_loss, count, exceeded = np.inf, 0, []
     for loss in losses:
@@ -27,7 +27,7 @@ def scikit_learn_by_loss(losses, tol, patience):
     return exceeded, best_loss
 
 
-def scikit_learn_by_score(scores, tol, patience):
+def monitor_score_as_scikit_learn(scores, tol, patience):
     """Return whether each epoch exceeds the patience, and whether its score is the best so far."""
     best_score, count, exceeded, improved = -np.inf, 0, [], []
     for score in scores:
@@ -50,7 +50,7 @@ def make_noisy_curve(seed):
 
 
 def make_report(monitor, value, learning_rate=0.1):
-    """Return a report with a given monitored quantity, whose other quantities are better than any."""
+    """Return a report with a value of the monitored quantity, and better values of all other quantities."""
     values = {"loss": -1e9, "val_loss": -1e9, "val_accuracy": 1e9} | {monitor: value}
     return EpochReport(accuracy=1e9, learning_rate=learning_rate, **values)
 
@@ -70,7 +70,7 @@ def test_monitoring_a_loss_follows_scikit_learn(state, seed, tol, patience, moni
     rule, exceeded = StoppingRule(tol, patience, monitor, reduces_rate=True), []
     for loss in losses:
         exceeded.append(bool(rule.end_epoch(make_report(monitor, loss), state)))
-    expected, best_loss = scikit_learn_by_loss(losses, tol, patience)
+    expected, best_loss = monitor_loss_as_scikit_learn(losses, tol, patience)
     assert exceeded == expected
     assert state.plateau.best == -best_loss
     assert not state.stopped
@@ -87,20 +87,20 @@ def test_monitoring_a_score_follows_scikit_learn(state, seed, tol, patience):
         best_before = state.best
         exceeded.append(bool(rule.end_epoch(make_report("val_accuracy", score), state)))
         improved.append(state.best is not best_before)
-    assert (exceeded, improved) == scikit_learn_by_score(scores, tol, patience)
+    assert (exceeded, improved) == monitor_score_as_scikit_learn(scores, tol, patience)
 
 
 def test_noisy_curve_exceeds_the_patience():
-    assert any(scikit_learn_by_loss(make_noisy_curve(0), 0.01, 3)[0])
+    assert any(monitor_loss_as_scikit_learn(make_noisy_curve(0), 0.01, 3)[0])
 
 
 @pytest.mark.parametrize("monitor", ["loss", "val_loss", "val_accuracy"])
 @pytest.mark.parametrize("patience", [1, 3, 5])
 def test_training_stops_when_the_patience_is_exceeded(state, monitor, patience):
     values = make_noisy_curve(0) if monitor != "val_accuracy" else 1 - make_noisy_curve(0)
-    exceeded, _ = (scikit_learn_by_score if monitor == "val_accuracy" else scikit_learn_by_loss)(
-        values, 0.01, patience
-    )
+    exceeded, _ = (
+        monitor_score_as_scikit_learn if monitor == "val_accuracy" else monitor_loss_as_scikit_learn
+    )(values, 0.01, patience)
     last, rule = exceeded.index(True), StoppingRule(0.01, patience, monitor)
     for value in values[:last]:
         assert rule.end_epoch(make_report(monitor, value), state) == ""

@@ -35,7 +35,7 @@ def make_data(weighted=False, seed=0):
 
 @pytest.fixture
 def make_trainer(make_config, make_state):
-    """Factory of trainers of the same network."""
+    """Return a factory of trainers of the same network."""
 
     def make(
         data=None,

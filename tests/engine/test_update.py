@@ -20,7 +20,7 @@ PLAIN = SGD(momentum=0, nesterov=False)
 
 @pytest.fixture
 def make_update_state(make_config, make_state):
-    """Factory of states that are prepared for an update."""
+    """Return a factory of states that are prepared for an update."""
 
     def make(update, theta=None, dtype=np.float64):
         return make_state(make_config(LAYER_SIZES, batch_norm=True, update=update), theta, dtype)
@@ -28,7 +28,7 @@ def make_update_state(make_config, make_state):
     return make
 
 
-class Path(NamedTuple):
+class Trajectory(NamedTuple):
     """Gradients, returned sums of squares, weights and averages of a sequence of steps.
 
     The first of the weights are the initial weights.
@@ -50,25 +50,27 @@ class Path(NamedTuple):
 
 @pytest.fixture
 def take_steps(kernels, make_update_state):
-    """Function that performs steps with random gradients."""
+    """Return a function that performs steps with random gradients."""
 
     def perform(update, dtype=np.float64, scale=1.0, rate=0.1, l2=0.0):
         rng = np.random.default_rng(0)
         theta = rng.normal(size=LAYOUT.n_parameters)
         state = make_update_state(update, theta, dtype)
-        path = Path([], [], [state.weights.copy()], [])
+        trajectory = Trajectory([], [], [state.weights.copy()], [])
         work = np.full_like(state.weights.theta, np.nan)
         for _ in range(N_STEPS):
             gradient = (rng.normal(size=theta.shape) * scale * rng.uniform(0, 3)).astype(dtype)
             state.weights.statistics[...] = rng.normal(size=LAYOUT.n_statistics)
-            path.gradients.append(gradient.copy())
-            path.squares.append(update.apply(state, gradient, work, rate, LAYOUT, l2, kernels))
-            path.weights.append(state.weights.copy())
+            trajectory.gradients.append(gradient.copy())
+            trajectory.squares.append(
+                update.apply(state, gradient, work, rate, LAYOUT, l2, kernels)
+            )
+            trajectory.weights.append(state.weights.copy())
             if update.ema_decay is not None:
-                path.averages.append(state.average.copy())
+                trajectory.averages.append(state.average.copy())
         assert state.step == N_STEPS
         assert state.weights.theta.dtype == dtype
-        return path
+        return trajectory
 
     return perform
 
@@ -77,10 +79,10 @@ def take_steps(kernels, make_update_state):
 @pytest.mark.parametrize("clip_norm", [0.5, 7.0, 1e6])
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 def test_clip_norm_limits_the_norm_of_the_gradient(take_steps, dtype, clip_norm, l2):
-    path = take_steps(Update(PLAIN, clip_norm=clip_norm), dtype, l2=l2)
+    trajectory = take_steps(Update(PLAIN, clip_norm=clip_norm), dtype, l2=l2)
     norms, n = [], LAYOUT.n_weights
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
-    for gradient, before, after in path.steps():
+    for gradient, before, after in trajectory.steps():
         # The clipped gradient includes the gradient of the penalty.
         gradient[:n] += l2 * before[:n]
         norms.append(np.linalg.norm(gradient))
@@ -95,9 +97,11 @@ def test_clip_norm_limits_the_norm_of_the_gradient(take_steps, dtype, clip_norm,
 @pytest.mark.parametrize("optimizer", [PLAIN, Adam(), NAdam(), RMSprop()], ids=repr)
 def test_apply_returns_the_sum_of_squares_before_the_step(take_steps, dtype, clip_norm, optimizer):
     update = Update(optimizer, clip_norm=clip_norm, weight_decay=0.3)
-    path, n = take_steps(update, dtype, l2=0.3), LAYOUT.n_weights
-    expected = [np.sum(theta[:n].astype(float) ** 2) for theta in path.thetas[:-1]]
-    np.testing.assert_allclose(path.squares, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    trajectory, n = take_steps(update, dtype, l2=0.3), LAYOUT.n_weights
+    expected = [np.sum(theta[:n].astype(float) ** 2) for theta in trajectory.thetas[:-1]]
+    np.testing.assert_allclose(
+        trajectory.squares, expected, rtol=1e-5 if dtype == np.float32 else 1e-12
+    )
 
 
 @every_dtype
@@ -144,10 +148,10 @@ def test_max_norm_scales_only_rows_that_exceed_it(take_steps):
 @pytest.mark.parametrize("clip_norm", [None, 7.0])
 def test_decoupled_weight_decay_multiplies_only_the_weights(take_steps, dtype, rate, l2, clip_norm):
     update = Update(PLAIN, clip_norm=clip_norm, weight_decay=0.3)
-    path = take_steps(update, dtype, rate=rate, l2=l2)
-    theta = path.thetas[0].astype(np.float64)
+    trajectory = take_steps(update, dtype, rate=rate, l2=l2)
+    theta = trajectory.thetas[0].astype(np.float64)
     is_weight = np.arange(len(theta)) < LAYOUT.n_weights
-    for gradient, _, actual in path.steps():
+    for gradient, _, actual in trajectory.steps():
         gradient = gradient + l2 * is_weight * theta
         if clip_norm is not None:
             gradient *= min(1, clip_norm / np.linalg.norm(gradient))
@@ -171,11 +175,13 @@ def test_weight_decay_does_not_change_the_moments_of_adam(kernels, make_update_s
 @every_dtype
 @pytest.mark.parametrize("decay", [0.5, 0.9, 0.999])
 def test_average_is_exponential_for_parameters_and_statistics(take_steps, dtype, decay):
-    path = take_steps(Update(PLAIN, ema_decay=decay), dtype)
-    initial = path.weights[0]
+    trajectory = take_steps(Update(PLAIN, ema_decay=decay), dtype)
+    initial = trajectory.weights[0]
     average = Weights(initial.theta.astype(np.float64), initial.statistics.astype(np.float64))
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
-    for t, (now, actual) in enumerate(zip(path.weights[1:], path.averages, strict=True), start=1):
+    for t, (now, actual) in enumerate(
+        zip(trajectory.weights[1:], trajectory.averages, strict=True), start=1
+    ):
         d = min(decay, t / (t + 9))
         for name in ("theta", "statistics"):
             value = d * getattr(average, name) + (1 - d) * getattr(now, name)
@@ -219,7 +225,7 @@ def test_prepare_keeps_existing_arrays_and_allocates_missing_ones(make_update_st
 # Subnormal numbers
 
 
-def neighbors(threshold, dtype):
+def get_neighbors(threshold, dtype):
     """Return a number that is large enough to be kept, and two that are too small."""
     threshold = dtype(threshold)
     return [threshold, np.nextafter(threshold, dtype(0)), dtype(-0.5) * threshold]
@@ -241,7 +247,7 @@ def test_zero_subnormals_changes_only_values_below_the_thresholds(
     assert set(arrays) <= set(powers)
     for name, array in arrays.items():
         array.fill(1)
-        array[:3] = neighbors(tiny ** powers[name], dtype)
+        array[:3] = get_neighbors(tiny ** powers[name], dtype)
         array[3:8] = [0, -1, np.nan, np.inf, -np.inf]
     expected = {name: array.copy() for name, array in arrays.items()}
     update.zero_subnormals(state, np.full_like(state.weights.theta, np.nan), kernels)

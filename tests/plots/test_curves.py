@@ -1,3 +1,5 @@
+"""TrainingCurveDisplay: lines, axes, legends and errors."""
+
 import io
 from types import SimpleNamespace
 
