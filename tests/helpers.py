@@ -1,4 +1,4 @@
-"""Small datasets, small classifiers and comparisons for the tests."""
+"""Small datasets, small classifiers, callbacks and comparisons for the tests."""
 
 from functools import partial
 
@@ -50,3 +50,46 @@ def assert_same_training(first, second):
     assert first.history_.keys() == second.history_.keys()
     for name in first.history_.keys() - {"seconds"}:
         np.testing.assert_array_equal(first.history_[name], second.history_[name], err_msg=name)
+
+
+class Recorder:
+    """Callback that records its calls and can run a function at the end of each epoch."""
+
+    def __init__(self, on_epoch_end=None):
+        self.on_epoch_end = on_epoch_end
+        self.calls = []
+        self.models = []
+        self.probabilities = []
+
+    def setup(self, estimator, context):
+        self.calls.append("setup")
+
+    def teardown(self, estimator, context):
+        self.calls.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.calls.append(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        self.calls.append(f"end {context.task_name}")
+        if context.task_name == "epoch":
+            self.models.append(fitted_estimator)
+            self.probabilities.append(fitted_estimator.predict_proba(X))
+            if self.on_epoch_end:
+                return self.on_epoch_end(len(self.models))
+        return False
+
+
+def interrupt_after(n_epochs):
+    """Return a callback that raises KeyboardInterrupt at the end of an epoch."""
+
+    def interrupt(epoch):
+        if epoch == n_epochs:
+            raise KeyboardInterrupt
+
+    return Recorder(interrupt)
+
+
+class InterruptingRandomState(np.random.RandomState):
+    def shuffle(self, x):
+        raise KeyboardInterrupt
