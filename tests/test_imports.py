@@ -51,6 +51,7 @@ ALLOWED = {
         "digits.augment",
         "estimator.targets",
     },
+    "files.training_states": {"exceptions", "files.encoding", "files.records", "engine"},
     "files.checkpoints": {"", "exceptions", "files", "engine"},
     "files.models": {"exceptions", "typing", "files", "estimator"},
     "estimator": {

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,12 @@ from scipy.sparse import issparse
 from skmlp import __version__
 from skmlp.engine.backend_choice import choose_kernels
 from skmlp.engine.parameters import Layout
-from skmlp.engine.state import TrainState, Weights
-from skmlp.engine.stopping import Plateau
+from skmlp.engine.state import TrainState
 from skmlp.exceptions import CheckpointError, ModelFormatError, warn_caller
 from skmlp.files.atomic import atomic_write, sync_directory
-from skmlp.files.encoding import (
-    COPY_AGAIN,
-    encode,
-    format_errors,
-    number_from_json,
-    number_to_json,
-    read_container,
-)
-from skmlp.files.records import (
-    build_estimator,
-    check_shapes,
-    collect_arrays,
-    describe_estimator,
-    random_state_from_json,
-    random_state_to_json,
-)
+from skmlp.files.encoding import encode, format_errors, read_container
+from skmlp.files.records import build_estimator, check_shapes, collect_arrays, describe_estimator
+from skmlp.files.training_states import collect_state_arrays, state_from_json, state_to_json
 
 ROWS_PER_BLOCK = 4096
 
@@ -221,85 +207,6 @@ def check_version(description):
         raise CheckpointError(
             f"expected a checkpoint of skmlp {__version__}, got one of skmlp {version}, which may round differently. "
             f"Resume it with skmlp {version}."
-        )
-
-
-# Training state
-
-
-def collect_state_arrays(state):
-    """Return the arrays of a TrainState by name."""
-    arrays = {f"optimizer.{name}": array for name, array in state.optimizer_arrays.items()}
-    for name in state.weight_fields:
-        weights = getattr(state, name)
-        if weights is not None:
-            arrays |= {f"{name}.theta": weights.theta, f"{name}.statistics": weights.statistics}
-    if state.order is not None:
-        arrays["order"] = state.order
-    return arrays
-
-
-def state_to_json(state):
-    """Return the fields of a TrainState that are not arrays, as JSON values."""
-    plateau = asdict(state.plateau)
-    return {
-        "numbers": {name: number_to_json(getattr(state, name)) for name in state.number_fields},
-        "stopped": bool(state.stopped),
-        "monitor": state.monitor,
-        "kernels": state.kernels,
-        "plateau": {name: number_to_json(value) for name, value in plateau.items()},
-        "random_state": random_state_to_json(state.random_state),
-        "generator": state.generator.bit_generator.state,
-    }
-
-
-def state_from_json(stored, arrays, layout):
-    """Return the TrainState for its JSON values and arrays."""
-    generator = np.random.default_rng()
-    generator.bit_generator.state = stored["generator"]
-    weights = {
-        name: select_weights(arrays, f"state.{name}", layout)
-        for name in TrainState.weight_fields
-        if f"state.{name}.theta" in arrays
-    }
-    prefix = "state.optimizer."
-    optimizer_arrays = {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-    for array in optimizer_arrays.values():
-        check_array(array, {(1,), (layout.n_parameters,)})
-    return TrainState(
-        random_state=random_state_from_json(stored["random_state"]),
-        generator=generator,
-        plateau=Plateau(
-            **{name: number_from_json(value) for name, value in stored["plateau"].items()}
-        ),
-        optimizer_arrays=optimizer_arrays,
-        order=arrays.get("state.order"),
-        stopped=stored["stopped"],
-        monitor=stored["monitor"],
-        kernels=stored["kernels"],
-        **weights,
-        **{name: number_from_json(stored["numbers"][name]) for name in TrainState.number_fields},
-    )
-
-
-def select_weights(arrays, name, layout):
-    """Return the Weights whose arrays start with `name`."""
-    theta, statistics = arrays[f"{name}.theta"], arrays[f"{name}.statistics"]
-    check_array(theta, {(layout.n_parameters,)})
-    check_array(statistics, {(layout.n_statistics,)})
-    return Weights(theta, statistics)
-
-
-def check_array(array, shapes):
-    """Raise CheckpointError if an array of the training state does not have one of the given shapes."""
-    if array.shape not in shapes:
-        expected = " or ".join(map(str, sorted(shapes)))
-        raise CheckpointError(
-            f"expected training-state arrays of the shape {expected}, got {array.shape}. {COPY_AGAIN}"
         )
 
 

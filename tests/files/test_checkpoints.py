@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from forged_files import forge
 from helpers import assert_same_training
 from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 from sklearn.datasets import load_digits
@@ -276,7 +277,69 @@ def test_resume_raises_on_optimizer_state_of_wrong_shape(path, monkeypatch, name
     with monkeypatch.context() as patch:
         patch.setattr(skmlp.files.checkpoints, "collect_state_arrays", collect_with_longer_array)
         train_until_killed(1, "adam", path)
-    with pytest.raises(CheckpointError, match="expected training-state arrays of the shape"):
+    with pytest.raises(CheckpointError, match="expected training-state arrays of shape"):
+        MLPDigitClassifier.resume(path, X, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"monitor": "val_f1"}, "valid monitor"),
+        ({"kernels": "fortran"}, "valid kernels"),
+        ({"stopped": 1}, "valid stopped"),
+        ({"plateau": {"best": None, "stale_epochs": 0}}, "valid best score"),
+        ({"plateau": {"best": 0.5, "stale_epochs": 0.5}}, "valid stale_epochs"),
+        ({"plateau": {"best": 0.5}}, "valid description"),
+        ({"plateau": []}, "valid description"),
+        ({"generator": {"bit_generator": "MT19937"}}, "valid description"),
+        ({"generator": None}, "valid description"),
+        ({"random_state": ["MT19937", [1, 2], 0, 0, 0.0]}, "valid description"),
+        ({"numbers": {}}, "valid description"),
+    ],
+)
+def test_resume_raises_on_forged_training_state(path, change, message):
+    train_until_killed(1, "adam", path)
+    forge(path, lambda description: description["training"].update(change))
+    with pytest.raises(CheckpointError, match=message):
+        MLPDigitClassifier.resume(path, X, y)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({name: -1} for name in ("step", "epoch", "samples_seen", "n_epochs", "holdout_seed")),
+        *({name: 1.5} for name in ("step", "epoch", "samples_seen", "n_epochs", "holdout_seed")),
+        *({name: "one"} for name in ("step", "loss", "rate_divisor")),
+        {"loss": None},
+        {"holdout_seed": 2**32},
+    ],
+    ids=str,
+)
+def test_resume_raises_on_forged_numbers(path, change):
+    train_until_killed(1, "adam", path)
+    forge(path, lambda description: description["training"]["numbers"].update(change))
+    with pytest.raises(CheckpointError, match=r"expected a (valid|number)"):
+        MLPDigitClassifier.resume(path, X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("order", np.zeros(len(X), np.int64)),
+        ("order", np.arange(1, len(X) + 1)),
+        ("order", np.arange(float(len(X)))),
+        ("order", np.arange(len(X)).reshape(2, -1)),
+        ("weights.theta", np.zeros(5)),
+        ("weights.theta", np.zeros(2130, int)),
+        ("weights.statistics", np.zeros(3)),
+        ("optimizer.first_moment", np.zeros(2130, np.float32)),
+        ("optimizer.first_moment_scale", np.ones(1, int)),
+    ],
+)
+def test_resume_raises_on_forged_arrays(path, name, array):
+    train_until_killed(1, "adam", path)
+    forge(path, lambda description: None, {f"state.{name}": array})
+    with pytest.raises(CheckpointError, match=r"training[- ]state"):
         MLPDigitClassifier.resume(path, X, y)
 
 

@@ -1,6 +1,5 @@
 """Model files: a round trip keeps the model, and every invalid file raises ModelFormatError."""
 
-import json
 import os
 import pickle
 import re
@@ -9,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from forged_files import forge
 from safetensors.numpy import load, load_file, save_file
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -262,23 +262,6 @@ def test_load_model_raises_on_device():
 def test_load_model_raises_on_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_model(tmp_path / "none.safetensors")
-
-
-def forge(path, change, arrays=None):
-    """Change the description and arrays of a file, and store a matching digest, as an attacker could."""
-    from skmlp.files.encoding import compute_digest, to_json
-
-    description = json.loads(json.loads(read_header(path))["__metadata__"]["skmlp"])
-    arrays = load(path.read_bytes()) | (arrays or {})
-    change(description)
-    description.pop("sha256", None)
-    description["sha256"] = compute_digest(description, arrays)
-    save_file(arrays, path, metadata={"skmlp": to_json(description)})
-
-
-def read_header(path):
-    content = path.read_bytes()
-    return content[8 : 8 + int.from_bytes(content[:8], "little")]
 
 
 def test_forged_file_without_changes_can_be_loaded(content, path, model):
