@@ -3,6 +3,7 @@
 import inspect
 import os
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -50,6 +51,35 @@ def without_numba(monkeypatch):
 @pytest.fixture
 def with_numba(monkeypatch):
     monkeypatch.setattr(backend_choice, "numba_is_installed", lambda: True)
+
+
+# Reproducibility
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+def test_loss_does_not_depend_on_the_addresses_of_arrays(kernels, weighted):
+    pytest.importorskip(kernels)
+    softmax_cross_entropy = load_kernels(kernels).softmax_cross_entropy
+    rng = np.random.default_rng(0)
+    for n_samples in range(40, 60):
+        logits, targets = rng.standard_normal((3, n_samples)), rng.integers(0, 3, n_samples)
+        weights = rng.random(n_samples) if weighted else None
+        losses = set()
+
+        def compute(logits=logits, targets=targets, weights=weights, losses=losses):
+            kept = []
+            for _ in range(50):
+                # Small arrays that are kept make the next allocation adjacent to the previous one.
+                kept.append((np.empty(0), logits.copy()))
+                arguments = kept[-1][1], targets, weights, float(len(targets)), 0.0
+                losses.add(softmax_cross_entropy(*arguments).loss)
+
+        for _ in range(8):  # each thread allocates from its own region of memory
+            thread = threading.Thread(target=compute)
+            thread.start()
+            thread.join()
+        assert len(losses) == 1
 
 
 # Agreement

@@ -151,16 +151,13 @@ def activate_backward(delta, biases_gradient, name, a, work, ones):
 # Loss
 
 
-def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
-    """Turn logits into d loss / d logits, and return the LossSum."""
-    if weights is None:
-        weights = np.empty(0, logits.dtype)
-    return softmax_cross_entropy_loop(logits, targets, weights, total_weight, smoothing)
-
-
 @compiled
-def softmax_cross_entropy_loop(logits, targets, weights, total_weight, smoothing):
-    """Compute `softmax_cross_entropy`; an empty array of weights means ones."""
+def softmax_cross_entropy(logits, targets, weights, total_weight, smoothing):
+    """Turn logits into d loss / d logits, and return the LossSum. If `weights` is None, all samples have the weight 1.
+
+    An empty array instead of None would make the loss depend on its address: the compiled code takes another path, with
+    another order of the sum, if the range of `batch` weights from that address overlaps another array.
+    """
     real = logits.dtype.type
     n_classes, batch_size = logits.shape
     largest = np.empty(batch_size, logits.dtype)
@@ -183,7 +180,7 @@ def softmax_cross_entropy_loop(logits, targets, weights, total_weight, smoothing
             for i in range(targets[j]):
                 is_first &= logits[i, j] != largest[j]
             if is_first:
-                n_correct += weights[j] if len(weights) else 1.0
+                n_correct += 1.0 if weights is None else weights[j]
     if smoothing:
         for j in range(batch_size):
             mean = real(0)
@@ -196,7 +193,7 @@ def softmax_cross_entropy_loop(logits, targets, weights, total_weight, smoothing
             logits[i, j] = value
             normalizer[j] += value
     for j in range(batch_size):
-        weight = weights[j] if len(weights) else real(1)
+        weight = real(1) if weights is None else weights[j]
         loss += (math.log(normalizer[j]) - target_logit[j]) * weight
         fraction = weight / real(total_weight)
         normalizer[j] = fraction / normalizer[j]
