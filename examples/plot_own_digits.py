@@ -4,7 +4,7 @@ Recognize your own digits
 =========================
 
 A network that is accurate on MNIST may still misclassify a digit that you drew. Two measures help:
-training on distorted images, and converting your picture to the format of the training images.
+training on augmented images, and converting your picture to the format of the training images.
 """
 
 # %%
@@ -97,7 +97,7 @@ for augmentation in (None, Annealed(DigitDistortions())):
         input_scale=1 / 255,
         random_state=0,
     )
-    training = "original" if augmentation is None else "distorted"
+    training = "original" if augmentation is None else "augmented"
     networks[training] = network.fit(X_train, y_train)
     accuracy = network.score(X_test, y_test)
     print(f"trained on {training} images: test accuracy {accuracy:.2%}")
@@ -141,12 +141,12 @@ for training, predicted in predictions.items():
     print(f"trained on {training} images: {n_correct} of {len(digits)} photos classified correctly")
 
 figure, axes = plt.subplots(4, 6, figsize=(9, 6.6), layout="constrained")
-confidence = networks["distorted"].predict_proba(normalized).max(axis=1)
+confidence = networks["augmented"].predict_proba(normalized).max(axis=1)
 for i, photo in enumerate(photos):
     above, below = axes[2 * (i // 6), i % 6], axes[2 * (i // 6) + 1, i % 6]
     above.imshow(photo, cmap="gray", vmin=0, vmax=1)
     below.imshow(normalized[i].reshape(28, 28), cmap="gray_r")
-    predicted = predictions["distorted"][i]
+    predicted = predictions["augmented"][i]
     color = "black" if predicted == digits[i] else "crimson"
     below.set_title(f"predicted {predicted} ({confidence[i]:.0%})", color=color, fontsize=9)
 for ax in axes.flat:

@@ -171,12 +171,12 @@ def test_plot_mnist(tmp_path):
 
 
 def test_plot_own_digits(tmp_path):
-    counts, *accuracies, photos, distorted_photos = run_example("plot_own_digits.py", tmp_path)
+    counts, *accuracies, photos, augmented_photos = run_example("plot_own_digits.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
-    for images, line in zip(["original", "distorted"], accuracies, strict=True):
+    for images, line in zip(["original", "augmented"], accuracies, strict=True):
         pattern = rf"trained on {images} images: test accuracy (\d+\.\d+)%"
         assert parse_number(line, pattern) > 96
-    for images, line in [("original", photos), ("distorted", distorted_photos)]:
+    for images, line in [("original", photos), ("augmented", augmented_photos)]:
         pattern = rf"trained on {images} images: (\d+) of 12 photos classified correctly"
         assert parse_number(line, pattern) >= 6  # 1 in 2,000 by chance
     assert list_files(tmp_path) == []
