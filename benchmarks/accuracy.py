@@ -22,6 +22,7 @@ from time import perf_counter
 import numpy as np
 from corruptions import CORRUPTIONS, make_shifted_copies
 from data import find_mnist
+from environment import remove_openblas_variables
 from options import make_parser, parse_count, parse_names
 from report import describe_machine, print_progress, print_table
 from sklearn.exceptions import ConvergenceWarning
@@ -215,4 +216,5 @@ def mean_accuracy(networks, image_sets, labels):
 
 
 if __name__ == "__main__":
+    remove_openblas_variables()
     main()

@@ -8,6 +8,7 @@ The order of the steps rotates from round to round. An untimed first round is a 
 from time import perf_counter
 
 import numpy as np
+from environment import remove_openblas_variables
 from options import add_rounds, make_parser
 from report import describe_machine, format_median, format_range, iterate_rounds, print_table
 from threadpoolctl import threadpool_limits
@@ -56,4 +57,5 @@ def measure(step, images):
 
 
 if __name__ == "__main__":
+    remove_openblas_variables()
     main()

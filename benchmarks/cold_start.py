@@ -18,6 +18,7 @@ from time import perf_counter
 
 import numpy as np
 from data import find_mnist
+from environment import remove_openblas_variables
 from options import add_rounds, make_parser, parse_count, parse_names
 from peers import KERAS_BACKEND, PEERS, TrainingConfig
 from report import (
@@ -32,7 +33,7 @@ from report import (
 
 TARGET_ACCURACY = 0.975
 SCRIPT = Path(__file__).with_name("cold_start_script.py")
-TRAINED_PEERS = [name for name in PEERS if name not in ("products", "sklearn-float64")]
+TRAINED_PEERS = [name for name in PEERS if name not in ("peak", "products", "sklearn-float64")]
 ONLY_PYTHON = "python"
 IMPORTS = {
     ONLY_PYTHON: "pass",
@@ -261,4 +262,5 @@ def run_python(arguments, environment):
 
 
 if __name__ == "__main__":
+    remove_openblas_variables()
     main()

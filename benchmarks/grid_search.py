@@ -12,6 +12,7 @@ from time import perf_counter
 
 import numpy as np
 from data import load_data
+from environment import remove_openblas_variables
 from options import add_rounds, make_parser, parse_count
 from report import (
     describe_machine,
@@ -103,4 +104,5 @@ def compare(scores, reference):
 
 
 if __name__ == "__main__":
+    remove_openblas_variables()
     main()

@@ -14,6 +14,7 @@ from time import perf_counter
 
 import numpy as np
 import process_memory
+from environment import remove_openblas_variables
 from options import make_parser, parse_count, parse_names
 from report import describe_machine, print_progress, print_table
 from workers import Worker, WorkerError
@@ -225,4 +226,5 @@ def peak_during(worker, method):
 
 
 if __name__ == "__main__":
+    remove_openblas_variables()
     main()

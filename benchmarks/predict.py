@@ -15,6 +15,7 @@ from time import perf_counter
 import numpy as np
 import process_memory
 from data import load_data
+from environment import remove_openblas_variables
 from options import make_peer_parser, parse_count
 from peers import PEERS, PREDICTION_BATCH_SIZE, TrainingConfig, make_peer, start_peers
 from report import describe_machine, format_median, format_range, format_ratio, print_table
@@ -23,11 +24,13 @@ from workers import WorkerGroup
 N_TRAINING_SAMPLES = 2_000
 N_WARM_UP_SAMPLES = 1_000
 N_THREADS = 8
-RATIOS = ["/ products", "skmlp-numpy / peer", "skmlp-numba / peer"]
+RATIOS = ["skmlp-numpy / peer", "skmlp-numba / peer"]
 LEGEND = f"""\
 The input is an array of the library's own type, the output is a NumPy array.
 
-- / products: ratio to the time of the matrix products alone, in blocks of {PREDICTION_BATCH_SIZE:,} samples
+- peak: as many fused multiply-adds as the matrix products, in registers, on all cores
+- / peak: ratio to that time, which no implementation can beat
+- products: the matrix products alone, by OpenBLAS, in blocks of {PREDICTION_BATCH_SIZE:,} samples
 - skmlp-... / peer: a value of 0.75 means that skmlp takes 0.75 of the peer's time
 - extra memory: increase of the peak memory of the process during the first prediction of all samples, including the
   result, after a prediction of {N_WARM_UP_SAMPLES:,} samples"""
@@ -57,7 +60,9 @@ class Predictor:
         return perf_counter() - start
 
     def measure_latency(self, n_repetitions):
-        """Predict one sample repeatedly; return the median in microseconds."""
+        """Predict one sample repeatedly; return the median in microseconds, or None for the peak of the machine."""
+        if not self._peer.predicts:
+            return None
         times = []
         for _ in range(n_repetitions):
             start = perf_counter()
@@ -122,11 +127,16 @@ def print_report(arguments, times, latencies, memory, threads):
     )
     extra = {name: "" if value is None else f"{value:.1f}" for name, value in memory.items()}
     print(f"predict_proba of {n_samples:,} samples, in seconds\n")
-    header = ["peer", "library", "median", "range", *RATIOS, "extra memory, MB"]
-    print_table(header, [[*make_row(name, times, 3), extra.get(name, "")] for name in times])
+    header = ["peer", "library", "median", "range", *RATIOS, "/ peak", "extra memory, MB"]
+    peak = times.get("peak")
+    rows = [
+        [*make_row(name, times, 3), format_ratio(times[name], peak), extra.get(name, "")]
+        for name in times
+    ]
+    print_table(header, rows)
     print("predict_proba of one sample, in microseconds\n")
     header = ["peer", "library", "median", "range", *RATIOS]
-    print_table(header, [make_row(name, latencies, 0) for name in latencies])
+    print_table(header, [make_row(name, latencies, 0) for name in latencies if latencies[name]])
     print(f"predict of {n_samples:,} samples in {N_THREADS} parts, in seconds\n")
     header = ["peer", "sequential", f"{N_THREADS} concurrent threads", "equal"]
     rows = [make_thread_row(name, *result) for name, result in threads.items() if result]
@@ -139,7 +149,6 @@ def make_row(name, times, digits):
         PEERS[name].title,
         format_median(times[name], digits),
         format_range(times[name], digits),
-        format_ratio(times[name], times.get("products")),
         format_ratio(times.get("skmlp-numpy"), times[name]),
         format_ratio(times.get("skmlp-numba"), times[name]),
     ]
@@ -150,4 +159,5 @@ def make_thread_row(name, sequential, concurrent, equal):
 
 
 if __name__ == "__main__":
+    remove_openblas_variables()
     main()

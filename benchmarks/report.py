@@ -3,9 +3,12 @@
 import os
 import platform
 import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+
+from threadpoolctl import threadpool_info
 
 PACKAGES = ("skmlp", "numpy", "scikit-learn", "numba", "torch", "jax", "keras", "skorch")
 
@@ -61,9 +64,22 @@ def describe_machine():
     """Return the processor and the versions of the libraries as text."""
     versions = {name: find_version(name) for name in PACKAGES}
     return (
-        f"{find_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
+        f"{find_processor()}, {os.cpu_count()} cores; OpenBLAS kernels for {find_openblas_core()}; "
+        f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     )
+
+
+def find_openblas_core():
+    """Return the processor types for which the OpenBLAS libraries of NumPy and SciPy chose their kernels."""
+    for module in ("numpy", "scipy.linalg"):
+        import_module(module)
+    cores = {
+        library["architecture"]
+        for library in threadpool_info()
+        if library["internal_api"] == "openblas"
+    }
+    return ", ".join(sorted(cores)) or "no OpenBLAS"
 
 
 def find_version(package):

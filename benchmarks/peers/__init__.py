@@ -1,4 +1,7 @@
-"""The peers: implementations of the same training task in skmlp and other libraries, and its matrix products."""
+"""The peers: implementations of the same training task in skmlp and other libraries, and two bounds.
+
+The bounds are the matrix products of the task, and as many multiply-adds in registers.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -86,9 +89,12 @@ class Peer(ABC):
     ----------
     trains : bool
         Whether `fit` trains a network. If it does not, `score` returns None.
+    predicts : bool
+        Whether `predict_proba` returns an array that depends on the samples.
     """
 
     trains = True
+    predicts = True
 
     def __init__(self, config):
         self.config = config
@@ -165,6 +171,9 @@ class PeerSpec:
 KERAS_BACKEND = "torch" if find_spec("jax") is None else "jax"
 ALL_BUT_LBFGS = frozenset({DROPOUT, BATCH_NORM, ONE_CYCLE})
 PEERS = {
+    "peak": PeerSpec(
+        "peak of the machine", "peak", "Peak", requires=("numba",), supports=ALL_BUT_LBFGS
+    ),
     "products": PeerSpec("matrix products alone", "products", "Products", supports=ALL_BUT_LBFGS),
     "skmlp-numpy": PeerSpec(
         "skmlp",

@@ -1,4 +1,4 @@
-"""The matrix products of training and prediction, a lower bound for every implementation on the same BLAS.
+"""The matrix products of training and prediction, computed by OpenBLAS.
 
 Activations are feature-major, (n_units, n_samples); weights are (n_outputs, n_inputs).
 """
