@@ -3,6 +3,9 @@
 import ast
 import html
 import inspect
+import os
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -132,3 +135,16 @@ def test_documentation_link_can_be_overridden(monkeypatch):
         MLPDigitClassifier, "_doc_link_template", "file:///docs/{estimator_name}.html"
     )
     assert MLPDigitClassifier()._get_doc_link() == "file:///docs/MLPDigitClassifier.html"
+
+
+def test_environment_variable_selects_another_copy_of_the_documentation():
+    program = "import skmlp; print(skmlp.IDXReader()._get_doc_link())"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"SKMLP_DOCS_URL": "file:///docs/"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert result.stdout.strip() == "file:///docs/generated/skmlp.IDXReader.html"
