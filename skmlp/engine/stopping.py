@@ -7,6 +7,8 @@ import numpy as np
 
 MIN_RATE = 1e-6
 RATE_DIVISOR = 5.0
+# Quantities that a stopping rule can monitor, fields of EpochReport
+MONITORS = ("loss", "val_loss", "val_accuracy")
 
 
 @dataclass

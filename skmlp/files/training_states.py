@@ -6,12 +6,11 @@ import numpy as np
 
 from skmlp.engine.backend_choice import KERNEL_SETS
 from skmlp.engine.state import TrainState, Weights
-from skmlp.engine.stopping import Plateau
+from skmlp.engine.stopping import MONITORS, Plateau
 from skmlp.exceptions import CheckpointError
 from skmlp.files.encoding import COPY_AGAIN, number_from_json, number_to_json
 from skmlp.files.records import random_state_from_json, random_state_to_json
 
-MONITORS = ("loss", "val_loss", "val_accuracy")
 COUNTS = ("step", "epoch", "samples_seen", "n_epochs")
 
 
