@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers import load_small_digits
 
-from skmlp import set_kernels
+from skmlp.engine import backend_choice
 from skmlp.engine.backend_choice import KERNEL_SETS
 
 collect_ignore = ["typing"]  # mypy checks these files, which are not run
@@ -29,9 +29,8 @@ def digits():
 
 
 @pytest.fixture(params=KERNEL_SETS)
-def every_kernel_set(request):
-    """Run a test with each set of kernels."""
+def every_kernel_set(request, monkeypatch):
+    """Run a test with each set of kernels, also for prediction and in other processes."""
     pytest.importorskip(request.param)
-    set_kernels(request.param)
-    yield
-    set_kernels(None)
+    monkeypatch.setenv(backend_choice.ENVIRONMENT_VARIABLE, request.param)
+    monkeypatch.setattr(backend_choice, "LARGE_PREDICTION", 0)

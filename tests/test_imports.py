@@ -22,20 +22,36 @@ ENGINE = [
     "update",
     "backend",
     "reference",
+    "compiled",
     "backend_choice",
+    "compilation",
     "evaluation",
     "stochastic",
     "lbfgs",
     "training",
     "lr_finder",
 ]
-ENGINE_DEPENDENCIES = {"numpy", "scipy", "numba"}
+COMPILED = "skmlp.engine.compiled"
+# Dependencies of the modules of the engine, and further ones of the compiled backend.
+ENGINE_DEPENDENCIES = {"numpy", "scipy"}
+COMPILED_DEPENDENCIES = {"numba", "llvmlite", "threadpoolctl"}
+# Modules of the compiled backend that run kernels from the cache, for which they do not import numba. The others define
+# or compile kernels.
+WITHOUT_NUMBA = {
+    f"{COMPILED}.{name}"
+    for name in (
+        *("backend", "inputs", "layers", "library", "network", "prediction", "program"),
+        *("settings", "sparse_inputs", "step", "target", "threads", "updater"),
+    )
+}
 # Modules of skmlp that each module or subpackage may import besides itself. "" is skmlp, which defines the version.
 ALLOWED = {
     "exceptions": set(),
     "sklearn_compat": set(),
     "lazy_imports": set(),
     "typing": set(),
+    "machine": set(),
+    "versions": {"", "machine", "engine"},
     "engine": {"exceptions", "typing"},
     "digits": {"exceptions", "typing", "sklearn_compat", "files.atomic"},
     "plots": {"exceptions", "typing"},
@@ -87,7 +103,7 @@ PRIVATE_SKLEARN_NAMES = {
     "sklearn.utils.multiclass._check_partial_fit_first_call",
     "sklearn.utils.validation._check_sample_weight",
 }
-HEAVY = ["numba", "matplotlib", "rich", "safetensors", "pooch", "PIL", "pandas"]
+HEAVY = ["numba", "llvmlite", "matplotlib", "rich", "safetensors", "pooch", "PIL", "pandas"]
 
 
 def find_imported_names(module, *, only_at_module_level=False):
@@ -172,20 +188,36 @@ def test_engine_modules_import_only_preceding_modules(name):
 
 
 @pytest.mark.parametrize("module", [m for m in SOURCES if is_within(m, "skmlp.engine")])
-def test_engine_depends_only_on_numpy_scipy_and_numba(module):
+def test_engine_depends_only_on_listed_packages(module):
+    allowed = ENGINE_DEPENDENCIES
+    if is_within(module, COMPILED):
+        allowed = allowed | COMPILED_DEPENDENCIES
+        allowed -= {"numba"} if module in WITHOUT_NUMBA else set()
     roots = {name.partition(".")[0] for name in find_imported_modules(module)} - {"skmlp"}
-    assert roots - set(sys.stdlib_module_names) <= ENGINE_DEPENDENCIES
+    assert roots - set(sys.stdlib_module_names) <= allowed
+
+
+def test_modules_that_run_kernels_import_no_others_of_the_compiled_backend():
+    for module in WITHOUT_NUMBA:
+        imported = find_imported_modules(module)
+        assert {name for name in imported if is_within(name, COMPILED)} <= WITHOUT_NUMBA, module
+
+
+def test_importing_the_compiled_backend_does_not_import_numba():
+    pytest.importorskip("numba")
+    program = f"import sys, {COMPILED}.backend\nprint('numba' in sys.modules)"
+    assert run_python(program) == "False"
 
 
 def test_only_backend_choice_imports_backends_by_name():
-    names = {"ReferenceBackend", "numpy_kernels", "numba_kernels"}
-    users = {
-        module
-        for module in SOURCES
-        if not is_within(module, "skmlp.engine.reference")
-        and names & {name for _, name in find_imported_names(module)}
-    }
-    assert users == {"skmlp.engine.backend_choice"}
+    # It imports the compiled backend when it is selected.
+    names = {"ReferenceBackend": {"skmlp.engine.backend_choice"}, "CompiledBackend": set()}
+    for name, users in names.items():
+        assert users == {
+            module
+            for module in SOURCES
+            if name in {imported for _, imported in find_imported_names(module)}
+        }
 
 
 def test_private_names_of_scikit_learn_are_imported_in_one_module():
@@ -227,8 +259,8 @@ def test_no_other_module_imports_the_command_line(module):
 
 @pytest.mark.parametrize(
     "module",
-    # The module of the compiled kernels is itself imported lazily.
-    [m for m in SOURCES if not is_within(m, "skmlp.cli") and not m.endswith(".numba_kernels")],
+    # The modules of the compiled backend are themselves imported lazily.
+    [m for m in SOURCES if not is_within(m, "skmlp.cli") and not is_within(m, COMPILED)],
 )
 def test_heavy_packages_are_imported_lazily(module):
     roots = {
@@ -257,7 +289,22 @@ def test_importing_skmlp_does_not_import_heavy_packages():
         "import skmlp\n"
         f"print(sorted((set(sys.modules) - before) & set({HEAVY})))"
     )
+    assert run_python(program) == "[]"
+
+
+def test_public_names_do_not_import_the_compiled_backend():
+    program = (
+        "import sys\n"
+        "from skmlp import *\n"
+        f"found = {{'numba', 'llvmlite', {COMPILED!r}}} & set(sys.modules)\n"
+        "print(sorted(found), compile_kernels.__name__, show_versions.__name__)"
+    )
+    assert run_python(program) == "[] compile_kernels show_versions"
+
+
+def run_python(program):
+    """Return what a program prints in a new process, without spaces at the ends."""
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
     )
-    assert result.stdout.strip() == "[]"
+    return result.stdout.strip()

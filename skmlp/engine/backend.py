@@ -50,7 +50,15 @@ class StepResult(NamedTuple):
 
 
 class Backend(Protocol):
-    """Interface of a backend."""
+    """Interface of a backend.
+
+    Attributes
+    ----------
+    max_steps : int
+        Maximum number of steps that one call of `steps` performs.
+    """
+
+    max_steps: int
 
     def gradient(self, batch):
         """Return the BatchGradient at `state.weights`, without changing them."""
@@ -58,9 +66,20 @@ class Backend(Protocol):
     def step(self, batch, rate):
         """Perform a training step on a batch at a learning rate, and return the StepResult."""
 
+    def steps(self, batches, rates):
+        """Perform a training step on each batch, and return a list of StepResults.
+
+        Parameters
+        ----------
+        batches : list of Batch
+            At most `max_steps` batches.
+        rates : list of float
+            Learning rate of each step.
+        """
+
     def logits(self, batches, weights):
         """Yield each batch with its logits, computed in prediction mode with the given weights.
 
-        The logits have the shape (n_outputs, batch_size). They are in a buffer that the next batch overwrites. The
-        caller may also overwrite it.
+        The logits are a C-contiguous array of shape (n_outputs, batch_size). They are in a buffer that the next batch
+        overwrites. The caller may also overwrite it.
         """

@@ -1,23 +1,33 @@
-"""Selection of the training backend and its element-wise kernels, which use NumPy or numba.
+"""Selection of the training backend by the name of its kernels, which use NumPy or are compiled by numba.
 
-numba is installed by the extra ``skmlp[fast]``. Importing it takes a few tenths of a second, which only large problems
-offset.
+numba is installed by the extra ``skmlp[fast]``. Compiling the kernels, once per machine, and loading them takes time,
+which only large problems offset.
 """
 
 import importlib
 import multiprocessing
 import os
+import sys
 from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
-from skmlp.engine.reference.backend import ReferenceBackend
+from skmlp.engine.reference.backend import ReferenceBackend, ReferencePredictor
+from skmlp.engine.reference.network import fold_batch_norm
 
 KERNEL_SETS = ("numpy", "numba")
 ENVIRONMENT_VARIABLE = "SKMLP_KERNELS"
-# Number of weights times number of samples per epoch from which compiled kernels save their import time within a few
-# epochs.
-LARGE_WORK = 2 * 10**9
+
+# Estimates, in seconds on two cores: the time that compiled kernels save per step, and per weight and sample; the time
+# to load them, and to compile those of a training run.
+SAVED_PER_STEP = 60e-6
+SAVED_PER_WEIGHT_AND_SAMPLE = 3e-11
+LOADING_TIME = 0.15
+COMPILING_TIME = 3.0
+# Training usually stops before the maximum number of epochs, by early stopping or because the loss does not improve.
+MAX_EXPECTED_EPOCHS = 20
+# Weights times samples from which prediction offsets the time to allocate the buffers of the compiled kernels.
+LARGE_PREDICTION = 2 * 10**7
 
 # Selected by `set_kernels` in this process, and in the parent process of a worker.
 selected_kernels: str | None = None
@@ -25,17 +35,24 @@ inherited_kernels: str | None = None
 
 
 def set_kernels(name: Literal["auto", "numpy", "numba"] | None) -> None:
-    """Select the element-wise kernels for training.
+    """Select the kernels for training.
 
-    Prediction always uses NumPy. The results of the two kernel sets agree up to rounding errors, but are not
-    bit-identical. The selection also applies to the joblib worker processes that receive an
+    With 'numpy', a training step consists of operations of NumPy and BLAS. With 'numba', it is compiled as a whole.
+    The solver 'lbfgs' always uses NumPy and BLAS, which are faster for a batch of all samples. Prediction uses compiled
+    kernels only for many samples, and with 'auto' only if training has loaded them in the same process.
+
+    The results of the two kernel sets agree up to rounding errors, but are not bit-identical. With compiled kernels,
+    they are bit-identical for any number of threads; with NumPy, they may depend on it, because BLAS divides sums among
+    threads. The selection also applies to the joblib worker processes that receive an
     :class:`skmlp.MLPDigitClassifier`.
 
     Parameters
     ----------
     name : {'auto', 'numpy', 'numba'} or None
-        The kernel set. 'auto' uses numba if it is installed and an epoch is large enough to offset its import time.
-        None restores the default: the environment variable ``SKMLP_KERNELS`` if it is set, 'auto' otherwise.
+        The kernel set. 'auto' uses numba if it is installed and is expected to save more time than loading the kernels
+        takes, a fraction of a second; or compiling them, a few seconds, if the cache on disk does not contain them.
+        :func:`skmlp.compile_kernels` fills the cache. None restores the default: the environment variable
+        ``SKMLP_KERNELS`` if it is set, 'auto' otherwise.
 
     Raises
     ------
@@ -63,7 +80,7 @@ def set_kernels(name: Literal["auto", "numpy", "numba"] | None) -> None:
 
 
 def get_kernels() -> Literal["auto", "numpy", "numba"]:
-    """Return the current selection of element-wise kernels.
+    """Return the current selection of the kernels for training.
 
     Returns
     -------
@@ -80,7 +97,7 @@ def get_kernels() -> Literal["auto", "numpy", "numba"]:
 
     See Also
     --------
-    set_kernels : Select the element-wise kernels for training, with an example.
+    set_kernels : Select the kernels for training, with an example.
     """
     name, source = get_explicit_kernels(), "The argument of set_kernels"
     if name is None:
@@ -125,16 +142,19 @@ def numba_is_installed():
     return find_spec("numba") is not None
 
 
-def choose_kernels(work, earlier=None):
+def choose_kernels(config, dtype, n_samples, earlier=None):
     """Return the name of the kernel set for a training run.
 
     An explicit selection takes precedence. With "auto", a run that continues keeps its kernel set if that is installed,
-    and a new run uses numba if there is enough work.
+    and a new run uses numba if this is expected to save time.
 
     Parameters
     ----------
-    work : int
-        Number of weights times number of samples per epoch.
+    config : TrainingConfig
+    dtype : dtype
+        Type of the weights.
+    n_samples : int
+        Number of samples per epoch.
     earlier : str, default=None
         The kernel set with which the run began; None for a new run.
 
@@ -142,21 +162,48 @@ def choose_kernels(work, earlier=None):
     -------
     name : {"numpy", "numba"}
     """
+    if config.solver.uses_full_batches or get_kernels() != "auto" or earlier is not None:
+        return continue_kernels(config, earlier)
+    saved = estimate_saved_time(config, n_samples)
+    if saved < LOADING_TIME or not numba_is_installed():
+        return "numpy"
+    catalog = import_compiled("catalog")
+    if not catalog.has_fast_arithmetic():
+        return "numpy"
+    is_cached = catalog.are_cached(catalog.list_kernels(config, dtype))
+    return "numba" if is_cached or saved >= COMPILING_TIME else "numpy"
+
+
+def continue_kernels(config, earlier):
+    """Return the kernel set with which a training run continues: the explicit selection, or the earlier set.
+
+    NumPy replaces numba if that is not installed here, or if the solver uses full batches.
+    """
+    if config.solver.uses_full_batches:
+        return "numpy"
     name = get_kernels()
     if name != "auto":
         return name
-    if earlier is not None and (earlier != "numba" or numba_is_installed()):
-        return earlier
-    return "numba" if work >= LARGE_WORK and numba_is_installed() else "numpy"
+    return earlier if earlier != "numba" or numba_is_installed() else "numpy"
 
 
-def load_kernels(name):
-    """Import and return the module of a kernel set."""
-    return importlib.import_module(f"skmlp.engine.reference.{name}_kernels")
+def estimate_saved_time(config, n_samples):
+    """Return an estimate of the seconds that compiled kernels save in a training run."""
+    n_epochs = min(config.solver.max_epochs, MAX_EXPECTED_EPOCHS)
+    n_steps = -(-n_samples // config.solver.batch_size)
+    work = config.network.layout.n_weights * n_samples
+    return n_epochs * (n_steps * SAVED_PER_STEP + work * SAVED_PER_WEIGHT_AND_SAMPLE)
+
+
+def import_compiled(name):
+    """Import and return a module of the compiled backend."""
+    return importlib.import_module(f"skmlp.engine.compiled.{name}")
 
 
 def make_backend(config, state, n_samples):
     """Return the backend for a training run, and record its kernel set in the state.
+
+    A solver that evaluates all samples at once always uses NumPy.
 
     Parameters
     ----------
@@ -169,5 +216,43 @@ def make_backend(config, state, n_samples):
     -------
     backend : Backend
     """
-    state.kernels = choose_kernels(config.network.layout.n_weights * n_samples, state.kernels)
-    return ReferenceBackend(config, state, load_kernels(state.kernels))
+    state.kernels = choose_kernels(config, state.weights.theta.dtype, n_samples, state.kernels)
+    if state.kernels == "numba":
+        return import_compiled("backend").CompiledBackend(config, state)
+    return ReferenceBackend(config, state)
+
+
+def make_predictor(activations, parameters, statistics, n_samples):
+    """Return an object whose method ``logits(batch)`` returns the logits of a batch, of shape (n_outputs, batch_size).
+
+    It uses compiled kernels if there are many samples and the kernels are selected explicitly or already loaded.
+
+    Parameters
+    ----------
+    activations : sequence of str
+        Names of the activations of the hidden layers.
+    parameters : Views
+    statistics : StatisticsViews
+    n_samples : int
+
+    Returns
+    -------
+    predictor : ReferencePredictor or compiled.prediction.Predictor
+    """
+    dtype = parameters.weights[0].dtype
+    n_weights = sum(weights.size for weights in parameters.weights)
+    if n_weights * n_samples >= LARGE_PREDICTION and uses_compiled_prediction(activations, dtype):
+        parameters = fold_batch_norm(parameters, statistics)
+        return import_compiled("prediction").Predictor(activations, parameters, dtype)
+    return ReferencePredictor(activations, parameters, statistics)
+
+
+def uses_compiled_prediction(activations, dtype):
+    """Return whether compiled kernels for prediction are selected explicitly or already loaded."""
+    name = get_kernels()
+    if name != "auto":
+        return name == "numba"
+    catalog = sys.modules.get("skmlp.engine.compiled.catalog")
+    return catalog is not None and catalog.are_loaded(
+        catalog.list_prediction_kernels(activations, dtype)
+    )

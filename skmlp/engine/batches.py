@@ -103,33 +103,42 @@ class Batch:
         Rows of `samples.X` that belong to the batch.
     gather : callable, default=None
         ``gather(rows)`` returns the features, of shape (size, n_features); None for the unchanged rows of X.
+    scale : float or None, default=1.0
+        Factor by which the features differ from the rows of X; None if they differ in another way.
 
     Attributes
     ----------
-    targets : ndarray or None
-        Class indices of shape (size,), or zeros and ones of shape (n_outputs, size).
-    weights : ndarray of shape (size,) or None
-        Sample weights.
     size : int
         Number of samples.
     total_weight : float
         Sum of the sample weights; the number of samples if there are no weights.
     """
 
-    __slots__ = ("_gather", "_x", "rows", "samples", "size", "targets", "total_weight", "weights")
+    __slots__ = ("_gather", "_x", "rows", "samples", "scale", "size", "total_weight")
 
-    def __init__(self, samples, rows=ALL_ROWS, gather=None):
+    def __init__(self, samples, rows=ALL_ROWS, gather=None, scale=1.0):
         self.samples = samples
         self.rows = rows
+        self.scale = scale
         self._gather = gather
         self._x = None
-        self.targets = None if samples.targets is None else samples.targets[rows].T
-        self.weights = None if samples.weights is None else samples.weights[rows]
         if isinstance(rows, slice):
             self.size = len(range(*rows.indices(samples.X.shape[0])))
         else:
             self.size = len(rows)
-        self.total_weight = self.size if self.weights is None else float(self.weights.sum())
+        self.total_weight = self.size if samples.weights is None else float(self.weights.sum())
+
+    @property
+    def targets(self):
+        """Class indices of shape (size,), or zeros and ones of shape (n_outputs, size); None without targets."""
+        targets = self.samples.targets
+        return None if targets is None else targets[self.rows].T
+
+    @property
+    def weights(self):
+        """Sample weights of shape (size,); None for ones."""
+        weights = self.samples.weights
+        return None if weights is None else weights[self.rows]
 
     @property
     def x(self):
@@ -213,10 +222,12 @@ class Batches:
         rows = self.samples.rows
         if order is not None:
             rows = order if rows is None else rows[order]
-        gather = self._gather if augment is None else partial(self._gather_augmented, augment)
+        gather, scale = self._gather, self.samples.input_scale or 1.0
+        if augment is not None:
+            gather, scale = partial(self._gather_augmented, augment), None
         for start in range(0, len(self.samples), self.batch_size):
             chosen = slice(start, min(start + self.batch_size, len(self.samples)))
-            yield Batch(self.samples, chosen if rows is None else rows[chosen], gather)
+            yield Batch(self.samples, chosen if rows is None else rows[chosen], gather, scale)
 
     def _gather_augmented(self, augment, rows):
         x = self._gather(rows)

@@ -32,6 +32,8 @@ class LBFGS:
         Monitored quantity, always the training loss.
     monitors_validation : bool
         Always False.
+    uses_full_batches : bool
+        Always True: each evaluation of the loss uses all samples.
 
     References
     ----------
@@ -44,6 +46,7 @@ class LBFGS:
     max_evaluations: int
     monitor: ClassVar = "loss"
     monitors_validation: ClassVar = False
+    uses_full_batches: ClassVar = True
 
     def prepare(self, state, n_samples):
         """Discard the averaged weights and the optimizer state of other solvers."""

@@ -1,10 +1,8 @@
 """First-order optimizers: update rules, their coefficients and their state.
 
 An optimizer is a frozen dataclass of its hyperparameters. The attribute `state_arrays` declares the arrays of its
-state. ``step(theta, gradient, work, rate, t, arrays, penalty, kernels)`` performs step t, counted from 1. It updates
-the flat vector `theta` and the state `arrays` in place, overwrites `gradient` and the buffer `work`, and returns the
-sum of squares of the weights before the step, or zero without an L2 penalty. The kernels receive the coefficients of
-the update rule as a named tuple.
+state, and `kernel` is the name of the function with which a backend applies the update rule, given a named tuple of
+coefficients, which ``coefficients(rate, t, arrays)`` returns for step t, counted from 1.
 """
 
 import math
@@ -12,27 +10,6 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-
-
-class WeightPenalty(NamedTuple):
-    """L2 penalty and decoupled weight decay of a step, applied to the weights only.
-
-    Attributes
-    ----------
-    n_weights : int
-        Number of weights, which are the first parameters of the flat vector.
-    l2 : float
-        Coefficient of the L2 penalty: ``l2 * w`` is added to the gradient of each weight w.
-    decay : float
-        Factor by which decoupled weight decay multiplies the weights.
-    """
-
-    n_weights: int = 0
-    l2: float = 0.0
-    decay: float = 1.0
-
-
-NO_PENALTY = WeightPenalty()
 
 
 class StateArray(NamedTuple):
@@ -70,11 +47,16 @@ SECOND_MOMENT = StateArray("second_moment", subnormal_power=0.75)
 class Optimizer:
     """Base class of the optimizers."""
 
+    kernel: ClassVar[str]
     state_arrays: ClassVar[tuple[StateArray, ...]] = ()
 
     def allocate(self, theta):
         """Return the initial state for a flat vector of parameters, a dict of arrays by name."""
         return {declared.name: declared.allocate(theta) for declared in self.state_arrays}
+
+    def moments(self, arrays):
+        """Return the arrays of the state that have the size of theta, in the order of `state_arrays`."""
+        return [arrays[declared.name] for declared in self.state_arrays if not declared.is_scalar]
 
 
 class SGDCoefficients(NamedTuple):
@@ -101,16 +83,16 @@ class SGD(Optimizer):
 
     momentum: float = 0.9
     nesterov: bool = True
+    kernel: ClassVar = "sgd"
     state_arrays: ClassVar[tuple[StateArray, ...]] = (StateArray("velocity"),)
 
-    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
-        """Apply v = momentum v - rate g, followed by theta += v.
+    def coefficients(self, rate, t, arrays):
+        """Return the coefficients of v = momentum v - rate g, followed by theta += v.
 
         Nesterov momentum applies theta += momentum v - rate g instead.
         """
         velocity_step, gradient_step = (self.momentum, rate) if self.nesterov else (1.0, 0.0)
-        coefficients = SGDCoefficients(self.momentum, rate, velocity_step, gradient_step)
-        return kernels.sgd(theta, gradient, arrays["velocity"], penalty, coefficients)
+        return SGDCoefficients(self.momentum, rate, velocity_step, gradient_step)
 
 
 class AdamCoefficients(NamedTuple):
@@ -138,6 +120,7 @@ class Adam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
+    kernel: ClassVar = "adam"
     state_arrays: ClassVar[tuple[StateArray, ...]] = (
         FIRST_MOMENT,
         SECOND_MOMENT,
@@ -146,14 +129,15 @@ class Adam(Optimizer):
     # Below this value, the scale is multiplied into the first moment and reset to 1.
     min_scale: ClassVar = 2.0**-10
 
-    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
-        """Apply the update of the paper with the bias corrections combined into one factor.
+    def coefficients(self, rate, t, arrays):
+        """Return the coefficients of the update of the paper, with the bias corrections combined into one factor.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         theta -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
 
         The arrays contain m / (1 - b1) / scale and v / (1 - b2), which saves operations on arrays. Each step multiplies
-        the scale by b1, instead of the first moment, and adds g / scale to the first moment.
+        the scale by b1, instead of the first moment, and adds g / scale to the first moment. This method changes the
+        scale.
         """
         root = math.sqrt(1 - self.beta_2)
         correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
@@ -161,20 +145,12 @@ class Adam(Optimizer):
         if scale < self.min_scale:
             scale, keep_first = 1.0, scale
         arrays["first_moment_scale"][0] = scale
-        coefficients = AdamCoefficients(
+        return AdamCoefficients(
             keep_first=keep_first,
             add_first=1 / scale,
             keep_second=self.beta_2,
             rate=rate * correction * (1 - self.beta_1) / root * scale,
             epsilon=self.epsilon / root,
-        )
-        return kernels.adam(
-            theta,
-            gradient,
-            arrays["first_moment"],
-            arrays["second_moment"],
-            penalty,
-            coefficients,
         )
 
 
@@ -204,10 +180,11 @@ class NAdam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
+    kernel: ClassVar = "nadam"
     state_arrays: ClassVar[tuple[StateArray, ...]] = (FIRST_MOMENT, SECOND_MOMENT)
 
-    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
-        """Apply the update of the paper.
+    def coefficients(self, rate, t, arrays):
+        """Return the coefficients of the update of the paper.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         m' = b1 m / (1 - b1^(t+1)) + (1 - b1) g / (1 - b1^t);  v' = v / (1 - b2^t)
@@ -218,21 +195,12 @@ class NAdam(Optimizer):
         b1, b2 = self.beta_1, self.beta_2
         root = math.sqrt(1 - b2)
         scale = rate * math.sqrt(1 - b2**t) * (1 - b1) / root
-        coefficients = NAdamCoefficients(
+        return NAdamCoefficients(
             keep_first=b1,
             keep_second=b2,
             rate=scale * b1 / (1 - b1 ** (t + 1)),
             gradient_rate=scale / (1 - b1**t),
             epsilon=self.epsilon * math.sqrt(1 - b2**t) / root,
-        )
-        return kernels.nadam(
-            theta,
-            gradient,
-            arrays["first_moment"],
-            arrays["second_moment"],
-            work,
-            penalty,
-            coefficients,
         )
 
 
@@ -258,14 +226,16 @@ class RMSprop(Optimizer):
 
     decay: float = 0.99
     epsilon: float = 1e-8
+    kernel: ClassVar = "rmsprop"
     state_arrays: ClassVar[tuple[StateArray, ...]] = (SECOND_MOMENT,)
 
-    def step(self, theta, gradient, work, rate, t, arrays, penalty, kernels):
-        """Apply v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon).
+    def coefficients(self, rate, t, arrays):
+        """Return the coefficients of v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon).
 
         The array contains v / (1 - decay).
         """
         root = math.sqrt(1 - self.decay)
-        coefficients = RMSpropCoefficients(self.decay, rate / root, self.epsilon / root)
-        second = arrays["second_moment"]
-        return kernels.rmsprop(theta, gradient, second, work, penalty, coefficients)
+        return RMSpropCoefficients(self.decay, rate / root, self.epsilon / root)
+
+
+OPTIMIZERS = (SGD, Adam, NAdam, RMSprop)

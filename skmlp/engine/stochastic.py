@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from numbers import Real
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,23 @@ from skmlp.engine.schedules import Position
 from skmlp.engine.stopping import StoppingRule
 from skmlp.engine.update import Update
 from skmlp.exceptions import NonFiniteLossError
+
+
+class Step(NamedTuple):
+    """Step of an epoch.
+
+    Attributes
+    ----------
+    number : int
+        Index of the batch in the epoch.
+    batch : Batch
+    rate : float
+        Learning rate.
+    """
+
+    number: int
+    batch: Any
+    rate: float
 
 
 @dataclass(frozen=True)
@@ -35,6 +52,8 @@ class StochasticSolver:
     trains_all_epochs : bool
         Whether training is meant to last for `max_epochs` epochs, so that reaching the last one does not indicate a
         lack of convergence.
+    uses_full_batches : bool
+        Always False.
     """
 
     update: Update
@@ -44,6 +63,7 @@ class StochasticSolver:
     max_epochs: int
     shuffle: bool = True
     trains_all_epochs: bool = False
+    uses_full_batches: ClassVar = False
 
     @property
     def monitor(self):
@@ -114,36 +134,49 @@ class StochasticSolver:
             state.order = shuffle(state.order, state.random_state)
         order = state.order if self.shuffle else None
         before = [weights.copy() for weights in state.trained_weights()]
-        loss = n_correct = weight = n_trained = rate = 0
+        loss = n_correct = weight = n_trained = 0
         with np.errstate(over="ignore", invalid="ignore"):
-            for number, batch in enumerate(batches.in_order(order, trainer.augmentation())):
-                rate = self._learning_rate(state, number, len(batches))
-                if batch.total_weight == 0:
-                    continue
-                result = trainer.backend.step(batch, rate)
-                if not math.isfinite(result.loss):
-                    restore_weights(before, state)
-                    raise make_divergence_error(
-                        f"loss must be finite, got {result.loss}", state, number, len(batches)
-                    )
-                loss += result.loss * batch.size
-                n_trained += batch.size
-                n_correct += result.n_correct
-                weight += result.weight
+            for steps in self._split_into_calls(trainer, order):
+                results = trainer.backend.steps(
+                    [step.batch for step in steps], [step.rate for step in steps]
+                )
+                for step, result in zip(steps, results, strict=True):
+                    if not math.isfinite(result.loss):
+                        restore_weights(before, state)
+                        fault = f"loss must be finite, got {result.loss}"
+                        raise make_divergence_error(fault, state, step.number, len(batches))
+                    loss += result.loss * step.batch.size
+                    n_trained += step.batch.size
+                    n_correct += result.n_correct
+                    weight += result.weight
         if not np.isfinite(state.weights.theta).all():
             restore_weights(before, state)
             raise make_divergence_error(
-                "weights must be finite, got NaN or infinity", state, number, len(batches)
+                "weights must be finite, got NaN or infinity", state, step.number, len(batches)
             )
         state.epoch += 1
         state.samples_seen += len(batches.samples)
         state.loss = loss / n_trained
-        return EpochReport(state.loss, n_correct / weight, rate)
+        return EpochReport(state.loss, n_correct / weight, step.rate)
 
-    def _learning_rate(self, state, number, n_batches):
-        """Return the learning rate of the batch with the given index in the epoch."""
+    def _split_into_calls(self, trainer, order):
+        """Yield lists of Steps, each for one call of the backend. Batches of weight zero are skipped."""
+        state, batches, steps = trainer.state, trainer.batches, []
+        for number, batch in enumerate(batches.in_order(order, trainer.augmentation())):
+            if batch.total_weight == 0:
+                continue
+            rate = self._learning_rate(state, state.step + len(steps), number, len(batches))
+            steps.append(Step(number, batch, rate))
+            if len(steps) == trainer.backend.max_steps:
+                yield steps
+                steps = []
+        if steps:
+            yield steps
+
+    def _learning_rate(self, state, step, number, n_batches):
+        """Return the learning rate of a step, on the batch with the given index in the epoch."""
         position = Position(
-            state.step,
+            step,
             state.epoch + number / n_batches,
             n_batches,
             state.n_epochs,

@@ -649,7 +649,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         with checkpoint.convert_data_errors():
             plan = make_plan(mlp, arguments, Start.for_resume(mlp))
         checkpoint.check_data(plan.data)
-        checkpoint.warn_if_kernels_differ()
+        checkpoint.warn_if_kernels_differ(plan.config)
         with callback_management_context(mlp.set_callbacks(*callbacks)):
             hooks = FitCallbacks(mlp, arguments, plan)
             train(mlp, begin_training(mlp, plan), hooks)
@@ -734,7 +734,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X):
         X = check_samples(self, X)
         batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
-        return compute_logits(make_prediction_network(self), batches, self.n_outputs_)
+        return compute_logits(self, batches, self.n_outputs_)
 
     def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
         """Compute the activations of a hidden layer, which are the features learned by the network.

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skmlp.engine.backend_choice import make_predictor
 from skmlp.engine.batches import Batches, Samples
 from skmlp.engine.reference.losses import LOSSES
 from skmlp.engine.reference.network import build_prediction_network
@@ -48,12 +49,12 @@ def make_batches(X, input_scale, dtype):
     return Batches(Samples(X, input_scale=input_scale), PREDICTION_BATCH_SIZE, dtype)
 
 
-def compute_logits(network, batches, n_outputs):
+def compute_logits(estimator, batches, n_outputs):
     """Compute the logits of samples.
 
     Parameters
     ----------
-    network : Network
+    estimator : MLPDigitClassifier
     batches : Batches
     n_outputs : int
 
@@ -61,10 +62,16 @@ def compute_logits(network, batches, n_outputs):
     -------
     logits : ndarray of shape (n_samples, n_outputs)
     """
+    predictor = make_predictor(
+        parse_activations(estimator.activation, len(estimator.coefs_) - 1),
+        fitted.get_parameters(estimator),
+        fitted.get_statistics(estimator),
+        len(batches.samples),
+    )
     logits = np.empty((len(batches.samples), n_outputs), batches.dtype)
     start = 0
     for batch in batches:
-        logits[start : start + batch.size] = network.forward(batch.x).T
+        logits[start : start + batch.size] = predictor.logits(batch).T
         start += batch.size
     return logits
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skmlp import __version__
-from skmlp.engine.backend_choice import choose_kernels
+from skmlp.engine.backend_choice import continue_kernels
 from skmlp.engine.parameters import Layout
 from skmlp.engine.state import TrainState
 from skmlp.exceptions import CheckpointError, ModelFormatError, warn_caller
@@ -135,9 +135,9 @@ class CheckpointContent:
                 "validation set. Pass the data that fit was called with."
             )
 
-    def warn_if_kernels_differ(self):
-        """Warn if training continues with other kernels than it started with."""
-        before, now = self.state.kernels, choose_kernels(0, self.state.kernels)
+    def warn_if_kernels_differ(self, config):
+        """Warn if training with a TrainingConfig continues with other kernels than it started with."""
+        before, now = self.state.kernels, continue_kernels(config, self.state.kernels)
         if now != before:
             warn_caller(
                 f"{self.path}: expected the {before} kernels, with which training started, got the {now} kernels. The "

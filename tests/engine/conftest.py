@@ -1,11 +1,15 @@
-"""Fixtures for the tests of the engine: kernel sets, and factories of configurations and states."""
+"""Fixtures for the tests of the engine: backends, and factories of configurations and states."""
+
+import importlib
 
 import numpy as np
 import pytest
 
-from skmlp.engine.backend_choice import KERNEL_SETS, load_kernels
+from skmlp.engine.backend_choice import KERNEL_SETS
 from skmlp.engine.config import NetworkConfig, TrainingConfig
 from skmlp.engine.optimizers import SGD
+from skmlp.engine.reference.backend import ReferenceBackend
+from skmlp.engine.reference.updater import Updater
 from skmlp.engine.schedules import Constant
 from skmlp.engine.state import TrainState, Weights
 from skmlp.engine.stochastic import StochasticSolver
@@ -14,10 +18,47 @@ from skmlp.engine.update import Update
 
 
 @pytest.fixture(params=KERNEL_SETS, scope="session")
-def kernels(request):
-    """Return the module of each kernel set."""
-    pytest.importorskip(request.param)
-    return load_kernels(request.param)
+def backend_class(request):
+    """Return the class of each backend, whose arguments are a configuration and a state."""
+    return ReferenceBackend if request.param == "numpy" else import_compiled_backend()
+
+
+@pytest.fixture(scope="session")
+def compiled_backend():
+    """Return the class of the compiled backend."""
+    return import_compiled_backend()
+
+
+@pytest.fixture(scope="session")
+def make_updater(backend_class):
+    """Return a factory of the function with which a backend updates a state, given the configuration and the state.
+
+    The arguments of the function are the gradient, the learning rate and the total weight of the samples. It returns
+    the L2 penalty before the step.
+    """
+    if backend_class is ReferenceBackend:
+        return lambda config, state: Updater(config, state).apply
+    return make_compiled_updater
+
+
+def make_compiled_updater(config, state):
+    gradient_buffer = np.empty_like(state.weights.theta)
+    module = importlib.import_module("skmlp.engine.compiled.updater")
+    updater = module.Updater(config, state, gradient_buffer, n_steps=1)
+
+    def update(gradient, rate, total_weight):
+        gradient_buffer[...] = gradient
+        updater.prepare([rate], [total_weight])
+        updater.apply()
+        (penalty,) = updater.penalties(n_steps=1)
+        return penalty
+
+    return update
+
+
+def import_compiled_backend():
+    pytest.importorskip("numba")
+    return importlib.import_module("skmlp.engine.compiled.backend").CompiledBackend
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Adversarial training: perturbations compared with numeric gradients, and the robustness of trained models."""
 
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,21 +19,37 @@ DROPOUTS = {"dropout": 0.3, "input_dropout": 0.2}
 
 
 @pytest.fixture
-def make_backend(kernels, make_config, make_state):
-    """Return a factory of backends with equal weights and random states, for each kernel set."""
+def make_backend(backend_class, make_config, make_state):
+    """Return a factory of backends with equal weights and random states, of each class."""
+    return partial(build_backend, backend_class, make_config, make_state)
 
-    def make(hidden, out_activation="softmax", *, norm=NORM, activations="tanh", **options):
-        config = make_config(
-            (N_FEATURES, *hidden, N_OUTPUTS),
-            activations,
-            out_activation,
-            label_smoothing=0.1,
-            adversarial_norm=norm,
-            **options,
-        )
-        return ReferenceBackend(config, make_state(config), kernels)
 
-    return make
+@pytest.fixture
+def make_reference(make_config, make_state):
+    """Return a factory of reference backends with equal weights and random states."""
+    return partial(build_backend, ReferenceBackend, make_config, make_state)
+
+
+def build_backend(
+    backend_class,
+    make_config,
+    make_state,
+    hidden,
+    out_activation="softmax",
+    *,
+    norm=NORM,
+    activations="tanh",
+    **options,
+):
+    config = make_config(
+        (N_FEATURES, *hidden, N_OUTPUTS),
+        activations,
+        out_activation,
+        label_smoothing=0.1,
+        adversarial_norm=norm,
+        **options,
+    )
+    return backend_class(config, make_state(config))
 
 
 def make_samples(out_activation="softmax", weighted=False, seed=1):
@@ -76,7 +93,7 @@ def compute_ascent_directions(backend, samples):
     return gradient / norms
 
 
-# The gradient with respect to the input
+# The gradient with respect to the input, in the reference backend
 
 
 @pytest.mark.parametrize("activation", list(ACTIVATIONS))
@@ -84,17 +101,19 @@ def compute_ascent_directions(backend, samples):
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch norm"])
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
 def test_input_gradient_matches_central_differences(
-    make_backend, activation, hidden, batch_norm, dropouts
+    make_reference, activation, hidden, batch_norm, dropouts
 ):
-    backend = make_backend(hidden, activations=activation, batch_norm=batch_norm, **dropouts)
+    backend = make_reference(hidden, activations=activation, batch_norm=batch_norm, **dropouts)
     assert_input_gradient_matches_central_differences(backend)
 
 
 @pytest.mark.parametrize("input_dropout", [0.0, 0.2])
 def test_input_gradient_without_hidden_layers_matches_central_differences(
-    make_backend, input_dropout
+    make_reference, input_dropout
 ):
-    assert_input_gradient_matches_central_differences(make_backend((), input_dropout=input_dropout))
+    assert_input_gradient_matches_central_differences(
+        make_reference((), input_dropout=input_dropout)
+    )
 
 
 def assert_input_gradient_matches_central_differences(backend):
@@ -126,24 +145,31 @@ def assert_input_gradient_matches_central_differences(backend):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
 def test_samples_are_perturbed_along_the_numeric_gradient(
-    make_backend, hidden, out_activation, batch_norm, weighted, dropouts
+    make_backend, make_reference, hidden, out_activation, batch_norm, weighted, dropouts
 ):
     samples = make_samples(out_activation, weighted)
     options = {"batch_norm": batch_norm, **dropouts}
     plain = make_backend(hidden, out_activation, norm=0.0, **options)
-    expected = samples.X.T + NORM * compute_ascent_directions(plain, samples)
-    backend = make_backend(hidden, out_activation, **options)
-    perturbed = backend.adversarial_examples(Batch(samples))
-    np.testing.assert_allclose(perturbed, expected, atol=1e-6)
+    perturbed = samples.X.T + NORM * compute_ascent_directions(plain, samples)
+    # The backends draw the same masks.
+    expected = plain.gradient(make_batch(samples, perturbed))
+    actual = make_backend(hidden, out_activation, **options).gradient(Batch(samples))
+    assert actual.loss == pytest.approx(expected.loss, rel=1e-5)
+    np.testing.assert_allclose(actual.gradient, expected.gradient, rtol=1e-4, atol=1e-6)
+    reference = make_reference(hidden, out_activation, **options)
+    np.testing.assert_allclose(reference.adversarial_examples(Batch(samples)), perturbed, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
-def test_gradient_is_computed_at_the_perturbed_samples(make_backend, batch_norm, dropouts):
+@pytest.mark.parametrize("zero_weight", [False, True])
+def test_gradient_is_computed_at_the_perturbed_samples(
+    make_backend, make_reference, batch_norm, dropouts, zero_weight
+):
     options = {"batch_norm": batch_norm, **dropouts}
     samples = make_samples(weighted=True)
-    perturbed = make_backend((4,), **options).adversarial_examples(Batch(samples)).copy()
-    # Both backends draw the same masks.
+    samples.weights[2] *= not zero_weight
+    perturbed = make_reference((4,), **options).adversarial_examples(Batch(samples)).copy()
     expected = make_backend((4,), norm=0.0, **options).gradient(make_batch(samples, perturbed))
     actual = make_backend((4,), **options).gradient(Batch(samples))
     assert actual.loss == pytest.approx(expected.loss, rel=1e-12)
@@ -151,10 +177,10 @@ def test_gradient_is_computed_at_the_perturbed_samples(make_backend, batch_norm,
     np.testing.assert_allclose(actual.gradient, expected.gradient, rtol=1e-9, atol=1e-12)
 
 
-def test_samples_with_zero_weight_are_not_perturbed(make_backend):
+def test_samples_with_zero_weight_are_not_perturbed(make_reference):
     samples = make_samples(weighted=True)
     samples.weights[2] = 0
-    perturbed = make_backend((4,)).adversarial_examples(Batch(samples))
+    perturbed = make_reference((4,)).adversarial_examples(Batch(samples))
     np.testing.assert_array_equal(perturbed[:, 2], samples.X[2])
     distances = np.linalg.norm(perturbed - samples.X.T, axis=0)
     np.testing.assert_allclose(np.delete(distances, 2), NORM)
@@ -182,10 +208,10 @@ def test_step_draws_the_masks_of_one_forward_pass(make_backend, norm):
 
 
 @pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
-def test_step_updates_the_running_statistics_once(make_backend, dropouts):
+def test_step_updates_the_running_statistics_once(make_backend, make_reference, dropouts):
     samples = make_samples(weighted=True)
     options = {"batch_norm": True, **dropouts}
-    perturbed = make_backend((4, 3), **options).adversarial_examples(Batch(samples)).copy()
+    perturbed = make_reference((4, 3), **options).adversarial_examples(Batch(samples)).copy()
     # The statistics are those of the original samples.
     plain = make_backend((4, 3), norm=0.0, **options)
     plain.step(Batch(samples), 0.1)

@@ -11,7 +11,6 @@ from skmlp.engine.batches import Batch, Batches, Samples
 from skmlp.engine.evaluation import evaluate
 from skmlp.engine.lbfgs import Objective
 from skmlp.engine.reference.activations import ACTIVATIONS
-from skmlp.engine.reference.backend import ReferenceBackend
 
 N_SAMPLES, N_FEATURES = 7, 4
 HIDDEN = (5, 3, 4)
@@ -41,10 +40,10 @@ every_container = pytest.mark.parametrize("sparse", [False, True], ids=["dense",
 class Case:
     """Random parameters and data for which no pre-activation is near zero, the kink of relu."""
 
-    def __init__(self, config, target_type, weighted, *, sparse, kernels, make_state):
+    def __init__(self, config, target_type, weighted, *, sparse, backend_class, make_state):
         self.config, self.target_type = config, target_type
         self.layout = config.network.layout
-        self.kernels, self.make_state = kernels, make_state
+        self.backend_class, self.make_state = backend_class, make_state
         for seed in range(1000):
             self._draw(np.random.default_rng(seed), weighted)
             _, hidden = run_naive_network(self, self.theta)
@@ -79,7 +78,7 @@ class Case:
     def backend(self, dtype=np.float64):
         """Return a backend with a new state."""
         state = self.make_state(self.config, self.theta, dtype, seed=5)
-        return ReferenceBackend(self.config, state, self.kernels)
+        return self.backend_class(self.config, state)
 
     def objective(self, backend=None, batch=None):
         """Return the objective of a batch, whose loss and gradient include the penalty."""
@@ -97,8 +96,8 @@ class Case:
 
 
 @pytest.fixture
-def make_case(kernels, make_config, make_state):
-    """Return a factory of cases, for each kernel set."""
+def make_case(backend_class, make_config, make_state):
+    """Return a factory of cases, for each backend."""
 
     def make(activations, target_type, weighted=False, alpha=0.5, *, sparse=False, **options):
         config = make_config(
@@ -109,7 +108,12 @@ def make_case(kernels, make_config, make_state):
             **options,
         )
         return Case(
-            config, target_type, weighted, sparse=sparse, kernels=kernels, make_state=make_state
+            config,
+            target_type,
+            weighted,
+            sparse=sparse,
+            backend_class=backend_class,
+            make_state=make_state,
         )
 
     return make

@@ -26,9 +26,9 @@ def make_step(weights=None, seed=0, dtype=np.float64, batch_size=BATCH):
 @every_dtype
 @pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_dropout_keeps_the_expected_activation(kernels, dtype, rate, sparse):
+def test_dropout_keeps_the_expected_activation(dtype, rate, sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH)).astype(dtype)
-    layer = Dropout(rate, N_UNITS, dtype, kernels)
+    layer = Dropout(rate, N_UNITS, dtype)
     buffers, step = layer.allocate(BATCH), make_step(dtype=dtype)
     n_draws, total, dropped = 1500, np.zeros(x.shape), 0
     for _ in range(n_draws):
@@ -44,18 +44,18 @@ def test_dropout_keeps_the_expected_activation(kernels, dtype, rate, sparse):
     assert dropped / n_values == expected
 
 
-def test_dropout_sets_values_to_zero_or_scales_them_up(kernels):
+def test_dropout_sets_values_to_zero_or_scales_them_up():
     x = np.full((N_UNITS, 1000), 3.0)
-    layer = Dropout(0.25, N_UNITS, np.float64, kernels)
+    layer = Dropout(0.25, N_UNITS, np.float64)
     out = layer.forward(x, layer.allocate(1000), make_step(batch_size=1000))
     assert set(np.unique(out)) == {0.0, 4.0}
     np.testing.assert_array_equal(x, 3)
 
 
 @pytest.mark.parametrize("direction", ["backward", "input_gradient"])
-def test_dropout_gradient_uses_the_mask_of_the_forward_pass(kernels, direction):
+def test_dropout_gradient_uses_the_mask_of_the_forward_pass(direction):
     x = np.ones((N_UNITS, BATCH))
-    layer = Dropout(0.5, N_UNITS, np.float64, kernels)
+    layer = Dropout(0.5, N_UNITS, np.float64)
     buffers, step = layer.allocate(BATCH), make_step()
     out = layer.forward(x, buffers, step).copy()
     delta = getattr(layer, direction)(np.full(x.shape, 7.0), buffers)
@@ -63,18 +63,18 @@ def test_dropout_gradient_uses_the_mask_of_the_forward_pass(kernels, direction):
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_dropout_has_no_effect_in_prediction(kernels, sparse):
+def test_dropout_has_no_effect_in_prediction(sparse):
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH))
     x = csr_matrix(x) if sparse else x
-    layer = Dropout(0.9, N_UNITS, np.float64, kernels)
+    layer = Dropout(0.9, N_UNITS, np.float64)
     assert layer.forward(x, layer.allocate(BATCH), None) is x
 
 
 @pytest.mark.parametrize("rate", [1e-9, 2**-17, 1 - 2**-16, 1 - 1e-6, np.nextafter(1, 0)])
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
-def test_dropout_rates_near_zero_and_one_give_finite_values(kernels, rate, sparse):
+def test_dropout_rates_near_zero_and_one_give_finite_values(rate, sparse):
     x = np.ones((N_UNITS, BATCH))
-    layer = Dropout(float(rate), N_UNITS, np.float64, kernels)
+    layer = Dropout(float(rate), N_UNITS, np.float64)
     out = layer.forward(csr_matrix(x) if sparse else x, layer.allocate(BATCH), make_step())
     out = out.toarray() if issparse(out) else out
     assert np.isfinite(out).all()
@@ -83,15 +83,15 @@ def test_dropout_rates_near_zero_and_one_give_finite_values(kernels, rate, spars
 
 
 @pytest.mark.parametrize("n_values", [1, 3, 4, 5, 1001])
-def test_dropout_supports_any_number_of_values(kernels, n_values):
-    layer = Dropout(0.5, n_values, np.float64, kernels)
+def test_dropout_supports_any_number_of_values(n_values):
+    layer = Dropout(0.5, n_values, np.float64)
     out = layer.forward(np.ones((n_values, 1)), layer.allocate(1), make_step(batch_size=1))
     assert out.shape == (n_values, 1)
 
 
-def test_sparse_dropout_does_not_modify_the_samples(kernels):
+def test_sparse_dropout_does_not_modify_the_samples():
     x = csr_matrix(np.eye(N_UNITS))
-    layer = Dropout(0.5, N_UNITS, np.float64, kernels)
+    layer = Dropout(0.5, N_UNITS, np.float64)
     layer.forward(x, layer.allocate(N_UNITS), make_step(batch_size=N_UNITS))
     np.testing.assert_array_equal(x.toarray(), np.eye(N_UNITS))
 
@@ -99,11 +99,11 @@ def test_sparse_dropout_does_not_modify_the_samples(kernels):
 # Batch normalization
 
 
-def make_batch_norm(kernels, dtype=np.float64, seed=0):
+def make_batch_norm(dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
     gains, mean = rng.normal(size=(2, N_UNITS)).astype(dtype)
     variance = rng.uniform(0.5, 2, N_UNITS).astype(dtype)
-    return BatchNorm(gains, mean, variance, np.empty(N_UNITS, dtype), kernels)
+    return BatchNorm(gains, mean, variance, np.empty(N_UNITS, dtype))
 
 
 def make_weights(weighted):
@@ -114,10 +114,10 @@ def make_weights(weighted):
 
 @every_dtype
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_batch_norm_uses_the_statistics_of_the_batch_in_training(kernels, dtype, weighted):
+def test_batch_norm_uses_the_statistics_of_the_batch_in_training(dtype, weighted):
     x = (np.random.default_rng(2).normal(size=(N_UNITS, BATCH)) * 3 + 5).astype(dtype)
     weights = make_weights(weighted)
-    layer = make_batch_norm(kernels, dtype)
+    layer = make_batch_norm(dtype)
     out = layer.forward(x, layer.allocate(BATCH), make_step(weights, dtype=dtype))
     mean = np.average(x, axis=1, weights=weights)[:, np.newaxis]
     variance = np.average((x - mean) ** 2, axis=1, weights=weights)[:, np.newaxis]
@@ -128,10 +128,10 @@ def test_batch_norm_uses_the_statistics_of_the_batch_in_training(kernels, dtype,
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_running_statistics_are_exponential_moving_averages(kernels, weighted):
+def test_running_statistics_are_exponential_moving_averages(weighted):
     rng = np.random.default_rng(2)
     weights = make_weights(weighted)
-    layer = make_batch_norm(kernels)
+    layer = make_batch_norm()
     buffers = layer.allocate(BATCH)
     mean, variance = layer.running_mean.copy(), layer.running_variance.copy()
     for _ in range(20):
@@ -150,9 +150,9 @@ def test_running_statistics_are_exponential_moving_averages(kernels, weighted):
 
 
 @every_dtype
-def test_batch_norm_uses_the_running_statistics_in_prediction(kernels, dtype):
+def test_batch_norm_uses_the_running_statistics_in_prediction(dtype):
     x = np.random.default_rng(2).normal(size=(N_UNITS, BATCH)).astype(dtype)
-    layer = make_batch_norm(kernels, dtype)
+    layer = make_batch_norm(dtype)
     mean, variance = layer.running_mean.copy(), layer.running_variance.copy()
     out = layer.forward(x, layer.allocate(BATCH), None)
     expected = (x.T - mean) / np.sqrt(variance + 1e-5) * layer.gains
@@ -162,8 +162,8 @@ def test_batch_norm_uses_the_running_statistics_in_prediction(kernels, dtype):
     np.testing.assert_array_equal(layer.running_variance, variance)
 
 
-def test_batch_norm_output_for_a_single_sample_is_zero(kernels):
-    layer = make_batch_norm(kernels)
+def test_batch_norm_output_for_a_single_sample_is_zero():
+    layer = make_batch_norm()
     out = layer.forward(np.ones((N_UNITS, 1)), layer.allocate(1), make_step(batch_size=1))
     np.testing.assert_array_equal(out, 0)
 
@@ -171,25 +171,25 @@ def test_batch_norm_output_for_a_single_sample_is_zero(kernels):
 # Gradients of single layers
 
 
-def make_linear(kernels, rng):
+def make_linear(rng):
     return Linear(rng.normal(size=(4, N_UNITS)), np.empty((4, N_UNITS)))
 
 
-def make_dropout(kernels, rng):
-    return Dropout(0.4, N_UNITS, np.float64, kernels)
+def make_dropout(rng):
+    return Dropout(0.4, N_UNITS, np.float64)
 
 
-def make_input_dropout(kernels, rng):
-    return Dropout(0.4, N_UNITS, np.float64, kernels, order="F")
+def make_input_dropout(rng):
+    return Dropout(0.4, N_UNITS, np.float64, order="F")
 
 
-def make_activation(name, kernels, rng):
-    return Activation(name, rng.normal(size=N_UNITS), np.empty(N_UNITS), kernels)
+def make_activation(name, rng):
+    return Activation(name, rng.normal(size=N_UNITS), np.empty(N_UNITS))
 
 
 LAYERS = {
     "linear": make_linear,
-    "batch_norm": lambda kernels, rng: make_batch_norm(kernels),
+    "batch_norm": lambda rng: make_batch_norm(),
     "dropout": make_dropout,
     "input_dropout": make_input_dropout,
     **{name: partial(make_activation, name) for name in ACTIVATIONS},
@@ -210,9 +210,9 @@ every_trainable_layer = pytest.mark.parametrize(
 class LayerCase:
     """Layer, an input x, and the scalar function ``sum(factors * output)``."""
 
-    def __init__(self, make, kernels):
+    def __init__(self, make):
         rng = np.random.default_rng(4)
-        self.layer = make(kernels, rng)
+        self.layer = make(rng)
         self.buffers = self.layer.allocate(BATCH)
         self.order = getattr(self.layer, "order", "C")
         self.x = rng.normal(size=(N_UNITS, BATCH))
@@ -242,8 +242,8 @@ class LayerCase:
 
 @every_layer
 @pytest.mark.parametrize("direction", ["backward", "input_gradient"])
-def test_gradient_with_respect_to_x_matches_central_differences(kernels, make, direction):
-    case = LayerCase(make, kernels)
+def test_gradient_with_respect_to_x_matches_central_differences(make, direction):
+    case = LayerCase(make)
     expected = case.central_difference(case.x)
     case.forward(case.x)
     delta = getattr(case.layer, direction)(case.delta(), case.buffers)
@@ -251,8 +251,8 @@ def test_gradient_with_respect_to_x_matches_central_differences(kernels, make, d
 
 
 @every_trainable_layer
-def test_gradient_with_respect_to_parameters_matches_central_differences(kernels, make):
-    case = LayerCase(make, kernels)
+def test_gradient_with_respect_to_parameters_matches_central_differences(make):
+    case = LayerCase(make)
     parameters, gradient = (getattr(case.layer, name) for name in PARAMETERS[type(case.layer)])
     expected = case.central_difference(parameters)
     case.forward(case.x)
@@ -261,8 +261,8 @@ def test_gradient_with_respect_to_parameters_matches_central_differences(kernels
 
 
 @every_trainable_layer
-def test_input_gradient_does_not_compute_parameter_gradients(kernels, make):
-    case = LayerCase(make, kernels)
+def test_input_gradient_does_not_compute_parameter_gradients(make):
+    case = LayerCase(make)
     gradient = getattr(case.layer, PARAMETERS[type(case.layer)][1])
     gradient.fill(17)
     case.forward(case.x)
@@ -274,7 +274,7 @@ def test_input_gradient_does_not_compute_parameter_gradients(kernels, make):
 
 
 @pytest.fixture
-def random_networks(kernels, make_config, make_state):
+def random_networks(make_config, make_state):
     """Return a factory of a training network and a prediction network with the same random weights."""
 
     def make(layer_sizes, activations, dtype=np.float64, **options):
@@ -284,12 +284,11 @@ def random_networks(kernels, make_config, make_state):
         weights = make_state(config, rng.normal(size=layout.n_parameters), dtype).weights
         weights.statistics += rng.uniform(0, 1, weights.statistics.shape).astype(dtype)
         gradient = np.empty_like(weights.theta)
-        training = build_training_network(config.network, weights, gradient, kernels)
+        training = build_training_network(config.network, weights, gradient)
         prediction = build_prediction_network(
             config.network.activations,
             layout.views(weights.theta),
             layout.statistics_views(weights.statistics),
-            kernels,
         )
         return training, prediction
 
@@ -329,10 +328,10 @@ def test_batches_of_different_sizes_use_separate_buffers(random_networks):
         np.testing.assert_allclose(network.forward(x[:, :n]), expected[:, :n], rtol=1e-12)
 
 
-def test_input_dropout_does_not_depend_on_the_memory_order(kernels):
+def test_input_dropout_does_not_depend_on_the_memory_order():
     x = np.random.default_rng(0).normal(size=(N_UNITS, BATCH))
     outputs = []
     for order in "CF":
-        layer = Dropout(0.4, N_UNITS, np.float64, kernels, order="F")
+        layer = Dropout(0.4, N_UNITS, np.float64, order="F")
         outputs.append(layer.forward(np.array(x, order=order), layer.allocate(BATCH), make_step()))
     np.testing.assert_array_equal(*outputs)

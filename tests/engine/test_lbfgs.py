@@ -18,7 +18,6 @@ from skmlp.engine.reference.backend import ReferenceBackend
 from skmlp.engine.training import Trainer
 from skmlp.exceptions import NonFiniteLossError
 
-pytestmark = pytest.mark.usefixtures("every_kernel_set")
 N_SAMPLES, N_FEATURES, ALPHA = 60, 5, 0.1
 MAX_EPOCHS = 12
 # Samples of a scale at which line searches need several evaluations.
@@ -67,7 +66,7 @@ def make_trainer(make_config, make_state):
 def make_objective(trainer):
     """Return an objective for the samples of a trainer, with a separate backend and state."""
     state = deepcopy(trainer.state)
-    backend = ReferenceBackend(trainer.config, state, trainer.backend.kernels)
+    backend = ReferenceBackend(trainer.config, state)
     return Objective(trainer.config, backend, state.weights, Batch(trainer.batches.samples))
 
 

@@ -26,12 +26,10 @@ def make_logistic_data(n_outputs, dtype=np.float64, scale=3.0):
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_softmax_loss_equals_the_log_loss_of_scikit_learn(kernels, weighted):
+def test_softmax_loss_equals_the_log_loss_of_scikit_learn(weighted):
     logits, targets, weights = make_softmax_data()
     weights = weights if weighted else None
-    total, n_correct = LOSSES["softmax"].loss_gradient(
-        logits.copy(), targets, weights, BATCH, kernels=kernels
-    )
+    total, n_correct = LOSSES["softmax"].loss_gradient(logits.copy(), targets, weights, BATCH)
     probabilities = softmax(logits, axis=0).T
     expected = log_loss(targets, probabilities, normalize=False, sample_weight=weights)
     assert total == pytest.approx(expected, rel=1e-12)
@@ -42,14 +40,10 @@ def test_softmax_loss_equals_the_log_loss_of_scikit_learn(kernels, weighted):
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("n_outputs", [1, 4])
-def test_logistic_loss_equals_the_sum_of_the_log_losses_of_the_outputs(
-    kernels, weighted, n_outputs
-):
+def test_logistic_loss_equals_the_sum_of_the_log_losses_of_the_outputs(weighted, n_outputs):
     logits, targets, weights = make_logistic_data(n_outputs)
     weights = weights if weighted else None
-    total, n_correct = LOSSES["logistic"].loss_gradient(
-        logits.copy(), targets, weights, BATCH, kernels=kernels
-    )
+    total, n_correct = LOSSES["logistic"].loss_gradient(logits.copy(), targets, weights, BATCH)
     expected = sum(
         log_loss(y, expit(z), normalize=False, sample_weight=weights)
         for y, z in zip(targets, logits, strict=True)
@@ -68,9 +62,7 @@ def test_logistic_loss_equals_the_sum_of_the_log_losses_of_the_outputs(
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("n_classes", [2, 3, 10])
 @pytest.mark.parametrize("n_values", [1, 2, 3, 50], ids=lambda n: f"{n} values")
-def test_first_of_tied_classes_is_predicted(
-    kernels, dtype, weighted, smoothing, n_classes, n_values
-):
+def test_first_of_tied_classes_is_predicted(dtype, weighted, smoothing, n_classes, n_values):
     rng = np.random.default_rng(0)
     n_samples = 400
     logits = rng.integers(n_values, size=(n_classes, n_samples)).astype(dtype)
@@ -80,28 +72,26 @@ def test_first_of_tied_classes_is_predicted(
     tied = (logits == logits.max(axis=0)).sum(axis=0) > 1
     assert tied.any()
     assert (logits.max(axis=0) == logits[targets, np.arange(n_samples)]).sum() > correct.sum()
-    _, n_correct = LOSSES["softmax"].loss_gradient(
-        logits, targets, weights, 7.0, smoothing, kernels=kernels
-    )
+    _, n_correct = LOSSES["softmax"].loss_gradient(logits, targets, weights, 7.0, smoothing)
     assert n_correct == (correct.sum() if weights is None else weights[correct].sum())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("value", [0.0, -3.5, 1e30])
-def test_equal_logits_predict_the_first_class(kernels, dtype, value):
+def test_equal_logits_predict_the_first_class(dtype, value):
     targets = np.arange(30) % 5
     logits = np.full((5, 30), value, dtype)
-    _, n_correct = LOSSES["softmax"].loss_gradient(logits, targets, None, 30, kernels=kernels)
+    _, n_correct = LOSSES["softmax"].loss_gradient(logits, targets, None, 30)
     assert n_correct == 6
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_logistic_logits_of_zero_predict_the_negative_class(kernels, dtype, n_outputs):
+def test_logistic_logits_of_zero_predict_the_negative_class(dtype, n_outputs):
     logits = np.zeros((n_outputs, 8), dtype)
     targets = np.zeros((n_outputs, 8), bool)
     targets[0, :3] = True
-    _, n_correct = LOSSES["logistic"].loss_gradient(logits, targets, None, 8, kernels=kernels)
+    _, n_correct = LOSSES["logistic"].loss_gradient(logits, targets, None, 8)
     assert n_correct == 5
 
 
@@ -109,39 +99,35 @@ def test_logistic_logits_of_zero_predict_the_negative_class(kernels, dtype, n_ou
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_softmax_gradient_equals_the_weighted_error_of_the_probabilities(kernels, weighted):
+def test_softmax_gradient_equals_the_weighted_error_of_the_probabilities(weighted):
     logits, targets, weights = make_softmax_data()
     expected = softmax(logits, axis=0)
     expected[targets, np.arange(BATCH)] -= 1
     if weighted:
         expected *= weights
-    LOSSES["softmax"].loss_gradient(
-        logits, targets, weights if weighted else None, 7.0, kernels=kernels
-    )
+    LOSSES["softmax"].loss_gradient(logits, targets, weights if weighted else None, 7.0)
     np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-def test_logistic_gradient_equals_the_weighted_error_of_the_probabilities(kernels, weighted):
+def test_logistic_gradient_equals_the_weighted_error_of_the_probabilities(weighted):
     logits, targets, weights = make_logistic_data(3)
     expected = expit(logits) - targets
     if weighted:
         expected *= weights
-    LOSSES["logistic"].loss_gradient(
-        logits, targets, weights if weighted else None, 7.0, kernels=kernels
-    )
+    LOSSES["logistic"].loss_gradient(logits, targets, weights if weighted else None, 7.0)
     np.testing.assert_allclose(logits, expected / 7.0, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_losses_and_gradients_of_huge_logits_are_finite(kernels, name, dtype):
+def test_losses_and_gradients_of_huge_logits_are_finite(name, dtype):
     make_data = (
         make_softmax_data if name == "softmax" else lambda **kwargs: make_logistic_data(3, **kwargs)
     )
     logits, targets, weights = make_data(dtype=dtype, scale=1e30)
     largest_margin = np.ptp(logits, axis=0).max() if name == "softmax" else np.abs(logits).max()
-    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, kernels=kernels)
+    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH)
     assert np.isfinite(logits).all()
     assert np.isfinite(total)
     assert total > largest_margin / 100
@@ -211,7 +197,7 @@ def test_probability_of_a_single_class_is_one(dtype):
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("smoothing", [0.1, 0.5, 0.99])
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothed_losses_equal_losses_of_smoothed_targets(kernels, name, weighted, smoothing):
+def test_smoothed_losses_equal_losses_of_smoothed_targets(name, weighted, smoothing):
     logits, targets, weights = make_softmax_data() if name == "softmax" else make_logistic_data(3)
     weights = weights if weighted else None
     if name == "softmax":
@@ -222,10 +208,8 @@ def test_smoothed_losses_equal_losses_of_smoothed_targets(kernels, name, weighte
         p = expit(logits)
         y = (1 - smoothing) * targets + smoothing / 2
         losses = -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=0)
-    unsmoothed = LOSSES[name].loss_gradient(logits.copy(), targets, weights, 7.0, kernels=kernels)
-    total, n_correct = LOSSES[name].loss_gradient(
-        logits, targets, weights, 7.0, smoothing, kernels=kernels
-    )
+    unsmoothed = LOSSES[name].loss_gradient(logits.copy(), targets, weights, 7.0)
+    total, n_correct = LOSSES[name].loss_gradient(logits, targets, weights, 7.0, smoothing)
     factors = np.ones(BATCH) if weights is None else weights
     assert total == pytest.approx((losses * factors).sum(), rel=1e-12)
     np.testing.assert_allclose(logits, (p - y) * factors / 7.0, rtol=1e-10, atol=1e-15)
@@ -233,15 +217,13 @@ def test_smoothed_losses_equal_losses_of_smoothed_targets(kernels, name, weighte
 
 
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothed_losses_preserve_float32(kernels, name):
+def test_smoothed_losses_preserve_float32(name):
     logits, targets, weights = (
         make_softmax_data(np.float32) if name == "softmax" else make_logistic_data(3, np.float32)
     )
     exact = logits.astype(np.float64)
-    LOSSES[name].loss_gradient(
-        exact, targets, weights.astype(np.float64), BATCH, 0.1, kernels=kernels
-    )
-    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, 0.1, kernels=kernels)
+    LOSSES[name].loss_gradient(exact, targets, weights.astype(np.float64), BATCH, 0.1)
+    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, 0.1)
     assert logits.dtype == np.float32
     assert np.isfinite(total)
     np.testing.assert_allclose(logits, exact, rtol=1e-4, atol=1e-7)
@@ -249,11 +231,11 @@ def test_smoothed_losses_preserve_float32(kernels, name):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "logistic"])
-def test_smoothed_losses_of_huge_logits_are_finite(kernels, name, dtype):
+def test_smoothed_losses_of_huge_logits_are_finite(name, dtype):
     make_data = (
         make_softmax_data if name == "softmax" else lambda **kwargs: make_logistic_data(3, **kwargs)
     )
     logits, targets, weights = make_data(dtype=dtype, scale=1e30)
-    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, 0.1, kernels=kernels)
+    total, _ = LOSSES[name].loss_gradient(logits, targets, weights, BATCH, 0.1)
     assert np.isfinite(total)
     assert np.isfinite(logits).all()

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from skmlp.engine import optimizers
-from skmlp.engine.optimizers import NO_PENALTY, SGD, Adam, NAdam, Optimizer, RMSprop, WeightPenalty
+from skmlp.engine.optimizers import SGD, Adam, NAdam, Optimizer, RMSprop
+from skmlp.engine.parameters import BLOCK_SIZE
+from skmlp.engine.reference.optimizers import UPDATE_RULES
 from skmlp.engine.update import Update
 
-N_STEPS, N_PARAMETERS = 300, 11
+LAYER_SIZES = (3, 2, 1)
+N_STEPS, N_PARAMETERS, N_WEIGHTS = 300, 11, 8
 
 
 def draw_gradients_and_rates(seed=0):
@@ -21,16 +24,31 @@ def draw_gradients_and_rates(seed=0):
     return gradients, rng.uniform(1e-4, 1e-1, N_STEPS)
 
 
-def run_optimizer(kernels, optimizer, gradients, rates, dtype=np.float64):
-    """Return the parameters after each step of an optimizer."""
-    theta = np.linspace(-1, 1, N_PARAMETERS).astype(dtype)
-    arrays = optimizer.allocate(theta)
-    work = np.full_like(theta, np.nan)
-    thetas = []
-    for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
-        optimizer.step(theta, gradient.astype(dtype), work, rate, t, arrays, NO_PENALTY, kernels)
-        thetas.append(theta.copy())
-    return np.array(thetas)
+@pytest.fixture
+def begin(make_updater, make_config, make_state):
+    """Return a factory of a state and of the function with which each backend updates it, see `make_updater`."""
+
+    def make(update, dtype=np.float64, alpha=0.0):
+        config = make_config(LAYER_SIZES, update=update, alpha=alpha)
+        state = make_state(config, np.linspace(-1, 1, N_PARAMETERS), dtype)
+        return state, make_updater(config, state)
+
+    return make
+
+
+@pytest.fixture
+def run_optimizer(begin):
+    """Return a function that returns the parameters after each step of an optimizer."""
+
+    def run(optimizer, gradients, rates, dtype=np.float64):
+        state, apply = begin(Update(optimizer), dtype)
+        thetas = []
+        for gradient, rate in zip(gradients, rates, strict=True):
+            apply(gradient.astype(dtype), rate, 1.0)
+            thetas.append(state.weights.theta.copy())
+        return np.array(thetas)
+
+    return run
 
 
 def run_textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered):
@@ -93,63 +111,64 @@ def run_textbook_rmsprop(gradients, rates, decay, epsilon):
 @pytest.mark.parametrize("beta_1", [0, 0.5, 0.9])
 @pytest.mark.parametrize("beta_2", [0, 0.9, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
-def test_nadam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
+def test_nadam_steps_equal_the_textbook_steps(run_optimizer, beta_1, beta_2, epsilon):
     gradients, rates = draw_gradients_and_rates()
     expected = run_textbook_nadam(gradients, rates, beta_1, beta_2, epsilon)
-    ours = run_optimizer(kernels, NAdam(beta_1, beta_2, epsilon), gradients, rates)
+    ours = run_optimizer(NAdam(beta_1, beta_2, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("decay", [0, 0.9, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
-def test_rmsprop_steps_equal_the_textbook_steps(kernels, decay, epsilon):
+def test_rmsprop_steps_equal_the_textbook_steps(run_optimizer, decay, epsilon):
     gradients, rates = draw_gradients_and_rates()
     expected = run_textbook_rmsprop(gradients, rates, decay, epsilon)
-    ours = run_optimizer(kernels, RMSprop(decay, epsilon), gradients, rates)
+    ours = run_optimizer(RMSprop(decay, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("beta_1", [0, 0.5, 0.9])
 @pytest.mark.parametrize("beta_2", [0, 0.9, 0.999])
 @pytest.mark.parametrize("epsilon", [1e-8, 1e-2])
-def test_adam_steps_equal_the_textbook_steps(kernels, beta_1, beta_2, epsilon):
+def test_adam_steps_equal_the_textbook_steps(run_optimizer, beta_1, beta_2, epsilon):
     gradients, rates = draw_gradients_and_rates()
     expected = run_textbook_adam(gradients, rates, beta_1, beta_2, epsilon, reordered=True)
-    ours = run_optimizer(kernels, Adam(beta_1, beta_2, epsilon), gradients, rates)
+    ours = run_optimizer(Adam(beta_1, beta_2, epsilon), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_adam_with_a_tiny_epsilon_equals_algorithm_1(kernels):
+def test_adam_with_a_tiny_epsilon_equals_algorithm_1(run_optimizer):
     gradients, rates = draw_gradients_and_rates()
     # The two forms of the paper differ only in epsilon, which is negligible here.
     expected = run_textbook_adam(gradients, rates, 0.9, 0.999, 1e-100, reordered=False)
-    ours = run_optimizer(kernels, Adam(0.9, 0.999, 1e-100), gradients, rates)
+    ours = run_optimizer(Adam(0.9, 0.999, 1e-100), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_adam_keeps_its_moments_when_beta_1_changes(kernels):
+def test_adam_keeps_its_moments_when_beta_1_changes(make_updater, make_config, make_state):
     gradients, rates = draw_gradients_and_rates()
     theta = np.linspace(-1, 1, N_PARAMETERS)
     expected, total, squares = theta.copy(), 0, 0
-    adams = [Adam(0.9), Adam(0.5), Adam(0), Adam(0.99)]
-    arrays, work = adams[0].allocate(theta), np.empty_like(theta)
+    betas = [0.9, 0.5, 0, 0.99]
+    configs = [make_config(LAYER_SIZES, update=Update(Adam(beta))) for beta in betas]
+    state = make_state(configs[0], theta)
+    updaters = [make_updater(config, state) for config in configs]
     for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
-        optimizer = adams[t // 7 % 4]
-        beta_1 = optimizer.beta_1
+        beta_1, apply = betas[t // 7 % 4], updaters[t // 7 % 4]
         total = beta_1 * total + g
         squares = 0.999 * squares + 0.001 * g**2
         corrected = rate * np.sqrt(1 - 0.999**t) / (1 - beta_1**t)
         expected -= corrected * (1 - beta_1) * total / (np.sqrt(squares) + 1e-8)
-        optimizer.step(theta, g.copy(), work, rate, t, arrays, NO_PENALTY, kernels)
-    np.testing.assert_allclose(theta, expected, rtol=1e-9, atol=1e-12)
+        apply(g.copy(), rate, 1.0)
+    np.testing.assert_allclose(state.weights.theta, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("momentum", [0, 0.5, 0.9, 1])
 @pytest.mark.parametrize("nesterov", [False, True], ids=["classical", "nesterov"])
-def test_sgd_steps_equal_the_textbook_steps(kernels, momentum, nesterov):
+def test_sgd_steps_equal_the_textbook_steps(run_optimizer, momentum, nesterov):
     gradients, rates = draw_gradients_and_rates()
     expected = run_textbook_sgd(gradients, rates, momentum, nesterov)
-    ours = run_optimizer(kernels, SGD(momentum, nesterov), gradients, rates)
+    ours = run_optimizer(SGD(momentum, nesterov), gradients, rates)
     np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
 
 
@@ -168,10 +187,10 @@ def test_all_optimizers_are_tested():
 
 
 @every_optimizer
-def test_float32_and_float64_steps_agree(kernels, optimizer):
+def test_float32_and_float64_steps_agree(run_optimizer, optimizer):
     gradients, rates = draw_gradients_and_rates()
     steps_64, steps_32 = (
-        run_optimizer(kernels, optimizer, gradients, rates, t) for t in (np.float64, np.float32)
+        run_optimizer(optimizer, gradients, rates, t) for t in (np.float64, np.float32)
     )
     assert steps_32.dtype == np.float32
     np.testing.assert_allclose(steps_32, steps_64, rtol=1e-3, atol=1e-3)
@@ -208,14 +227,17 @@ def test_allocate_returns_the_declared_arrays(optimizer, dtype):
 
 @every_optimizer
 @every_dtype
-def test_step_changes_the_declared_arrays_in_place(kernels, optimizer, dtype):
-    theta, rng = np.linspace(-1, 1, 5).astype(dtype), np.random.default_rng(0)
-    arrays = RecordingDict(optimizer.allocate(theta))
+def test_step_changes_the_declared_arrays_in_place(
+    make_updater, make_config, make_state, optimizer, dtype
+):
+    config, rng = make_config(LAYER_SIZES, update=Update(optimizer)), np.random.default_rng(0)
+    state = make_state(config, dtype=dtype)
+    arrays = state.optimizer_arrays = RecordingDict(state.optimizer_arrays)
     before = {name: array.copy() for name, array in arrays.items()}
     same_arrays = dict(arrays)
-    for t in range(1, 4):
-        gradient = rng.normal(size=5).astype(dtype)
-        optimizer.step(theta, gradient, theta.copy(), 0.1, t, arrays, NO_PENALTY, kernels)
+    apply = make_updater(config, state)
+    for _ in range(3):
+        apply(rng.normal(size=N_PARAMETERS).astype(dtype), 0.1, 1.0)
     assert arrays.used == set(before)
     assert set(arrays) == set(before)
     for name, array in arrays.items():
@@ -224,51 +246,66 @@ def test_step_changes_the_declared_arrays_in_place(kernels, optimizer, dtype):
 
 
 @every_optimizer
-def test_step_depends_only_on_the_declared_arrays(kernels, optimizer):
+def test_step_depends_only_on_the_declared_arrays(
+    make_updater, make_config, make_state, run_optimizer, optimizer
+):
     gradients, rates = draw_gradients_and_rates()
-    expected = run_optimizer(kernels, optimizer, gradients[:60], rates[:60])
-    theta = np.linspace(-1, 1, N_PARAMETERS)
-    arrays = optimizer.allocate(theta)
+    expected = run_optimizer(optimizer, gradients[:60], rates[:60])
+    theta, arrays = np.linspace(-1, 1, N_PARAMETERS), {}
     for t in range(1, 61):
         # Continue with a new optimizer and copies of the arrays.
-        optimizer = dataclasses.replace(optimizer)
-        theta, arrays = theta.copy(), {name: array.copy() for name, array in arrays.items()}
-        work = np.full_like(theta, np.nan)
-        gradient = gradients[t - 1].copy()
-        optimizer.step(theta, gradient, work, rates[t - 1], t, arrays, NO_PENALTY, kernels)
+        config = make_config(LAYER_SIZES, update=Update(dataclasses.replace(optimizer)))
+        state = make_state(config, theta)
+        state.optimizer_arrays |= {name: array.copy() for name, array in arrays.items()}
+        state.step = t - 1
+        make_updater(config, state)(gradients[t - 1].copy(), rates[t - 1], 1.0)
+        theta, arrays = state.weights.theta, state.optimizer_arrays
         np.testing.assert_array_equal(theta, expected[t - 1])
 
 
 @every_optimizer
 @every_dtype
 @pytest.mark.parametrize("l2", [0.0, 0.3])
-@pytest.mark.parametrize("decay", [1.0, 0.9])
-def test_penalty_adds_to_the_gradient_and_decays_the_weights(kernels, optimizer, dtype, l2, decay):
-    n_weights, n_steps = 7, 30
+@pytest.mark.parametrize("weight_decay", [0.0, 0.5])
+def test_penalty_adds_to_the_gradient_and_decay_scales_the_weights(
+    begin, optimizer, dtype, l2, weight_decay
+):
+    n_steps, total_weight = 30, 2.0
     gradients, rates = draw_gradients_and_rates()
-    penalty = WeightPenalty(n_weights, l2, decay)
-    is_weight = np.arange(N_PARAMETERS) < n_weights
-    theta = np.linspace(-1, 1, N_PARAMETERS).astype(dtype)
-    expected, work = theta.copy(), np.empty_like(theta)
-    ours, theirs = optimizer.allocate(theta), optimizer.allocate(theta)
-    for t, (g, rate) in enumerate(zip(gradients[:n_steps], rates[:n_steps], strict=True), start=1):
-        squares = optimizer.step(theta, g.astype(dtype), work, rate, t, ours, penalty, kernels)
-        assert squares == pytest.approx(np.sum(expected[:n_weights] ** 2), rel=1e-4) or not l2
+    is_weight = np.arange(N_PARAMETERS) < N_WEIGHTS
+    state, apply = begin(Update(optimizer, weight_decay=weight_decay), dtype, l2 * total_weight)
+    plain, apply_plain = begin(Update(optimizer), dtype)
+    expected = state.weights.theta.copy()
+    for g, rate in zip(gradients[:n_steps], rates[:n_steps], strict=True):
+        penalty = apply(g.astype(dtype), rate, total_weight)
+        assert penalty == pytest.approx(l2 / 2 * np.sum(expected[:N_WEIGHTS] ** 2), rel=1e-4)
         # A step from zero without a penalty equals the change of theta.
-        change, g = np.zeros_like(theta), (g + l2 * is_weight * expected).astype(dtype)
-        optimizer.step(change, g, work, rate, t, theirs, NO_PENALTY, kernels)
-        expected = np.where(is_weight, decay * expected, expected).astype(dtype) + change
+        plain.weights.theta[...] = 0
+        apply_plain((g + l2 * is_weight * expected).astype(dtype), rate, total_weight)
+        kept = np.where(is_weight, (1 - rate * weight_decay) * expected, expected)
+        expected = kept.astype(dtype) + plain.weights.theta
         tolerance = 1e-4 if dtype == np.float32 else 1e-12
-        np.testing.assert_allclose(theta, expected, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(state.weights.theta, expected, rtol=tolerance, atol=tolerance)
 
 
+@every_optimizer
 @every_dtype
-def test_zero_below_changes_only_values_below_the_threshold(kernels, dtype):
-    tiny = np.finfo(dtype).tiny
-    values = np.array([tiny / 2, -tiny / 4, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
-    kernels.zero_below(values, float(tiny), np.empty_like(values))
-    expected = np.array([0, 0, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
-    np.testing.assert_array_equal(values, expected)
+def test_blocks_of_the_reference_do_not_change_the_steps(optimizer, dtype):
+    n = 2 * BLOCK_SIZE + 5
+    rng, apply_rule = np.random.default_rng(0), UPDATE_RULES[optimizer.kernel]
+    start, gradient = rng.normal(size=(2, n)).astype(dtype)
+    selected = [0, BLOCK_SIZE - 1, BLOCK_SIZE, 2 * BLOCK_SIZE, n - 1]
+    results = []
+    for indices in (slice(None), selected):
+        theta = start[indices].copy()
+        arrays, work = optimizer.allocate(theta), np.empty_like(theta)
+        for t in (1, 2, 3):
+            coefficients = optimizer.coefficients(0.1, t, arrays)
+            moments = optimizer.moments(arrays)
+            apply_rule(theta, gradient[indices].copy(), moments, work, coefficients)
+        results.append(theta)
+    tolerance = 30 * np.finfo(dtype).eps
+    np.testing.assert_allclose(results[0][selected], results[1], rtol=tolerance, atol=tolerance)
 
 
 # PyTorch
@@ -347,10 +384,11 @@ PYTORCH = {
 
 
 @pytest.mark.parametrize("name", PYTORCH)
-def test_steps_equal_those_of_pytorch(kernels, make_config, make_state, name):
+def test_steps_equal_those_of_pytorch(make_updater, make_config, make_state, name):
     update, expected = PYTORCH[name]
     config = make_config((2, 1), update=update)
     state = make_state(config, [1.0, -2.0, 0.5])
+    apply = make_updater(config, state)
     for gradient, theta in zip(PYTORCH_GRADIENTS, expected, strict=True):
-        update.apply(state, gradient.copy(), np.empty(3), 0.1, config.network.layout, 0.0, kernels)
+        apply(gradient.copy(), 0.1, 1.0)
         np.testing.assert_allclose(state.weights.theta, theta, rtol=1e-12)

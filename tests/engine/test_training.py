@@ -13,7 +13,6 @@ from skmlp.engine.evaluation import evaluate
 from skmlp.engine.initialization import INITIALIZERS, draw_parameters
 from skmlp.engine.lr_finder import run_lr_finder
 from skmlp.engine.optimizers import SGD, Adam
-from skmlp.engine.reference.backend import ReferenceBackend
 from skmlp.engine.schedules import Constant, Cosine, Position
 from skmlp.engine.stochastic import StochasticSolver
 from skmlp.engine.stopping import StoppingRule
@@ -69,7 +68,7 @@ def make_trainer(make_config, make_state):
 
 def copy_backend(trainer):
     """Return a backend that is bound to a copy of the state of a trainer."""
-    return ReferenceBackend(trainer.config, deepcopy(trainer.state), trainer.backend.kernels)
+    return type(trainer.backend)(trainer.config, deepcopy(trainer.state))
 
 
 def assert_same_weights(first, second):
@@ -80,6 +79,8 @@ def assert_same_weights(first, second):
 class BackendProxy:
     """Backend that applies `act` to the result and the state of step `number`, counted from 1."""
 
+    max_steps = 1
+
     def __init__(self, backend, number, act):
         self.backend, self.number, self.act = backend, number, act
         self.n_steps = 0
@@ -88,6 +89,9 @@ class BackendProxy:
         self.n_steps += 1
         result = self.backend.step(batch, rate)
         return self.act(result, self.backend.state) if self.n_steps == self.number else result
+
+    def steps(self, batches, rates):
+        return [self.step(batch, rate) for batch, rate in zip(batches, rates, strict=True)]
 
     def logits(self, batches, weights):
         return self.backend.logits(batches, weights)

@@ -6,36 +6,39 @@ import numpy as np
 import pytest
 
 from skmlp.engine.optimizers import SGD, Adam, NAdam, RMSprop
-from skmlp.engine.parameters import Layout
+from skmlp.engine.parameters import BLOCK_SIZE, Layout
+from skmlp.engine.reference.updater import zero_below
 from skmlp.engine.state import Weights
-from skmlp.engine.update import Update, compute_ema_decay
+from skmlp.engine.update import SUBNORMAL_INTERVAL, Update, compute_ema_decay
 
 LAYER_SIZES = (5, 4, 3, 2)
 LAYOUT = Layout(LAYER_SIZES, batch_norm=True)
-N_STEPS = 40
+N_STEPS, TOTAL_WEIGHT = 40, 2.0
 DTYPES = [np.float32, np.float64]
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 PLAIN = SGD(momentum=0, nesterov=False)
 
 
 @pytest.fixture
-def make_update_state(make_config, make_state):
-    """Return a factory of states that are prepared for an update."""
+def begin(make_updater, make_config, make_state):
+    """Return a factory of a state and of the function with which each backend updates it, see `make_updater`."""
 
-    def make(update, theta=None, dtype=np.float64):
-        return make_state(make_config(LAYER_SIZES, batch_norm=True, update=update), theta, dtype)
+    def make(update, theta=None, dtype=np.float64, alpha=0.0):
+        config = make_config(LAYER_SIZES, batch_norm=True, update=update, alpha=alpha)
+        state = make_state(config, theta, dtype)
+        return state, make_updater(config, state)
 
     return make
 
 
 class Trajectory(NamedTuple):
-    """Gradients, returned sums of squares, weights and averages of a sequence of steps.
+    """Gradients, returned penalties, weights and averages of a sequence of steps.
 
     The first of the weights are the initial weights.
     """
 
     gradients: list
-    squares: list
+    penalties: list
     weights: list
     averages: list
 
@@ -49,22 +52,19 @@ class Trajectory(NamedTuple):
 
 
 @pytest.fixture
-def take_steps(kernels, make_update_state):
+def take_steps(begin):
     """Return a function that performs steps with random gradients."""
 
     def perform(update, dtype=np.float64, scale=1.0, rate=0.1, l2=0.0):
         rng = np.random.default_rng(0)
         theta = rng.normal(size=LAYOUT.n_parameters)
-        state = make_update_state(update, theta, dtype)
+        state, apply = begin(update, theta, dtype, alpha=l2 * TOTAL_WEIGHT)
         trajectory = Trajectory([], [], [state.weights.copy()], [])
-        work = np.full_like(state.weights.theta, np.nan)
         for _ in range(N_STEPS):
             gradient = (rng.normal(size=theta.shape) * scale * rng.uniform(0, 3)).astype(dtype)
             state.weights.statistics[...] = rng.normal(size=LAYOUT.n_statistics)
             trajectory.gradients.append(gradient.copy())
-            trajectory.squares.append(
-                update.apply(state, gradient, work, rate, LAYOUT, l2, kernels)
-            )
+            trajectory.penalties.append(apply(gradient, rate, TOTAL_WEIGHT))
             trajectory.weights.append(state.weights.copy())
             if update.ema_decay is not None:
                 trajectory.averages.append(state.average.copy())
@@ -95,21 +95,21 @@ def test_clip_norm_limits_the_norm_of_the_gradient(take_steps, dtype, clip_norm,
 @every_dtype
 @pytest.mark.parametrize("clip_norm", [None, 7.0])
 @pytest.mark.parametrize("optimizer", [PLAIN, Adam(), NAdam(), RMSprop()], ids=repr)
-def test_apply_returns_the_sum_of_squares_before_the_step(take_steps, dtype, clip_norm, optimizer):
+def test_penalty_is_that_before_the_step(take_steps, dtype, clip_norm, optimizer):
     update = Update(optimizer, clip_norm=clip_norm, weight_decay=0.3)
     trajectory, n = take_steps(update, dtype, l2=0.3), LAYOUT.n_weights
-    expected = [np.sum(theta[:n].astype(float) ** 2) for theta in trajectory.thetas[:-1]]
+    expected = [0.15 * np.sum(theta[:n].astype(float) ** 2) for theta in trajectory.thetas[:-1]]
     np.testing.assert_allclose(
-        trajectory.squares, expected, rtol=1e-5 if dtype == np.float32 else 1e-12
+        trajectory.penalties, expected, rtol=1e-5 if dtype == np.float32 else 1e-12
     )
 
 
 @every_dtype
 @pytest.mark.parametrize("clip_norm", [None, 7.0])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
-def test_apply_returns_zero_without_a_penalty(take_steps, dtype, clip_norm, weight_decay):
+def test_penalty_is_zero_for_an_alpha_of_zero(take_steps, dtype, clip_norm, weight_decay):
     update = Update(Adam(), clip_norm=clip_norm, weight_decay=weight_decay)
-    assert take_steps(update, dtype).squares == [0.0] * N_STEPS
+    assert take_steps(update, dtype).penalties == [0.0] * N_STEPS
 
 
 @every_dtype
@@ -160,13 +160,13 @@ def test_decoupled_weight_decay_multiplies_only_the_weights(take_steps, dtype, r
         np.testing.assert_allclose(actual, theta, rtol=tolerance, atol=tolerance)
 
 
-def test_weight_decay_does_not_change_the_moments_of_adam(kernels, make_update_state):
+def test_weight_decay_does_not_change_the_moments_of_adam(begin):
     # With a gradient of zero, only the decay changes the weights.
     theta = np.arange(1.0, LAYOUT.n_parameters + 1)
     update = Update(Adam(), weight_decay=0.5)
-    state = make_update_state(update, theta)
+    state, apply = begin(update, theta)
     for _ in range(3):
-        update.apply(state, np.zeros_like(theta), np.empty_like(theta), 0.1, LAYOUT, 0.0, kernels)
+        apply(np.zeros_like(theta), 0.1, TOTAL_WEIGHT)
     n, moved = LAYOUT.n_weights, state.weights.theta
     np.testing.assert_allclose(moved[:n], theta[:n] * 0.95**3, rtol=1e-14)
     np.testing.assert_array_equal(moved[n:], theta[n:])
@@ -205,9 +205,9 @@ def test_ema_decay_is_reduced_in_early_steps(t, decay):
 # Preparing a state
 
 
-def test_prepare_keeps_existing_arrays_and_allocates_missing_ones(make_update_state):
+def test_prepare_keeps_existing_arrays_and_allocates_missing_ones(make_config, make_state):
     update = Update(Adam(), ema_decay=0.9)
-    state = make_update_state(update)
+    state = make_state(make_config(LAYER_SIZES, batch_norm=True, update=update))
     np.testing.assert_array_equal(state.average.theta, state.weights.theta)
     assert not np.shares_memory(state.average.theta, state.weights.theta)
     state.step = 7
@@ -231,27 +231,55 @@ def get_neighbors(threshold, dtype):
     return [threshold, np.nextafter(threshold, dtype(0)), dtype(-0.5) * threshold]
 
 
+# Each threshold is the smallest normal number to this power.
+POWERS = {"weights": 1 / 4, "velocity": 3 / 8, "first_moment": 3 / 8, "second_moment": 3 / 4}
+# A step without a gradient multiplies the moments of these optimizers by powers of two, which is exact. The scale of
+# Adam's first moment is a separate number.
+OPTIMIZERS = {
+    SGD(0.5): {"weights": 1, "velocity": 0.5},
+    Adam(0.5, 0.5): {"weights": 1, "first_moment": 1, "second_moment": 0.5},
+    NAdam(0.5, 0.5): {"weights": 1, "first_moment": 0.5, "second_moment": 0.5},
+    RMSprop(0.5): {"weights": 1, "second_moment": 0.5},
+}
+
+
 @every_dtype
-@pytest.mark.parametrize("optimizer", [SGD(), Adam(), NAdam(), RMSprop()], ids=repr)
-def test_zero_subnormals_changes_only_values_below_the_thresholds(
-    kernels, make_update_state, dtype, optimizer
-):
-    # Each threshold is the smallest normal number to this power.
-    powers = {"weights": 1 / 4, "velocity": 3 / 8, "first_moment": 3 / 8, "second_moment": 3 / 4}
-    update = Update(optimizer)
-    state = make_update_state(update, dtype=dtype)
-    tiny = float(np.finfo(dtype).tiny)
-    arrays = {"weights": state.weights.theta, **state.optimizer_arrays}
-    scale = arrays.pop("first_moment_scale", np.ones(1))
-    scale[0] = 1e-30
-    assert set(arrays) <= set(powers)
-    for name, array in arrays.items():
-        array.fill(1)
-        array[:3] = get_neighbors(tiny ** powers[name], dtype)
-        array[3:8] = [0, -1, np.nan, np.inf, -np.inf]
-    expected = {name: array.copy() for name, array in arrays.items()}
-    update.zero_subnormals(state, np.full_like(state.weights.theta, np.nan), kernels)
-    for name, array in arrays.items():
-        expected[name][1:3] = 0
-        np.testing.assert_array_equal(array, expected[name])
-    assert scale[0] == 1e-30
+@pytest.mark.parametrize(
+    ("optimizer", "name"),
+    [(optimizer, name) for optimizer, factors in OPTIMIZERS.items() for name in factors],
+    ids=str,
+)
+def test_values_below_the_thresholds_are_zeroed_periodically(begin, dtype, optimizer, name):
+    values = np.ones(LAYOUT.n_parameters, dtype)
+    # The last parameters, which are not weights, follow the same rule.
+    values[:3] = values[-3:] = get_neighbors(float(np.finfo(dtype).tiny) ** POWERS[name], dtype)
+    values[3:5] = [0, -1]
+    if name == "second_moment":
+        np.abs(values, out=values)
+    for n_steps in (SUBNORMAL_INTERVAL - 1, SUBNORMAL_INTERVAL):
+        state, apply = begin(Update(optimizer), dtype=dtype)
+        state.step = n_steps - 1
+        array = state.weights.theta if name == "weights" else state.optimizer_arrays[name]
+        array[...] = values / dtype(OPTIMIZERS[optimizer][name])
+        apply(np.zeros_like(values), 0.0, TOTAL_WEIGHT)
+        expected = values.copy()
+        if n_steps == SUBNORMAL_INTERVAL:
+            expected[1:3] = expected[-2:] = 0
+        np.testing.assert_array_equal(array, expected)
+
+
+@every_dtype
+def test_zero_below_changes_only_values_below_the_threshold(dtype):
+    tiny = np.finfo(dtype).tiny
+    values = np.array([tiny / 2, -tiny / 4, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
+    zero_below(values, float(tiny), np.empty_like(values))
+    expected = np.array([0, 0, tiny, -tiny, 0, 1, -1e30, np.inf, np.nan], dtype)
+    np.testing.assert_array_equal(values, expected)
+
+
+@every_dtype
+def test_zero_below_processes_all_blocks(dtype):
+    values = np.ones(2 * BLOCK_SIZE + 5, dtype)
+    values[::3] = 1e-30
+    zero_below(values, 1e-20, np.full_like(values, np.nan))
+    np.testing.assert_array_equal(values, np.arange(len(values)) % 3 > 0)

@@ -20,7 +20,10 @@ from skmlp.augment import (
 )
 from skmlp.recipes import make_recipe
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 WEAK_DISTORTIONS = Compose([Affine(8, 0.1, 0.1), Shift(0.5), Elastic(2, 4)])
 make = make_classifier_factory(batch_size=64, max_iter=4)
 

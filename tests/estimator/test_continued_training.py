@@ -15,7 +15,10 @@ from helpers import (
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 SOLVERS = {
     "adam": {"solver": "adam", "learning_rate_init": 0.01},

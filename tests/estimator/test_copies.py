@@ -9,7 +9,10 @@ from helpers import assert_same_training, make_classifier_factory
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 make = make_classifier_factory()
 
@@ -40,7 +43,7 @@ def test_pickle_contains_the_weights_once(digits, params, assigned):
     size = 8 * make(hidden_layer_sizes=(400,)).summary(64, 10).n_parameters
     # Weights, velocities, averaged weights with ema_decay, and assigned weights.
     n_copies = 2 + ("ema_decay" in params) + assigned
-    assert len(pickle.dumps(estimator)) / size == pytest.approx(n_copies, abs=0.15)
+    assert len(pickle.dumps(estimator)) / size == pytest.approx(n_copies, abs=0.2)
     copied = pickle.loads(pickle.dumps(estimator))
     assert vars(copied).keys() == vars(estimator).keys()
     assert_same_training(copied, estimator)

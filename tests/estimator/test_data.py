@@ -8,7 +8,10 @@ import pytest
 from helpers import assert_same_model, make_classifier_factory
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 SOLVERS = ["adam", "sgd", "lbfgs"]
 every_solver = pytest.mark.parametrize("solver", SOLVERS)

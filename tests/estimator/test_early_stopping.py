@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from helpers import make_classifier_factory
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 make = make_classifier_factory()
 

@@ -14,7 +14,10 @@ from skmlp import MLPDigitClassifier
 from skmlp.estimator.learning_rate import LearningRateCurve
 from skmlp.schedules import Cosine, Position, StepDecay, Warmup
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 FIRST_ORDER = ["sgd", "adam", "adamw", "nadam", "rmsprop"]
 N_EPOCHS, N_SAMPLES, BATCH_SIZE, RATE = 9, 150, 40, 0.02

@@ -7,7 +7,10 @@ import pytest
 from helpers import make_classifier_factory
 from sklearn.metrics import log_loss
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 SOLVERS = ["adam", "sgd", "lbfgs"]
 every_solver = pytest.mark.parametrize("solver", SOLVERS)

@@ -11,7 +11,10 @@ from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import validate_data
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 SOLVERS = ["adam", "sgd", "lbfgs"]
 every_solver = pytest.mark.parametrize("solver", SOLVERS)
@@ -71,6 +74,25 @@ def test_probabilities_and_log_probabilities_have_the_same_order(dtype):
     assert np.count_nonzero(probabilities > 1 - 1e-6) > 100
     np.testing.assert_array_equal(probabilities.argmax(axis=1), logarithms.argmax(axis=1))
     np.testing.assert_array_equal(np.log(probabilities), logarithms)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.ascontiguousarray,
+        np.asfortranarray,
+        lambda array: np.repeat(array, 2, axis=0)[::2],
+    ],
+    ids=["C order", "F order", "strided"],
+)
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_prediction_with_assigned_weights_of_any_layout(digits, convert, batch_norm):
+    X, y = digits
+    estimator = make(hidden_layer_sizes=(9, 7), batch_norm=batch_norm).fit(X, y)
+    expected = estimator.predict_proba(X)
+    for name in ("coefs_", "intercepts_"):
+        setattr(estimator, name, [convert(array) for array in getattr(estimator, name)])
+    np.testing.assert_allclose(estimator.predict_proba(X), expected, rtol=1e-12)
 
 
 @every_solver

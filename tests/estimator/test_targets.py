@@ -6,7 +6,10 @@ from helpers import assert_same_model, make_classifier_factory
 from scipy.sparse import coo_matrix, csc_matrix, csr_array, csr_matrix
 from sklearn.datasets import make_multilabel_classification
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 SOLVERS = ["adam", "sgd", "lbfgs"]
 every_solver = pytest.mark.parametrize("solver", SOLVERS)

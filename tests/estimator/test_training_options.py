@@ -11,7 +11,10 @@ from skmlp.engine.batches import Batches
 from skmlp.engine.initialization import INITIALIZERS
 from skmlp.engine.reference.activations import ACTIVATIONS
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 FIRST_ORDER = ["sgd", "adam", "adamw", "nadam", "rmsprop"]
 DTYPES = [np.float32, np.float64]

@@ -24,7 +24,10 @@ from skmlp.augment import Affine, Annealed, Compose, Elastic, Shift
 from skmlp.callbacks import Checkpoint
 from skmlp.engine.schedules import Cosine, Warmup
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 X, y = load_digits(return_X_y=True)
 X_val, y_val = X[1500:] / 16, y[1500:]

@@ -18,7 +18,10 @@ from sklearn.preprocessing import StandardScaler
 from skmlp import MLPDigitClassifier, ModelFormatError, load_model, read_model_header, save_model
 from skmlp.engine.schedules import OneCycle, Warmup
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.usefixtures("every_kernel_set"),
+]
 
 X, y = load_digits(return_X_y=True)
 X_few, y_few = X[:200] / 16, y[:200]

@@ -1,1 +1,1 @@
-"""The reference backend: a network of layers with element-wise kernels in NumPy or numba."""
+"""The reference backend: a network of layers in NumPy, whose matrix products BLAS computes."""

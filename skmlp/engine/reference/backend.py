@@ -1,13 +1,14 @@
 """The reference backend: forward and backward passes through a chain of layers, and the update of the parameters."""
 
+from functools import cached_property
+
 import numpy as np
 
 from skmlp.engine.backend import BatchGradient, StepResult
 from skmlp.engine.reference.layers import Step
 from skmlp.engine.reference.losses import LOSSES
 from skmlp.engine.reference.network import build_prediction_network, build_training_network
-
-SUBNORMAL_INTERVAL = 100
+from skmlp.engine.reference.updater import Updater
 
 
 class ReferenceBackend:
@@ -17,20 +18,16 @@ class ReferenceBackend:
     ----------
     config : TrainingConfig
     state : TrainState
-    kernels : module
-        Element-wise kernels.
     """
 
-    def __init__(self, config, state, kernels):
+    max_steps = 1
+
+    def __init__(self, config, state):
         self.config = config
         self.state = state
-        self.kernels = kernels
         self.loss = LOSSES[config.network.loss_name]
         self._gradient = np.empty_like(state.weights.theta)
-        self._work = np.empty_like(state.weights.theta)
-        self.network = build_training_network(
-            config.network, state.weights, self._gradient, kernels
-        )
+        self.network = build_training_network(config.network, state.weights, self._gradient)
 
     def gradient(self, batch):
         """Return the BatchGradient at the current weights."""
@@ -40,26 +37,23 @@ class ReferenceBackend:
     def step(self, batch, rate):
         """Perform a training step on a batch, and return the StepResult."""
         result = self._training_gradient(batch)
-        update, l2 = self.config.solver.update, self.config.alpha / result.weight
-        layout = self.config.network.layout
-        squares = update.apply(
-            self.state, result.gradient, self._work, rate, layout, l2, self.kernels
-        )
-        if self.state.step % SUBNORMAL_INTERVAL == 0:
-            update.zero_subnormals(self.state, self._work, self.kernels)
-        return StepResult(result.loss + l2 / 2 * squares, result.n_correct, result.weight)
+        penalty = self._updater.apply(result.gradient, rate, result.weight)
+        return StepResult(result.loss + penalty, result.n_correct, result.weight)
+
+    def steps(self, batches, rates):
+        """Perform a training step on each batch, and return a list of StepResults."""
+        return [self.step(batch, rate) for batch, rate in zip(batches, rates, strict=True)]
 
     def logits(self, batches, weights):
         """Yield each batch with its logits, computed in prediction mode."""
         network, layout = self.config.network, self.config.network.layout
-        prediction_network = build_prediction_network(
+        predictor = ReferencePredictor(
             network.activations,
             layout.views(weights.theta),
             layout.statistics_views(weights.statistics),
-            self.kernels,
         )
         for batch in batches:
-            yield batch, prediction_network.forward(batch.x)
+            yield batch, predictor.logits(batch)
 
     def adversarial_examples(self, batch):
         """Return the samples of a batch, each perturbed in the direction of the gradient of its loss [1]_ [2]_.
@@ -87,6 +81,11 @@ class ReferenceBackend:
         directions *= self.config.adversarial_norm / norms
         directions += x
         return directions
+
+    @cached_property
+    def _updater(self):
+        # L-BFGS, which calls only `gradient`, has no Update.
+        return Updater(self.config, self.state)
 
     def _training_gradient(self, batch):
         """Return the BatchGradient, and update the running statistics of batch normalization.
@@ -122,6 +121,24 @@ class ReferenceBackend:
             batch.weights,
             weight,
             self.config.label_smoothing,
-            self.kernels,
         )
         return loss, logits
+
+
+class ReferencePredictor:
+    """Network for prediction.
+
+    Parameters
+    ----------
+    activations : sequence of str
+        Names of the activations of the hidden layers.
+    parameters : Views
+    statistics : StatisticsViews
+    """
+
+    def __init__(self, activations, parameters, statistics):
+        self._network = build_prediction_network(activations, parameters, statistics)
+
+    def logits(self, batch):
+        """Return the logits of a batch, of shape (n_outputs, batch_size), in a buffer that the next call overwrites."""
+        return self._network.forward(batch.x)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from skmlp.engine.products import multiply
-from skmlp.engine.reference import numpy_kernels
+from skmlp.engine.products import multiply, multiply_vector
+from skmlp.engine.reference.activations import ACTIVATIONS
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
@@ -91,14 +91,12 @@ class Activation:
     biases : ndarray of shape (units,)
     biases_gradient : ndarray of shape (units,), default=None
         Output of `backward`; None for a layer that is used only for prediction.
-    kernels : module, default=numpy_kernels
     """
 
-    def __init__(self, name, biases, biases_gradient=None, kernels=numpy_kernels):
+    def __init__(self, name, biases, biases_gradient=None):
         self.name = name
         self.biases = biases
         self.biases_gradient = biases_gradient
-        self.kernels = kernels
 
     def allocate(self, batch_size):
         """Return the buffers for a batch size."""
@@ -107,27 +105,25 @@ class Activation:
             a=None,
             work=np.empty((len(self.biases), batch_size), dtype),
             ones=np.ones(batch_size, dtype),
-            unused_gradient=np.empty_like(self.biases),
         )
 
     def forward(self, x, buffers, step):
         """Turn x into a = f(x + b)."""
-        self.kernels.activate(x, self.name, self.biases, buffers.work)
+        x += self.biases[:, np.newaxis]
+        ACTIVATIONS[self.name].forward(x, buffers.work)
         buffers.a = x
         return x
 
     def input_gradient(self, delta, buffers):
         """Turn dL/da into dL/dx = dL/da f'(x + b)."""
-        self.kernels.activate_backward(
-            delta, buffers.unused_gradient, self.name, buffers.a, buffers.work, buffers.ones
-        )
+        ACTIVATIONS[self.name].backward(buffers.a, delta, buffers.work)
         return delta
 
     def backward(self, delta, buffers):
-        """Turn dL/da into dL/dx, and compute dL/db = sum(dL/dx) in the same kernel."""
-        self.kernels.activate_backward(
-            delta, self.biases_gradient, self.name, buffers.a, buffers.work, buffers.ones
-        )
+        """Turn dL/da into dL/dx, and compute dL/db = sum(dL/dx)."""
+        delta = self.input_gradient(delta, buffers)
+        # A matrix-vector product with ones is the fastest way to sum over the batch.
+        multiply_vector(delta, buffers.ones, self.biases_gradient)
         return delta
 
 
@@ -143,7 +139,6 @@ class BatchNorm:
         Variance used in prediction, updated in place by `update_statistics`.
     gains_gradient : ndarray of shape (units,), default=None
         Output of `backward`; None for a layer that is used only for prediction.
-    kernels : module, default=numpy_kernels
 
     References
     ----------
@@ -151,14 +146,11 @@ class BatchNorm:
        shift", ICML 2015, https://arxiv.org/abs/1502.03167
     """
 
-    def __init__(
-        self, gains, running_mean, running_variance, gains_gradient=None, kernels=numpy_kernels
-    ):
+    def __init__(self, gains, running_mean, running_variance, gains_gradient=None):
         self.gains = gains
         self.running_mean = running_mean
         self.running_variance = running_variance
         self.gains_gradient = gains_gradient
-        self.kernels = kernels
 
     def allocate(self, batch_size):
         """Return the buffers for a batch size."""
@@ -184,19 +176,19 @@ class BatchNorm:
             np.subtract(x, self.running_mean[:, np.newaxis], out=buffers.out)
             buffers.out *= self._scale()[:, np.newaxis]
             return buffers.out
-        buffers.fractions = step.fractions
-        self.kernels.normalize(
-            buffers.normalized,
-            buffers.out,
-            buffers.mean,
-            buffers.variance,
-            buffers.inverse_std,
-            x,
-            step.fractions,
-            self.gains,
-            BATCH_NORM_EPSILON,
-        )
-        return buffers.out
+        normalized, out, fractions = buffers.normalized, buffers.out, step.fractions
+        buffers.fractions = fractions
+        # mean = sum(fraction x), variance = sum(fraction (x - mean)^2)
+        multiply_vector(x, fractions, buffers.mean)
+        np.subtract(x, buffers.mean[:, np.newaxis], out=normalized)
+        np.multiply(normalized, normalized, out=out)
+        multiply_vector(out, fractions, buffers.variance)
+        np.add(buffers.variance, BATCH_NORM_EPSILON, out=buffers.inverse_std)
+        np.sqrt(buffers.inverse_std, out=buffers.inverse_std)
+        np.reciprocal(buffers.inverse_std, out=buffers.inverse_std)
+        normalized *= buffers.inverse_std[:, np.newaxis]
+        np.multiply(normalized, self.gains[:, np.newaxis], out=out)
+        return out
 
     def update_statistics(self, buffers):
         """Update the running mean and variance from the last batch."""
@@ -224,16 +216,19 @@ class BatchNorm:
         return self.gains / np.sqrt(self.running_variance + BATCH_NORM_EPSILON)
 
     def _differentiate(self, delta, buffers, gains_gradient):
-        self.kernels.normalize_backward(
-            delta,
-            gains_gradient,
-            buffers.normalized,
-            self.gains,
-            buffers.inverse_std,
-            buffers.fractions,
-            buffers.work,
-            buffers.ones,
-        )
+        """Compute dL/dgain = sum(delta n), and turn delta into dL/dx, where n is the normalized x.
+
+        dL/dx = gain / std (delta - fraction (sum(delta) + n dL/dgain)), where std = sqrt(variance + epsilon)
+        """
+        work, delta_sums = buffers.work, np.empty_like(gains_gradient)
+        np.multiply(delta, buffers.normalized, out=work)
+        multiply_vector(work, buffers.ones, gains_gradient)
+        multiply_vector(delta, buffers.ones, delta_sums)
+        np.multiply(buffers.normalized, gains_gradient[:, np.newaxis], out=work)
+        work += delta_sums[:, np.newaxis]
+        work *= buffers.fractions
+        delta -= work
+        delta *= (self.gains * buffers.inverse_std)[:, np.newaxis]
         return delta
 
 
@@ -246,7 +241,6 @@ class Dropout:
         Probability of dropping a value, in the range [0, 1), rounded to a multiple of 2^-16 that is less than 1.
     n_units : int
     dtype : dtype
-    kernels : module, default=numpy_kernels
     order : {"C", "F"}, default="C"
         Memory order of x.
 
@@ -256,12 +250,11 @@ class Dropout:
        networks from overfitting", JMLR 15, 2014.
     """
 
-    def __init__(self, rate, n_units, dtype, kernels=numpy_kernels, order="C"):
+    def __init__(self, rate, n_units, dtype, order="C"):
         self.threshold = min(round(rate * N_RANDOM_VALUES), N_RANDOM_VALUES - 1)
         self.scale = N_RANDOM_VALUES / (N_RANDOM_VALUES - self.threshold)
         self.n_units = n_units
         self.dtype = np.dtype(dtype)
-        self.kernels = kernels
         self.order = order
 
     def allocate(self, batch_size):
@@ -281,12 +274,15 @@ class Dropout:
             x.data *= mask * self.dtype.type(self.scale)
             return x
         bits = self._random_bits(buffers.mask.shape, step.generator)
-        self.kernels.drop(buffers.out, buffers.mask, x, bits, self.threshold, self.scale)
+        np.greater_equal(bits, self.threshold, out=buffers.mask)
+        np.multiply(x, buffers.mask, out=buffers.out)
+        buffers.out *= self.scale
         return buffers.out
 
     def input_gradient(self, delta, buffers):
         """Compute dL/dx = mask * dL/dy / (1 - rate)."""
-        self.kernels.drop_backward(delta, buffers.mask, self.scale)
+        delta *= buffers.mask
+        delta *= self.scale
         return delta
 
     backward = input_gradient  # no parameters

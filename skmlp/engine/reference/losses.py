@@ -1,6 +1,6 @@
 """Losses of logits: the value, the gradient and the number of correct predictions of a batch.
 
-Logits are the outputs of the last layer before softmax or the logistic function. They have the shape
+Logits are the outputs of the last layer before softmax or the logistic function. They are C-contiguous arrays of shape
 ``(outputs, batch)``. Label smoothing [1]_ replaces the targets y by ``(1 - smoothing) y + smoothing / n``, where n is
 the number of classes, or 2 for logistic outputs.
 
@@ -10,23 +10,68 @@ References
    2016, https://arxiv.org/abs/1512.00567
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.special import expit
 
-from skmlp.engine.reference import numpy_kernels
-from skmlp.engine.reference.numpy_kernels import LossSum
+
+class LossSum(NamedTuple):
+    """Sums of the loss and of the correct predictions over a batch.
+
+    Attributes
+    ----------
+    loss : float
+        Sum of the losses of the samples, weighted by the sample weights.
+    n_correct : float
+        Total weight of the samples whose class, or set of labels, is predicted correctly.
+    """
+
+    loss: float
+    n_correct: float
 
 
 class SoftmaxCrossEntropy:
     """Cross-entropy of softmax probabilities. Targets are class indices of shape (batch,)."""
 
     @staticmethod
-    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
+    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum.
 
-        y is one-hot or smoothed. If `weights` is None, all samples have the weight 1.
+        p = exp(z) / sum(exp(z)), -log p = log(sum(exp(z))) - z, and y is one-hot or smoothed. If the largest logit is
+        not unique, the first of the tied classes is the prediction. If `weights` is None, all samples have the weight
+        1.
         """
-        return kernels.softmax_cross_entropy(logits, targets, weights, total_weight, smoothing)
+        batch_size = len(targets)
+        target_positions = targets * batch_size
+        target_positions += np.arange(batch_size)
+        flat = logits.reshape(-1)
+
+        logits -= logits.max(axis=0)
+        target_logits = flat.take(target_positions)
+        correct = target_logits == 0  # the largest logit is now zero
+        has_ties = np.count_nonzero(logits) < logits.size - batch_size
+        if has_ties:
+            correct = logits.argmax(axis=0) == targets
+        if smoothing:
+            mean_logits = logits.mean(axis=0)
+            target_logits += smoothing * (mean_logits - target_logits)
+        np.exp(logits, out=logits)
+        normalizers = np.add.reduce(logits, axis=0)
+        losses = np.log(normalizers)
+        losses -= target_logits
+
+        normalizers *= total_weight
+        if weights is not None:
+            losses *= weights
+            correct = weights[correct]
+            logits *= weights
+        logits /= normalizers
+        fractions = (1 if weights is None else weights) / total_weight
+        flat[target_positions] -= (1 - smoothing) * fractions
+        if smoothing:
+            logits -= fractions * (smoothing / len(logits))
+        return LossSum(float(losses.sum()), float(correct.sum()))
 
     @staticmethod
     def probabilities(logits):
@@ -49,7 +94,7 @@ class LogisticCrossEntropy:
     """Cross-entropy of independent logistic outputs. Targets are 0 or 1, of shape (outputs, batch)."""
 
     @staticmethod
-    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
+    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum."""
         correct = ((logits > 0) == targets).all(axis=0)
         if smoothing:
@@ -87,7 +132,7 @@ class SingleClass:
     """
 
     @staticmethod
-    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0, kernels=numpy_kernels):
+    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0):
         """Turn logits into d loss / d logits, and return the LossSum."""
         loss_sum = LogisticCrossEntropy.loss_gradient(
             logits, targets, weights, total_weight, smoothing

@@ -1,10 +1,10 @@
 """The network: a chain of layers and their buffers."""
 
-from skmlp.engine.reference import numpy_kernels
+from skmlp.engine.parameters import Views
 from skmlp.engine.reference.layers import Activation, BatchNorm, Dropout, Linear
 
 
-def build_training_network(config, weights, gradient, kernels=numpy_kernels):
+def build_training_network(config, weights, gradient):
     """Return a network for training whose layers use views of flat vectors.
 
     Parameters
@@ -14,7 +14,6 @@ def build_training_network(config, weights, gradient, kernels=numpy_kernels):
         The network uses these arrays without copying them.
     gradient : ndarray of shape (n_parameters,)
         Output of `Network.backward`.
-    kernels : module, default=numpy_kernels
 
     Returns
     -------
@@ -26,7 +25,7 @@ def build_training_network(config, weights, gradient, kernels=numpy_kernels):
     layers = []
     if config.input_dropout:
         # A batch is gathered sample by sample, so its transpose is F-ordered.
-        layers.append(Dropout(config.input_dropout, layout.layer_sizes[0], dtype, kernels, "F"))
+        layers.append(Dropout(config.input_dropout, layout.layer_sizes[0], dtype, order="F"))
     for i, n_units in enumerate(layout.hidden_sizes):
         layers.append(Linear(parameters.weights[i], gradients.weights[i]))
         biases, biases_gradients = parameters.biases, gradients.biases
@@ -37,19 +36,18 @@ def build_training_network(config, weights, gradient, kernels=numpy_kernels):
                     statistics.means[i],
                     statistics.variances[i],
                     gradients.gains[i],
-                    kernels,
                 )
             )
             biases, biases_gradients = parameters.shifts, gradients.shifts
-        layers.append(Activation(config.activations[i], biases[i], biases_gradients[i], kernels))
+        layers.append(Activation(config.activations[i], biases[i], biases_gradients[i]))
         if config.dropout[i]:
-            layers.append(Dropout(config.dropout[i], n_units, dtype, kernels))
+            layers.append(Dropout(config.dropout[i], n_units, dtype))
     layers.append(Linear(parameters.weights[-1], gradients.weights[-1]))
-    layers.append(Activation("identity", parameters.biases[-1], gradients.biases[-1], kernels))
+    layers.append(Activation("identity", parameters.biases[-1], gradients.biases[-1]))
     return Network(layers)
 
 
-def build_prediction_network(activations, parameters, statistics, kernels=numpy_kernels):
+def build_prediction_network(activations, parameters, statistics):
     """Return a network for prediction, with batch normalization folded into the fully connected layers.
 
     Parameters
@@ -59,11 +57,32 @@ def build_prediction_network(activations, parameters, statistics, kernels=numpy_
     parameters : Views
         The arrays are copied only if batch normalization changes them.
     statistics : StatisticsViews
-    kernels : module, default=numpy_kernels
 
     Returns
     -------
     network : Network
+    """
+    parameters = fold_batch_norm(parameters, statistics)
+    layers = []
+    for name, matrix, vector in zip(
+        (*activations, "identity"), parameters.weights, parameters.biases, strict=True
+    ):
+        layers += [Linear(matrix), Activation(name, vector)]
+    return Network(layers)
+
+
+def fold_batch_norm(parameters, statistics):
+    """Return the Views of a network without batch normalization that is equivalent in prediction.
+
+    Parameters
+    ----------
+    parameters : Views
+        The arrays are copied only if batch normalization changes them.
+    statistics : StatisticsViews
+
+    Returns
+    -------
+    folded : Views
     """
     weights, biases = list(parameters.weights), list(parameters.biases)
     if parameters.gains:
@@ -74,10 +93,7 @@ def build_prediction_network(activations, parameters, statistics, kernels=numpy_
         ]
         weights[:-1] = [matrix for matrix, _ in folded]
         biases[:-1] = [vector for _, vector in folded]
-    layers = []
-    for name, matrix, vector in zip((*activations, "identity"), weights, biases, strict=True):
-        layers += [Linear(matrix), Activation(name, vector, kernels=kernels)]
-    return Network(layers)
+    return Views(weights, biases, [], [])
 
 
 class Network:

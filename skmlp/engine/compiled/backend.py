@@ -1,0 +1,99 @@
+"""The compiled backend: gradients, training steps and logits without BLAS."""
+
+from itertools import groupby
+
+import numpy as np
+
+from skmlp.engine.backend import BatchGradient
+from skmlp.engine.compiled.inputs import find_samples, reads_rows
+from skmlp.engine.compiled.layers import BatchShape
+from skmlp.engine.compiled.prediction import Predictor
+from skmlp.engine.compiled.step import TrainingStep, is_fused
+from skmlp.engine.compiled.updater import Updater
+from skmlp.engine.reference.network import fold_batch_norm
+
+# Limits of the steps in a run of a program: their number, and weights times samples.
+MAX_STEPS = 16
+WORK_PER_RUN = 2**31
+
+
+class CompiledBackend:
+    """Backend that runs compiled kernels on the weights of a TrainState.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    state : TrainState
+    """
+
+    def __init__(self, config, state):
+        self.config = config
+        self.state = state
+        self.max_steps = choose_number_of_steps(config)
+        self._dtype = state.weights.theta.dtype
+        self._gradient = np.empty_like(state.weights.theta)
+        self._updater = None
+        self._steps = {}
+
+    def gradient(self, batch):
+        """Return the BatchGradient at the current weights."""
+        samples = find_samples([batch], self._dtype)
+        loss = self._get_step(batch, samples).compute_gradient(batch, samples)
+        weight = batch.total_weight
+        return BatchGradient(loss.loss / weight, loss.n_correct, weight, self._gradient)
+
+    def steps(self, batches, rates):
+        """Perform a training step on each batch, and return a list of StepResults."""
+        results = []
+        for group in self._group(zip(batches, rates, strict=True)):
+            group_batches, group_rates = zip(*group, strict=True)
+            samples = find_samples(group_batches, self._dtype)
+            step = self._get_step(group_batches[0], samples)
+            results += step.update(group_batches, samples, group_rates)
+        return results
+
+    def step(self, batch, rate):
+        """Perform a training step on a batch, and return the StepResult."""
+        (result,) = self.steps([batch], [rate])
+        return result
+
+    def logits(self, batches, weights):
+        """Yield each batch with its logits, computed in prediction mode."""
+        network = self.config.network
+        layout = network.layout
+        parameters = fold_batch_norm(
+            layout.views(weights.theta), layout.statistics_views(weights.statistics)
+        )
+        predictor = Predictor(network.activations, parameters, self._dtype)
+        for batch in batches:
+            yield batch, np.ascontiguousarray(predictor.logits(batch))
+
+    def _group(self, steps):
+        """Yield lists of consecutive pairs of a batch and a rate that one run of a program processes."""
+        update = self.config.solver.update
+
+        def make_key(numbered):
+            number, (batch, _) = numbered
+            is_single = not (is_fused(update, batch.size) and reads_rows(batch, self._dtype))
+            return batch.size, is_single and number
+
+        for _, group in groupby(enumerate(steps), make_key):
+            yield [pair for _, pair in group]
+
+    def _get_step(self, batch, samples):
+        """Return the TrainingStep for batches of the same size and kind."""
+        key = batch.size, samples.source
+        if key not in self._steps:
+            if self._updater is None:
+                self._updater = Updater(self.config, self.state, self._gradient, self.max_steps)
+            shape = BatchShape(batch.size, self._dtype, self.max_steps)
+            self._steps[key] = TrainingStep(
+                self.config, self.state, self._gradient, self._updater, shape, samples.source
+            )
+        return self._steps[key]
+
+
+def choose_number_of_steps(config):
+    """Return the number of steps in a run of a program: fewer if a step is long, because each needs memory."""
+    work = config.network.layout.n_weights * config.solver.batch_size
+    return min(MAX_STEPS, max(1, WORK_PER_RUN // work))

@@ -1,0 +1,135 @@
+"""Losses of logits: the gradient, the loss and the wrong predictions, see `skmlp.engine.reference.losses`.
+
+Logits have the shape ``(outputs, samples)``; each thread computes a range of samples. The padding consists of samples
+with the weight zero, whose gradient is zero.
+"""
+
+from skmlp.engine.compiled.kernels import Doubles, Int, Reals, inlined, kernel, split
+from skmlp.engine.compiled.simd import broadcast, lanes, load, store, where
+from skmlp.engine.compiled.vector_math import exp, log, logistic, softplus
+
+# Positions in the array of settings.
+TOTAL_WEIGHT, SMOOTHING = range(2)
+N_SETTINGS = 2
+
+
+@kernel
+def softmax_cross_entropy(
+    logits: Reals,
+    targets: Reals,
+    weights: Reals,
+    settings: Doubles,
+    losses: Reals,
+    wrong: Reals,
+    n_classes: Int,
+    row: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Turn logits into d loss / d logits = (p - y) weight / total_weight.
+
+    p = exp(z) / sum(exp(z)), -log p = log(sum(exp(z))) - z, and y is one-hot or smoothed. `targets` contains the class
+    indices. If the largest logit is not unique, the first of the tied classes is the prediction.
+    """
+    start, stop = split(row, lanes(logits), thread, n_threads)
+    smoothing = settings[SMOOTHING]
+    for j in range(start, stop, lanes(logits)):
+        largest, predicted = load(logits, j), broadcast(0, logits)
+        for i in range(1, n_classes):
+            z = load(logits, i * row + j)
+            predicted, largest = where(z > largest, i, predicted), where(z > largest, z, largest)
+        target, weight = load(targets, j), load(weights, j)
+        normalizer, logit_sum = broadcast(0, logits), broadcast(0, logits)
+        target_logit = broadcast(0, logits)
+        for i in range(n_classes):
+            z = load(logits, i * row + j) - largest
+            logit_sum = logit_sum + z
+            target_logit = where(target == i, z, target_logit)
+            z = exp(z)
+            normalizer = normalizer + z
+            store(z, logits, i * row + j)
+        target_logit = target_logit + smoothing * (logit_sum / n_classes - target_logit)
+        store((log(normalizer) - target_logit) * weight, losses, j)
+        store(where(predicted == target, 0, weight), wrong, j)
+
+        fraction = weight / settings[TOTAL_WEIGHT]
+        scale = fraction / normalizer
+        smoothed, certain = fraction * (smoothing / n_classes), fraction * (1 - smoothing)
+        for i in range(n_classes):
+            y = smoothed + where(target == i, certain, 0)
+            store(load(logits, i * row + j) * scale - y, logits, i * row + j)
+
+
+@inlined
+def cross_entropy_of_labels(logits, targets, weights, settings, losses, wrong, n_outputs, row, j):
+    """Compute a vector of samples of `logistic_cross_entropy`."""
+    smoothing = settings[SMOOTHING]
+    weight = load(weights, j)
+    fraction = weight / settings[TOTAL_WEIGHT]
+    loss, is_correct = broadcast(0, logits), weight
+    for i in range(n_outputs):
+        z, y = load(logits, i * row + j), load(targets, i * row + j)
+        is_correct = where(z > 0, y, 1 - y) * is_correct
+        y = y * (1 - smoothing) + smoothing / 2
+        loss = loss + (softplus(z) - y * z)
+        store((logistic(z) - y) * fraction, logits, i * row + j)
+    store(loss * weight, losses, j)
+    store(weight - is_correct, wrong, j)
+
+
+@kernel
+def logistic_cross_entropy(
+    logits: Reals,
+    targets: Reals,
+    weights: Reals,
+    settings: Doubles,
+    losses: Reals,
+    wrong: Reals,
+    n_outputs: Int,
+    row: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Turn logits into d loss / d logits = (p - y) weight / total_weight.
+
+    p = 1 / (1 + exp(-z)), and the loss of an output is -log p = log(1 + exp(z)) - y z. `targets` contains y, 0 or 1, of
+    shape ``(outputs, samples)``.
+    """
+    start, stop = split(row, lanes(logits), thread, n_threads)
+    for j in range(start, stop, lanes(logits)):
+        cross_entropy_of_labels(
+            logits, targets, weights, settings, losses, wrong, n_outputs, row, j
+        )
+
+
+@kernel
+def single_class(
+    logits: Reals,
+    targets: Reals,
+    weights: Reals,
+    settings: Doubles,
+    losses: Reals,
+    wrong: Reals,
+    n_outputs: Int,
+    row: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Do the same as `logistic_cross_entropy`, but count all samples as correct."""
+    start, stop = split(row, lanes(logits), thread, n_threads)
+    for j in range(start, stop, lanes(logits)):
+        cross_entropy_of_labels(
+            logits, targets, weights, settings, losses, wrong, n_outputs, row, j
+        )
+        store(broadcast(0, logits), wrong, j)
+
+
+@kernel
+def add_up(losses: Reals, wrong: Reals, sums: Doubles, n_samples: Int, thread: Int, n_threads: Int):
+    """Compute sums = sum(losses), sum(wrong), on the first thread."""
+    if thread == 0:
+        loss, n_wrong = 0.0, 0.0
+        for j in range(n_samples):
+            loss += losses[j]
+            n_wrong += wrong[j]
+        sums[0], sums[1] = loss, n_wrong

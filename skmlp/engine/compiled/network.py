@@ -1,0 +1,210 @@
+"""A compiled network for batches of one size: its layers, and the regions of the forward and the backward pass."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skmlp.engine.compiled.inputs import concatenate_rows, make_inputs
+from skmlp.engine.compiled.layers import BatchNorm, Dense, Dropout
+from skmlp.engine.compiled.program import PerStep
+from skmlp.engine.reference import layers as reference
+
+N_LOSS_SETTINGS = 2
+
+
+class LossSettings(NamedTuple):
+    """Settings that the kernels of the losses read, see the module `losses`.
+
+    Attributes
+    ----------
+    total_weight, smoothing : float
+    """
+
+    total_weight: float
+    smoothing: float
+
+
+class TrainingNetwork:
+    """Network for training on batches of one size.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    weights : Weights
+        Parameters and running statistics; used without copying.
+    gradient : ndarray of shape (n_parameters,)
+        Output of the backward pass.
+    shape : BatchShape
+    source : Source
+        Kind of samples.
+
+    Attributes
+    ----------
+    inputs : Inputs
+    layers : list of Dense
+    sums : PerStep
+        Sum of the losses, and total weight of the wrong predictions.
+    """
+
+    def __init__(self, config, weights, gradient, shape, source):
+        network = config.network
+        layout = network.layout
+        parameters, gradients = layout.views(weights.theta), layout.views(gradient)
+        statistics = layout.statistics_views(weights.statistics)
+        self._shape = shape
+        self._config = config
+        n_target_rows = 1 if network.out_activation == "softmax" else layout.layer_sizes[-1]
+        self._targets = shape.allocate_per_step(n_target_rows, shape.row)
+        self._weights, self._fractions = (shape.allocate_per_step(shape.row) for _ in range(2))
+        self._settings = PerStep(np.zeros((shape.n_steps, N_LOSS_SETTINGS)))
+        self.sums = PerStep(np.zeros((shape.n_steps, 2)))
+        self._losses, self._wrong = shape.allocate(shape.row), shape.allocate(shape.row)
+        self.inputs = make_inputs(
+            shape,
+            source,
+            layout.layer_sizes[0],
+            make_dropout(network.input_dropout, shape),
+            config.adversarial_norm,
+        )
+        self.layers = []
+        for i, n_units in enumerate(layout.hidden_sizes):
+            batch_norm, biases, biases_gradients = None, parameters.biases, gradients.biases
+            if network.batch_norm:
+                biases, biases_gradients = parameters.shifts, gradients.shifts
+                batch_norm = BatchNorm(
+                    shape,
+                    parameters.gains[i],
+                    gradients.gains[i],
+                    statistics.means[i],
+                    statistics.variances[i],
+                    self._fractions,
+                )
+            dropout = make_dropout(network.dropout[i], shape)
+            if dropout is not None:
+                dropout = Dropout(shape, dropout, n_units, shape.n_samples, step=1)
+            self.layers.append(
+                Dense(
+                    shape,
+                    parameters.weights[i],
+                    biases[i],
+                    network.activations[i],
+                    (gradients.weights[i], biases_gradients[i]),
+                    batch_norm,
+                    dropout,
+                )
+            )
+        self.layers.append(
+            Dense(
+                shape,
+                parameters.weights[-1],
+                parameters.biases[-1],
+                "identity",
+                (gradients.weights[-1], gradients.biases[-1]),
+            )
+        )
+        # The gradient with respect to the logits replaces them.
+        self.layers[-1].delta = self.layers[-1].out
+
+    def load(self, batches, samples, generator):
+        """Set the batches of the next run, and draw the random bits of dropout.
+
+        Parameters
+        ----------
+        batches : list of Batch
+        samples : inputs.Samples
+            Samples of all batches.
+        generator : Generator
+        """
+        self.inputs.set(samples)
+        n_steps, n = len(batches), self._shape.n_samples
+        samples, rows = batches[0].samples, concatenate_rows(batches)
+        targets = samples.targets[rows].reshape(n_steps, n, -1)
+        self._targets.array[:n_steps, :, :n] = targets.transpose(0, 2, 1)
+        weights = self._weights.array[:n_steps]
+        weights[:, :n] = 1 if samples.weights is None else samples.weights[rows].reshape(-1, n)
+        settings = self._settings.array[:n_steps]
+        settings[...] = [
+            LossSettings(batch.total_weight, self._config.label_smoothing) for batch in batches
+        ]
+        np.divide(
+            weights, settings[:, :1], out=self._fractions.array[:n_steps], casting="same_kind"
+        )
+        dropouts = [layer.dropout for layer in self.layers if layer.dropout is not None]
+        for step in range(n_steps):
+            for part in (self.inputs, *dropouts):
+                part.draw(step, generator)
+
+    def forward(self):
+        """Return the regions that compute the logits of the gathered samples, and the loss."""
+        regions, previous = [self.inputs.prepare()], None
+        for layer, operand in zip(self.layers, self.operands(), strict=True):
+            calls = layer.forward(operand)
+            if previous is not None:
+                calls.append(previous.transpose())
+            regions.append(calls)
+            previous = layer
+        return [*regions, self._loss()]
+
+    def operands(self):
+        """Return the Operand of each layer."""
+        return [self.inputs.as_operand(), *(layer.as_operand() for layer in self.layers[:-1])]
+
+    def backward(self):
+        """Return the regions that compute the gradients with respect to the output of each layer."""
+        *hidden, last = self.layers
+        regions, calls, following = [], [*last.activation_backward(), self._add_up()], last
+        for layer in reversed(hidden):
+            regions.append(calls + layer.backward(following))
+            calls, following = [], layer
+        return [*regions, calls] if calls else regions
+
+    def update_statistics(self):
+        """Return the calls that update the running statistics of batch normalization."""
+        return [
+            layer.batch_norm.update_statistics()
+            for layer in self.layers
+            if layer.batch_norm is not None
+        ]
+
+    def perturb(self):
+        """Return the regions that turn the samples into adversarial examples after a backward pass."""
+        return self.inputs.perturb(self.layers[0])
+
+    def parameter_gradients(self):
+        """Return the calls that compute the gradients with respect to the weights."""
+        return [
+            operand.compute_gradient(layer.delta, layer.weights_gradient)
+            for layer, operand in zip(self.layers, self.operands(), strict=True)
+        ]
+
+    def _loss(self):
+        logits = self.layers[-1].out
+        return [
+            self._shape.call(
+                f"losses.{LOSS_KERNELS[self._config.network.loss_name]}",
+                logits,
+                self._targets,
+                self._weights,
+                self._settings,
+                self._losses,
+                self._wrong,
+                *logits.shape,
+            )
+        ]
+
+    def _add_up(self):
+        return self._shape.call(
+            "losses.add_up", self._losses, self._wrong, self.sums, self._shape.n_samples
+        )
+
+
+LOSS_KERNELS = {
+    "softmax": "softmax_cross_entropy",
+    "logistic": "logistic_cross_entropy",
+    "single_class": "single_class",
+}
+
+
+def make_dropout(rate, shape):
+    """Return the threshold and the scale of dropout, as a layer of the reference backend; None for no dropout."""
+    return reference.Dropout(rate, 0, shape.dtype) if rate else None

@@ -1,0 +1,181 @@
+"""The samples of a batch from a CSR matrix."""
+
+import numpy as np
+
+from skmlp.engine.compiled.layers import Operand
+from skmlp.engine.compiled.program import PerStep, Slot, allocate, get_address
+
+
+class SparseInputs:
+    """Nonzero features of samples, gathered from a CSR matrix.
+
+    Parameters
+    ----------
+    shape : BatchShape
+    n_features : int
+    dropout : reference.layers.Dropout or None
+
+    Attributes
+    ----------
+    features : tuple of Slot and PerStep
+        The arrays `data`, `indices` and `offsets` of the module `sparse`.
+    """
+
+    def __init__(self, shape, n_features, dropout):
+        self._shape = shape
+        self._dropout = dropout
+        self._scale = np.ones(1)
+        self._dropout_scale = np.array([1.0 if dropout is None else dropout.scale])
+        self._X = Slot(), Slot(), Slot()
+        self._rows, self._bits = Slot(), Slot()
+        self._offsets = PerStep(np.zeros((shape.n_steps, shape.n_samples + 1), np.int64))
+        self.features = Slot(), Slot(), self._offsets
+        self._data = self._indices = np.empty(0)
+        self._random_bits = np.empty((shape.n_steps, 0), np.uint16)
+        self._used = None
+
+    def set(self, samples):
+        """Set the samples of all steps of the next run."""
+        X, rows, n = samples.X, samples.rows, self._shape.n_samples
+        self._used = samples  # the program contains addresses of its arrays
+        self._scale[0] = samples.scale
+        for slot, array in zip(self._X, (X.data, X.indices, X.indptr), strict=True):
+            slot.set(get_address(array))
+        self._rows.set(get_address(rows), n * rows.itemsize)
+        counts = (X.indptr[rows + 1] - X.indptr[rows]).reshape(-1, n)
+        np.cumsum(counts, axis=1, out=self._offsets.array[: len(counts), 1:])
+        self._reserve(int(self._offsets.array[: len(counts), -1].max(initial=0)))
+
+    def _reserve(self, size):
+        """Make the buffers large enough for a number of nonzero features."""
+        if size <= len(self._data):
+            return
+        self._data = self._shape.allocate(size)
+        self._indices = allocate((size,), np.int32)
+        for slot, array in zip(self.features, (self._data, self._indices), strict=False):
+            slot.set(get_address(array))
+        if self._dropout is not None:
+            self._random_bits = np.empty((self._shape.n_steps, size), np.uint16)
+            self._bits.set(get_address(self._random_bits), self._random_bits.strides[0])
+
+    def draw(self, step, generator):
+        """Draw the random bits of dropout for a step."""
+        if self._dropout is not None:
+            size = self._offsets.array[step, -1]
+            values = generator.bit_generator.random_raw(-(-size // 4))
+            self._random_bits[step, :size] = values.view(np.uint16)[:size]
+
+    def gather(self):
+        """Return the calls that gather the samples, with dropout."""
+        data, indices, offsets = self.features
+        has_dropout = self._dropout is not None
+        call = self._shape.call(
+            "sparse.gather",
+            *self._X,
+            self._rows,
+            self._scale,
+            offsets,
+            data,
+            indices,
+            int(has_dropout),
+            self._bits,
+            self._dropout.threshold if has_dropout else 0,
+            self._dropout_scale,
+            self._shape.n_samples,
+        )
+        return [call]
+
+    def prepare(self):
+        """Return no calls: the gathered samples are the operand."""
+        return []
+
+    def as_operand(self):
+        """Return the samples as the operand of the first layer."""
+        return SparseOperand(self._shape, self.features)
+
+
+class SparseOperand:
+    """Samples of which the products use the nonzero features only; it has the methods of `layers.Operand`.
+
+    Parameters
+    ----------
+    shape : BatchShape
+    features : tuple of Slot and PerStep
+    """
+
+    def __init__(self, shape, features):
+        self._shape = shape
+        self._features = features
+
+    def multiply(self, weights, out):
+        """Return the call that computes out = W x."""
+        n_samples = self._shape.n_samples
+        return self._shape.call(
+            "sparse.multiply",
+            *self._features,
+            n_samples,
+            weights,
+            out,
+            out.shape[1],
+            *weights.shape,
+        )
+
+    def compute_gradient(self, delta, gradient):
+        """Return the call that computes dL/dW = delta x^T."""
+        return self._shape.call(
+            "sparse.compute_gradient",
+            *self._features,
+            self._shape.n_samples,
+            delta,
+            delta.shape[1],
+            gradient,
+            *gradient.shape,
+        )
+
+    def compute_gradient_and_update(self, delta, arguments):
+        """Return the call that computes dL/dW for a row at a time, and updates it."""
+        return self._shape.call(
+            "sparse.compute_gradient_and_update",
+            self._shape.load_function("sparse.compute_gradient"),
+            *self._features,
+            self._shape.n_samples,
+            delta,
+            delta.shape[1],
+            *arguments,
+        )
+
+
+class ScatteredInputs:
+    """Samples from a CSR matrix, converted to rows of a dense array.
+
+    Parameters
+    ----------
+    shape : BatchShape
+    n_features : int
+    sparse : SparseInputs
+    """
+
+    def __init__(self, shape, n_features, sparse):
+        padded = shape.pad(n_features)
+        self._shape = shape
+        self._sparse = sparse
+        self._samples = shape.allocate(shape.row, padded)
+        self._x = shape.allocate(padded, shape.row)
+        self.set, self.draw = sparse.set, sparse.draw
+
+    def gather(self):
+        """Return the calls that gather the samples, with dropout, and convert them."""
+        samples = self._samples
+        size = samples, samples.shape[1], self._shape.n_samples
+        return [
+            *self._sparse.gather(),
+            self._shape.call("sparse.scatter", *self._sparse.features, *size),
+        ]
+
+    def prepare(self):
+        """Return the calls that transpose the samples."""
+        return [self._shape.transpose(self._samples, self._x)]
+
+    def as_operand(self):
+        """Return the samples as the Operand of the first layer."""
+        return Operand(self._shape, self._x, self._samples)
