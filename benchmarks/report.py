@@ -3,12 +3,10 @@
 import os
 import platform
 import sys
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from statistics import median
 
-from threadpoolctl import threadpool_info
+from skmlp.machine import find_blas_libraries, find_processor, select_openblas_cores
+from skmlp.versions import find_version
 
 PACKAGES = ("skmlp", "numpy", "scikit-learn", "numba", "torch", "jax", "keras", "skorch")
 
@@ -63,37 +61,9 @@ def format_ratio(values, others):
 def describe_machine():
     """Return the processor and the versions of the libraries as text."""
     versions = {name: find_version(name) for name in PACKAGES}
+    cores = sorted(set(select_openblas_cores(find_blas_libraries()).values()))
     return (
-        f"{find_processor()}, {os.cpu_count()} cores; OpenBLAS kernels for {find_openblas_core()}; "
+        f"{find_processor()}, {os.cpu_count()} cores; OpenBLAS kernels for {', '.join(cores) or 'no OpenBLAS'}; "
         f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {number}" for name, number in versions.items() if number)
     )
-
-
-def find_openblas_core():
-    """Return the processor types for which the OpenBLAS libraries of NumPy and SciPy chose their kernels."""
-    for module in ("numpy", "scipy.linalg"):
-        import_module(module)
-    cores = {
-        library["architecture"]
-        for library in threadpool_info()
-        if library["internal_api"] == "openblas"
-    }
-    return ", ".join(sorted(cores)) or "no OpenBLAS"
-
-
-def find_version(package):
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def find_processor():
-    """Return the name of the processor, or its architecture if the name is not available."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

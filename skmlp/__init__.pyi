@@ -17,6 +17,7 @@ from skmlp.digits.normalize import normalize_digit as normalize_digit
 from skmlp.digits.reader import IDXReader as IDXReader
 from skmlp.engine.backend_choice import get_kernels as get_kernels
 from skmlp.engine.backend_choice import set_kernels as set_kernels
+from skmlp.engine.compilation import compile_kernels as compile_kernels
 from skmlp.estimator.classifier import MLPDigitClassifier as MLPDigitClassifier
 from skmlp.exceptions import CheckpointError as CheckpointError
 from skmlp.exceptions import IDXFormatError as IDXFormatError
@@ -28,5 +29,6 @@ from skmlp.files.models import load_model as load_model
 from skmlp.files.models import read_model_header as read_model_header
 from skmlp.files.models import save_model as save_model
 from skmlp.plots.curves import TrainingCurveDisplay as TrainingCurveDisplay
+from skmlp.versions import show_versions as show_versions
 
 __version__: str

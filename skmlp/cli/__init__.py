@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from skmlp.cli import compile as compile_command
 from skmlp.cli import evaluate, fetch, info, list_recipes, predict, train
 from skmlp.cli.console import discard_output, print_error
 from skmlp.cli.errors import (
@@ -20,7 +21,7 @@ from skmlp.cli.values import OptionError
 
 COMMANDS = {
     module.COMMAND.name: module.COMMAND
-    for module in (train, evaluate, predict, info, fetch, list_recipes)
+    for module in (train, evaluate, predict, info, fetch, list_recipes, compile_command)
 }
 
 DESCRIPTION = """\
@@ -35,7 +36,8 @@ examples:
 
 exit status:
   0    Success.
-  1    A file could not be written or downloaded, or memory is insufficient.
+  1    A file could not be written or downloaded, a package is not installed, or
+       memory is insufficient.
   2    Wrong usage.
   3    Bad data, or the training diverged.
   4    Bad model file or checkpoint.
@@ -56,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     exit_status : int
         0 for success, 2 for wrong usage, 3 for bad data or diverging training, 4 for a bad model file
-        or checkpoint, 130 after Ctrl-C, and 1 if a file cannot be written or downloaded or memory
-        is insufficient.
+        or checkpoint, 130 after Ctrl-C, and 1 if a file cannot be written or downloaded, a package is
+        not installed or memory is insufficient.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`skmlp info`: describe an IDX file or a model file."""
+"""`skmlp info`: describe an IDX file, a model file or the installation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from skmlp.cli.errors import BAD_DATA, SUCCESS, suggest_formats, translate_error
 from skmlp.cli.model_files import is_multilabel, read_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
-from skmlp.cli.values import PATH
+from skmlp.cli.values import FLAG, PATH, OptionError
 
 DESCRIPTION = """\
 Describe the contents of a file and check that it is intact.
@@ -24,12 +24,17 @@ label, or the range of the pixels and a drawing of the first image.
 
 For a model file, prints the layers, the settings that differ from the defaults,
 the classes, the metrics of the last and the best epoch, and the versions of the
-packages that trained it."""
+packages that trained it.
+
+With --versions, describes the installation instead of a file: the processor,
+the BLAS libraries, the kernels for training and the versions of the packages.
+Include this in a report of a problem."""
 
 EXAMPLES = """\
 examples:
   skmlp info train-images-idx3-ubyte.gz
-  skmlp info skmlp-run/model.safetensors"""
+  skmlp info skmlp-run/model.safetensors
+  skmlp info --versions"""
 
 SHADES = " .:-=+*#%@"
 MAX_DRAWING_WIDTH = 40
@@ -40,19 +45,41 @@ MAX_COUNTED_LABELS = 100
 class InfoOptions:
     """Options of `skmlp info`."""
 
-    file: str = declare(
+    file: str | None = declare(
         Option(
             PATH,
             "IDX file, optionally compressed with gzip, or model file.",
             metavar="FILE",
             positional=True,
-        )
+            optional=True,
+        ),
+        None,
     )
+    versions: bool = declare(
+        Option(FLAG, "Describe the installation instead of a file."),
+        False,
+    )
+
+    def __post_init__(self):
+        if self.file is None and not self.versions:
+            raise OptionError("expected FILE or --versions, got neither.")
+        if self.file is not None and self.versions:
+            raise OptionError("expected FILE or --versions, got both. Leave one of them out.")
 
 
 def run(options):
     """Run `skmlp info`."""
-    path = options.file
+    if options.versions:
+        from skmlp import show_versions
+
+        show_versions()
+    else:
+        describe_file(options.file)
+    return SUCCESS
+
+
+def describe_file(path):
+    """Print a description of an IDX file or a model file."""
     with translate_errors(BAD_DATA):
         size = Path(path).stat().st_size
         with open(path, "rb") as file:
@@ -62,7 +89,6 @@ def run(options):
         print_model(path, size)
     else:
         print_idx(path, size, start)
-    return SUCCESS
 
 
 def print_idx(path, size, start):
@@ -172,7 +198,7 @@ def format_metrics(history, index):
 
 COMMAND = Command(
     "info",
-    summary="Describe an IDX file or a model file.",
+    summary="Describe an IDX file, a model file or the installation.",
     description=DESCRIPTION,
     examples=EXAMPLES,
     options_class=InfoOptions,

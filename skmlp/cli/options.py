@@ -24,6 +24,8 @@ class Option:
         Whether it is a positional argument.
     repeated : bool, default=False
         Whether a positional argument takes one or more values.
+    optional : bool, default=False
+        Whether a positional argument that takes one value may be left out.
     """
 
     value_type: ValueType
@@ -32,6 +34,7 @@ class Option:
     metavar: str | None = None
     positional: bool = False
     repeated: bool = False
+    optional: bool = False
 
 
 def declare(option, default=MISSING):
@@ -64,7 +67,9 @@ def add_options(parser, options_class):
 def add_option(group, name, option):
     """Add an option to a group of a parser."""
     value = {"type": option.value_type.parse, "metavar": option.metavar, "help": option.help_text}
-    if option.positional:
+    if option.positional and option.optional:
+        group.add_argument(name, nargs="?", default=argparse.SUPPRESS, **value)
+    elif option.positional:
         group.add_argument(name, nargs="+" if option.repeated else None, **value)
     elif option.value_type is FLAG:
         group.add_argument(

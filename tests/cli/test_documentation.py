@@ -14,6 +14,7 @@ from skmlp.cli import COMMANDS, main
 from skmlp.cli.options import get_options, to_flag
 from skmlp.cli.progress import EpochLines
 from skmlp.cli.train_options import TrainOptions
+from skmlp.versions import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("docs/cli.rst", "README.md")
@@ -25,6 +26,8 @@ NUMBER = re.compile(r"\d(?:[\w.,]*\w)?")
 DECIMAL_NUMBER = re.compile(r"\d+\.\d+")
 DURATION = re.compile(r"\d+\.\d+(?= s\b)")
 PERCENTAGE = re.compile(r"\d+\.\d+(?= %)")
+KERNEL_COUNT = re.compile(r"(?<=/)\d+(?=  )|(?<=Compiled )\d+")
+FINGERPRINT = re.compile(r"\b[0-9a-f]{16}\b")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ def run_example(example, monkeypatch):
         with monkeypatch.context() as patch:
             if "^C" in example.output:
                 interrupt_after_the_last_documented_epoch(example, patch)
+            if example.command == "skmlp compile":
+                replace_compiler(patch)
+            if example.command == "skmlp info --versions":
+                remove_variables(patch)
             stdout, stderr = io.StringIO(), io.StringIO()
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
                 main(first[1:])
@@ -100,12 +107,29 @@ def interrupt_after_the_last_documented_epoch(example, patch):
     patch.setattr(EpochLines, "show", show_and_interrupt)
 
 
+def replace_compiler(patch):
+    """Replace the compiler of kernels by an instant one, and use another cache. test_compile.py tests the real one."""
+    patch.setenv("SKMLP_CACHE_DIR", str(Path.cwd() / ".cache" / "skmlp"))
+    patch.setattr("skmlp.engine.compiled.library.compile_by_name", lambda *kernel: b"code")
+
+
+def remove_variables(patch):
+    """Remove the environment variables that are printed, and use another cache."""
+    for name in VARIABLES:
+        patch.delenv(name, raising=False)
+    patch.setattr("skmlp.engine.compiled.library.get_cache_root", lambda: Path("cache"))
+
+
 def normalize(line, command):
     """Replace the numbers of a line that depend on the machine, and runs of spaces and dashes."""
     if TRAINED.match(command):
         line = NUMBER.sub("#", line)
     elif command.startswith("skmlp predict"):
         line = DECIMAL_NUMBER.sub("#", line)
+    elif command == "skmlp info --versions":
+        line = line.strip().partition("  ")[0]  # the name of a fact
+    elif command == "skmlp compile":
+        line = FINGERPRINT.sub("#", KERNEL_COUNT.sub("#", line))
     return re.sub(r"-{3,}", "---", " ".join(DURATION.sub("#", line).split()))
 
 

@@ -1,7 +1,9 @@
-"""`skmlp info`: descriptions of IDX files and models."""
+"""`skmlp info`: descriptions of IDX files, models and the installation."""
 
 import numpy as np
 import pytest
+
+from skmlp import show_versions
 
 
 def test_image_file_is_described(succeeds, stripes):
@@ -104,6 +106,13 @@ def test_multilabel_model_is_described(succeeds, multilabel_model):
     assert ["logistic", "(n,", "3)", "0"] in lines
     assert ["classes", "multilabel:", "0,", "1,", "2"] in lines
     assert any(line[:1] == ["last"] and "accuracy" in line for line in lines)
+
+
+def test_versions_are_those_of_show_versions(succeeds, capsys):
+    out = succeeds("info", "--versions")
+    show_versions()
+    assert capsys.readouterr().out == out
+    assert "scikit-learn" in out
 
 
 class TestInvalidFile:

@@ -49,6 +49,8 @@ def test_examples_in_help_are_valid(succeeds, command):
         (["train", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
         (["evaluate"], "required: MODEL"),
         (["predict", "model"], "required: FILE"),
+        (["info"], "expected FILE or --versions, got neither"),
+        (["info", "model", "--versions"], "expected FILE or --versions, got both"),
     ],
 )
 def test_wrong_usage_is_reported_in_one_line(fails, argv, message):

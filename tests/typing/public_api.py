@@ -75,5 +75,8 @@ assert_type(make_recipe("fast", random_state=0), MLPDigitClassifier)
 assert_type(TrainingCurveDisplay.from_estimator(mlp), TrainingCurveDisplay)
 normalize_digit("photo.jpg").astype(np.float32)
 skmlp.set_kernels("numpy")
+assert_type(skmlp.compile_kernels(lambda n_done, n_kernels, name: None, dtype="float32"), Path)
+skmlp.compile_kernels(dtype="float16")  # type: ignore[arg-type]
+skmlp.show_versions()
 assert_type(skmlp.schedules.Cosine(0.1), Cosine)
 skmlp.MLPClassifier()  # type: ignore[attr-defined]
