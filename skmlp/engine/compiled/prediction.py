@@ -7,7 +7,7 @@ from skmlp.engine.compiled.layers import BatchShape, Dense
 from skmlp.engine.compiled.program import Program
 from skmlp.engine.parameters import Views
 
-BLOCK_SIZE = 256
+BLOCK_SIZE = 128
 
 
 class Predictor:

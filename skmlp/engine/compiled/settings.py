@@ -11,7 +11,7 @@ N_CONSTRAINTS = 7
 
 # Up to this number of threads, each gathers all samples of a batch into a copy of its own, because reading those that
 # another core has gathered takes longer.
-MAX_COPIES = 4
+MAX_COPIES = 2
 
 # Rows of the gradient that a thread computes before it updates them, a multiple of the height of the tallest tile.
 BLOCK_ROWS = 24
