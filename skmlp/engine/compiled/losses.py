@@ -10,7 +10,6 @@ from skmlp.engine.compiled.vector_math import exp, log, logistic, softplus
 
 # Positions in the array of settings.
 TOTAL_WEIGHT, SMOOTHING = range(2)
-N_SETTINGS = 2
 
 
 @kernel
