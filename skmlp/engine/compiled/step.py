@@ -94,10 +94,10 @@ class TrainingStep:
         """Return the regions that precede the gradients of the weights."""
         network = self._network
         gather, passes = network.inputs.gather(), [*network.forward(), *network.backward()]
-        if not self._config.adversarial_norm:
-            return [gather + passes[0], *passes[1:-1], passes[-1] + update_statistics]
-        # The statistics are computed from the original samples, as in prediction.
+        # The statistics are computed from the original samples, as in prediction, not from the adversarial examples.
         first_pass = [gather + passes[0], *passes[1:-1], passes[-1] + update_statistics]
+        if not self._config.adversarial_norm:
+            return first_pass
         to_inputs, to_samples, perturb = network.perturb()
         return [*first_pass, to_inputs, to_samples, perturb + passes[0], *passes[1:]]
 
