@@ -38,6 +38,7 @@ HEADER = ["piece", "us, 1 thread", "us, all threads", "least us, all threads", "
 # Arrays of the size of the output that a kernel reads and writes. The operations of products are counted instead.
 N_ARRAYS = {
     "batches.gather": 2,
+    "batches.load_ahead": 1,
     "batches.transpose": 2,
     "activations.relu.forward": 2,
     "activations.relu.backward": 3,

@@ -1,6 +1,7 @@
 """State of a training run: everything that changes and is needed to resume bit for bit."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -129,8 +130,12 @@ class TrainState:
 
     def make_writable(self):
         """Replace read-only arrays, such as those of memory-mapped pickles, with copies."""
+        self.convert_arrays(partial(np.require, requirements="W"))
+
+    def convert_arrays(self, convert):
+        """Replace each array that a step changes with ``convert(array)``."""
         for weights in self.trained_weights():
-            weights.theta = np.require(weights.theta, requirements="W")
-            weights.statistics = np.require(weights.statistics, requirements="W")
+            weights.theta = convert(weights.theta)
+            weights.statistics = convert(weights.statistics)
         for name, array in self.optimizer_arrays.items():
-            self.optimizer_arrays[name] = np.require(array, requirements="W")
+            self.optimizer_arrays[name] = convert(array)

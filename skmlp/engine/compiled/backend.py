@@ -1,6 +1,6 @@
 """The compiled backend: gradients, training steps and logits without BLAS."""
 
-from itertools import groupby
+from itertools import count, groupby
 
 import numpy as np
 
@@ -8,13 +8,17 @@ from skmlp.engine.backend import BatchGradient
 from skmlp.engine.compiled.inputs import find_samples, reads_rows
 from skmlp.engine.compiled.layers import BatchShape
 from skmlp.engine.compiled.prediction import Predictor
+from skmlp.engine.compiled.program import align, allocate
 from skmlp.engine.compiled.step import TrainingStep, is_fused
 from skmlp.engine.compiled.updater import Updater
 from skmlp.engine.reference.network import fold_batch_norm
 
-# Limits of the steps in a run of a program: their number, and weights times samples.
-MAX_STEPS = 16
+# Limits of the steps in a run of a program: their number, weights times samples, and bytes of random bits and targets.
+MAX_STEPS = 64
 WORK_PER_RUN = 2**31
+MEMORY_PER_RUN = 2**24
+# Bytes of the random bits of a unit, and of a target, for each sample.
+BITS_SIZE, TARGET_SIZE = 2, 8
 
 
 class CompiledBackend:
@@ -30,8 +34,10 @@ class CompiledBackend:
         self.config = config
         self.state = state
         self.max_steps = choose_number_of_steps(config)
+        # A vector that crosses the border of two cache lines takes twice as long to load and to store.
+        state.convert_arrays(align)
         self._dtype = state.weights.theta.dtype
-        self._gradient = np.empty_like(state.weights.theta)
+        self._gradient = allocate(state.weights.theta.shape, self._dtype)
         self._updater = None
         self._steps = {}
 
@@ -45,7 +51,7 @@ class CompiledBackend:
     def steps(self, batches, rates):
         """Perform a training step on each batch, and return a list of StepResults."""
         results = []
-        for group in self._group(zip(batches, rates, strict=True)):
+        for group in self._group(batches, rates):
             group_batches, group_rates = zip(*group, strict=True)
             samples = find_samples(group_batches, self._dtype)
             step = self._get_step(group_batches[0], samples)
@@ -68,17 +74,17 @@ class CompiledBackend:
         for batch in batches:
             yield batch, np.ascontiguousarray(predictor.logits(batch))
 
-    def _group(self, steps):
+    def _group(self, batches, rates):
         """Yield lists of consecutive pairs of a batch and a rate that one run of a program processes."""
-        update = self.config.solver.update
+        update, reads_dataset = self.config.solver.update, reads_rows(batches[0], self._dtype)
+        numbers = count()
 
-        def make_key(numbered):
-            number, (batch, _) = numbered
-            is_single = not (is_fused(update, batch.size) and reads_rows(batch, self._dtype))
-            return batch.size, is_single and number
+        def make_key(step):
+            size, number = step[0].size, next(numbers)
+            return size, None if reads_dataset and is_fused(update, size) else number
 
-        for _, group in groupby(enumerate(steps), make_key):
-            yield [pair for _, pair in group]
+        for _, group in groupby(zip(batches, rates, strict=True), make_key):
+            yield list(group)
 
     def _get_step(self, batch, samples):
         """Return the TrainingStep for batches of the same size and kind."""
@@ -94,6 +100,16 @@ class CompiledBackend:
 
 
 def choose_number_of_steps(config):
-    """Return the number of steps in a run of a program: fewer if a step is long, because each needs memory."""
-    work = config.network.layout.n_weights * config.solver.batch_size
-    return min(MAX_STEPS, max(1, WORK_PER_RUN // work))
+    """Return the number of steps in a run of a program: fewer if a step is long, or needs much memory."""
+    network, batch_size = config.network, config.solver.batch_size
+    layout = network.layout
+    n_dropped = sum(
+        size
+        for size, rate in zip(
+            layout.layer_sizes[:-1], (network.input_dropout, *network.dropout), strict=True
+        )
+        if rate
+    )
+    work = layout.n_weights * batch_size
+    memory = batch_size * (n_dropped * BITS_SIZE + layout.layer_sizes[-1] * TARGET_SIZE)
+    return max(1, min(MAX_STEPS, WORK_PER_RUN // work, MEMORY_PER_RUN // memory))

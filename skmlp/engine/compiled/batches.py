@@ -23,9 +23,11 @@ from skmlp.engine.compiled.simd import (
     INT64,
     at,
     element_alignment,
+    elements_per_line,
     get_llvm_type,
     get_vector,
     lanes,
+    prefetch,
 )
 
 
@@ -55,6 +57,24 @@ def gather(
         factor = convert(scale[0], x)
         for j in range(n_features):
             target[j] = convert(source[j], x) * factor
+
+
+@kernel
+def load_ahead(
+    X: Sources,
+    X_row: Int,
+    rows: Indices,
+    n_samples: Int,
+    n_features: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Begin to load X[rows], which usually are far apart in memory, into the cache."""
+    start, stop = split(n_samples, 1, thread, n_threads)
+    for i in range(start, stop):
+        row = rows[i] * X_row
+        for j in range(0, n_features, elements_per_line(X)):
+            prefetch(X, row + j)
 
 
 @intrinsic

@@ -28,6 +28,8 @@ ALWAYS = (
     "losses.add_up",
     "updates.update_rows",
 )
+# Kernels that are compiled for each type of the samples.
+READERS = ("batches.gather", "batches.load_ahead")
 SPARSE = ("gather", "scatter", "multiply", "compute_gradient", "compute_gradient_and_update")
 BATCH_NORM = ("normalize", "normalize_backward", "update_statistics")
 
@@ -72,10 +74,15 @@ def list_kernels(config, dtype):
     if config.adversarial_norm:
         names.append("adversarial.perturb")
     names.append(f"optimizers.{update.optimizer.kernel}")
-    names.append("updates.multiply_and_update" if update.clip_norm is None else "updates.penalize")
+    readers = ["batches.gather"]
+    if update.clip_norm is None:
+        names.append("updates.multiply_and_update")
+        readers.append("batches.load_ahead")
+    else:
+        names.append("updates.penalize")
     real = dtype.name
     return [
-        KernelName("batches.gather", real, real),
+        *(KernelName(name, real, real) for name in readers),
         *(KernelName(name, "float32") for name in RUNNER),
         *(KernelName(name, real) for name in names),
     ]
@@ -95,7 +102,7 @@ def list_all_kernels(real_types=REAL_TYPES):
     kernels = [KernelName(name, "float32") for name in (*RUNNER, *POOLS)]
     for real in real_types:
         kernels += [KernelName(name, real) for name in names]
-        kernels += [KernelName("batches.gather", real, source) for source in SOURCE_TYPES]
+        kernels += [KernelName(name, real, source) for source in SOURCE_TYPES for name in READERS]
     return kernels
 
 

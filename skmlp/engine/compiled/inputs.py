@@ -12,6 +12,9 @@ from skmlp.engine.compiled.sparse_inputs import ScatteredInputs, SparseInputs
 SOURCE_TYPES = ("float32", "float64", "uint8")
 # Fraction of nonzero features below which products that skip zeros are faster than dense products.
 MAX_LOW_DENSITY = 0.03
+# Size of a batch up to which it is loaded into the cache during the previous step: what fits into usual second-level
+# caches.
+MAX_BYTES_AHEAD = 2**20
 
 
 class Source(NamedTuple):
@@ -139,7 +142,7 @@ class DenseInputs:
         self._n_features = n_features
         self._norm = np.array([adversarial_norm])
         self._scale = np.ones(1)
-        self._X, self._X_row, self._rows = Slot(), Slot(), Slot()
+        self._X, self._X_row, self._rows, self._next = Slot(), Slot(), Slot(), Slot()
         self._used = None
         self._gathered = shape.allocate_copies(shape.row, padded)
         self._samples = self._gathered
@@ -161,6 +164,8 @@ class DenseInputs:
         self._X.set(get_address(X))
         self._X_row.set(X.strides[0] // X.itemsize)
         self._rows.set(get_address(rows), self._shape.n_samples * rows.itemsize)
+        self._next_rows = np.roll(rows, -self._shape.n_samples)
+        self._next.set(get_address(self._next_rows), self._shape.n_samples * rows.itemsize)
 
     def draw(self, step, generator):
         """Draw the random bits of dropout for a step."""
@@ -184,6 +189,14 @@ class DenseInputs:
             source=self._dtype,
         )
         return [call]
+
+    def load_ahead(self):
+        """Return the calls that begin to load the samples of the next step."""
+        sizes = self._shape.n_samples, self._n_features
+        if sizes[0] * sizes[1] * np.dtype(self._dtype).itemsize > MAX_BYTES_AHEAD:
+            return []
+        samples = self._X, self._X_row, self._next
+        return [self._shape.call("batches.load_ahead", *samples, *sizes, source=self._dtype)]
 
     def prepare(self):
         """Return the calls that apply dropout to the gathered samples, and transpose them."""

@@ -30,19 +30,9 @@ def define_optimizer(step, n_moments):
     step = inlined(step)
 
     @inlined
-    def apply(w, g, m, v, settings, theta):
-        g = g * settings[GRADIENT_SCALE] + w * settings[L2]
-        change, m, v = step(
-            g,
-            m,
-            v,
-            broadcast(settings[COEFFICIENTS], theta),
-            broadcast(settings[COEFFICIENTS + 1], theta),
-            broadcast(settings[COEFFICIENTS + 2], theta),
-            broadcast(settings[COEFFICIENTS + 3], theta),
-            broadcast(settings[COEFFICIENTS + 4], theta),
-        )
-        return w * settings[DECAY] + change, m, v
+    def apply(w, g, m, v, scale, l2, decay, c):
+        change, m, v = step(g * scale + w * l2, m, v, c[0], c[1], c[2], c[3], c[4])
+        return w * decay + change, m, v
 
     @kernel
     def update(
@@ -55,6 +45,17 @@ def define_optimizer(step, n_moments):
         n: Int,
     ):
         """Update n parameters, and compute the sum of their squares before the step."""
+        # The compiler would read the settings again after each store, which might change them.
+        scale = broadcast(settings[GRADIENT_SCALE], theta)
+        l2 = broadcast(settings[L2], theta)
+        decay = broadcast(settings[DECAY], theta)
+        coefficients = (
+            broadcast(settings[COEFFICIENTS], theta),
+            broadcast(settings[COEFFICIENTS + 1], theta),
+            broadcast(settings[COEFFICIENTS + 2], theta),
+            broadcast(settings[COEFFICIENTS + 3], theta),
+            broadcast(settings[COEFFICIENTS + 4], theta),
+        )
         n_lanes = lanes(theta)
         n_full = n // n_lanes * n_lanes
         sums = broadcast(0, theta)
@@ -66,7 +67,7 @@ def define_optimizer(step, n_moments):
                 m = load(first, i)
             if n_moments > 1:
                 v = load(second, i)
-            w, m, v = apply(w, load(gradient, i), m, v, settings, theta)
+            w, m, v = apply(w, load(gradient, i), m, v, scale, l2, decay, coefficients)
             store(w, theta, i)
             if n_moments > 0:
                 store(m, first, i)
@@ -80,7 +81,8 @@ def define_optimizer(step, n_moments):
                 m = load_first(first, n_full, left)
             if n_moments > 1:
                 v = load_first(second, n_full, left)
-            w, m, v = apply(w, load_first(gradient, n_full, left), m, v, settings, theta)
+            g = load_first(gradient, n_full, left)
+            w, m, v = apply(w, g, m, v, scale, l2, decay, coefficients)
             store_first(w, theta, n_full, left)
             if n_moments > 0:
                 store_first(m, first, n_full, left)

@@ -146,3 +146,12 @@ def allocate(shape, dtype):
     memory = np.zeros(size + 5 * ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def align(array):
+    """Return an array that is aligned to cache lines: the same one, or a copy."""
+    if array.ctypes.data % ALIGNMENT == 0:
+        return array
+    copy = allocate(array.shape, array.dtype)
+    copy[...] = array
+    return copy

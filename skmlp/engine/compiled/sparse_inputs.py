@@ -85,6 +85,10 @@ class SparseInputs:
         )
         return [call]
 
+    def load_ahead(self):
+        """Return no calls: samples in CSR format are loaded when they are gathered."""
+        return []
+
     def prepare(self):
         """Return no calls: the gathered samples are the operand."""
         return []
@@ -161,7 +165,7 @@ class ScatteredInputs:
         self._sparse = sparse
         self._samples = shape.allocate(shape.row, padded)
         self._x = shape.allocate(padded, shape.row)
-        self.set, self.draw = sparse.set, sparse.draw
+        self.set, self.draw, self.load_ahead = sparse.set, sparse.draw, sparse.load_ahead
 
     def gather(self):
         """Return the calls that gather the samples, with dropout, and convert them."""

@@ -88,7 +88,8 @@ class TrainingStep:
         """Return the regions of a step that updates the weights while it computes the gradient."""
         network = self._network
         updates = self._updater.fused_calls(network.layers, network.operands())
-        return [*self._activations(network.update_statistics()), updates]
+        load_ahead = network.inputs.load_ahead()
+        return [*self._activations(network.update_statistics()), load_ahead + updates]
 
     def _activations(self, update_statistics):
         """Return the regions that precede the gradients of the weights."""

@@ -100,6 +100,11 @@ class Updater:
             self._weights.append(self._make_rows(views, WEIGHTS, constraints, squares))
         others = [array[np.newaxis, layout.n_weights :] for array in arrays]
         self._others = self._make_rows(others, OTHERS, OUTPUT, self._squares[:, -1:])
+        # Gradient of a few rows, for each thread.
+        n_columns = max(layout.layer_sizes[:-1])
+        self._blocks = allocate(
+            (get_thread_pool().max_threads, BLOCK_ROWS * n_columns), theta.dtype
+        )
 
     @property
     def clip_norm(self):
@@ -175,13 +180,11 @@ class Updater:
         """
         calls = []
         for rows, layer, operand in zip(self._weights, layers, operands, strict=True):
-            n_threads, n_columns = get_thread_pool().max_threads, rows.theta.shape[1]
-            gradients = allocate((n_threads, BLOCK_ROWS * n_columns), rows.theta.dtype)
             arguments = [
                 self._update_rows,
                 self._optimizer,
-                gradients,
-                gradients.shape[1],
+                self._blocks,
+                self._blocks.shape[1],
                 rows.theta,
                 *rows[2:],
                 *rows.theta.shape,
