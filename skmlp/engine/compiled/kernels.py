@@ -5,11 +5,13 @@ call the kernel with the same arguments, and each computes the range that `split
 """
 
 import inspect
-import re
+from functools import cache
 
 import llvmlite.binding as llvm
-import numba
 from numba import types
+from numba.core.compiler import Flags, compile_extra
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 from numba.extending import register_jitable
 
 from skmlp.engine.compiled.library import ARRAY_SUFFIX
@@ -24,8 +26,6 @@ Indices = types.CPointer(types.int64)
 Indices32 = types.CPointer(types.int32)
 Bits = types.CPointer(types.uint16)
 Int = types.int64
-
-COMPILER_OPTIONS = {"error_model": "numpy"}
 
 
 def kernel(function):
@@ -83,6 +83,7 @@ def resolve_signature(function, real, source):
     return resolved
 
 
+@global_compiler_lock
 def compile_kernel(function, real, source, symbol):
     """Compile a kernel, and return its object code.
 
@@ -102,13 +103,17 @@ def compile_kernel(function, real, source, symbol):
     code : bytes
     """
     parameters = resolve_signature(function, real, source)
-    compiled = numba.cfunc(types.void(*parameters), **COMPILER_OPTIONS)(function)
-    text = compiled.inspect_llvm()
-    # The function proper has the name of numba's wrapper for C without its prefix. The wrapper, which needs numba's
-    # run-time library, is not called and is therefore removed.
-    wrapper = compiled.native_name
-    function_name = wrapper.removeprefix("cfunc.")
-    text = re.sub(rf"define (.*@{re.escape(wrapper)}\()", r"define internal \1", text)
+    compiled = compile_extra(
+        cpu_target.typing_context,
+        get_target_context(),
+        function,
+        parameters,
+        types.void,
+        make_flags(),
+        {},
+    )
+    function_name = compiled.fndesc.mangled_name
+    text = str(llvm.parse_bitcode(compiled.library.emit_bitcode()))
     text += make_entry_point(symbol, function_name, parameters)
     if list(inspect.signature(function).parameters)[-2:] == ["thread", "n_threads"]:
         text += make_array_entry_point(symbol + ARRAY_SUFFIX, function_name, parameters)
@@ -117,6 +122,22 @@ def compile_kernel(function, real, source, symbol):
     machine = make_target_machine()
     remove_unused_functions(module, machine)
     return machine.emit_object(module)
+
+
+@cache
+def get_target_context():
+    """Return numba's context for code that is not run in this process."""
+    context = cpu_target.target_context
+    context.refresh()
+    return context.with_aot_codegen("skmlp", cpu_name="host")
+
+
+def make_flags():
+    """Return the options of numba for kernels: optimized LLVM code only, without machine code and wrappers."""
+    flags = Flags()
+    cpu_target.options.parse_as_flags(flags, {"nopython": True, "error_model": "numpy"})
+    flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    return flags
 
 
 def make_entry_point(symbol, function_name, parameters):
