@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 from skmlp.engine.batches import Batch, Samples
 from skmlp.engine.compiled.backend import CompiledBackend
 from skmlp.engine.compiled.program import Program
-from skmlp.engine.compiled.settings import ZEROES
 from skmlp.engine.compiled.threads import get_thread_pool
+from skmlp.engine.compiled.updater import RowUpdate
 from skmlp.engine.config import NetworkConfig, TrainingConfig
 from skmlp.engine.optimizers import Adam
 from skmlp.engine.schedules import Constant
@@ -76,7 +76,7 @@ def make_step(hidden, batch_size, n_steps, dtype):
     ]
     backend.steps(batches, [1e-3] * len(batches))
     # Repeating the same steps makes moments subnormal, which training prevents at regular intervals.
-    backend._updater._constraints[..., ZEROES] = 1
+    backend._updater._step_limits[...] = backend._updater._limits
     (step,) = backend._steps.values()
     return step, len(batches)
 
@@ -121,11 +121,12 @@ def describe_call(call):
     arrays = [argument for argument in call.arguments if isinstance(argument, np.ndarray)]
     itemsize = max((array.itemsize for array in arrays), default=0)
     if call.name == "products.multiply":
-        n_rows, n_columns, n_inner, _ = sizes[-4:]
+        n_rows, n_columns, n_inner = sizes[-3:]
         return f"{call.name} {n_rows}x{n_inner}x{n_columns}", n_rows * n_columns * n_inner, 0
     if call.name == "updates.multiply_and_update":
-        # The number of samples is followed by the arguments that `Operand.compute_gradient_and_update` passes on.
-        n_rows, n_columns, n_samples = *sizes[-2:], sizes[-6]
+        # The number of samples is followed by a RowUpdate.
+        n_samples, update = call.arguments[6], RowUpdate(*call.arguments[7:])
+        n_rows, n_columns = update.n_rows, update.n_columns
         n_bytes = N_UPDATE_ARRAYS * n_rows * n_columns * itemsize
         label = f"{call.name} {n_rows}x{n_samples}x{n_columns}"
         return label, n_rows * n_columns * n_samples, n_bytes

@@ -27,10 +27,12 @@ ALWAYS = (
     "activations.identity.backward",
     "losses.add_up",
     "updates.update_rows",
+    "updates.zero_tiny",
 )
 # Kernels that are compiled for each type of the samples.
 READERS = ("batches.gather", "batches.load_ahead")
 SPARSE = ("gather", "scatter", "multiply", "compute_gradient", "compute_gradient_and_update")
+UPDATES = ("multiply_and_update", "penalize", "limit_norms", "move_average")
 BATCH_NORM = ("normalize", "normalize_backward", "update_statistics")
 
 
@@ -67,13 +69,15 @@ def list_kernels(config, dtype):
         names += [f"activations.{activation}.{direction}" for direction in ("forward", "backward")]
     if network.batch_norm and network.activations:
         names += [f"batch_norm.{name}" for name in BATCH_NORM]
-        if update.ema_decay is not None:
-            names.append("updates.average")
     if network.input_dropout or any(network.dropout):
         names.append("dropout.drop")
     if config.adversarial_norm:
         names.append("adversarial.perturb")
     names.append(f"optimizers.{update.optimizer.kernel}")
+    if update.max_norm is not None and network.activations:
+        names.append("updates.limit_norms")
+    if update.ema_decay is not None:
+        names.append("updates.move_average")
     readers = ["batches.gather"]
     if update.clip_norm is None:
         names.append("updates.multiply_and_update")
@@ -95,7 +99,7 @@ def list_all_kernels(real_types=REAL_TYPES):
     names += [f"losses.{kernel}" for kernel in LOSS_KERNELS.values()]
     names += [f"batch_norm.{name}" for name in BATCH_NORM]
     names += [f"optimizers.{optimizer.kernel}" for optimizer in OPTIMIZERS]
-    names += ["updates.multiply_and_update", "updates.penalize", "updates.average"]
+    names += [f"updates.{name}" for name in UPDATES]
     for activation in ACTIVATIONS:
         if activation != "identity":
             names += [f"activations.{activation}.{way}" for way in ("forward", "backward")]

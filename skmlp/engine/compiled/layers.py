@@ -74,7 +74,7 @@ class BatchShape:
         """Return the call that computes C = A B. `a_strides` are in elements."""
         b, b_copy = get_first_copy(b)
         rows, sizes = (b, b.shape[1], b_copy, c, c.shape[1]), (*c.shape, n_inner)
-        return self.call("products.multiply", a, *a_strides, *rows, *sizes, 0)
+        return self.call("products.multiply", a, *a_strides, *rows, *sizes)
 
     def transpose(self, source, target):
         """Return the call that transposes an array. Arrays with padding are transposed including the padding."""
@@ -132,11 +132,8 @@ class Operand:
         strides = delta.shape[1], 1
         return self._shape.multiply(delta, strides, self._samples, gradient, n_samples)
 
-    def compute_gradient_and_update(self, delta, arguments):
-        """Return the call that computes dL/dW for some rows at a time, and updates them.
-
-        `arguments` are those of the kernel from `update` on.
-        """
+    def compute_gradient_and_update(self, delta, update):
+        """Return the call that computes dL/dW for some rows at a time, and updates them as a RowUpdate specifies."""
         samples, copy = get_first_copy(self._samples)
         return self._shape.call(
             "updates.multiply_and_update",
@@ -147,7 +144,7 @@ class Operand:
             samples.shape[1],
             copy,
             self._shape.n_samples,
-            *arguments,
+            *update,
         )
 
 

@@ -46,14 +46,13 @@ def multiply(
     n_rows: Int,
     n_columns: Int,
     n_inner: Int,
-    accumulate: Int,
     thread: Int,
     n_threads: Int,
 ):
-    """Compute C = A B, or C += A B if `accumulate` is not zero; each thread computes a range of rows.
+    """Compute C = A B; each thread computes a range of rows.
 
     A has the strides `a_row` and `a_column`; the rows of B and C have the strides `b_row` and `c_row`. B must be
-    readable up to the width of a tile beyond its last column, and so must C if `accumulate` is not zero.
+    readable up to the width of a tile beyond its last column.
     `b_copy` is the distance of the arrays B of the threads, see `select_copy`.
     """
     offset, _, _ = select_copy(b_copy, thread, n_threads)
@@ -83,23 +82,20 @@ def multiply(
                 c_row,
                 n_inner,
                 left,
-                accumulate,
             )
             i += height
         j += width * n_lanes
 
 
 @intrinsic
-def tile(
-    typingctx, height, width, a, a_row, a_column, b, b_row, c, c_row, n_inner, n_columns, accumulate
-):
+def tile(typingctx, height, width, a, a_row, a_column, b, b_row, c, c_row, n_inner, n_columns):
     """Compute a tile of C: `height` rows of `width` vectors.
 
     `n_columns` is the number of columns from the left edge of the tile to the right edge of C. Columns of the tile
     beyond that edge are computed but not stored.
     """
     vector = get_vector(c.dtype)
-    operands = a, a_row, a_column, b, b_row, c, c_row, n_inner, n_columns, accumulate
+    operands = a, a_row, a_column, b, b_row, c, c_row, n_inner, n_columns
 
     def generate(context, builder, resolved, arguments):
         height, width, *operands = arguments
@@ -148,7 +144,6 @@ def emit_tile(
     c_row,
     n_inner,
     n_columns,
-    accumulate,
 ):
     """Generate the code of a tile."""
     kind, align, n_lanes = get_llvm_type(vector), element_alignment(vector), vector.n_lanes
@@ -170,19 +165,6 @@ def emit_tile(
             x = splat(builder, builder.load(builder.gep(row, [column])), n_lanes)
             for j, b_vector in enumerate(b_vectors):
                 sums[i, j] = call_llvm(builder, "fma", kind, [x, b_vector, sums[i, j]])
-
-    before = builder.block
-    with builder.if_then(builder.icmp_signed("!=", accumulate, INT64(0))):
-        added = {
-            place: builder.fadd(builder.load(places[place], align=align), sums[place])
-            for place in tile
-        }
-        adding = builder.block
-    for place in tile:
-        value = builder.phi(kind)
-        value.add_incoming(sums[place], before)
-        value.add_incoming(added[place], adding)
-        sums[place] = value
 
     is_inside = builder.icmp_signed(">=", n_columns, INT64(n_vectors * n_lanes))
     with builder.if_else(is_inside) as (inside, at_edge):

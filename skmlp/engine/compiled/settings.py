@@ -5,10 +5,6 @@ GRADIENT_SCALE, L2, DECAY, COEFFICIENTS = range(4)
 MAX_COEFFICIENTS = 5
 N_SETTINGS = COEFFICIENTS + MAX_COEFFICIENTS
 
-# Constraints on the rows of a matrix of weights.
-MAX_NORM, AVERAGE_KEEP, AVERAGE_ADD, ZEROES, THETA_MIN, FIRST_MIN, SECOND_MIN = range(7)
-N_CONSTRAINTS = 7
-
 # Up to this number of threads, each gathers all samples of a batch into a copy of its own, because reading those that
 # another core has gathered takes longer.
 MAX_COPIES = 2

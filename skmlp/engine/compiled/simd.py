@@ -4,7 +4,7 @@ A vector has as many lanes as a register of the processor. Kernels load it from 
 of Python and the functions of this module, and store it::
 
     for i in range(0, n, lanes(x)):
-        store(maximum(load(x, i), 0), x, i)
+        store(where(load(x, i) > 0, load(x, i), 0), x, i)
 
 All operations work lane by lane and round like the scalar operations of IEEE 754, so that the result of an element does
 not depend on its position. Scalars are converted to the type of the lanes and broadcast.
@@ -132,7 +132,6 @@ COMPARISONS = {
     operator.eq: "==",
     operator.ne: "!=",
 }
-LOGIC = {operator.and_: "and_", operator.or_: "or_"}
 
 
 def find_vector(arguments):
@@ -186,12 +185,6 @@ def define_operators():
         )
     for function, symbol in COMPARISONS.items():
         define_operator(function, make_comparison(symbol), get_mask)
-    for function, name in LOGIC.items():
-        define_operator(
-            function,
-            lambda builder, vector, left, right, name=name: getattr(builder, name)(left, right),
-            lambda vector: vector,
-        )
 
 
 @infer_global(operator.neg)
@@ -293,7 +286,7 @@ def load_like(typingctx, pointer, index, like):
 
 @intrinsic
 def prefetch(typingctx, pointer, index):
-    """Begin to load an element of an array that will be read and written into the second-level cache."""
+    """Begin to load an element of an array into the second-level cache."""
 
     def generate(context, builder, resolved, arguments):
         address = builder.gep(arguments[0], [arguments[1]])
@@ -372,37 +365,15 @@ def broadcast(typingctx, scalar, pointer):
     return vector(scalar, pointer), generate
 
 
-def define_function(name, arity):
-    """Return an intrinsic that calls a function of LLVM on vectors."""
+@intrinsic
+def sqrt(typingctx, x):
+    """Return the square root of a vector."""
+    vector = find_vector([x])
 
-    def generate_call(vector):
-        def generate(context, builder, resolved, arguments):
-            operands = [
-                broadcast_to(context, builder, value, kind, vector)
-                for value, kind in zip(arguments, resolved.args, strict=True)
-            ]
-            return call_llvm(builder, name, get_llvm_type(vector), operands)
+    def generate(context, builder, resolved, arguments):
+        return call_llvm(builder, "sqrt", get_llvm_type(vector), arguments)
 
-        return generate
-
-    if arity == 1:
-
-        def function(typingctx, x):
-            return find_vector([x])(x), generate_call(find_vector([x]))
-
-    else:
-
-        def function(typingctx, x, y, z):
-            vector = find_vector([x, y, z])
-            return vector(x, y, z), generate_call(vector)
-
-    return intrinsic(function)
-
-
-sqrt = define_function("sqrt", 1)
-absolute = define_function("fabs", 1)
-round_to_even = define_function("rint", 1)
-multiply_add = define_function("fma", 3)
+    return vector(x), generate
 
 
 @intrinsic

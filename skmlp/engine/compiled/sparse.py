@@ -16,7 +16,7 @@ from skmlp.engine.compiled.kernels import (
     split,
 )
 from skmlp.engine.compiled.simd import at, lanes
-from skmlp.engine.compiled.updates import call_function
+from skmlp.engine.compiled.updates import call_function, update_row
 
 
 @kernel
@@ -161,16 +161,13 @@ def compute_gradient_and_update(
     n_samples: Int,
     delta: Reals,
     delta_row: Int,
-    update: Int,
     optimizer: Int,
     gradients: Reals,
     gradients_row: Int,
     theta: Reals,
     first: Reals,
     second: Reals,
-    average: Reals,
     settings: Doubles,
-    constraints: Doubles,
     squares: Doubles,
     n_rows: Int,
     n_columns: Int,
@@ -181,35 +178,17 @@ def compute_gradient_and_update(
 
     Parameters
     ----------
-    compute_gradient, update, optimizer : int
-        Addresses of the functions `compute_gradient` and `updates.update_rows`, and of one of the module `optimizers`.
+    compute_gradient, optimizer : int
+        Addresses of the function `compute_gradient` and of one of the module `optimizers`.
     gradients : pointer
         Memory of each thread for a row of the gradient; `gradients_row` elements per thread.
     """
     start, stop = split(n_rows, 1, thread, n_threads)
     gradient = at(gradients, thread * gradients_row)
     for i in range(start, stop):
-        row = i * n_columns
         delta_i = at(delta, i * delta_row)
         call_function(
             compute_gradient,
             (data, indices, offsets, n_samples, delta_i, delta_row, gradient, 1, n_columns, 0, 1),
         )
-        call_function(
-            update,
-            (
-                optimizer,
-                at(theta, row),
-                gradient,
-                at(first, row),
-                at(second, row),
-                at(average, row),
-                settings,
-                constraints,
-                at(squares, i),
-                1,
-                n_columns,
-                0,
-                1,
-            ),
-        )
+        update_row(optimizer, theta, gradient, first, second, settings, squares, i, n_columns)

@@ -136,8 +136,8 @@ class SparseOperand:
             *gradient.shape,
         )
 
-    def compute_gradient_and_update(self, delta, arguments):
-        """Return the call that computes dL/dW for a row at a time, and updates it."""
+    def compute_gradient_and_update(self, delta, update):
+        """Return the call that computes dL/dW for a row at a time, and updates it as a RowUpdate specifies."""
         return self._shape.call(
             "sparse.compute_gradient_and_update",
             self._shape.load_function("sparse.compute_gradient"),
@@ -145,7 +145,7 @@ class SparseOperand:
             self._shape.n_samples,
             delta,
             delta.shape[1],
-            *arguments,
+            *update,
         )
 
 

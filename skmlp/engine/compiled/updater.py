@@ -9,46 +9,64 @@ import numpy as np
 
 from skmlp.engine.compiled.layers import BatchShape
 from skmlp.engine.compiled.program import PerStep, Program, allocate
-from skmlp.engine.compiled.settings import (
-    AVERAGE_ADD,
-    AVERAGE_KEEP,
-    BLOCK_ROWS,
-    GRADIENT_SCALE,
-    L2,
-    MAX_NORM,
-    N_CONSTRAINTS,
-    N_SETTINGS,
-    THETA_MIN,
-    ZEROES,
-)
+from skmlp.engine.compiled.settings import BLOCK_ROWS, GRADIENT_SCALE, L2, N_SETTINGS
 from skmlp.engine.compiled.threads import get_thread_pool
 from skmlp.engine.update import SUBNORMAL_INTERVAL, compute_ema_decay, find_subnormal_limits
 
-# Settings of the weights, and of the other parameters, which have no penalty. Constraints on the weights of hidden
-# layers, and on those of the output layer and other parameters, which have no maximum norm.
-WEIGHTS, OTHERS = HIDDEN, OUTPUT = range(2)
+# Settings of the weights, and of the other parameters, which have no penalty.
+WEIGHTS, OTHERS = range(2)
+MAX_BLOCK_BYTES = 2**18
+MAX_MOMENTS = 2
 
 
 class Rows(NamedTuple):
-    """Rows of parameters that an update changes, with the settings of the update.
+    """Rows of parameters that an update changes, with the settings of the optimizer.
 
     Attributes
     ----------
-    theta, gradient, first, second, average : ndarray
-        Parameters, their gradient, the moments and the moving average. Where there are fewer moments or no average,
-        these are `theta`, which the kernels then do not use.
-    settings, constraints, squares : PerStep
-        See the modules `optimizers` and `updates`.
+    theta, gradient, first, second : ndarray
+        Parameters, their gradient and the moments. Where there are fewer moments, these are `theta`, which the kernels
+        then do not use.
+    average : ndarray or None
+        Moving average of the parameters.
+    settings, squares : PerStep
+        See the module `optimizers`.
     """
 
     theta: np.ndarray
     gradient: np.ndarray
     first: np.ndarray
     second: np.ndarray
-    average: np.ndarray
+    average: np.ndarray | None
     settings: PerStep
-    constraints: PerStep
     squares: PerStep
+
+
+class RowUpdate(NamedTuple):
+    """Arguments of a kernel that computes the gradient of a few rows of parameters at a time and updates them.
+
+    Attributes
+    ----------
+    optimizer : int
+        Address of the function of the module `optimizers`.
+    gradients : ndarray of shape (n_threads, size)
+        Memory of each thread.
+    gradients_size : int
+    theta, first, second, settings, squares
+        See `Rows`.
+    n_rows, n_columns : int
+    """
+
+    optimizer: int
+    gradients: np.ndarray
+    gradients_size: int
+    theta: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    settings: PerStep
+    squares: PerStep
+    n_rows: int
+    n_columns: int
 
 
 class Updater:
@@ -75,36 +93,30 @@ class Updater:
         )
         self._shape = BatchShape(1, theta.dtype, n_steps)
         self._optimizer = self._shape.load_function("optimizers." + optimizer.kernel)
-        self._update_rows = self._shape.load_function("updates.update_rows")
         self._settings = np.zeros((n_steps, 2, N_SETTINGS))
-        self._constraints = np.zeros((n_steps, 2, N_CONSTRAINTS))
-        self._constraints[:, HIDDEN, MAX_NORM] = self._update.max_norm or 0
-        limits = find_subnormal_limits(optimizer, theta.dtype)
-        self._constraints[..., THETA_MIN : THETA_MIN + len(limits)] = limits
+        self._limits = find_subnormal_limits(optimizer, theta.dtype)
+        self._step_limits = np.zeros((n_steps, 1 + MAX_MOMENTS))
+        self._decays = np.zeros((n_steps, 1))
+        self._max_norm = np.array([self._update.max_norm or 0.0])
 
         n_rows = [fan_out for fan_out, _ in layout.shapes.weights]
         self._squares = np.zeros((n_steps, sum(n_rows) + 1))
         self._gradient_squares = np.zeros(sum(n_rows))
-        moments = [*optimizer.moments(state.optimizer_arrays), theta, theta][:2]
+        moments = [*optimizer.moments(state.optimizer_arrays), theta, theta][:MAX_MOMENTS]
         average = theta if state.average is None else state.average.theta
         arrays = [theta, gradient, *moments, average]
-        self._weights = []
-        for views, end in zip(
-            zip(*(layout.views(array).weights for array in arrays), strict=True),
-            accumulate(n_rows),
-            strict=True,
-        ):
-            is_last = len(self._weights) == len(n_rows) - 1
-            squares = self._squares[:, end - len(views[0]) :]
-            constraints = OUTPUT if is_last else HIDDEN
-            self._weights.append(self._make_rows(views, WEIGHTS, constraints, squares))
+        self._weights = [
+            self._make_rows(views, WEIGHTS, self._squares[:, end - len(views[0]) :])
+            for views, end in zip(
+                zip(*(layout.views(array).weights for array in arrays), strict=True),
+                accumulate(n_rows),
+                strict=True,
+            )
+        ]
         others = [array[np.newaxis, layout.n_weights :] for array in arrays]
-        self._others = self._make_rows(others, OTHERS, OUTPUT, self._squares[:, -1:])
-        # Gradient of a few rows, for each thread.
-        n_columns = max(layout.layer_sizes[:-1])
-        self._blocks = allocate(
-            (get_thread_pool().max_threads, BLOCK_ROWS * n_columns), theta.dtype
-        )
+        self._others = self._make_rows(others, OTHERS, self._squares[:, -1:])
+        sizes = [choose_block_size(rows.theta) for rows in self._weights]
+        self._blocks = allocate((get_thread_pool().max_threads, max(sizes)), theta.dtype)
 
     @property
     def clip_norm(self):
@@ -135,11 +147,10 @@ class Updater:
         n_steps, n_settings = len(weights), len(weights[0])
         self._settings[:n_steps, WEIGHTS, :n_settings] = weights
         self._settings[:n_steps, OTHERS, :n_settings] = others
-        constraints = self._constraints[:n_steps].transpose(2, 1, 0)
-        constraints[ZEROES] = zeroes
+        for i, limit in enumerate(self._limits):
+            self._step_limits[:n_steps, i] = np.where(zeroes, limit, 0)
         if decays:
-            constraints[AVERAGE_KEEP] = decays
-            constraints[AVERAGE_ADD] = 1 - np.array(decays)
+            self._decays[:n_steps, 0] = decays
 
     def penalties(self, n_steps):
         """Return the values of the L2 penalty before each step of the last run, as an array."""
@@ -161,11 +172,12 @@ class Updater:
         self._update_program.run()
         settings[WEIGHTS, L2] = l2
 
-    def _make_rows(self, arrays, settings, constraints, squares):
+    def _make_rows(self, arrays, settings, squares):
+        *arrays, average = arrays
         return Rows(
             *arrays,
+            None if self._state.average is None else average,
             PerStep(self._settings[:, settings]),
-            PerStep(self._constraints[:, constraints]),
             PerStep(squares),
         )
 
@@ -180,36 +192,52 @@ class Updater:
         """
         calls = []
         for rows, layer, operand in zip(self._weights, layers, operands, strict=True):
-            arguments = [
-                self._update_rows,
+            update = RowUpdate(
                 self._optimizer,
                 self._blocks,
                 self._blocks.shape[1],
                 rows.theta,
-                *rows[2:],
+                rows.first,
+                rows.second,
+                rows.settings,
+                rows.squares,
                 *rows.theta.shape,
-            ]
-            calls.append(operand.compute_gradient_and_update(layer.delta, arguments))
-        return calls + self._other_updates()
+            )
+            calls.append(operand.compute_gradient_and_update(layer.delta, update))
+        return [*calls, self._update_call(self._others), *self._constraints()]
 
     @cached_property
     def _update_program(self):
-        calls = [self._update_call(rows) for rows in self._weights]
-        return Program([calls + self._other_updates()])
+        calls = [self._update_call(rows) for rows in (*self._weights, self._others)]
+        return Program([[*calls, *self._constraints()]])
 
-    def _other_updates(self):
-        """Return the calls that update the parameters without penalty, and the average of the running statistics."""
-        calls, state = [self._update_call(self._others)], self._state
-        if state.average is not None and len(state.average.statistics):
-            calls.append(
-                self._shape.call(
-                    "updates.average",
-                    state.average.statistics,
-                    state.weights.statistics,
-                    self._others.constraints,
-                    len(state.average.statistics),
+    def _update_call(self, rows):
+        """Return the call of the optimizer."""
+        arrays = rows.theta, rows.gradient, rows.first, rows.second
+        settings = rows.settings, rows.squares, *rows.theta.shape
+        return self._shape.call("updates.update_rows", self._optimizer, *arrays, *settings)
+
+    def _constraints(self):
+        """Return the calls that follow the optimizer: maximum norms, averages, and zeros in place of tiny numbers."""
+        call, calls, state = self._shape.call, [], self._state
+        if self._update.max_norm is not None:
+            for rows in self._weights[:-1]:
+                calls.append(
+                    call("updates.limit_norms", rows.theta, self._max_norm, *rows.theta.shape)
                 )
-            )
+        all_rows = *self._weights, self._others
+        if state.average is not None:
+            averages = [(rows.average, rows.theta) for rows in all_rows]
+            if len(state.average.statistics):
+                averages.append((state.average.statistics, state.weights.statistics))
+            for average, values in averages:
+                shape = values.shape if values.ndim == 2 else (1, len(values))
+                calls.append(
+                    call("updates.move_average", average, values, PerStep(self._decays), *shape)
+                )
+        for rows in all_rows:
+            arrays = rows.theta, rows.first, rows.second, PerStep(self._step_limits)
+            calls.append(call("updates.zero_tiny", *arrays, *rows.theta.shape))
         return calls
 
     @cached_property
@@ -232,5 +260,9 @@ class Updater:
             start += n_rows
         return Program([calls])
 
-    def _update_call(self, rows):
-        return self._shape.call("updates.update_rows", self._optimizer, *rows, *rows.theta.shape)
+
+def choose_block_size(weights):
+    """Return the number of elements of the gradient of a matrix that a thread computes before it updates the rows."""
+    n_columns = weights.shape[1]
+    n_rows = MAX_BLOCK_BYTES // (n_columns * weights.itemsize)
+    return n_columns * max(1, min(BLOCK_ROWS, n_rows))

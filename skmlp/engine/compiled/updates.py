@@ -1,7 +1,8 @@
 """Update of the weights by rows: gradient, optimizer, max-norm constraint and averaging, see `skmlp.engine.update`.
 
 Each thread computes a range of rows, the incoming weights of a range of units, and nothing in a row depends on other
-rows. With `multiply_and_update`, the gradient of a few rows is used while it is in the cache.
+rows, so that the kernels follow each other in one region. With `multiply_and_update`, the gradient of a few rows is
+used while it is in the cache.
 """
 
 from math import sqrt
@@ -12,16 +13,7 @@ from numba.extending import intrinsic
 
 from skmlp.engine.compiled.batches import convert
 from skmlp.engine.compiled.kernels import Doubles, Int, Reals, inlined, kernel, select_copy, split
-from skmlp.engine.compiled.settings import (
-    AVERAGE_ADD,
-    AVERAGE_KEEP,
-    BLOCK_ROWS,
-    FIRST_MIN,
-    MAX_NORM,
-    SECOND_MIN,
-    THETA_MIN,
-    ZEROES,
-)
+from skmlp.engine.compiled.settings import BLOCK_ROWS
 from skmlp.engine.compiled.simd import (
     at,
     broadcast,
@@ -55,9 +47,7 @@ def update_rows(
     gradient: Reals,
     first: Reals,
     second: Reals,
-    average: Reals,
     settings: Doubles,
-    constraints: Doubles,
     squares: Doubles,
     n_rows: Int,
     n_columns: Int,
@@ -70,48 +60,35 @@ def update_rows(
     ----------
     optimizer : int
         Address of the function of the module `optimizers`.
-    theta, gradient, first, second, average : pointers
-        Rows of `n_columns` elements. `first` and `second` are used if the optimizer needs them, and `average` if the
-        constraints contain a decay.
+    theta, gradient, first, second : pointers
+        Rows of `n_columns` elements. `first` and `second` are used if the optimizer needs them.
     settings : pointer
         Settings of the optimizer.
-    constraints : pointer
     squares : pointer
         Output: the sum of squares of each row before the step.
     n_rows, n_columns : int
     """
     start, stop = split(n_rows, 1, thread, n_threads)
     for i in range(start, stop):
-        row = i * n_columns
-        theta_i = at(theta, row)
-        call_function(
+        update_row(
             optimizer,
-            (
-                theta_i,
-                at(gradient, row),
-                at(first, row),
-                at(second, row),
-                settings,
-                at(squares, i),
-                n_columns,
-            ),
+            theta,
+            at(gradient, i * n_columns),
+            first,
+            second,
+            settings,
+            squares,
+            i,
+            n_columns,
         )
-        if constraints[MAX_NORM] > 0:
-            limit_norm(theta_i, constraints[MAX_NORM], n_columns)
-        if constraints[AVERAGE_ADD] > 0:
-            move_average(
-                at(average, row),
-                theta_i,
-                constraints[AVERAGE_KEEP],
-                constraints[AVERAGE_ADD],
-                n_columns,
-            )
-        if constraints[ZEROES] > 0:
-            zero_below(theta_i, constraints[THETA_MIN], n_columns)
-            if constraints[FIRST_MIN] > 0:
-                zero_below(at(first, row), constraints[FIRST_MIN], n_columns)
-            if constraints[SECOND_MIN] > 0:
-                zero_below(at(second, row), constraints[SECOND_MIN], n_columns)
+
+
+@inlined
+def update_row(optimizer, theta, gradient_i, first, second, settings, squares, i, n_columns):
+    """Update row i of a matrix of parameters."""
+    row = i * n_columns
+    arrays = at(theta, row), gradient_i, at(first, row), at(second, row)
+    call_function(optimizer, (*arrays, settings, at(squares, i), n_columns))
 
 
 @kernel
@@ -123,86 +100,121 @@ def multiply_and_update(
     x_row: Int,
     x_copy: Int,
     n_samples: Int,
-    update: Int,
     optimizer: Int,
     gradients: Reals,
     gradients_row: Int,
     theta: Reals,
     first: Reals,
     second: Reals,
-    average: Reals,
     settings: Doubles,
-    constraints: Doubles,
     squares: Doubles,
     n_rows: Int,
     n_columns: Int,
     thread: Int,
     n_threads: Int,
 ):
-    """Compute dL/dW = delta x for a few rows at a time, and update them.
+    """Compute dL/dW = delta x for a few rows at a time, and update them, see `update_rows`.
 
     The parameters of the rows and their moments, which are not in the cache, are loaded while the gradient is computed.
 
     Parameters
     ----------
-    multiply, update, optimizer : int
-        Addresses of the functions `products.multiply` and `update_rows`, and of one of the module `optimizers`.
+    multiply, optimizer : int
+        Addresses of the function `products.multiply` and of one of the module `optimizers`.
     delta : pointer
         Array of shape ``(n_rows, samples)`` whose rows have the stride `delta_row`.
     x : pointer
         Array of shape ``(samples, n_columns)`` whose rows have the stride `x_row`. `x_copy` is the
         distance of the arrays of the threads, see `select_copy`.
     gradients : pointer
-        Memory of each thread for `BLOCK_ROWS` rows of the gradient; `gradients_row` elements per thread.
+        Memory of each thread for at least one row of the gradient; `gradients_row` elements per thread.
     """
     start, stop = split(n_rows, 1, thread, n_threads)
     gradient = at(gradients, thread * gradients_row)
     offset, _, _ = select_copy(x_copy, thread, n_threads)
     x = at(x, offset)
-    for i in range(start, stop, BLOCK_ROWS):
-        n, row = min(BLOCK_ROWS, stop - i), i * n_columns
-        delta_i = at(delta, i * delta_row)
-        for j in range(0, n * n_columns, elements_per_line(theta)):
-            prefetch(theta, row + j)
-            prefetch(first, row + j)
-            prefetch(second, row + j)
-        call_function(
-            multiply,
-            (
-                delta_i,
-                delta_row,
-                1,
-                x,
-                x_row,
-                0,
-                gradient,
-                n_columns,
-                n,
-                n_columns,
-                n_samples,
-                0,
-                0,
-                1,
-            ),
-        )
-        call_function(
-            update,
-            (
+    n_block = min(BLOCK_ROWS, gradients_row // n_columns)
+    for block in range(start, stop, n_block):
+        n, row = min(n_block, stop - block), block * n_columns
+        for j in range(row, row + n * n_columns, elements_per_line(theta)):
+            prefetch(theta, j)
+            prefetch(first, j)
+            prefetch(second, j)
+        delta_block = at(delta, block * delta_row)
+        product = delta_block, delta_row, 1, x, x_row, 0, gradient, n_columns
+        call_function(multiply, (*product, n, n_columns, n_samples, 0, 1))
+        for i in range(n):
+            update_row(
                 optimizer,
-                at(theta, row),
-                gradient,
-                at(first, row),
-                at(second, row),
-                at(average, row),
+                theta,
+                at(gradient, i * n_columns),
+                first,
+                second,
                 settings,
-                constraints,
-                at(squares, i),
-                n,
+                squares,
+                block + i,
                 n_columns,
-                0,
-                1,
-            ),
-        )
+            )
+
+
+@kernel
+def limit_norms(
+    theta: Reals, max_norm: Doubles, n_rows: Int, n_columns: Int, thread: Int, n_threads: Int
+):
+    """Scale the rows of a matrix so that their norms are at most `max_norm`."""
+    start, stop = split(n_rows, 1, thread, n_threads)
+    for i in range(start, stop):
+        theta_i = at(theta, i * n_columns)
+        norm = sqrt(sum_of_squares(theta_i, n_columns))
+        if norm > max_norm[0]:
+            scale = convert(max_norm[0] / norm, theta)
+            for j in range(n_columns):
+                theta_i[j] *= scale
+
+
+@kernel
+def move_average(
+    average: Reals,
+    values: Reals,
+    decay: Doubles,
+    n_rows: Int,
+    n_columns: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Compute average = decay * average + (1 - decay) * value."""
+    start, stop = split(n_rows, 1, thread, n_threads)
+    keep, add = convert(decay[0], average), convert(1 - decay[0], average)
+    for i in range(start * n_columns, stop * n_columns):
+        average[i] = keep * average[i] + add * values[i]
+
+
+@kernel
+def zero_tiny(
+    theta: Reals,
+    first: Reals,
+    second: Reals,
+    limits: Doubles,
+    n_rows: Int,
+    n_columns: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Set the elements of three arrays whose magnitude is less than their limit to zero; a limit of zero skips one."""
+    start, stop = split(n_rows, 1, thread, n_threads)
+    start, n = start * n_columns, (stop - start) * n_columns
+    zero_below(at(theta, start), limits[0], n)
+    zero_below(at(first, start), limits[1], n)
+    zero_below(at(second, start), limits[2], n)
+
+
+@inlined
+def zero_below(values, smallest, n):
+    """Set the values whose magnitude is less than `smallest` to zero."""
+    limit, zero = convert(smallest, values), convert(0, values)
+    if smallest > 0:
+        for i in range(n):
+            values[i] = zero if abs(values[i]) < limit else values[i]
 
 
 @kernel
@@ -228,15 +240,6 @@ def penalize(
         gradient_squares[i] = sum_of_squares(gradient_i, n_columns)
 
 
-@kernel
-def average(
-    averages: Reals, values: Reals, constraints: Doubles, n: Int, thread: Int, n_threads: Int
-):
-    """Update the moving averages of values on the first thread."""
-    if thread == 0:
-        move_average(averages, values, constraints[AVERAGE_KEEP], constraints[AVERAGE_ADD], n)
-
-
 @inlined
 def sum_of_squares(values, n):
     """Return sum(values^2)."""
@@ -247,29 +250,3 @@ def sum_of_squares(values, n):
     for i in range(0, n_full, n_lanes):
         sums = sums + load(values, i) * load(values, i)
     return total(sums)
-
-
-@inlined
-def limit_norm(values, max_norm, n):
-    """Scale values so that their norm is at most `max_norm`."""
-    norm = sqrt(sum_of_squares(values, n))
-    if norm > max_norm:
-        scale = convert(max_norm / norm, values)
-        for i in range(n):
-            values[i] *= scale
-
-
-@inlined
-def move_average(average, values, keep, add, n):
-    """Compute average = keep * average + add * value."""
-    real_keep, real_add = convert(keep, average), convert(add, average)
-    for i in range(n):
-        average[i] = real_keep * average[i] + real_add * values[i]
-
-
-@inlined
-def zero_below(values, smallest, n):
-    """Set the values whose magnitude is less than `smallest` to zero."""
-    limit, zero = convert(smallest, values), convert(0, values)
-    for i in range(n):
-        values[i] = zero if abs(values[i]) < limit else values[i]

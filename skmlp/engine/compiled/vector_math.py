@@ -14,7 +14,6 @@ function  float32  float64
 exp             1        1
 expm1           3        3
 log             1        1
-log1p           2        2
 tanh            2        2
 erf             2        2
 logistic        3        3
@@ -230,7 +229,6 @@ def vector_function(generate):
 
 MANTISSA_BITS = PerType(23, 52)
 MANTISSA_MASK = PerType(2**23 - 1, 2**52 - 1)
-EXPONENT_MASK = PerType(0xFF << 23, 0x7FF << 52)
 EXPONENT_BIAS = PerType(127, 1023)
 
 # The sum of x and this number is rounded to an integer; its low bits are round(x) + 2 EXPONENT_BIAS.
@@ -239,9 +237,6 @@ ROUNDING = PerType(1.5 * 2**23 + 2 * 127, 1.5 * 2**52 + 2 * 1023)
 # Bits of sqrt(1/2), and their difference from the bits of 1.
 ROOT = PerType(0x3F3504F3, 0x3FE6A09E667F3BCD)
 ONE_MINUS_ROOT = PerType(0x3F800000 - 0x3F3504F3, 0x3FF0000000000000 - 0x3FE6A09E667F3BCD)
-
-# Twice the bits of 1; the difference from the bits of 2^n are the bits of 2^-n.
-TWICE_ONE = PerType(2 * 0x3F800000, 2 * 0x3FF0000000000000)
 
 # Bits of 2^MANTISSA_BITS, and this number plus EXPONENT_BIAS. Bits added to the former add an integer to the number.
 INTEGER = PerType(0x4B000000, 0x4330000000000000)
@@ -269,11 +264,6 @@ def shift_to_root(x):
 def get_exponent(shifted):
     """Return n, as floating-point numbers, from the result of `shift_to_root`."""
     return from_bits((shifted >> MANTISSA_BITS) | INTEGER) - BIASED_INTEGER
-
-
-def get_inverse_power(shifted):
-    """Return 2^-n from the result of `shift_to_root`."""
-    return from_bits(TWICE_ONE - (shifted & EXPONENT_MASK))
 
 
 # Exponential functions
@@ -359,11 +349,6 @@ SMALLEST_NORMAL = PerType(2.0**-126, 2.0**-1022)
 TO_NORMAL = PerType(2.0**24, 2.0**54)
 TO_NORMAL_EXPONENT = PerType(24.0, 54.0)
 
-# log1p divides large numbers by a power of two, since the reciprocal of their power of two is subnormal.
-LARGE = PerType(2.0**100, 2.0**1000)
-FROM_LARGE = PerType(2.0**-64, 2.0**-512)
-FROM_LARGE_EXPONENT = PerType(64.0, 512.0)
-
 # float32: (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f <= sqrt(2); relative error of log(1 + f): 6.6e-9
 # float64: (log((1 + s) / (1 - s)) / s - 2) / s^2 as a polynomial in s^2; relative error of the logarithm: 2.8e-18
 LOG_TAIL = PerType(
@@ -424,21 +409,6 @@ def log(x):
     n = get_exponent(shifted)
     n = where(is_subnormal, n - TO_NORMAL_EXPONENT, n)
     return complete_log(combined_log(n, m - 1.0), x)
-
-
-@vector_function
-def log1p(x):
-    """Return log(1 + x)."""
-    is_large = x > LARGE
-    reduced = where(is_large, x * FROM_LARGE, x)
-    # 1 + x = 2^n (1 + f), f = 2^-n x + (2^-n - 1); only the exponent of the rounded 1 + x is used
-    rounded = reduced + 1.0
-    shifted = shift_to_root(rounded)
-    power = get_inverse_power(shifted)
-    f = fma(reduced, power, power - 1.0)
-    n = get_exponent(shifted)
-    n = where(is_large, n + FROM_LARGE_EXPONENT, n)
-    return copy_sign(complete_log(combined_log(n, f), rounded), x)
 
 
 @vector_function
