@@ -225,8 +225,9 @@ class Batches:
         gather, scale = self._gather, self.samples.input_scale or 1.0
         if augment is not None:
             gather, scale = partial(self._gather_augmented, augment), None
-        for start in range(0, len(self.samples), self.batch_size):
-            chosen = slice(start, min(start + self.batch_size, len(self.samples)))
+        n_samples = len(self.samples)
+        for start in range(0, n_samples, self.batch_size):
+            chosen = slice(start, min(start + self.batch_size, n_samples))
             yield Batch(self.samples, chosen if rows is None else rows[chosen], gather, scale)
 
     def _gather_augmented(self, augment, rows):

@@ -162,12 +162,13 @@ class StochasticSolver:
     def _split_into_calls(self, trainer, order):
         """Yield lists of Steps, each for one call of the backend. Batches of weight zero are skipped."""
         state, batches, steps = trainer.state, trainer.batches, []
+        n_batches, max_steps = len(batches), trainer.backend.max_steps
         for number, batch in enumerate(batches.in_order(order, trainer.augmentation())):
             if batch.total_weight == 0:
                 continue
-            rate = self._learning_rate(state, state.step + len(steps), number, len(batches))
+            rate = self._learning_rate(state, state.step + len(steps), number, n_batches)
             steps.append(Step(number, batch, rate))
-            if len(steps) == trainer.backend.max_steps:
+            if len(steps) == max_steps:
                 yield steps
                 steps = []
         if steps:
