@@ -73,7 +73,9 @@ def translate_compilation_errors():
     except BrokenPipeError:
         raise
     except OSError as error:
-        message = f"{format_error(error)} Set SKMLP_CACHE_DIR to a writable directory."
+        message = format_error(error)
+        if error.errno is not None:  # otherwise, the message contains a fix
+            message += " Set SKMLP_CACHE_DIR to a writable directory."
         raise CommandError(CANNOT_WRITE, message) from error
 
 

@@ -238,6 +238,18 @@ def test_read_only_directory_is_an_error(fails, cache, compiled):
     assert "Set SKMLP_CACHE_DIR" in err
 
 
+def test_missing_home_directory_is_an_error(fails, compiled, monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    for name in (library.ENVIRONMENT_VARIABLE, "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert fails(1, "compile") == (
+        "skmlp compile: error: The cache of compiled kernels requires a directory, but the user has no home directory. "
+        "Set SKMLP_CACHE_DIR to a writable directory.\n"
+    )
+    assert not compiled
+
+
 def test_full_disk_is_an_error(fails, cache, compiled, monkeypatch):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
