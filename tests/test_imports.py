@@ -40,7 +40,7 @@ COMPILED_DEPENDENCIES = {"numba", "llvmlite", "threadpoolctl"}
 WITHOUT_NUMBA = {
     f"{COMPILED}.{name}"
     for name in (
-        *("backend", "inputs", "layers", "library", "network", "prediction", "program"),
+        *("backend", "catalog", "inputs", "layers", "library", "network", "prediction", "program"),
         *("settings", "sparse_inputs", "step", "target", "threads", "updater"),
     )
 }
@@ -207,6 +207,11 @@ def test_importing_the_compiled_backend_does_not_import_numba():
     pytest.importorskip("numba")
     program = f"import sys, {COMPILED}.backend\nprint('numba' in sys.modules)"
     assert run_python(program) == "False"
+
+
+def test_the_loaded_kernels_are_known_without_importing_llvmlite():
+    program = f"import sys, {COMPILED}.library\nprint({{'numba', 'llvmlite'}} & set(sys.modules))"
+    assert run_python(program) == "set()"
 
 
 def test_only_backend_choice_imports_backends_by_name():

@@ -1,19 +1,19 @@
 """Selection of the training backend by the name of its kernels, which use NumPy or are compiled by numba.
 
-numba is installed by the extra ``skmlp[fast]``. Compiling the kernels, once per machine, and loading them takes time,
-which only large problems offset.
+numba is installed by the extra ``skmlp[fast]``. The kernels are compiled once per user, processor and version.
+Compiling and loading them takes time, so that they are used for large problems only.
 """
 
-import importlib
+import math
 import multiprocessing
 import os
-import sys
 from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
 from skmlp.engine.reference.backend import ReferenceBackend, ReferencePredictor
 from skmlp.engine.reference.network import fold_batch_norm
+from skmlp.exceptions import warn_caller
 
 KERNEL_SETS = ("numpy", "numba")
 ENVIRONMENT_VARIABLE = "SKMLP_KERNELS"
@@ -26,7 +26,7 @@ LOADING_TIME = 0.15
 COMPILING_TIME = 3.0
 # Training usually stops before the maximum number of epochs, by early stopping or because the loss does not improve.
 MAX_EXPECTED_EPOCHS = 20
-# Weights times samples from which prediction offsets the time to allocate the buffers of the compiled kernels.
+# Weights times samples from which compiled kernels predict faster than NumPy, in spite of allocating their buffers.
 LARGE_PREDICTION = 2 * 10**7
 
 # Selected by `set_kernels` in this process, and in the parent process of a worker.
@@ -39,7 +39,7 @@ def set_kernels(name: Literal["auto", "numpy", "numba"] | None) -> None:
 
     With 'numpy', a training step consists of operations of NumPy and BLAS. With 'numba', it is compiled as a whole.
     The solver 'lbfgs' always uses NumPy and BLAS, which are faster for a batch of all samples. Prediction uses compiled
-    kernels only for many samples, and with 'auto' only if training has loaded them in the same process.
+    kernels only for many samples, and with 'auto' only if they are already loaded in this process, usually by training.
 
     The results of the two kernel sets agree up to rounding errors, but are not bit-identical. With compiled kernels,
     they are bit-identical for any number of threads; with NumPy, they may depend on it, because BLAS divides sums among
@@ -51,7 +51,8 @@ def set_kernels(name: Literal["auto", "numpy", "numba"] | None) -> None:
     name : {'auto', 'numpy', 'numba'} or None
         The kernel set. 'auto' uses numba if it is installed and is expected to save more time than loading the kernels
         takes, a fraction of a second; or compiling them, a few seconds, if the cache on disk does not contain them.
-        :func:`skmlp.compile_kernels` fills the cache. None restores the default: the environment variable
+        :func:`skmlp.compile_kernels` fills the cache. If numba cannot be imported, 'auto' issues a warning and uses
+        NumPy, and training with 'numba' raises an ImportError. None restores the default: the environment variable
         ``SKMLP_KERNELS`` if it is set, 'auto' otherwise.
 
     Raises
@@ -142,19 +143,18 @@ def numba_is_installed():
     return find_spec("numba") is not None
 
 
-def choose_kernels(config, dtype, n_samples, earlier=None):
+def choose_kernels(config, dtype, data, earlier=None):
     """Return the name of the kernel set for a training run.
 
     An explicit selection takes precedence. With "auto", a run that continues keeps its kernel set if that is installed,
-    and a new run uses numba if this is expected to save time.
+    and a new run uses numba if this is expected to save time. If numba cannot be imported, NumPy replaces it.
 
     Parameters
     ----------
     config : TrainingConfig
     dtype : dtype
         Type of the weights.
-    n_samples : int
-        Number of samples per epoch.
+    data : TrainingData
     earlier : str, default=None
         The kernel set with which the run began; None for a new run.
 
@@ -162,16 +162,20 @@ def choose_kernels(config, dtype, n_samples, earlier=None):
     -------
     name : {"numpy", "numba"}
     """
-    if config.solver.uses_full_batches or get_kernels() != "auto" or earlier is not None:
+    if config.solver.uses_full_batches or get_kernels() != "auto":
         return continue_kernels(config, earlier)
-    saved = estimate_saved_time(config, n_samples)
-    if saved < LOADING_TIME or not numba_is_installed():
+    if earlier is None:
+        saved = estimate_saved_time(config, len(data.samples))
+    else:
+        saved = math.inf if continue_kernels(config, earlier) == "numba" else -math.inf
+    if saved < LOADING_TIME or not numba_is_installed() or not can_import("catalog"):
         return "numpy"
     catalog = import_compiled("catalog")
-    if not catalog.has_fast_arithmetic():
+    if earlier is None and not catalog.has_fast_arithmetic():
         return "numpy"
-    is_cached = catalog.are_cached(catalog.list_kernels(config, dtype))
-    return "numba" if is_cached or saved >= COMPILING_TIME else "numpy"
+    if catalog.are_cached(catalog.list_training_kernels(config, dtype, data)):
+        return "numba"
+    return "numba" if saved >= COMPILING_TIME and can_import("kernels") else "numpy"
 
 
 def continue_kernels(config, earlier):
@@ -196,11 +200,37 @@ def estimate_saved_time(config, n_samples):
 
 
 def import_compiled(name):
-    """Import and return a module of the compiled backend."""
-    return importlib.import_module(f"skmlp.engine.compiled.{name}")
+    """Import and return a module of the compiled backend; raise ImportError if numba cannot be imported."""
+    from skmlp.engine.compiled import library
+
+    return library.import_compiled(name)
 
 
-def make_backend(config, state, n_samples):
+def can_import(name):
+    """Return whether a module of the compiled backend can be imported; warn once if it cannot."""
+    message = find_import_error(name)
+    if message is not None:
+        warn_once(f"{message} This process uses NumPy.")
+    return message is None
+
+
+@cache
+def find_import_error(name):
+    """Return the message of the error that importing a module of the compiled backend raises, or None."""
+    try:
+        import_compiled(name)
+    except ImportError as error:
+        return str(error)
+    return None
+
+
+@cache
+def warn_once(message):
+    """Issue a warning, unless this process has issued the same warning before."""
+    warn_caller(message)
+
+
+def make_backend(config, state, data):
     """Return the backend for a training run, and record its kernel set in the state.
 
     A solver that evaluates all samples at once always uses NumPy.
@@ -209,23 +239,22 @@ def make_backend(config, state, n_samples):
     ----------
     config : TrainingConfig
     state : TrainState
-    n_samples : int
-        Number of samples per epoch.
+    data : TrainingData
 
     Returns
     -------
     backend : Backend
     """
-    state.kernels = choose_kernels(config, state.weights.theta.dtype, n_samples, state.kernels)
+    state.kernels = choose_kernels(config, state.weights.theta.dtype, data, state.kernels)
     if state.kernels == "numba":
         return import_compiled("backend").CompiledBackend(config, state)
     return ReferenceBackend(config, state)
 
 
-def make_predictor(activations, parameters, statistics, n_samples):
+def make_predictor(activations, parameters, statistics, samples):
     """Return an object whose method ``logits(batch)`` returns the logits of a batch, of shape (n_outputs, batch_size).
 
-    It uses compiled kernels if there are many samples and the kernels are selected explicitly or already loaded.
+    It uses compiled kernels if there are many samples and the kernels are selected explicitly or loaded already.
 
     Parameters
     ----------
@@ -233,7 +262,7 @@ def make_predictor(activations, parameters, statistics, n_samples):
         Names of the activations of the hidden layers.
     parameters : Views
     statistics : StatisticsViews
-    n_samples : int
+    samples : Samples
 
     Returns
     -------
@@ -241,18 +270,19 @@ def make_predictor(activations, parameters, statistics, n_samples):
     """
     dtype = parameters.weights[0].dtype
     n_weights = sum(weights.size for weights in parameters.weights)
-    if n_weights * n_samples >= LARGE_PREDICTION and uses_compiled_prediction(activations, dtype):
+    is_large = n_weights * len(samples) >= LARGE_PREDICTION
+    if is_large and uses_compiled_prediction(activations, dtype, samples.X):
         parameters = fold_batch_norm(parameters, statistics)
         return import_compiled("prediction").Predictor(activations, parameters, dtype)
     return ReferencePredictor(activations, parameters, statistics)
 
 
-def uses_compiled_prediction(activations, dtype):
-    """Return whether compiled kernels for prediction are selected explicitly or already loaded."""
+def uses_compiled_prediction(activations, dtype, X):
+    """Return whether compiled kernels for prediction are selected explicitly or loaded already."""
     name = get_kernels()
     if name != "auto":
         return name == "numba"
-    catalog = sys.modules.get("skmlp.engine.compiled.catalog")
-    return catalog is not None and catalog.are_loaded(
-        catalog.list_prediction_kernels(activations, dtype)
-    )
+    if not import_compiled("library").loaded:
+        return False
+    catalog = import_compiled("catalog")
+    return catalog.are_loaded(catalog.list_prediction_kernels(activations, dtype, X))

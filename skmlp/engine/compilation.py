@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from skmlp.engine.backend_choice import numba_is_installed
+from skmlp.engine.backend_choice import import_compiled, numba_is_installed
 
 TYPES = ("float32", "float64")
 
@@ -43,10 +43,12 @@ def compile_kernels(
 
     Raises
     ------
+    ValueError
+        If `dtype` is not one of these types.
     ImportError
-        If numba is not installed.
+        If numba is not installed or cannot be imported.
     OSError
-        If the directory cannot be written.
+        If the directory cannot be written, or if the user has no home directory and ``SKMLP_CACHE_DIR`` is not set.
 
     See Also
     --------
@@ -63,6 +65,7 @@ def compile_kernels(
         raise ImportError(
             "compile_kernels requires numba, which is not installed. Install it with 'pip install \"skmlp[fast]\"'."
         )
-    from skmlp.engine.compiled.catalog import list_all_kernels, store_kernels
-
-    return store_kernels(list_all_kernels(TYPES if dtype is None else (dtype,)), on_kernel)
+    catalog = import_compiled("catalog")
+    return catalog.store_kernels(
+        catalog.list_all_kernels(TYPES if dtype is None else (dtype,)), on_kernel
+    )

@@ -70,7 +70,7 @@ class Trainer:
         self.validation = None
         if data.validation is not None:
             self.validation = Batches(data.validation, VALIDATION_BATCH_SIZE, dtype)
-        self.backend = make_backend(config, state, len(data.samples))
+        self.backend = make_backend(config, state, data)
         self.convergence_message = ""
 
     def epochs(self, on_epoch_begin=lambda: None):

@@ -66,7 +66,7 @@ def compute_logits(estimator, batches, n_outputs):
         parse_activations(estimator.activation, len(estimator.coefs_) - 1),
         fitted.get_parameters(estimator),
         fitted.get_statistics(estimator),
-        len(batches.samples),
+        batches.samples,
     )
     logits = np.empty((len(batches.samples), n_outputs), batches.dtype)
     start = 0

@@ -3,6 +3,9 @@
 import importlib
 import os
 import pickle
+import subprocess
+import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +25,7 @@ from skmlp.engine.backend_choice import (
     estimate_saved_time,
     make_backend,
 )
+from skmlp.engine.batches import Samples, TrainingData
 from skmlp.engine.lbfgs import LBFGS
 from skmlp.engine.reference.backend import ReferenceBackend
 
@@ -56,22 +60,34 @@ def with_numba(monkeypatch):
 SMALL, LARGE = 100, 10**9  # numbers of samples
 
 
+def make_data(n_samples, dtype="f"):
+    """Return TrainingData with a number of samples that occupy the memory of one."""
+    return TrainingData(Samples(np.broadcast_to(np.zeros(4, dtype), (n_samples, 4))))
+
+
 @pytest.fixture
 def choose(make_config):
     """Return a function that chooses the kernels for a number of samples."""
     config = make_config((4, 5, 3), "relu")
 
     def choose(n_samples, earlier=None):
-        return choose_kernels(config, np.dtype("f"), n_samples, earlier)
+        return choose_kernels(config, np.dtype("f"), make_data(n_samples), earlier)
 
     return choose
 
 
-def test_kernels_depend_on_the_expected_saving(choose, compiled_catalog, monkeypatch):
+@pytest.fixture
+def with_fast_arithmetic(compiled_catalog, monkeypatch):
+    monkeypatch.setattr(compiled_catalog, "has_fast_arithmetic", lambda: True)
+
+
+@pytest.mark.usefixtures("with_fast_arithmetic")
+def test_kernels_depend_on_the_expected_saving(choose):
     assert choose(SMALL) == "numpy"
     assert choose(LARGE) == "numba"
 
 
+@pytest.mark.usefixtures("with_fast_arithmetic")
 @pytest.mark.parametrize(("cached", "expected"), [(True, "numba"), (False, "numpy")])
 def test_medium_training_is_compiled_only_if_the_kernels_are_cached(
     choose, compiled_catalog, monkeypatch, cached, expected
@@ -121,22 +137,23 @@ def test_explicit_choice_overrides_the_expected_saving(choose, with_numba, monke
 def test_make_backend_records_the_kernels_in_the_state(with_numba, make_config, make_state):
     config = make_config((4, 5, 3))
     state = make_state(config)
-    assert type(make_backend(config, state, n_samples=10)) is ReferenceBackend
+    assert type(make_backend(config, state, make_data(10))) is ReferenceBackend
     assert state.kernels == "numpy"
 
 
+@pytest.mark.usefixtures("with_fast_arithmetic")
 @pytest.mark.parametrize("n_samples", [1, 10**9])
 def test_make_backend_uses_the_kernels_for_its_work(
     compiled_backend, make_config, make_state, n_samples
 ):
     config = make_config((4, 5, 3))
     state = make_state(config)
-    backend = make_backend(config, state, n_samples)
+    backend = make_backend(config, state, make_data(n_samples))
     name, expected = ("numpy", ReferenceBackend) if n_samples == 1 else ("numba", compiled_backend)
     assert state.kernels == name
     assert type(backend) is expected
     # Training continues with the same kernels.
-    assert type(make_backend(config, state, 10**9 + 1 - n_samples)) is expected
+    assert type(make_backend(config, state, make_data(10**9 + 1 - n_samples))) is expected
 
 
 @pytest.mark.parametrize("name", ["auto", "numpy", "numba"])
@@ -145,7 +162,7 @@ def test_full_batches_always_use_numpy(with_numba, make_config, make_state, name
     state = make_state(config)
     state.kernels = "numba"  # of an earlier run with another solver
     set_kernels(name)
-    assert type(make_backend(config, state, 10**9)) is ReferenceBackend
+    assert type(make_backend(config, state, make_data(10**9))) is ReferenceBackend
     assert state.kernels == "numpy"
     assert continue_kernels(config, "numpy") == "numpy"
 
@@ -161,6 +178,135 @@ def test_unknown_kernel_name_raises(monkeypatch):
 def test_choosing_numba_raises_if_it_is_not_installed(without_numba):
     with pytest.raises(ImportError, match=r'pip install "skmlp\[fast\]"'):
         set_kernels("numba")
+
+
+# numba that is installed but cannot be imported
+
+
+@pytest.fixture(params=["numba", "llvmlite"])
+def broken_numba(request, compiled_catalog, tmp_path, monkeypatch):
+    """Let the modules that import a package raise the error of numba for a version of NumPy that is too new."""
+    blocked = ("kernels",) if request.param == "numba" else ("kernels", "catalog", "backend")
+    import_module = importlib.import_module
+
+    def import_others(name):
+        if name.rpartition(".")[2] in blocked:
+            raise ImportError("Numba needs NumPy 2.4 or less. Got NumPy 2.9.")
+        return import_module(name)
+
+    library = import_module("skmlp.engine.compiled.library")
+    monkeypatch.setattr(library.importlib, "import_module", import_others)
+    monkeypatch.setattr(library, "loaded", {})
+    monkeypatch.setenv("SKMLP_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compiled_catalog, "has_fast_arithmetic", lambda: True)
+    for function in (backend_choice.find_import_error, backend_choice.warn_once):
+        function.cache_clear()
+    yield
+    for function in (backend_choice.find_import_error, backend_choice.warn_once):
+        function.cache_clear()
+
+
+@pytest.mark.parametrize("earlier", [None, "numba"])
+def test_numpy_replaces_numba_that_cannot_be_imported(choose, broken_numba, earlier):
+    message = r"requires? numba, .* cannot be imported: .* Got NumPy 2\.9\. Install .* uses NumPy\."
+    with pytest.warns(UserWarning, match=message):
+        assert choose(LARGE, earlier) == "numpy"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert choose(LARGE, earlier) == "numpy"
+
+
+def test_explicit_selection_of_numba_that_cannot_be_imported_raises(broken_numba, three_classes):
+    set_kernels("numba")
+    with pytest.raises(ImportError, match=r"cannot be imported: .* Got NumPy 2\.9\. Install"):
+        make_small_classifier().fit(*three_classes)
+
+
+# Prediction
+
+
+def run_python(program, **variables):
+    """Return what a program prints in a new process, without spaces at the ends."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+PREDICTION_PROGRAM = """
+import numpy as np, scipy.sparse, skmlp
+from skmlp.engine import backend_choice
+from skmlp.estimator import prediction
+
+made = []
+def record(*arguments):
+    made.append(backend_choice.make_predictor(*arguments))
+    return made[-1]
+prediction.make_predictor = record
+backend_choice.LARGE_PREDICTION = 0
+
+def find_predictor(mlp, X):
+    mlp.predict_proba(X)
+    return type(made[-1]).__name__
+
+def list_loaded():
+    from skmlp.engine.compiled import library
+    return set(library.loaded)
+
+X = np.random.default_rng(0).random((64, 6)).astype("f")
+mlp = skmlp.MLPDigitClassifier((5,), max_iter=1, input_scale=0.5).fit(X, np.arange(64) % 3)
+"""
+
+
+def test_prediction_uses_kernels_that_an_explicit_selection_loaded():
+    pytest.importorskip("numba")
+    program = PREDICTION_PROGRAM + "skmlp.set_kernels('auto'); print(find_predictor(mlp, X))"
+    assert run_python(program, SKMLP_KERNELS="numba") == "Predictor"
+    assert run_python(program, SKMLP_KERNELS="numpy") == "ReferencePredictor"
+
+
+def test_prediction_does_not_load_kernels_for_other_kinds_of_samples():
+    pytest.importorskip("numba")
+    program = """
+before = list_loaded()
+skmlp.set_kernels("auto")
+kinds = [X, (X * 255).astype("u1"), X.astype("d"), np.asfortranarray(X)]
+kinds += [scipy.sparse.csr_matrix(X), scipy.sparse.random(64, 6, 0.02, "csr", "f", random_state=0)]
+print(*(find_predictor(mlp, x)[:9] for x in kinds), list_loaded() == before)
+"""
+    expected = "Predictor Reference Predictor Predictor Reference Reference True"
+    assert run_python(PREDICTION_PROGRAM + program, SKMLP_KERNELS="numba") == expected
+
+
+def test_prediction_while_another_thread_imports_the_kernels():
+    pytest.importorskip("numba")
+    # A module whose import is not complete is in sys.modules, without its functions.
+    program = """
+import importlib, sys, threading, time
+from skmlp.engine.compiled import library
+
+is_importing = threading.Event()
+class SlowFinder:
+    def find_spec(name, path, target=None):
+        if name == "skmlp.engine.compiled.inputs":
+            is_importing.set()
+            time.sleep(0.3)
+sys.meta_path.insert(0, SlowFinder)
+name = "skmlp.engine.compiled.catalog"
+thread = threading.Thread(target=importlib.import_module, args=[name])
+thread.start()
+is_importing.wait()
+assert name in sys.modules
+library.loaded["another kernel"] = None
+print(find_predictor(mlp, X))
+thread.join()
+"""
+    assert run_python(PREDICTION_PROGRAM + program, SKMLP_KERNELS="auto") == "ReferencePredictor"
 
 
 # Worker processes

@@ -3,15 +3,26 @@
 import tempfile
 from typing import NamedTuple
 
+import numpy as np
+from scipy.sparse import issparse
+
 from skmlp.engine.compiled import library
-from skmlp.engine.compiled.inputs import SOURCE_TYPES
+from skmlp.engine.compiled.inputs import (
+    MAX_BYTES_AHEAD,
+    SOURCE_TYPES,
+    Samples,
+    Source,
+    is_readable,
+)
 from skmlp.engine.compiled.network import LOSS_KERNELS
+from skmlp.engine.compiled.step import is_fused
 from skmlp.engine.compiled.target import get_registers
+from skmlp.engine.compiled.threads import get_thread_pool
 from skmlp.engine.optimizers import OPTIMIZERS
 from skmlp.engine.reference.activations import ACTIVATIONS
 
 REAL_TYPES = ("float32", "float64")
-# Kernels that do not depend on the type of the weights are compiled for this one.
+# The kernels in RUNNER and POOLS do not depend on the type of the weights. They are compiled for float32 only.
 RUNNER = ("runner.run", "runner.run_job")
 # Kernels of the thread pools, of which a process uses one.
 POOLS = (
@@ -20,15 +31,15 @@ POOLS = (
     "parallel.run_on_omp",
     "parallel.run_omp_job",
 )
-ALWAYS = (
-    "batches.transpose",
-    "products.multiply",
+TRAINING = (
     "activations.identity.forward",
     "activations.identity.backward",
     "losses.add_up",
     "updates.update_rows",
     "updates.zero_tiny",
 )
+# Kernels of products that do not skip zeros.
+PRODUCTS = ("batches.transpose", "products.multiply")
 # Kernels that are compiled for each type of the samples.
 READERS = ("batches.gather", "batches.load_ahead")
 SPARSE = ("gather", "scatter", "multiply", "compute_gradient", "compute_gradient_and_update")
@@ -51,50 +62,158 @@ class KernelName(NamedTuple):
     source: str = "float32"
 
 
-def list_kernels(config, dtype):
-    """Return the names of the kernels for training on dense samples of the type of the weights.
+def list_training_kernels(config, dtype, data):
+    """Return the names of the kernels for a training run, without those of the thread pool.
 
     Parameters
     ----------
     config : TrainingConfig
     dtype : dtype
+        Type of the weights.
+    data : TrainingData
 
     Returns
     -------
-    names : list of KernelName
+    names : set of KernelName
+    """
+    n_samples, batch_size = len(data.samples), config.solver.batch_size
+    batch_sizes = {min(batch_size, n_samples), n_samples % batch_size} - {0}
+    names = set()
+    for source in find_sources(data.samples.X, dtype, reads_rows=config.augmentation is None):
+        names |= list_step_kernels(config, dtype, source, batch_sizes)
+    if data.validation is not None:
+        names |= list_prediction_kernels(config.network.activations, dtype, data.validation.X)
+    return names
+
+
+def list_prediction_kernels(activations, dtype, X):
+    """Return the names of the kernels for prediction, without those of the thread pool.
+
+    Parameters
+    ----------
+    activations : sequence of str
+        Names of the activations of the hidden layers.
+    dtype : dtype
+        Type of the weights.
+    X : ndarray or CSR matrix
+        The samples.
+
+    Returns
+    -------
+    names : set of KernelName
+    """
+    names = ["batches.transpose", "activations.identity.forward"]
+    names += [f"activations.{activation}.forward" for activation in activations]
+    kernels = {KernelName(name, dtype.name) for name in names}
+    kernels |= {KernelName(name, "float32") for name in RUNNER}
+    for source in find_sources(X, dtype):
+        kernels |= list_readers(source, dtype)
+        kernels |= list_products(source, dtype, has_hidden_layers=bool(activations))
+    return kernels
+
+
+def find_sources(X, dtype, reads_rows=True):
+    """Return the kinds of the arrays of samples from which kernels read rows of X, as a list of Source.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+    dtype : dtype
+        Type of the weights.
+    reads_rows : bool, default=True
+        Whether kernels read the rows of X if they can. Otherwise, and if X has another type or memory order, they read
+        copies of the rows, which have the type of the weights.
+    """
+    if reads_rows and is_readable(X, dtype):
+        return [Samples(X, np.arange(0), 1.0).source]
+    if issparse(X):  # the densities of the batches differ
+        return [Source(dtype.name, "csr", is_low_density) for is_low_density in (False, True)]
+    return [Source(dtype.name, "dense", False)]
+
+
+def list_step_kernels(config, dtype, source, batch_sizes):
+    """Return the names of the kernels for steps on batches of some sizes, as a set of KernelName.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    dtype : dtype
+        Type of the weights.
+    source : Source
+        Kind of the samples.
+    batch_sizes : set of int
     """
     network, update = config.network, config.solver.update
-    names = [*ALWAYS, f"losses.{LOSS_KERNELS[network.loss_name]}"]
-    for activation in set(network.activations):
+    has_hidden_layers = bool(network.activations)
+    names = [*TRAINING, f"losses.{LOSS_KERNELS[network.loss_name]}"]
+    for activation in network.activations:
         names += [f"activations.{activation}.{direction}" for direction in ("forward", "backward")]
-    if network.batch_norm and network.activations:
+    if network.batch_norm and has_hidden_layers:
         names += [f"batch_norm.{name}" for name in BATCH_NORM]
-    if network.input_dropout or any(network.dropout):
+    if any(network.dropout) or (network.input_dropout and source.format == "dense"):
         names.append("dropout.drop")
     if config.adversarial_norm:
         names.append("adversarial.perturb")
-    names.append(f"optimizers.{update.optimizer.kernel}")
+    fused_sizes = [size for size in batch_sizes if is_fused(update, size)]
+    names += list_update_names(network, update, source, is_fused=bool(fused_sizes))
+    kernels = {KernelName(name, dtype.name) for name in names}
+    kernels |= {KernelName(name, "float32") for name in RUNNER}
+    kernels |= list_readers(source, dtype) | list_products(source, dtype, has_hidden_layers)
+    bytes_per_sample = network.layout.layer_sizes[0] * np.dtype(source.dtype).itemsize
+    if source.format == "dense" and any(
+        size * bytes_per_sample <= MAX_BYTES_AHEAD for size in fused_sizes
+    ):
+        kernels.add(KernelName("batches.load_ahead", dtype.name, source.dtype))
+    return kernels
+
+
+def list_update_names(network, update, source, *, is_fused):
+    """Return the names, without types, of the kernels for the gradient of the weights and the update.
+
+    Parameters
+    ----------
+    network : NetworkConfig
+    update : Update
+    source : Source
+        Kind of the samples.
+    is_fused : bool
+        Whether there are steps that update the weights while they compute the gradient.
+    """
+    names = [f"optimizers.{update.optimizer.kernel}"]
+    if update.clip_norm is not None:
+        names.append("updates.penalize")
     if update.max_norm is not None and network.activations:
         names.append("updates.limit_norms")
     if update.ema_decay is not None:
         names.append("updates.move_average")
-    readers = ["batches.gather"]
-    if update.clip_norm is None:
+    if source.is_low_density:
+        names.append("sparse.compute_gradient")
+    if is_fused and source.is_low_density:
+        names.append("sparse.compute_gradient_and_update")
+    if is_fused and (network.activations or not source.is_low_density):
         names.append("updates.multiply_and_update")
-        readers.append("batches.load_ahead")
-    else:
-        names.append("updates.penalize")
-    real = dtype.name
-    return [
-        *(KernelName(name, real, real) for name in readers),
-        *(KernelName(name, "float32") for name in RUNNER),
-        *(KernelName(name, real) for name in names),
-    ]
+    return names
+
+
+def list_readers(source, dtype):
+    """Return the names of the kernels that gather samples from a Source, as a set of KernelName."""
+    if source.format == "dense":
+        return {KernelName("batches.gather", dtype.name, source.dtype)}
+    names = ["sparse.gather"] if source.is_low_density else ["sparse.gather", "sparse.scatter"]
+    return {KernelName(name, dtype.name) for name in names}
+
+
+def list_products(source, dtype, has_hidden_layers):
+    """Return the names of the kernels for the products in the forward and backward pass, as a set of KernelName."""
+    names = ["sparse.multiply"] if source.is_low_density else []
+    if has_hidden_layers or not source.is_low_density:
+        names += PRODUCTS
+    return {KernelName(name, dtype.name) for name in names}
 
 
 def list_all_kernels(real_types=REAL_TYPES):
     """Return the names of all kernels for some types of the weights, as a list of KernelName."""
-    names = [*ALWAYS, "dropout.drop", "adversarial.perturb"]
+    names = [*TRAINING, *PRODUCTS, "dropout.drop", "adversarial.perturb"]
     names += [f"sparse.{name}" for name in SPARSE]
     names += [f"losses.{kernel}" for kernel in LOSS_KERNELS.values()]
     names += [f"batch_norm.{name}" for name in BATCH_NORM]
@@ -110,18 +229,6 @@ def list_all_kernels(real_types=REAL_TYPES):
     return kernels
 
 
-def list_prediction_kernels(activations, dtype):
-    """Return the names of the kernels for prediction on dense samples of the type of the weights."""
-    names = ["batches.transpose", "products.multiply", "activations.identity.forward"]
-    names += [f"activations.{activation}.forward" for activation in set(activations)]
-    real = dtype.name
-    return [
-        KernelName("batches.gather", real, real),
-        *(KernelName(name, "float32") for name in RUNNER),
-        *(KernelName(name, real) for name in names),
-    ]
-
-
 def are_loaded(kernels):
     """Return whether all kernels are loaded in this process."""
     return all(library.make_symbol(*kernel) in library.loaded for kernel in kernels)
@@ -133,8 +240,15 @@ def has_fast_arithmetic():
 
 
 def are_cached(kernels):
-    """Return whether all kernels are loaded or in the cache on disk."""
-    return all(library.is_cached(*kernel) for kernel in kernels)
+    """Return whether all kernels, and those of the thread pool, are loaded or in the cache on disk."""
+    if not all(library.is_cached(*kernel) for kernel in kernels):
+        return False
+    try:
+        with library.cached_kernels_only():
+            get_thread_pool()
+    except LookupError:
+        return False
+    return True
 
 
 def store_kernels(kernels, on_kernel=None):
@@ -142,7 +256,7 @@ def store_kernels(kernels, on_kernel=None):
 
     Parameters
     ----------
-    kernels : list of KernelName
+    kernels : iterable of KernelName
     on_kernel : callable, default=None
         See `skmlp.compile_kernels`.
 
@@ -154,7 +268,7 @@ def store_kernels(kernels, on_kernel=None):
     Raises
     ------
     OSError
-        If a kernel is missing and the directory cannot be written.
+        If a kernel is missing and the directory cannot be written, or if there is no directory.
     """
     directory = library.get_cache_directory()
     missing = [

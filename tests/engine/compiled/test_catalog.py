@@ -1,20 +1,27 @@
 """The lists of kernels: what a training run and a prediction load."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import scipy.sparse
 
 pytest.importorskip("numba")
 
-from skmlp.engine.batches import Batch, Batches, Samples
-from skmlp.engine.compiled import catalog, library
+from skmlp.engine.batches import Augmentation, Batches, Samples, TrainingData
+from skmlp.engine.compiled import catalog, library, threads
 from skmlp.engine.compiled.backend import CompiledBackend
+from skmlp.engine.compiled.inputs import MAX_BYTES_AHEAD
 from skmlp.engine.compiled.prediction import Predictor
+from skmlp.engine.compiled.step import MAX_FUSED_SAMPLES
 from skmlp.engine.compiled.threads import get_thread_pool
 from skmlp.engine.optimizers import OPTIMIZERS
 from skmlp.engine.parameters import Views
 from skmlp.engine.update import Update
 
 N_SAMPLES, N_FEATURES, N_CLASSES = 20, 6, 3
+UPDATE_OPTIONS = ("clip_norm", "weight_decay", "max_norm", "ema_decay")
 
 
 @pytest.fixture
@@ -26,16 +33,53 @@ def loaded(monkeypatch):
     return loaded
 
 
-def make_samples(dtype, out_activation="softmax"):
-    rng = np.random.default_rng(0)
-    targets = rng.integers(0, N_CLASSES, N_SAMPLES)
+def make_dense(dtype, n_samples=N_SAMPLES, n_features=N_FEATURES):
+    return np.random.default_rng(0).random((n_samples, n_features)).astype(dtype)
+
+
+def make_sparse(dtype, density, n_samples=N_SAMPLES, n_features=200):
+    return scipy.sparse.random(n_samples, n_features, density, "csr", dtype, random_state=0)
+
+
+# Samples by the kind of their array, given the type of the weights.
+SAMPLES = {
+    "dense": make_dense,
+    "uint8": lambda dtype: make_dense("u1"),
+    "other type": lambda dtype: make_dense("f" if dtype == np.float64 else "d"),
+    "Fortran order": lambda dtype: np.asfortranarray(make_dense(dtype)),
+    "sparse": lambda dtype: make_sparse(dtype, 0.2),
+    "low density": lambda dtype: make_sparse(dtype, 0.02),
+}
+
+
+def make_samples(X, out_activation="softmax"):
+    targets = np.random.default_rng(0).integers(0, N_CLASSES, X.shape[0])
     if out_activation == "logistic":
-        targets = np.eye(N_CLASSES, dtype=dtype)[targets]
-    return Samples(rng.random((N_SAMPLES, N_FEATURES)).astype(dtype), targets)
+        targets = np.eye(N_CLASSES)[targets]
+    return Samples(X, targets)
 
 
 def list_symbols(kernels):
     return {library.make_symbol(*kernel) for kernel in kernels}
+
+
+def train(config, state, samples, augment=None):
+    """Train for one epoch with the compiled backend."""
+    backend = CompiledBackend(config, state)
+    batches = Batches(samples, config.solver.batch_size, state.weights.theta.dtype)
+    for batch in batches.in_order(None, augment):
+        backend.step(batch, 0.1)
+
+
+def check_training(make_config, make_state, loaded, X, dtype, hidden=(5, 4), **options):
+    """Check that training loads the listed kernels."""
+    batch_size = options.pop("batch_size", 8)
+    config = make_config((X.shape[1], *hidden, N_CLASSES), **options)
+    config = replace(config, solver=replace(config.solver, batch_size=batch_size))
+    samples = make_samples(X, config.network.out_activation)
+    train(config, make_state(config, dtype=dtype), samples)
+    listed = catalog.list_training_kernels(config, np.dtype(dtype), TrainingData(samples))
+    assert set(loaded) == list_symbols(listed)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -50,40 +94,133 @@ def list_symbols(kernels):
         {"dropout": 0.5},
         {"input_dropout": 0.5},
         {"adversarial_norm": 0.1},
-        {"update": Update(OPTIMIZERS[0](), clip_norm=1.0)},
+        *({"update": Update(OPTIMIZERS[0](), **{name: 0.9})} for name in UPDATE_OPTIONS),
         *({"update": Update(optimizer())} for optimizer in OPTIMIZERS),
     ],
     ids=repr,
 )
 def test_training_loads_the_listed_kernels(make_config, make_state, loaded, dtype, options):
-    config = make_config((N_FEATURES, 5, 4, N_CLASSES), **options)
-    state = make_state(config, dtype=dtype)
-    backend = CompiledBackend(config, state)
-    samples = make_samples(dtype, config.network.out_activation)
-    backend.step(Batch(samples), 0.1)
-    assert set(loaded) == list_symbols(catalog.list_kernels(config, np.dtype(dtype)))
+    check_training(make_config, make_state, loaded, make_dense(dtype), dtype, **options)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_prediction_loads_the_listed_kernels(loaded, dtype):
+@pytest.mark.parametrize("hidden", [(), (5,)])
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@pytest.mark.parametrize("input_dropout", [0.0, 0.5])
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_training_loads_the_kernels_for_its_samples(
+    make_config, make_state, loaded, dtype, hidden, clip_norm, input_dropout, kind
+):
+    update = Update(OPTIMIZERS[0](), clip_norm=clip_norm)
+    options = {"hidden": hidden, "update": update, "input_dropout": input_dropout}
+    check_training(make_config, make_state, loaded, SAMPLES[kind](dtype), dtype, **options)
+
+
+@pytest.mark.parametrize("rest", [0, 8])
+@pytest.mark.parametrize("make", [make_dense, lambda *size: make_sparse("f", 0.02, *size[1:])])
+def test_training_on_large_batches_loads_the_listed_kernels(
+    make_config, make_state, loaded, make, rest
+):
+    batch_size = MAX_FUSED_SAMPLES + 1
+    X = make("f", batch_size + rest, 64)
+    check_training(make_config, make_state, loaded, X, "f", batch_size=batch_size)
+
+
+@pytest.mark.parametrize("n_bytes", [MAX_BYTES_AHEAD, 2 * MAX_BYTES_AHEAD])
+def test_training_on_wide_samples_loads_the_listed_kernels(
+    make_config, make_state, loaded, n_bytes
+):
+    X = make_dense("f", 8, n_bytes // 4 // 8)
+    check_training(make_config, make_state, loaded, X, "f", (1,))
+
+
+@pytest.mark.parametrize("is_augmented", [False, True])
+def test_evaluation_during_training_loads_the_listed_kernels(
+    make_config, make_state, loaded, is_augmented
+):
+    config = make_config((N_FEATURES, 5, N_CLASSES))
+    if is_augmented:
+        config = replace(config, augmentation=Augmentation(lambda images, rng: images, (2, 3)))
+    samples = make_samples(make_dense("u1"))
+    data = TrainingData(samples, validation=samples)
+    state = make_state(config, dtype="f")
+    train(config, state, samples, np.copy if is_augmented else None)
+    validation = Batches(data.validation, 10, np.dtype("f"))
+    list(CompiledBackend(config, state).logits(validation, state.weights))
+    assert set(loaded) == list_symbols(catalog.list_training_kernels(config, np.dtype("f"), data))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden", [(), (5,)])
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_prediction_loads_the_listed_kernels(loaded, dtype, hidden, kind):
     rng = np.random.default_rng(0)
+    X = SAMPLES[kind](dtype)
+    sizes = X.shape[1], *hidden, N_CLASSES
     parameters = Views(
-        [rng.random((5, N_FEATURES)).astype(dtype), rng.random((N_CLASSES, 5)).astype(dtype)],
-        [np.zeros(5, dtype), np.zeros(N_CLASSES, dtype)],
+        [rng.random(shape[::-1]).astype(dtype) for shape in pairwise(sizes)],
+        [np.zeros(size, dtype) for size in sizes[1:]],
         [],
         [],
     )
-    kernels = catalog.list_prediction_kernels(["tanh"], np.dtype(dtype))
+    activations = ["tanh"] * len(hidden)
+    kernels = catalog.list_prediction_kernels(activations, np.dtype(dtype), X)
     assert not catalog.are_loaded(kernels)
-    predictor = Predictor(["tanh"], parameters, np.dtype(dtype))
-    for batch in Batches(make_samples(dtype), 7, dtype):
+    predictor = Predictor(activations, parameters, np.dtype(dtype))
+    for batch in Batches(Samples(X), 7, dtype):
         predictor.logits(batch)
     assert set(loaded) == list_symbols(kernels)
     assert catalog.are_loaded(kernels)
 
 
-def test_training_kernels_include_those_for_prediction(make_config):
-    config = make_config((N_FEATURES, 5, 4, N_CLASSES), ("relu", "tanh"))
+@pytest.mark.parametrize("dtype", [np.dtype("f"), np.dtype("d")])
+def test_copies_of_sparse_samples_may_have_any_density(dtype):
+    X = make_sparse("d" if dtype == "f" else "f", 0.02)
+    both = catalog.list_prediction_kernels(["tanh"], dtype, X)
+    for density in (0.02, 0.2):
+        X = make_sparse(dtype, density)
+        assert both > catalog.list_prediction_kernels(["tanh"], dtype, X)
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_training_kernels_include_those_for_prediction(make_config, kind):
     dtype = np.dtype("f")
-    predicting = catalog.list_prediction_kernels(config.network.activations, dtype)
-    assert set(predicting) <= set(catalog.list_kernels(config, dtype))
+    samples = make_samples(SAMPLES[kind](dtype))
+    config = make_config((samples.X.shape[1], 5, 4, N_CLASSES), ("relu", "tanh"))
+    predicting = catalog.list_prediction_kernels(config.network.activations, dtype, samples.X)
+    assert predicting <= catalog.list_training_kernels(config, dtype, TrainingData(samples))
+
+
+def test_all_kernels_include_those_for_training(make_config):
+    every = set(catalog.list_all_kernels())
+    for dtype in (np.dtype("f"), np.dtype("d")):
+        for make in SAMPLES.values():
+            data = TrainingData(make_samples(make(dtype)))
+            config = make_config((data.samples.X.shape[1], 5, N_CLASSES), input_dropout=0.5)
+            assert catalog.list_training_kernels(config, dtype, data) <= every
+
+
+# The cache
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """Use an empty cache, as if the process had not loaded kernels and not made a thread pool."""
+    monkeypatch.setenv(library.ENVIRONMENT_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(library, "loaded", {})
+    monkeypatch.setattr(threads, "made_pools", {})
+    monkeypatch.setattr(catalog, "get_thread_pool", get_thread_pool.__wrapped__)
+
+
+def test_cached_kernels_include_those_of_the_thread_pool(empty_cache, monkeypatch):
+    kernels = {catalog.KernelName("losses.add_up", "float32")}
+    assert not catalog.are_cached(kernels)
+    for kernel in kernels:
+        library.store_kernel(*kernel)
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "compile_by_name", None)
+        assert not catalog.are_cached(kernels) or get_thread_pool().name == "serial"
+    for name in (*catalog.RUNNER, *catalog.POOLS):
+        library.store_kernel(name, "float32", "float32")
+    monkeypatch.setattr(library, "compile_by_name", None)
+    assert catalog.are_cached(kernels)
