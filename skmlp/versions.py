@@ -136,14 +136,12 @@ def find_slow_kernels(cores, features):
         return None
     packages = " and ".join(slow)
     kernels = " and ".join(dict.fromkeys(cores[package] for package in slow))
-    fix = (
-        f"because {CORE_VARIABLE} is set. Unset {CORE_VARIABLE}."
-        if CORE_VARIABLE in os.environ
-        else f"which is slower. Install a newer version of {packages}."
-    )
+    cause, fix = "", f"Install a newer version of {packages}."
+    if CORE_VARIABLE in os.environ:
+        cause, fix = f", because {CORE_VARIABLE} is set", f"Unset {CORE_VARIABLE}."
     return (
         f"OpenBLAS of {packages} uses its kernels for {kernels}, without the {unused[slow[0]]} instructions of this "
-        f"processor, {fix}"
+        f"processor{cause}. These kernels are slower. {fix}"
     )
 
 
@@ -167,19 +165,33 @@ def collect_kernels():
 
 def iterate_compiled_kernels():
     """Yield the name and the value of each fact about the kernels compiled by numba."""
+    from skmlp.engine.backend_choice import import_compiled
+
+    import_compiled("kernels")  # checks that numba can be imported
     from skmlp.engine.compiled.library import get_cache_directory
     from skmlp.engine.compiled.target import get_registers
     from skmlp.engine.compiled.threads import get_thread_pool
 
     n_bytes = get_registers().n_bytes
     yield "vector lanes", f"{n_bytes // 4} float32, {n_bytes // 8} float64"
-    directory = get_cache_directory()
+    try:
+        directory = get_cache_directory()
+    except FileNotFoundError as error:
+        yield "cache", f"none. {error}"
+        yield "threads", get_thread_pool().name
+        return
     yield "cache", f"{directory}, {'writable' if is_writable(directory) else 'not writable'}"
-    yield (
-        "threads",
-        get_thread_pool().name,
-    )  # compiles the kernels that it uses, which are then in the cache
-    yield "cached kernels", str(len(list(directory.glob("*.o"))))
+    # This compiles the kernels of the pool, which are then in the cache.
+    yield "threads", get_thread_pool().name
+    yield "cached kernels", str(count_files(directory, ".o"))
+
+
+def count_files(directory, suffix):
+    """Return the number of files with a suffix in a directory; zero if it is missing or cannot be read."""
+    try:
+        return sum(name.endswith(suffix) for name in os.listdir(directory))
+    except OSError:
+        return 0
 
 
 def is_writable(directory):

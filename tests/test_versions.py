@@ -349,6 +349,41 @@ class TestCompiledKernels:
         assert kernels["cache"].endswith(", not writable")
         assert kernels["cached kernels"] == "0"
 
+    @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="requires the permissions of POSIX")
+    def test_cache_that_cannot_be_searched_contains_no_kernels(self, cache):
+        collect_versions()  # loads the thread pool
+        cache.mkdir(exist_ok=True)
+        cache.chmod(0)
+        is_root = os.geteuid() == 0  # root can search every directory
+        if is_root:
+            os.seteuid(65534)
+        try:
+            kernels = collect_versions()["Kernels"]
+        finally:
+            if is_root:
+                os.seteuid(0)
+            cache.chmod(0o700)
+        assert kernels["cached kernels"] == "0"
+        assert "error" not in kernels
+
+    def test_missing_home_directory_is_reported(self, monkeypatch):
+        pwd = pytest.importorskip("pwd")
+        for name in ("SKMLP_CACHE_DIR", "XDG_CACHE_HOME", "HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+        kernels = collect_versions()["Kernels"]
+        assert kernels["cache"].startswith("none. ")
+        assert "Set SKMLP_CACHE_DIR" in kernels["cache"]
+        assert kernels["threads"] in ("openblas", "omp", "serial")
+        assert "error" not in kernels
+
+    def test_numba_that_cannot_be_imported_is_reported(self, cache, tmp_path):
+        (tmp_path / "numba.py").write_text("raise ImportError('Got NumPy 2.9.')\n")
+        out = print_in_new_process(f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+        kernels = read_sections(out)["Kernels"]
+        assert kernels["numba"] == "installed"
+        assert "cannot be imported: Got NumPy 2.9. Install" in kernels["error"]
+
     @pytest.mark.skipif(
         not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can write everywhere"
     )
