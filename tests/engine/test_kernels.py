@@ -481,6 +481,29 @@ def test_steps_of_sparse_samples_of_every_shape_agree(
     assert_same_steps(backends, lambda: batches, 10.0)
 
 
+@pytest.mark.parametrize(
+    ("activation", "batch_norm", "n_steps"),
+    [("relu", True, 200), ("selu", False, 3000)],
+    ids=["relu and batch norm", "selu"],
+)
+def test_many_steps_of_sparse_samples_agree(make_backends, activation, batch_norm, n_steps):
+    # Activations and batch normalization work in place. They must not change the padding again and again.
+    sizes, batch_size = (300, 17, 3), 19
+    backends = make_backends(
+        sizes, activation, np.float32, batch_norm=batch_norm, update=Update(SGD(0.0))
+    )
+    samples = make_samples(sizes, batch_size, np.float32, weights="none")
+    X = csr_matrix(samples.X * (np.random.default_rng(5).random(samples.X.shape) < 0.02))
+    batches = [Batch(Samples(X, samples.targets))] * n_steps
+    # The rate is so small that the weights hardly change.
+    compiled, reference = (run_steps(backend, batches, rate=1e-6) for backend in backends)
+    tolerance = 10 * find_tolerance(backends[1].config, batch_size, np.float32)
+    np.testing.assert_allclose(compiled.losses, reference.losses, rtol=tolerance)
+    for name in ("thetas", "statistics"):
+        for ours, theirs in zip(getattr(compiled, name), getattr(reference, name), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
 def test_steps_of_memory_mapped_samples_agree(make_backends, tmp_path):
     sizes = (21, 7, 3)
     samples = make_samples(sizes, 100, np.float32)

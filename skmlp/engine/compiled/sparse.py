@@ -93,7 +93,8 @@ def multiply(
 ):
     """Compute out = W x for gathered samples; each thread computes a range of units.
 
-    Four units are computed at a time, so that the features are read a quarter as often.
+    Four units are computed at a time, so that the features are read a quarter as often. The padding is set to zero,
+    because the kernels that follow work in place, and would otherwise transform it again in each step.
     """
     start, stop = split(n_units, 1, thread, n_threads)
     zero = convert(0, data)
@@ -123,6 +124,9 @@ def multiply(
                 out_i[2 * row + s] = sum_2
             if n > 3:
                 out_i[3 * row + s] = sum_3
+        for i in range(n):
+            for s in range(n_samples, row):
+                out_i[i * row + s] = zero
 
 
 @kernel
