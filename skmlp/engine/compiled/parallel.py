@@ -1,7 +1,9 @@
 """Kernels that run the jobs of a program on the workers of a thread pool, see `threads.ThreadPool`.
 
 One caller at a time uses the workers. The others run their jobs on their own thread, because callers that wait for the
-same workers spin on the cores that the workers need.
+same workers spin on the cores that the workers need. On OpenBLAS, the first job then does all the work of the program.
+On OpenMP, where each region may run on the workers or not, all jobs of the region run one after the other: in the next
+region, each thread uses its own copies of arrays, see `kernels.select_copy`.
 """
 
 from llvmlite import ir
@@ -10,6 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from skmlp.engine.compiled.kernels import Indices, Int, inlined, kernel
+from skmlp.engine.compiled.program import JOB_SIZE
 from skmlp.engine.compiled.runner import (
     N_THREADS,
     add_atomically,
@@ -65,20 +68,20 @@ def end_use(state):
 
 
 @inlined
-def run_alone(state, jobs):
-    """Run a program on the calling thread."""
+def run_alone(state, n_jobs, jobs):
+    """Run jobs on the calling thread, one after the other."""
     if add_atomically(at(state, CALLERS), 1) > 0:
         state[RUNS_ALONE] = MAX_RUNS_ALONE
     else:
         state[RUNS_ALONE] = max(state[RUNS_ALONE] - 1, 0)
-    jobs[N_THREADS] = 1
-    call_job(state[FUNCTION], jobs)
+    for i in range(n_jobs):
+        call_job(state[FUNCTION], at(jobs, i * JOB_SIZE))
     add_atomically(at(state, CALLERS), -1)
 
 
 @kernel
 def run_on_openblas(n_jobs: Int, state: Indices, jobs: Indices, stride: Int):
-    """Run jobs on the workers of OpenBLAS, or all work in the first job.
+    """Run a program on the workers of OpenBLAS, or all work in the first job.
 
     Parameters
     ----------
@@ -93,12 +96,16 @@ def run_on_openblas(n_jobs: Int, state: Indices, jobs: Indices, stride: Int):
         call_execute(state[START], n_jobs, state[FUNCTION], jobs, stride)
         end_use(state)
     else:
-        run_alone(state, jobs)
+        jobs[N_THREADS] = 1
+        run_alone(state, 1, jobs)
 
 
 @kernel
 def run_on_omp(n_jobs: Int, state: Indices, jobs: Indices, stride: Int):
-    """Run jobs on the workers of numba's omp threading layer, see `run_on_openblas`."""
+    """Run a region on the workers of numba's omp threading layer, or its jobs one after the other.
+
+    See `run_on_openblas` for the parameters.
+    """
     if begin_use(state):
         # The layer sets the result of numba.get_num_threads() in the calling thread. It was not positive if numba has
         # not used the layer yet; numba replaces zero by the default.
@@ -107,7 +114,7 @@ def run_on_omp(n_jobs: Int, state: Indices, jobs: Indices, stride: Int):
         call_setter(state[SET_NUM_THREADS], max(n_threads, 0))
         end_use(state)
     else:
-        run_alone(state, jobs)
+        run_alone(state, n_jobs & LOWER_HALF, jobs)
 
 
 @kernel

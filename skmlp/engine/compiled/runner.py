@@ -254,5 +254,4 @@ def run(
             for region in range(program[N_REGIONS]):
                 for t in range(n_threads):
                     at(jobs, t * JOB_SIZE)[REGION] = region
-                    at(jobs, t * JOB_SIZE)[N_THREADS] = n_threads
                 call_execute(execute, n_threads, pool, jobs, 8 * JOB_SIZE)

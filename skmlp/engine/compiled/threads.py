@@ -76,7 +76,8 @@ class ThreadPool:
     """Workers of a library that run the jobs of programs.
 
     One Python thread at a time uses the workers. If several run programs at the same time, each runs its program alone:
-    they already use several cores, and would wait for the same workers.
+    they already use several cores, and would wait for the same workers. A pool that does not run jobs together decides
+    for each region whether the workers or the caller run its jobs.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """The results of training do not depend on the number of threads, bit for bit."""
 
+import ctypes
 import warnings
 from functools import partial
 
@@ -15,6 +16,9 @@ pytest.importorskip("numba")
 
 from skmlp import set_kernels
 from skmlp.engine import backend_choice
+from skmlp.engine.compiled import library, prediction, program, step, threads
+from skmlp.engine.compiled.kernels import Indices, Int, compile_kernel, kernel
+from skmlp.engine.compiled.program import Call, Program
 from skmlp.engine.compiled.threads import get_thread_pool
 from skmlp.engine.reference.activations import ACTIVATIONS
 
@@ -159,6 +163,51 @@ def test_partial_fit_and_warm_start_with_other_numbers_of_threads(digits):
                 estimator.partial_fit(*digits)
         estimators.append(estimator)
     assert_same_training(*estimators)
+
+
+@pytest.fixture
+def omp_pool(monkeypatch):
+    """Run programs on the omp pool, and return it."""
+    try:
+        pool = threads.make_pool("omp")
+    except (ImportError, OSError) as error:
+        pytest.skip(f"The pool omp is not available: {error}")
+    monkeypatch.setattr(program, "get_thread_pool", lambda: pool)
+    yield pool
+    ctypes.c_int64.from_address(pool.job_address + 8 * threads.RUNS_ALONE).value = 0
+
+
+@kernel
+def run_next_region_alone(state: Indices, is_alone: Int, thread: Int, n_threads: Int):
+    if thread == 0:
+        state[threads.RUNS_ALONE] = is_alone
+
+
+def make_alternating_program(pool, n_alone, period, regions):
+    """Return a Program of which `n_alone` of `period` successive regions run on the calling thread alone."""
+    name = "test_thread_counts.run_next_region_alone"
+    if name not in library.loaded:
+        code = compile_kernel(run_next_region_alone, "float32", "float32", name)
+        library.loaded[name] = library.link(name, code)
+    address, calls = library.loaded[name].array_function, []
+    for i in range(1, len(regions) + 1):
+        is_alone = i % len(regions) % period < n_alone
+        calls.append(Call(name, address, (pool.job_address, int(is_alone))))
+    return Program([[*region, call] for region, call in zip(regions, calls, strict=True)])
+
+
+@pytest.mark.parametrize("params", FEATURES.values(), ids=FEATURES)
+def test_each_region_runs_on_the_workers_or_alone(digits, params, omp_pool, monkeypatch):
+    results = []
+    for n_alone, period in ((0, 1), (1, 2), (1, 3), (2, 3), (1, 4)):
+        for module in (step, prediction):
+            make_program = partial(make_alternating_program, omp_pool, n_alone, period)
+            monkeypatch.setattr(module, "Program", make_program)
+        results.append(fit_with_threads(2, make(**params), *digits))
+    (expected, expected_probabilities), *others = results
+    for estimator, probabilities in others:
+        assert_same_training(estimator, expected)
+        np.testing.assert_array_equal(probabilities, expected_probabilities)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

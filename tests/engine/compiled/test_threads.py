@@ -25,6 +25,11 @@ from threadpoolctl import threadpool_limits
 
 pytest.importorskip("numba")
 
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
 from skmlp.engine.compiled import library, program, threads
 from skmlp.engine.compiled.kernels import Indices, Int, compile_kernel, kernel, split
 from skmlp.engine.compiled.parallel import MAX_RUNS_ALONE
@@ -50,9 +55,21 @@ def count(counts: Indices, n: Int, thread: Int, n_threads: Int):
         counts[i] += 1
 
 
+@intrinsic
+def get_thread_id(typingctx):
+    """Return the number that the operating system gives to the calling thread."""
+
+    def generate(context, builder, resolved, arguments):
+        name = "GetCurrentThreadId" if sys.platform == "win32" else "pthread_self"
+        kind = ir.FunctionType(ir.IntType(64), [])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [])
+
+    return types.int64(), generate
+
+
 @kernel
-def record(numbers: Indices, thread: Int, n_threads: Int):
-    numbers[thread] = n_threads
+def record(numbers: Indices, ids: Indices, thread: Int, n_threads: Int):
+    numbers[thread], ids[thread] = n_threads, get_thread_id()
 
 
 def make_call(function, *arguments):
@@ -91,20 +108,20 @@ class Mixer:
 
 
 class Recorder:
-    """Program that records the number of threads on which it runs."""
+    """Program that records the threads on which it runs."""
 
     def __init__(self, pool):
         self.pool = pool
-        self.numbers = allocate(threads.MAX_THREADS, np.int64)
-        self.program = make_program(pool, [[make_call(record, self.numbers)]] * 2)
+        self.numbers, self.ids = allocate((2, threads.MAX_THREADS), np.int64)
+        self.program = make_program(pool, [[make_call(record, self.numbers, self.ids)]] * 2)
 
     def run(self):
-        """Run the program, and return the number of threads."""
+        """Run the program, and return the number of threads of the operating system."""
         self.numbers[:] = 0
         self.program.run()
-        n_threads = np.count_nonzero(self.numbers)
-        assert self.numbers[:n_threads].tolist() == [n_threads] * n_threads
-        return n_threads
+        n_jobs = np.count_nonzero(self.numbers)
+        assert self.numbers[:n_jobs].tolist() == [n_jobs] * n_jobs
+        return len(set(self.ids[:n_jobs].tolist()))
 
 
 def has_workers(pool):
