@@ -26,6 +26,14 @@ PROGRAM, REGION, N_STEPS, THREAD, N_THREADS = range(5)
 # About 0.1 ms.
 MAX_SPINS = 3000
 
+# Function of LLVM, and its arguments, that emits the instruction for a waiting thread, by `platform.machine`.
+X86_PAUSE = "llvm.x86.sse2.pause", ()
+ARM_YIELD = "llvm.aarch64.hint", (INT32(1),)
+PAUSES = {
+    **dict.fromkeys(("x86_64", "amd64", "i386", "i686", "x86"), X86_PAUSE),
+    **dict.fromkeys(("arm64", "aarch64"), ARM_YIELD),
+}
+
 
 @intrinsic
 def call_kernel(typingctx, address, arguments, thread, n_threads):
@@ -87,15 +95,14 @@ def load_atomically(typingctx, pointer):
 
 @intrinsic
 def pause(typingctx):
-    """Tell the processor that the thread is spinning."""
+    """Tell the processor that the thread is spinning; do nothing on processors without such an instruction."""
 
     def generate(context, builder, resolved, arguments):
-        if platform.machine().lower() in ("arm64", "aarch64"):
-            name, operands = "llvm.aarch64.hint", [INT32(1)]
-        else:
-            name, operands = "llvm.x86.sse2.pause", []
-        kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
+        machine = platform.machine().lower()
+        if machine in PAUSES:
+            name, operands = PAUSES[machine]
+            kind = ir.FunctionType(ir.VoidType(), [operand.type for operand in operands])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), operands)
         return context.get_dummy_value()
 
     return types.void(), generate

@@ -7,6 +7,7 @@ import ctypes
 import faulthandler
 import multiprocessing
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from skmlp.engine.compiled import library, program, threads
+from skmlp.engine.compiled import library, program, runner, threads
 from skmlp.engine.compiled.kernels import Indices, Int, compile_kernel, kernel, split
 from skmlp.engine.compiled.parallel import MAX_RUNS_ALONE
 from skmlp.engine.compiled.program import Call, Program, allocate
@@ -467,6 +468,27 @@ def test_all_python_threads_use_the_same_pool(monkeypatch):
     with ThreadPoolExecutor(4) as executor:
         pools = list(executor.map(threads.make_pool, ["serial"] * 4))
     assert set(pools) == {threads.make_pool("serial")}
+
+
+@pytest.mark.parametrize(
+    ("machine", "functions"),
+    [
+        ("x86_64", ["llvm.x86.sse2.pause"]),
+        ("AMD64", ["llvm.x86.sse2.pause"]),
+        ("arm64", ["llvm.aarch64.hint"]),
+        ("aarch64", ["llvm.aarch64.hint"]),
+        ("ppc64le", []),
+        ("riscv64", []),
+    ],
+)
+def test_waiting_threads_use_the_instruction_of_the_processor(machine, functions, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    module = ir.Module()
+    caller = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "caller")
+    context = SimpleNamespace(get_dummy_value=lambda: None)
+    _, generate = runner.pause.__wrapped__(None)
+    generate(context, ir.IRBuilder(caller.append_basic_block()), None, [])
+    assert list(module.globals) == ["caller", *functions]
 
 
 def test_pools_do_not_import_numba(tmp_path):
