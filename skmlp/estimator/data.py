@@ -10,6 +10,8 @@ from skmlp.engine.batches import Samples, TrainingData
 from skmlp.estimator.targets import check_labels, compute_class_weights
 from skmlp.sklearn_compat import check_sample_weight
 
+HOW_TO_CHECK_SPARSE = "Pass a matrix for which X.check_format() raises no exception."
+
 
 class FitArguments(NamedTuple):
     """The arguments of `fit`, as passed by the user.
@@ -69,6 +71,7 @@ class SampleChecker(NamedTuple):
         reset : bool
             Whether to set `n_features_in_` and `feature_names_in_` or to compare X with them.
         """
+        check_sparse_arrays(X)
         X, y = self.validate(
             X=X,
             y=y,
@@ -96,6 +99,38 @@ class SampleChecker(NamedTuple):
                 f"X_val and y_val must be passed together, got {missing}=None. Pass both or neither."
             )
         return self.check(X, y, arguments.sample_weight_val, reset=False)
+
+
+def check_sparse_arrays(X):
+    """Raise ValueError if the arrays of a CSR or CSC matrix do not describe a matrix of its shape.
+
+    SciPy and scikit-learn do not check this, and products would access memory beyond the arrays.
+    """
+    if not issparse(X) or X.ndim != 2 or X.format not in ("csr", "csc"):
+        return
+    data, indices, indptr = X.data, X.indices, X.indptr
+    n_compressed, n_indexed = X.shape if X.format == "csr" else X.shape[::-1]
+    if len(data) != len(indices):
+        raise ValueError(
+            "data and indices of a sparse X must have the same length, got "
+            f"{len(data)} and {len(indices)}. {HOW_TO_CHECK_SPARSE}"
+        )
+    if (
+        len(indptr) != n_compressed + 1
+        or indptr[0] != 0
+        or indptr[-1] > len(indices)
+        or (indptr[1:] < indptr[:-1]).any()
+    ):
+        raise ValueError(
+            f"indptr of a sparse X must contain {n_compressed + 1} numbers that increase from 0 to at most "
+            f"{len(indices)}, got {indptr}. {HOW_TO_CHECK_SPARSE}"
+        )
+    indices = indices[: indptr[-1]]
+    if len(indices) and not 0 <= indices.min() <= indices.max() < n_indexed:
+        raise ValueError(
+            f"indices of a sparse X must be from 0 to {n_indexed - 1}, got numbers from {indices.min()} to "
+            f"{indices.max()}. {HOW_TO_CHECK_SPARSE}"
+        )
 
 
 def encode_data(checked, checked_validation, targets, params):

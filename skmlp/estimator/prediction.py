@@ -9,6 +9,7 @@ from skmlp.engine.reference.losses import LOSSES
 from skmlp.engine.reference.network import build_prediction_network
 from skmlp.estimator import fitted
 from skmlp.estimator.config import parse_activations
+from skmlp.estimator.data import check_sparse_arrays
 
 PREDICTION_BATCH_SIZE = 2048
 
@@ -18,6 +19,7 @@ def check_samples(estimator, X):
     check_is_fitted(estimator)
     if not hasattr(estimator, "feature_names_in_") and is_valid(X, estimator.n_features_in_):
         return X
+    check_sparse_arrays(X)
     return validate_data(estimator, X, accept_sparse="csr", reset=False)
 
 

@@ -402,6 +402,36 @@ def as_sparse_with_long_indices(X):
     return X
 
 
+def as_sparse_with_fields(*names):
+    """Return a function that converts an array to CSR; some of the arrays are fields of structured arrays."""
+
+    def convert(X):
+        X = csr_matrix(X)
+        for name in names:
+            array = getattr(X, name)
+            # The other field prevents that elements are contiguous or, because it has three bytes, aligned.
+            structured = np.zeros(len(array), [("field", array.dtype), ("other", "S3")])
+            structured["field"] = array
+            setattr(X, name, structured["field"])
+            assert not getattr(X, name).flags.c_contiguous
+        return X
+
+    return convert
+
+
+def as_sparse_with_steps(*names):
+    """Return a function that converts an array to CSR; some of the arrays have elements between theirs."""
+
+    def convert(X):
+        X = csr_matrix(X)
+        for name in names:
+            setattr(X, name, np.repeat(getattr(X, name), 2)[::2])
+            assert not getattr(X, name).flags.c_contiguous
+        return X
+
+    return convert
+
+
 FLOAT_CONTAINERS = {
     "C order": np.ascontiguousarray,
     "F order": np.asfortranarray,
@@ -421,6 +451,10 @@ FLOAT_CONTAINERS = {
     "bool": lambda X: X > 0,
     "CSR": csr_matrix,
     "CSR, int64 indices": as_sparse_with_long_indices,
+    "CSR, strided data": as_sparse_with_steps("data"),
+    "CSR, strided indices": as_sparse_with_steps("indices"),
+    "CSR, strided indptr": as_sparse_with_steps("indptr"),
+    "CSR, fields": as_sparse_with_fields("data", "indices", "indptr"),
     "CSR, duplicates": as_sparse_with_duplicates,
     "CSR, other float": lambda X: csr_matrix(
         X.astype(np.float32 if X.dtype == np.float64 else np.float64)

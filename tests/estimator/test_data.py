@@ -56,6 +56,81 @@ def test_sparse_and_dense_features_give_the_same_model(digits, container, solver
     np.testing.assert_array_equal(sparse.predict(X), dense.predict(X))
 
 
+def set_index(value):
+    def change(X):
+        X.indices[5] = value
+
+    return change
+
+
+def set_first_index_out_of_range(X):
+    X.indices[5] = X.shape[1 if X.format == "csr" else 0]
+
+
+def set_pointer(i, value):
+    def change(X):
+        X.indptr[i] = value
+
+    return change
+
+
+def shorten(name):
+    def change(X):
+        setattr(X, name, getattr(X, name)[:-1])
+
+    return change
+
+
+DAMAGES = {
+    "large index": (set_index(10**9), "indices of a sparse X must be from 0 to"),
+    "index one too large": (
+        set_first_index_out_of_range,
+        "indices of a sparse X must be from 0 to",
+    ),
+    "negative index": (set_index(-1), "indices of a sparse X must be from 0 to"),
+    "first pointer": (set_pointer(0, 1), "indptr of a sparse X must contain"),
+    "large pointer": (set_pointer(5, 10**9), "indptr of a sparse X must contain"),
+    "negative pointer": (set_pointer(5, -1), "indptr of a sparse X must contain"),
+    "large last pointer": (set_pointer(-1, 10**9), "indptr of a sparse X must contain"),
+    "short indptr": (shorten("indptr"), "indptr of a sparse X must contain"),
+    "short indices": (shorten("indices"), "data and indices of a sparse X must have the same"),
+    "short data": (shorten("data"), "data and indices of a sparse X must have the same"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("container", [csr_matrix, csr_array, csc_matrix])
+def test_damaged_sparse_features_are_refused(digits, container, damage, message):
+    X, y = digits
+    damaged = container(X)
+    damage(damaged)
+    estimator = make(max_iter=1).fit(container(X), y)
+    before = [a.copy() for a in estimator.coefs_]
+    for method in (
+        lambda: estimator.fit(damaged, y),
+        lambda: estimator.fit(X, y, X_val=damaged, y_val=y),
+        lambda: estimator.partial_fit(damaged, y),
+        lambda: estimator.find_learning_rate(damaged, y),
+        lambda: estimator.predict(damaged),
+        lambda: estimator.predict_proba(damaged),
+        lambda: estimator.predict_log_proba(damaged),
+        lambda: estimator.score(damaged, y),
+        lambda: estimator.hidden_activations(damaged),
+    ):
+        with pytest.raises(ValueError, match=message):
+            method()
+    for actual, expected in zip(estimator.coefs_, before, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_sparse_features_may_have_unused_memory(digits):
+    X, y = digits
+    X = csr_matrix(X)
+    expected = make(max_iter=1).fit(X, y)
+    X.data, X.indices = np.append(X.data, 0), np.append(X.indices, np.int32(10**6))
+    assert_same_model(make(max_iter=1).fit(X, y), expected)
+
+
 def test_fit_accepts_pandas_data(digits):
     X, y = digits
     frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)])

@@ -70,8 +70,9 @@ def find_samples(batches, dtype):
         return Samples(first.samples.X, concatenate_rows(batches), first.scale)
     x = first.x.T
     if issparse(x):
-        x = csr_matrix(x, dtype=dtype)
-        x.indices, x.indptr = x.indices.astype(np.int32), x.indptr.astype(np.int32)
+        x = csr_matrix(x)  # a new matrix, whose arrays may be those of the dataset
+        x.data = np.require(x.data, dtype, "CA")
+        x.indices, x.indptr = (np.require(array, np.int32, "CA") for array in (x.indices, x.indptr))
     else:
         x = np.ascontiguousarray(x, dtype)
     return Samples(x, np.arange(first.size), 1.0)
@@ -93,9 +94,15 @@ def reads_rows(batch, dtype):
 
 
 def is_readable(X, dtype):
-    """Return whether kernels can read the rows of X with the result that NumPy would compute."""
+    """Return whether kernels can read the rows of X with the result that NumPy would compute.
+
+    The indices of a sparse X must be valid; the estimator checks them.
+    """
     if issparse(X):
-        return X.format == "csr" and X.dtype == dtype and X.indices.dtype == np.int32
+        return X.format == "csr" and all(
+            array.dtype == expected and array.flags.c_contiguous and array.flags.aligned
+            for array, expected in ((X.data, dtype), (X.indices, np.int32), (X.indptr, np.int32))
+        )
     return (
         X.dtype in (dtype, np.uint8)
         and X.dtype.isnative
