@@ -119,6 +119,28 @@ def define_backward(function):
     return backward
 
 
+@kernel
+def identity_backward(
+    delta: Reals,
+    biases_gradient: Reals,
+    a: Reals,
+    n_units: Int,
+    row: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Compute dL/db = sum(dL/dz), where dL/dz = dL/da.
+
+    `delta` is only read, because other threads read the gradient with respect to the logits at the same time.
+    """
+    start, stop = split(n_units, 1, thread, n_threads)
+    for i in range(start, stop):
+        delta_i, sums = at(delta, i * row), broadcast(0, delta)
+        for j in range(0, row, lanes(delta)):
+            sums = sums + load(delta_i, j)
+        biases_gradient[i] = total(sums)
+
+
 def define_activation(forward, backward):
     """Return the Activation of a function f(z), given dL/dz as a function of dL/da and a."""
     return Activation(define_forward(forward), define_backward(backward))
@@ -160,7 +182,7 @@ def silu_forward(z):
 
 # Comparisons with NaN are false; each function propagates it. Intrinsics are called by Python functions, because numba
 # would change an intrinsic that is declared as inlined.
-identity = define_activation(lambda z: z, lambda delta, a: delta)
+identity = Activation(define_forward(lambda z: z), identity_backward)
 logistic = define_activation(
     lambda z: vector_math.logistic(z), lambda delta, a: delta * a * (1 - a)
 )

@@ -66,8 +66,19 @@ class TrainingNetwork:
             make_dropout(network.input_dropout, shape),
             config.adversarial_norm,
         )
-        self.layers = []
-        for i, n_units in enumerate(layout.hidden_sizes):
+        last = Dense(
+            shape,
+            parameters.weights[-1],
+            parameters.biases[-1],
+            "identity",
+            (gradients.weights[-1], gradients.biases[-1]),
+        )
+        last.delta = last.out  # the gradient with respect to the logits replaces them
+        self.layers = [*self._make_hidden_layers(parameters, gradients, statistics), last]
+
+    def _make_hidden_layers(self, parameters, gradients, statistics):
+        network, shape, layers = self._config.network, self._shape, []
+        for i, n_units in enumerate(network.layout.hidden_sizes):
             batch_norm, biases, biases_gradients = None, parameters.biases, gradients.biases
             if network.batch_norm:
                 biases, biases_gradients = parameters.shifts, gradients.shifts
@@ -82,7 +93,7 @@ class TrainingNetwork:
             dropout = make_dropout(network.dropout[i], shape)
             if dropout is not None:
                 dropout = Dropout(shape, dropout, n_units, shape.n_samples, step=1)
-            self.layers.append(
+            layers.append(
                 Dense(
                     shape,
                     parameters.weights[i],
@@ -93,17 +104,7 @@ class TrainingNetwork:
                     dropout,
                 )
             )
-        self.layers.append(
-            Dense(
-                shape,
-                parameters.weights[-1],
-                parameters.biases[-1],
-                "identity",
-                (gradients.weights[-1], gradients.biases[-1]),
-            )
-        )
-        # The gradient with respect to the logits replaces them.
-        self.layers[-1].delta = self.layers[-1].out
+        return layers
 
     def load(self, batches, samples, generator):
         """Set the batches of the next run, and draw the random bits of dropout.
@@ -117,11 +118,11 @@ class TrainingNetwork:
         """
         self.inputs.set(samples)
         n_steps, n = len(batches), self._shape.n_samples
-        samples, rows = batches[0].samples, concatenate_rows(batches)
-        targets = samples.targets[rows].reshape(n_steps, n, -1)
+        dataset, rows = batches[0].samples, concatenate_rows(batches)
+        targets = dataset.targets[rows].reshape(n_steps, n, -1)
         self._targets.array[:n_steps, :, :n] = targets.transpose(0, 2, 1)
         weights = self._weights.array[:n_steps]
-        weights[:, :n] = 1 if samples.weights is None else samples.weights[rows].reshape(-1, n)
+        weights[:, :n] = 1 if dataset.weights is None else dataset.weights[rows].reshape(-1, n)
         settings = self._settings.array[:n_steps]
         settings[...] = [
             LossSettings(batch.total_weight, self._config.label_smoothing) for batch in batches
@@ -152,6 +153,8 @@ class TrainingNetwork:
     def backward(self):
         """Return the regions that compute the gradients with respect to the output of each layer."""
         *hidden, last = self.layers
+        # All threads read the gradient with respect to the logits in the first region. The kernel of the identity
+        # does not write it, but only computes the gradient of the biases.
         regions, calls, following = [], [*last.activation_backward(), self._add_up()], last
         for layer in reversed(hidden):
             regions.append(calls + layer.backward(following))

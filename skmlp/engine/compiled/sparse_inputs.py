@@ -1,9 +1,27 @@
 """The samples of a batch from a CSR matrix."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skmlp.engine.compiled.layers import Operand
 from skmlp.engine.compiled.program import PerStep, Slot, allocate, get_address
+
+
+class Features(NamedTuple):
+    """The gathered features of a batch, see the module `sparse`.
+
+    Attributes
+    ----------
+    data, indices : Slot
+        Values and columns of the nonzero features.
+    offsets : PerStep
+        Positions of the first feature of each sample, and the number of features.
+    """
+
+    data: Slot
+    indices: Slot
+    offsets: PerStep
 
 
 class SparseInputs:
@@ -17,8 +35,7 @@ class SparseInputs:
 
     Attributes
     ----------
-    features : tuple of Slot and PerStep
-        The arrays `data`, `indices` and `offsets` of the module `sparse`.
+    features : Features
     """
 
     def __init__(self, shape, n_features, dropout):
@@ -28,8 +45,8 @@ class SparseInputs:
         self._dropout_scale = np.array([1.0 if dropout is None else dropout.scale])
         self._X = Slot(), Slot(), Slot()
         self._rows, self._bits = Slot(), Slot()
-        self._offsets = PerStep(np.zeros((shape.n_steps, shape.n_samples + 1), np.int64))
-        self.features = Slot(), Slot(), self._offsets
+        offsets = PerStep(np.zeros((shape.n_steps, shape.n_samples + 1), np.int64))
+        self.features = Features(Slot(), Slot(), offsets)
         self._data = self._indices = np.empty(0)
         self._random_bits = np.empty((shape.n_steps, 0), np.uint16)
         self._used = None
@@ -43,8 +60,9 @@ class SparseInputs:
             slot.set(get_address(array))
         self._rows.set(get_address(rows), n * rows.itemsize)
         counts = (X.indptr[rows + 1] - X.indptr[rows]).reshape(-1, n)
-        np.cumsum(counts, axis=1, out=self._offsets.array[: len(counts), 1:])
-        self._reserve(int(self._offsets.array[: len(counts), -1].max(initial=0)))
+        offsets = self.features.offsets.array[: len(counts)]
+        np.cumsum(counts, axis=1, out=offsets[:, 1:])
+        self._reserve(int(offsets[:, -1].max(initial=0)))
 
     def _reserve(self, size):
         """Make the buffers large enough for a number of nonzero features."""
@@ -52,8 +70,8 @@ class SparseInputs:
             return
         self._data = self._shape.allocate(size)
         self._indices = allocate((size,), np.int32)
-        for slot, array in zip(self.features, (self._data, self._indices), strict=False):
-            slot.set(get_address(array))
+        self.features.data.set(get_address(self._data))
+        self.features.indices.set(get_address(self._indices))
         if self._dropout is not None:
             self._random_bits = np.empty((self._shape.n_steps, size), np.uint16)
             self._bits.set(get_address(self._random_bits), self._random_bits.strides[0])
@@ -61,22 +79,22 @@ class SparseInputs:
     def draw(self, step, generator):
         """Draw the random bits of dropout for a step."""
         if self._dropout is not None:
-            size = self._offsets.array[step, -1]
+            size = self.features.offsets.array[step, -1]
             values = generator.bit_generator.random_raw(-(-size // 4))
             self._random_bits[step, :size] = values.view(np.uint16)[:size]
 
     def gather(self):
         """Return the calls that gather the samples, with dropout."""
-        data, indices, offsets = self.features
+        features = self.features
         has_dropout = self._dropout is not None
         call = self._shape.call(
             "sparse.gather",
             *self._X,
             self._rows,
             self._scale,
-            offsets,
-            data,
-            indices,
+            features.offsets,
+            features.data,
+            features.indices,
             int(has_dropout),
             self._bits,
             self._dropout.threshold if has_dropout else 0,
@@ -104,7 +122,7 @@ class SparseOperand:
     Parameters
     ----------
     shape : BatchShape
-    features : tuple of Slot and PerStep
+    features : Features
     """
 
     def __init__(self, shape, features):
