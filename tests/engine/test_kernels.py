@@ -520,14 +520,17 @@ def test_steps_of_sparse_samples_of_every_shape_agree(
     [("relu", True, 200), ("selu", False, 3000)],
     ids=["relu and batch norm", "selu"],
 )
-def test_many_steps_of_sparse_samples_agree(make_backends, activation, batch_norm, n_steps):
+@pytest.mark.parametrize("density", [0.005, 0.1])
+def test_many_steps_of_sparse_samples_agree(
+    make_backends, activation, batch_norm, n_steps, density
+):
     # Activations and batch normalization work in place. They must not change the padding again and again.
     sizes, batch_size = (300, 17, 3), 19
     backends = make_backends(
         sizes, activation, np.float32, batch_norm=batch_norm, update=Update(SGD(0.0))
     )
     samples = make_samples(sizes, batch_size, np.float32, weights="none")
-    X = csr_matrix(samples.X * (np.random.default_rng(5).random(samples.X.shape) < 0.02))
+    X = csr_matrix(samples.X * (np.random.default_rng(5).random(samples.X.shape) < density))
     batches = [Batch(Samples(X, samples.targets))] * n_steps
     # The rate is so small that the weights hardly change.
     compiled, reference = (run_steps(backend, batches, rate=1e-6) for backend in backends)

@@ -11,7 +11,7 @@ from skmlp.engine.compiled.sparse_inputs import ScatteredInputs, SparseInputs
 
 SOURCE_TYPES = ("float32", "float64", "uint8")
 # Fraction of nonzero features below which products that skip zeros are faster than dense products.
-MAX_LOW_DENSITY = 0.03
+MAX_LOW_DENSITY = 0.2
 # Size of a batch up to which it is loaded into the cache during the previous step: what fits into usual second-level
 # caches.
 MAX_BYTES_AHEAD = 2**20

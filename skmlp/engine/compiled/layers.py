@@ -12,7 +12,7 @@ import numpy as np
 
 from skmlp.engine.compiled.library import load_function, load_kernel
 from skmlp.engine.compiled.program import Call, PerStep, allocate
-from skmlp.engine.compiled.settings import MAX_COPIES, WITH_STORED_DERIVATIVE
+from skmlp.engine.compiled.settings import MAX_COPIES, MAX_WORK_BYTES, WITH_STORED_DERIVATIVE
 from skmlp.engine.compiled.target import REGISTER_BYTES
 
 
@@ -103,6 +103,11 @@ def get_first_copy(array):
         return array, 0
     first = array.array[0]
     return first, first.size
+
+
+def fits_rows_of_lanes(n_columns):
+    """Return whether a thread can have memory for as many rows of a matrix as a vector has lanes."""
+    return n_columns * REGISTER_BYTES <= MAX_WORK_BYTES
 
 
 class Operand:

@@ -9,6 +9,9 @@ N_SETTINGS = COEFFICIENTS + MAX_COEFFICIENTS
 # another core has gathered takes longer.
 MAX_COPIES = 2
 
+# Memory of a thread for copies of weights, and for rows of the gradient.
+MAX_WORK_BYTES = 2**24
+
 # Rows of the gradient that a thread computes before it updates them, a multiple of the height of the tallest tile.
 BLOCK_ROWS = 24
 

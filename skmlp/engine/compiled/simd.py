@@ -377,6 +377,17 @@ def sqrt(typingctx, x):
 
 
 @intrinsic
+def multiply_add(typingctx, x, y, z):
+    """Return x * y + z, rounded once."""
+    vector = find_vector([x, y, z])
+
+    def generate(context, builder, resolved, arguments):
+        return call_llvm(builder, "fma", get_llvm_type(vector), arguments)
+
+    return vector(x, y, z), generate
+
+
+@intrinsic
 def where(typingctx, mask, chosen, other):
     """Return the lanes of `chosen` where a mask is true, and those of `other` elsewhere."""
     vector = find_vector([chosen, other])

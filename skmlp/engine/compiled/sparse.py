@@ -2,9 +2,13 @@
 
 The nonzero features of a batch are gathered into two arrays, `data` and `indices`; those of sample i are the elements
 from ``offsets[i]`` to ``offsets[i + 1]``. Samples whose density is not low are converted to rows of a dense array.
+
+Products compute as many units as a vector has lanes at a time. The weights of these units, or their gradient, are
+copied so that those of a feature are a vector. Each nonzero feature then takes one operation on vectors. If a batch has
+very few nonzero features, copying would take longer than the products.
 """
 
-from skmlp.engine.compiled.batches import convert
+from skmlp.engine.compiled.batches import convert, transpose_tile
 from skmlp.engine.compiled.kernels import (
     Bits,
     Doubles,
@@ -12,11 +16,15 @@ from skmlp.engine.compiled.kernels import (
     Indices32,
     Int,
     Reals,
+    inlined,
     kernel,
     split,
 )
-from skmlp.engine.compiled.simd import at, lanes
+from skmlp.engine.compiled.simd import at, broadcast, lanes, load, multiply_add, store
 from skmlp.engine.compiled.updates import call_function, update_row
+
+# Ratio of the features to the nonzero features of a batch above which products do not copy the weights.
+FEATURES_PER_NONZERO = 4
 
 
 @kernel
@@ -77,12 +85,46 @@ def scatter(
             x_i[indices[k]] += data[k]
 
 
+@inlined
+def has_few(offsets, n_samples, n_features, work_row):
+    """Return whether products do not copy the weights: there are few nonzero features, or there is no memory for it."""
+    return work_row == 0 or offsets[n_samples] * FEATURES_PER_NONZERO < n_features
+
+
+@inlined
+def interleave(rows, row, n_rows, n_columns, columns):
+    """Store a column of up to `n_lanes` rows after the other, each as a vector."""
+    n_lanes, n_tiled = lanes(rows), 0
+    if n_rows == n_lanes:
+        n_tiled = n_columns // n_lanes * n_lanes
+        for j in range(0, n_tiled, n_lanes):
+            transpose_tile(at(rows, j), row, at(columns, j * n_lanes), n_lanes)
+    for i in range(n_rows):
+        for j in range(n_tiled, n_columns):
+            columns[j * n_lanes + i] = rows[i * row + j]
+
+
+@inlined
+def separate(columns, rows, row, n_rows, n_columns):
+    """Do the inverse of `interleave`."""
+    n_lanes, n_tiled = lanes(rows), 0
+    if n_rows == n_lanes:
+        n_tiled = n_columns // n_lanes * n_lanes
+        for j in range(0, n_tiled, n_lanes):
+            transpose_tile(at(columns, j * n_lanes), n_lanes, at(rows, j), row)
+    for i in range(n_rows):
+        for j in range(n_tiled, n_columns):
+            rows[i * row + j] = columns[j * n_lanes + i]
+
+
 @kernel
 def multiply(
     data: Reals,
     indices: Indices32,
     offsets: Indices,
     n_samples: Int,
+    work: Reals,
+    work_row: Int,
     weights: Reals,
     out: Reals,
     row: Int,
@@ -93,14 +135,27 @@ def multiply(
 ):
     """Compute out = W x for gathered samples; each thread computes a range of units.
 
-    Four units are computed at a time, so that the features are read a quarter as often. The padding is set to zero,
-    because the kernels that follow work in place, and would otherwise transform it again in each step.
+    The padding of `out` is set to zero, because the kernels that follow work in place, and would otherwise transform it
+    again in each step. `work` is memory for `work_row` elements per thread, or for none.
     """
     start, stop = split(n_units, 1, thread, n_threads)
+    weights, out = at(weights, start * n_features), at(out, start * row)
+    if has_few(offsets, n_samples, n_features, work_row):
+        multiply_few(data, indices, offsets, n_samples, weights, out, row, stop - start, n_features)
+    else:
+        work = at(work, thread * work_row)
+        multiply_vectors(
+            data, indices, offsets, n_samples, work, weights, out, row, stop - start, n_features
+        )
+
+
+@inlined
+def multiply_few(data, indices, offsets, n_samples, weights, out, row, n_units, n_features):
+    """Compute out = W x for few nonzero features, four units at a time."""
     zero = convert(0, data)
-    for first in range(start, stop, 4):
-        n = min(4, stop - first)
-        w_0 = at(weights, first * n_features)
+    for i in range(0, n_units, 4):
+        n = min(4, n_units - i)
+        w_0 = at(weights, i * n_features)
         w_1, w_2, w_3 = w_0, w_0, w_0
         if n > 1:
             w_1 = at(w_0, n_features)
@@ -108,15 +163,16 @@ def multiply(
             w_2 = at(w_1, n_features)
         if n > 3:
             w_3 = at(w_2, n_features)
-        out_i = at(out, first * row)
-        for s in range(n_samples):
+        out_i = at(out, i * row)
+        for s in range(row):
             sum_0, sum_1, sum_2, sum_3 = zero, zero, zero, zero
-            for k in range(offsets[s], offsets[s + 1]):
-                value, j = data[k], indices[k]
-                sum_0 += value * w_0[j]
-                sum_1 += value * w_1[j]
-                sum_2 += value * w_2[j]
-                sum_3 += value * w_3[j]
+            if s < n_samples:
+                for k in range(offsets[s], offsets[s + 1]):
+                    value, j = data[k], indices[k]
+                    sum_0 += value * w_0[j]
+                    sum_1 += value * w_1[j]
+                    sum_2 += value * w_2[j]
+                    sum_3 += value * w_3[j]
             out_i[s] = sum_0
             if n > 1:
                 out_i[row + s] = sum_1
@@ -124,9 +180,27 @@ def multiply(
                 out_i[2 * row + s] = sum_2
             if n > 3:
                 out_i[3 * row + s] = sum_3
-        for i in range(n):
-            for s in range(n_samples, row):
-                out_i[i * row + s] = zero
+
+
+@inlined
+def multiply_vectors(
+    data, indices, offsets, n_samples, work, weights, out, row, n_units, n_features
+):
+    """Compute out = W x with vectors of units."""
+    n_lanes = lanes(weights)
+    w = work
+    z = at(w, n_features * n_lanes)
+    for i in range(0, n_units, n_lanes):
+        n = min(n_lanes, n_units - i)
+        interleave(at(weights, i * n_features), n_features, n, n_features, w)
+        for s in range(row):
+            sums = broadcast(0, w)
+            if s < n_samples:
+                for k in range(offsets[s], offsets[s + 1]):
+                    w_j = load(w, indices[k] * n_lanes)
+                    sums = multiply_add(broadcast(data[k], w), w_j, sums)
+            store(sums, z, s * n_lanes)
+        separate(z, at(out, i * row), row, n, row)
 
 
 @kernel
@@ -135,6 +209,8 @@ def compute_gradient(
     indices: Indices32,
     offsets: Indices,
     n_samples: Int,
+    work: Reals,
+    work_row: Int,
     delta: Reals,
     delta_row: Int,
     gradient: Reals,
@@ -143,17 +219,66 @@ def compute_gradient(
     thread: Int,
     n_threads: Int,
 ):
-    """Compute dL/dW = delta x^T for gathered samples; each thread computes a range of rows."""
+    """Compute dL/dW = delta x^T for gathered samples; each thread computes a range of rows.
+
+    `work` is memory for `work_row` elements per thread, or for none.
+    """
     start, stop = split(n_rows, 1, thread, n_threads)
+    delta, gradient = at(delta, start * delta_row), at(gradient, start * n_columns)
+    if has_few(offsets, n_samples, n_columns, work_row):
+        accumulate_few(
+            data, indices, offsets, n_samples, delta, delta_row, gradient, stop - start, n_columns
+        )
+    else:
+        work = at(work, thread * work_row)
+        accumulate_vectors(
+            data,
+            indices,
+            offsets,
+            n_samples,
+            work,
+            delta,
+            delta_row,
+            gradient,
+            stop - start,
+            n_columns,
+        )
+
+
+@inlined
+def accumulate_few(
+    data, indices, offsets, n_samples, delta, delta_row, gradient, n_rows, n_columns
+):
+    """Compute dL/dW = delta x^T for few nonzero features."""
     zero = convert(0, delta)
-    for i in range(start, stop):
+    for i in range(n_rows):
         gradient_i, delta_i = at(gradient, i * n_columns), at(delta, i * delta_row)
         for j in range(n_columns):
             gradient_i[j] = zero
         for s in range(n_samples):
-            factor = delta_i[s]
             for k in range(offsets[s], offsets[s + 1]):
-                gradient_i[indices[k]] += factor * data[k]
+                gradient_i[indices[k]] += delta_i[s] * data[k]
+
+
+@inlined
+def accumulate_vectors(
+    data, indices, offsets, n_samples, work, delta, delta_row, gradient, n_rows, n_columns
+):
+    """Compute dL/dW = delta x^T with vectors of units."""
+    n_lanes = lanes(delta)
+    sums = work
+    factors = at(sums, n_columns * n_lanes)
+    for i in range(0, n_rows, n_lanes):
+        n = min(n_lanes, n_rows - i)
+        interleave(at(delta, i * delta_row), delta_row, n, n_samples, factors)
+        for j in range(n_columns):
+            store(broadcast(0, sums), sums, j * n_lanes)
+        for s in range(n_samples):
+            factor = load(factors, s * n_lanes)
+            for k in range(offsets[s], offsets[s + 1]):
+                j = indices[k] * n_lanes
+                store(multiply_add(factor, broadcast(data[k], sums), load(sums, j)), sums, j)
+        separate(sums, at(gradient, i * n_columns), n_columns, n, n_columns)
 
 
 @kernel
@@ -163,6 +288,8 @@ def compute_gradient_and_update(
     indices: Indices32,
     offsets: Indices,
     n_samples: Int,
+    work: Reals,
+    work_row: Int,
     delta: Reals,
     delta_row: Int,
     optimizer: Int,
@@ -178,21 +305,34 @@ def compute_gradient_and_update(
     thread: Int,
     n_threads: Int,
 ):
-    """Compute dL/dW = delta x^T for gathered samples, and update the weights, one row after the other.
+    """Compute dL/dW = delta x^T for gathered samples, and update the weights, some rows at a time.
 
     Parameters
     ----------
     compute_gradient, optimizer : int
         Addresses of the function `compute_gradient` and of one of the module `optimizers`.
+    work : pointer
+        Memory of each thread for `compute_gradient`; `work_row` elements per thread.
     gradients : pointer
-        Memory of each thread for a row of the gradient; `gradients_row` elements per thread.
+        Memory of each thread for the gradient of as many rows as there are lanes; `gradients_row` elements per thread.
     """
     start, stop = split(n_rows, 1, thread, n_threads)
-    gradient = at(gradients, thread * gradients_row)
-    for i in range(start, stop):
-        delta_i = at(delta, i * delta_row)
-        call_function(
-            compute_gradient,
-            (data, indices, offsets, n_samples, delta_i, delta_row, gradient, 1, n_columns, 0, 1),
-        )
-        update_row(optimizer, theta, gradient, first, second, settings, squares, i, n_columns)
+    gradient, work = at(gradients, thread * gradients_row), at(work, thread * work_row)
+    n_block = 1 if has_few(offsets, n_samples, n_columns, work_row) else lanes(theta)
+    for block in range(start, stop, n_block):
+        n = min(n_block, stop - block)
+        samples = data, indices, offsets, n_samples, work, work_row
+        deltas = at(delta, block * delta_row), delta_row
+        call_function(compute_gradient, (*samples, *deltas, gradient, n, n_columns, 0, 1))
+        for i in range(n):
+            update_row(
+                optimizer,
+                theta,
+                at(gradient, i * n_columns),
+                first,
+                second,
+                settings,
+                squares,
+                block + i,
+                n_columns,
+            )

@@ -1,11 +1,13 @@
 """The samples of a batch from a CSR matrix."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from skmlp.engine.compiled.layers import Operand
+from skmlp.engine.compiled.layers import Operand, fits_rows_of_lanes
 from skmlp.engine.compiled.program import PerStep, Slot, allocate, get_address
+from skmlp.engine.compiled.threads import get_thread_pool
 
 
 class Features(NamedTuple):
@@ -50,6 +52,7 @@ class SparseInputs:
         self._data = self._indices = np.empty(0)
         self._random_bits = np.empty((shape.n_steps, 0), np.uint16)
         self._used = None
+        self._n_features = n_features
 
     def set(self, samples):
         """Set the samples of all steps of the next run."""
@@ -111,9 +114,17 @@ class SparseInputs:
         """Return no calls: the gathered samples are the operand."""
         return []
 
+    @cached_property
+    def _work(self):
+        # For each thread, a copy of the weights of some units, and their outputs or gradients.
+        size = (self._n_features + self._shape.row) * self._shape.n_lanes
+        if not fits_rows_of_lanes(self._n_features):
+            size = 0
+        return self._shape.allocate(get_thread_pool().max_threads, size)
+
     def as_operand(self):
         """Return the samples as the operand of the first layer."""
-        return SparseOperand(self._shape, self.features)
+        return SparseOperand(self._shape, self.features, self._work)
 
 
 class SparseOperand:
@@ -123,31 +134,24 @@ class SparseOperand:
     ----------
     shape : BatchShape
     features : Features
+    work : ndarray of shape (n_threads, size)
+        Memory for the products of each thread.
     """
 
-    def __init__(self, shape, features):
+    def __init__(self, shape, features, work):
         self._shape = shape
-        self._features = features
+        self._features = *features, shape.n_samples, work, work.shape[1]
 
     def multiply(self, weights, out):
         """Return the call that computes out = W x."""
-        n_samples = self._shape.n_samples
-        return self._shape.call(
-            "sparse.multiply",
-            *self._features,
-            n_samples,
-            weights,
-            out,
-            out.shape[1],
-            *weights.shape,
-        )
+        sizes = out.shape[1], *weights.shape
+        return self._shape.call("sparse.multiply", *self._features, weights, out, *sizes)
 
     def compute_gradient(self, delta, gradient):
         """Return the call that computes dL/dW = delta x^T."""
         return self._shape.call(
             "sparse.compute_gradient",
             *self._features,
-            self._shape.n_samples,
             delta,
             delta.shape[1],
             gradient,
@@ -160,7 +164,6 @@ class SparseOperand:
             "sparse.compute_gradient_and_update",
             self._shape.load_function("sparse.compute_gradient"),
             *self._features,
-            self._shape.n_samples,
             delta,
             delta.shape[1],
             *update,

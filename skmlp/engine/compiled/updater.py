@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmlp.engine.compiled.layers import BatchShape
+from skmlp.engine.compiled.layers import BatchShape, fits_rows_of_lanes
 from skmlp.engine.compiled.program import PerStep, Program, allocate
 from skmlp.engine.compiled.settings import BLOCK_ROWS, GRADIENT_SCALE, L2, N_SETTINGS
 from skmlp.engine.compiled.threads import get_thread_pool
@@ -115,7 +115,7 @@ class Updater:
         ]
         others = [array[np.newaxis, layout.n_weights :] for array in arrays]
         self._others = self._make_rows(others, OTHERS, self._squares[:, -1:])
-        sizes = [choose_block_size(rows.theta) for rows in self._weights]
+        sizes = [choose_block_size(rows.theta, self._shape.n_lanes) for rows in self._weights]
         self._blocks = allocate((get_thread_pool().max_threads, max(sizes)), theta.dtype)
 
     @property
@@ -261,8 +261,13 @@ class Updater:
         return Program([calls])
 
 
-def choose_block_size(weights):
-    """Return the number of elements of the gradient of a matrix that a thread computes before it updates the rows."""
+def choose_block_size(weights, n_lanes):
+    """Return the number of elements of the gradient of a matrix that a thread computes before it updates the rows.
+
+    Sparse products compute as many rows as there are lanes, if `fits_rows_of_lanes`.
+    """
     n_columns = weights.shape[1]
+    if not fits_rows_of_lanes(n_columns):
+        return n_columns
     n_rows = MAX_BLOCK_BYTES // (n_columns * weights.itemsize)
-    return n_columns * max(1, min(BLOCK_ROWS, n_rows))
+    return n_columns * min(BLOCK_ROWS, max(n_lanes, n_rows))

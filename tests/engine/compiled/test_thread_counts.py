@@ -133,14 +133,15 @@ def test_logistic_outputs(digits, kind):
     assert_threads_do_not_matter(make, X, targets)
 
 
-def keep_few(X):
-    """Return a CSR matrix with one in fifty elements, most of which are zero."""
-    return csr_matrix(X * (np.random.default_rng(0).random(X.shape) < 0.02))
+def keep_fraction(fraction):
+    """Return a function that converts an array to CSR and sets all elements except for a fraction to zero."""
+    return lambda X: csr_matrix(X * (np.random.default_rng(0).random(X.shape) < fraction))
 
 
 KINDS_OF_SAMPLES = {
     "CSR": (csr_matrix, {"input_dropout": 0.2}),
-    "CSR, few nonzero": (keep_few, {"input_dropout": 0.2}),
+    "CSR, few nonzero": (keep_fraction(0.02), {"input_dropout": 0.2}),
+    "CSR, very few nonzero": (keep_fraction(0.002), {"input_dropout": 0.2}),
     "uint8": (lambda X: (255 * X).astype(np.uint8), {"input_scale": 1 / 255}),
     "F order": (np.asfortranarray, {}),
     "int64": (lambda X: (16 * X).astype(np.int64), {"input_scale": 1 / 16}),
