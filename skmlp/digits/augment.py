@@ -5,6 +5,7 @@ coordinates at which the images are sampled. The displacements of several steps 
 interpolated once. Then a step may change the intensities of the pixels.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +14,17 @@ from numbers import Real
 from typing import Self
 
 import numpy as np
-from scipy.linalg import blas
 from scipy.ndimage import gaussian_filter1d
 
-from skmlp.digits.resample import BLOCK_SIZE, make_identity_coordinates, resample
+from skmlp.digits.resample import make_identity_coordinates, resample
+from skmlp.digits.scratch import scratch
 from skmlp.typing import ArrayLike, FloatArray
+
+# The temporary arrays for so many pixels mostly fit into the cache; a smaller number increases the overhead.
+PIXELS_PER_BLOCK = 64 * 28 * 28
+# OpenBLAS computes a product with at most so many multiplications on the calling thread. Threads of NumPy's BLAS would
+# compete for the cores with those of SciPy's, which training uses.
+MAX_MULTIPLICATIONS = 2**18
 
 
 class Distortion(ABC):
@@ -51,14 +58,21 @@ class Distortion(ABC):
                 f"images must have the shape (n_images, height, width), got {images.shape}. Use images.reshape."
             )
         images = images.astype(np.result_type(images, np.float32), copy=False)
-        distorted = np.empty_like(images)
-        for start in range(0, len(images), BLOCK_SIZE):
-            block = images[start : start + BLOCK_SIZE]
-            coordinates = make_identity_coordinates(*block.shape)
-            self.displace(coordinates, rng)
-            resampled = resample(block, coordinates, self.fill)
-            distorted[start : start + BLOCK_SIZE] = self.transform_intensities(resampled, rng)
+        distorted = np.empty(images.shape, images.dtype)
+        block_size = max(PIXELS_PER_BLOCK // max(math.prod(images.shape[1:]), 1), 1)
+        for start in range(0, len(images), block_size):
+            block = slice(start, start + block_size)
+            self._distort(images[block], rng, distorted[block])
         return distorted
+
+    def _distort(self, images, rng, out):
+        """Write the distorted images of a block to `out`."""
+        coordinates = make_identity_coordinates(*images.shape)
+        self.displace(coordinates, rng)
+        resample(images, coordinates, self.fill, out=out)
+        transformed = self.transform_intensities(out, rng)
+        if transformed is not out:
+            out[...] = transformed
 
     @abstractmethod
     def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
@@ -157,20 +171,20 @@ class Affine(Distortion):
     def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
         """Map coordinates relative to the center by the matrix product of rotation, shear and inverse scale."""
         _, n_images, height, width = coordinates.shape
-        angles = draw_uniform(rng, n_images, np.radians(self.rotation))
-        shears = draw_uniform(rng, n_images, self.shear)
-        row_factors, column_factors = 1 / (1 + draw_uniform(rng, (2, n_images), self.scale))
+        limits = np.radians(self.rotation), self.shear, self.scale, self.scale
+        angles, shears, *scales = draw_uniform(rng, (4, n_images), np.array(limits)[:, np.newaxis])
+        row_factors, column_factors = (1 / (1 + scale) for scale in scales)
         cosines, sines = np.cos(angles), np.sin(angles)
-        rows, columns = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
         # [cos -sin] [1     0] [row_factor             0]
         # [sin  cos] [shear 1] [0          column_factor]
-        row_coefficients = (cosines - sines * shears) * row_factors - 1, -sines * column_factors
-        column_coefficients = (sines + cosines * shears) * row_factors, cosines * column_factors - 1
-        for coordinate, (by_row, by_column) in zip(
-            coordinates, (row_coefficients, column_coefficients), strict=True
-        ):
-            coordinate += np.multiply.outer(by_row, rows).astype(np.float32)[:, :, np.newaxis]
-            coordinate += np.multiply.outer(by_column, columns).astype(np.float32)[:, np.newaxis, :]
+        matrices = np.empty((2, n_images, 2), np.float32)
+        matrices[0, :, 0] = (cosines - sines * shears) * row_factors - 1
+        matrices[0, :, 1] = -sines * column_factors
+        matrices[1, :, 0] = (sines + cosines * shears) * row_factors
+        matrices[1, :, 1] = cosines * column_factors - 1
+        displacements = scratch.empty("first", (2, n_images, height * width))
+        np.matmul(matrices, make_centered_grid(height, width), out=displacements)
+        coordinates += displacements.reshape(coordinates.shape)
 
     def scaled(self, strength: float) -> Self:
         """Return a copy with scaled rotation, scale and shear."""
@@ -282,15 +296,12 @@ class StrokeWidth(Distortion):
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Apply ink = gain * (ink - threshold), clipped to [0, 1]."""
         thresholds, exponents = rng.random((2, len(images), 1, 1), dtype=np.float32)
-        images -= self.fill
-        minimum, maximum = (
-            reduce(images, axis=(1, 2), keepdims=True) for reduce in (np.min, np.max)
-        )
+        minimum = images.min(axis=(1, 2), keepdims=True) - self.fill
+        maximum = images.max(axis=(1, 2), keepdims=True) - self.fill
         contrast = np.where(maximum < -minimum, minimum, maximum)
         contrast[contrast == 0] = 1
-        images /= contrast
-        images -= self.threshold * thresholds
-        images *= self.gain**exponents
+        images -= self.fill + contrast * (self.threshold * thresholds)
+        images *= self.gain**exponents / contrast
         np.clip(images, 0, 1, out=images)
         images *= contrast
         images += self.fill
@@ -504,18 +515,38 @@ def draw_uniform(rng, shape, limit):
 
 
 def draw_smooth_noise(rng, shape, sigma, alpha):
-    """Draw uniform noise in [-1, 1], smooth its last two axes by a Gaussian filter, and multiply it by `alpha`."""
-    *outer, height, width = shape
-    # 8 random bits per pixel suffice, because the filter sums over dozens of pixels. Bytes are fast to draw.
-    size = int(np.prod(shape))
-    noise = np.frombuffer(rng.bytes(size), np.int8).astype(np.float32)
-    noise += 0.5
-    noise = noise.reshape(-1, width)
-    smoothed = matmul(noise, make_smoothing_matrix(width, sigma))
-    transposed = smoothed.reshape(-1, height, width).transpose(0, 2, 1).reshape(-1, height)
-    smoothed = matmul(transposed, make_smoothing_matrix(height, sigma))
-    smoothed *= alpha / 127.5
-    return smoothed.reshape(*outer, width, height).swapaxes(-1, -2)
+    """Draw uniform noise in [-1, 1], smooth its last two axes by a Gaussian filter, and multiply it by `alpha`.
+
+    The result is a temporary array of `scratch`.
+    """
+    *_, height, width = shape
+    # 8 random bits per pixel suffice, because the filter sums over dozens of pixels. Whole words are fast to draw.
+    n_pixels = math.prod(shape)
+    words = rng.integers(2**64, size=-(-n_pixels // 8), dtype=np.uint64)
+    noise, smoothed = scratch.empty("first", shape), scratch.empty("second", shape)
+    np.add(words.view(np.int8)[:n_pixels].reshape(shape), np.float32(0.5), out=noise)
+    # The matrices of the filters are symmetric.
+    vertical, horizontal = (make_smoothing_matrix(size, sigma) for size in (height, width))
+    for columns in split_products(width, height**2):
+        np.matmul(vertical, noise[..., columns], out=smoothed[..., columns])
+    for rows in split_products(height, width**2):
+        np.matmul(smoothed[..., rows, :], horizontal, out=noise[..., rows, :])
+    noise *= alpha / 127.5
+    return noise
+
+
+def split_products(size, n_multiplications):
+    """Split rows or columns, with a number of multiplications for each, so that BLAS uses one thread per product."""
+    step = max(MAX_MULTIPLICATIONS // n_multiplications, 1)
+    return [slice(start, start + step) for start in range(0, size, step)]
+
+
+@lru_cache(maxsize=16)
+def make_centered_grid(height, width):
+    """Return the row and the column of each pixel relative to the center of the image, of shape (2, n_pixels)."""
+    rows, columns = np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2
+    grid = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+    return grid.reshape(2, -1).astype(np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -525,11 +556,6 @@ def make_smoothing_matrix(size, sigma):
     if sigma:
         matrix = gaussian_filter1d(matrix, sigma, axis=0, mode="constant")
     return matrix
-
-
-def matmul(left, right):
-    """Compute left @ right with SciPy's BLAS, as in training; the threads of a second BLAS would compete for cores."""
-    return blas.sgemm(1, right.T, left.T).T
 
 
 def check_finite(step, *names):

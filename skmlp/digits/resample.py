@@ -2,8 +2,7 @@
 
 import numpy as np
 
-# Number of images processed together; their arrays fit into the cache
-BLOCK_SIZE = 32
+from skmlp.digits.scratch import scratch
 
 
 def make_identity_coordinates(n_images, height, width):
@@ -21,21 +20,23 @@ def make_identity_coordinates(n_images, height, width):
         Row and column of each pixel, as float32.
     """
     coordinates = np.empty((2, n_images, height, width), np.float32)
-    coordinates[0] = np.arange(height)[:, np.newaxis]
-    coordinates[1] = np.arange(width)
+    coordinates[0] = np.arange(height, dtype=np.float32)[:, np.newaxis]
+    coordinates[1] = np.arange(width, dtype=np.float32)
     return coordinates
 
 
-def resample(images, coordinates, fill=0.0):
+def resample(images, coordinates, fill=0.0, out=None):
     """Sample images at `coordinates` by bilinear interpolation.
 
     Parameters
     ----------
     images : ndarray of float of shape (n_images, height, width)
-    coordinates : ndarray of float of shape (2, n_images, new_height, new_width)
+    coordinates : ndarray of float32 of shape (2, n_images, new_height, new_width)
         Rows and columns. The array is overwritten.
     fill : float, default=0.0
         Value outside of the images.
+    out : ndarray of shape (n_images, new_height, new_width), default=None
+        Array for the result, with the dtype of `images`. None for a new array.
 
     Returns
     -------
@@ -43,31 +44,42 @@ def resample(images, coordinates, fill=0.0):
         Array with the dtype of `images`.
     """
     n_images, height, width = images.shape
-    padded = np.full((n_images, height + 2, width + 2), fill, images.dtype)
+    padded = scratch.empty("padded", (n_images, height + 2, width + 2), images.dtype)
+    padded[...] = fill
     padded[:, 1:-1, 1:-1] = images
-    rows, columns = coordinates
     # Coordinates outside of the padding are moved to its edge, but a pixel below and one to the right must exist.
-    for axis, size in ((rows, height), (columns, width)):
-        axis += 1
-        np.clip(axis, 0, np.nextafter(np.float32(size + 1), np.float32(0)), out=axis)
-    corner, corner_columns = np.floor(rows), np.floor(columns)
-    rows -= corner
-    columns -= corner_columns
+    for axis, size in zip(coordinates, (height, width), strict=True):
+        np.clip(axis, -1, np.nextafter(np.float32(size), np.float32(0)), out=axis)
+    corners = np.floor(coordinates, out=scratch.empty("first", coordinates.shape))
+    coordinates -= corners
+    rows, columns = coordinates
     # Integers up to 2**24 are exact in float32, which is faster here than an integer type.
+    corner, corner_columns = corners
     corner *= width + 2
     corner += corner_columns
-    corner = corner.astype(np.intp)
-    corner += (np.arange(n_images) * padded[0].size)[:, np.newaxis, np.newaxis]
+    indices = scratch.empty("second", corner.shape, np.intp)
+    indices[...] = corner
+    first_pixels = np.arange(n_images) * (height + 2) * (width + 2) + width + 3
+    indices += first_pixels[:, np.newaxis, np.newaxis]
+
+    def interpolate_columns(first, out):
+        right = scratch.empty("right", corner.shape, images.dtype)
+        # With mode="raise", `take` would first fill a temporary buffer. All indices are valid.
+        flat[first:].take(indices, out=out, mode="clip")
+        flat[first + 1 :].take(indices, out=right, mode="clip")
+        return interpolate(out, right, columns)
+
     flat = padded.reshape(-1)
-    above = interpolate(flat.take(corner), flat[1:].take(corner), columns)
-    lower = flat[width + 2 :]
-    below = interpolate(lower.take(corner), lower[1:].take(corner), columns)
+    if out is None:
+        out = np.empty(corner.shape, images.dtype)
+    above = interpolate_columns(0, out)
+    below = interpolate_columns(width + 2, scratch.empty("first", corner.shape, images.dtype))
     return interpolate(above, below, rows)
 
 
 def interpolate(first, second, fraction):
-    """Compute first + fraction * (second - first); `second` is overwritten."""
+    """Compute first + fraction * (second - first) in `first`; `second` is overwritten."""
     second -= first
     second *= fraction
-    second += first
-    return second
+    first += second
+    return first

@@ -1,8 +1,10 @@
 """Augmentation steps, compared with SciPy and with explicit formulas."""
 
 import dataclasses
+import math
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,10 +20,11 @@ from skmlp.augment import (
     Shift,
     StrokeWidth,
 )
-from skmlp.digits.augment import Distortion, draw_smooth_noise
-from skmlp.digits.resample import BLOCK_SIZE, make_identity_coordinates, resample
+from skmlp.digits.augment import PIXELS_PER_BLOCK, Distortion, draw_smooth_noise
+from skmlp.digits.resample import make_identity_coordinates, resample
 
 SHAPES = [(28, 28), (8, 8), (9, 20), (1, 5)]
+IMAGES_PER_BLOCK = PIXELS_PER_BLOCK // 28**2  # for MNIST
 STEPS = [
     Shift(2),
     Affine(),
@@ -129,17 +132,17 @@ def make_rotation_matrix(degrees):
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-@every_shape
+@pytest.mark.parametrize("shape", [*SHAPES, (90, 120)], ids=str)
 @pytest.mark.parametrize("sigma", [0.0, 1.0, 4.0])
 def test_smooth_noise_matches_the_gaussian_filter_of_scipy(shape, sigma):
     class RecordingGenerator:
-        def bytes(self, size):
-            self.drawn_bytes = np.random.default_rng(0).bytes(size)
-            return self.drawn_bytes
+        def integers(self, high, size, dtype):
+            self.words = np.random.default_rng(0).integers(high, size=size, dtype=dtype)
+            return self.words
 
     rng = RecordingGenerator()
     smooth = draw_smooth_noise(rng, (2, 3, *shape), sigma, alpha=30.0)
-    noise = (np.frombuffer(rng.drawn_bytes, np.int8) + 0.5) / 127.5
+    noise = (rng.words.view(np.int8)[: 6 * math.prod(shape)] + 0.5) / 127.5
     assert (abs(noise.min()), noise.max()) == pytest.approx((1, 1), abs=0.2)
     fields = noise.reshape(2, 3, *shape)
     expected = 30 * gaussian_filter(fields, (0, 0, sigma, sigma), mode="constant")
@@ -232,10 +235,63 @@ def test_each_image_is_distorted_differently_in_each_call(step):
 
 
 @every_step
-@pytest.mark.parametrize("n_images", [0, 1, BLOCK_SIZE, BLOCK_SIZE + 1])
+@pytest.mark.parametrize("n_images", [0, 1, IMAGES_PER_BLOCK, IMAGES_PER_BLOCK + 1])
 def test_steps_accept_any_number_of_images(step, n_images):
-    images = make_random_images((10, 10), n_images)
-    assert step(images, np.random.default_rng(0)).shape == (n_images, 10, 10)
+    images = make_random_images((28, 28), n_images)
+    assert step(images, np.random.default_rng(0)).shape == (n_images, 28, 28)
+
+
+class CustomStep(Distortion):
+    """User-defined step that distorts images inside of its methods and returns a new array."""
+
+    def displace(self, coordinates, rng):
+        before = coordinates.copy()
+        distort_other_images()
+        np.testing.assert_array_equal(coordinates, before)
+        Shift(1).displace(coordinates, rng)
+
+    def transform_intensities(self, images, rng):
+        before = images.copy()
+        distort_other_images()
+        np.testing.assert_array_equal(images, before)
+        return images + 1
+
+    def scaled(self, strength):
+        return self
+
+
+def distort_other_images():
+    DigitDistortions()(make_random_images((28, 28), seed=1), np.random.default_rng(1))
+
+
+def test_user_defined_step_may_distort_other_images():
+    images = make_random_images((28, 28), IMAGES_PER_BLOCK + 1)
+    distorted = CustomStep()(images, np.random.default_rng(0))
+    expected = Shift(1)(images, np.random.default_rng(0))
+    np.testing.assert_array_equal(distorted, expected + 1)
+
+
+@every_step
+def test_concurrent_calls_give_the_same_results(step):
+    images = make_random_images((28, 28), IMAGES_PER_BLOCK + 1, np.float32)
+
+    def distort(seed):
+        return step(images, np.random.default_rng(seed))
+
+    expected = [distort(seed) for seed in range(8)]
+    with ThreadPoolExecutor(4) as executor:
+        results = list(executor.map(distort, range(8)))
+    np.testing.assert_array_equal(results, expected)
+
+
+@every_step
+@pytest.mark.parametrize("order", ["F", "reversed"])
+def test_memory_layout_does_not_change_the_result(step, order):
+    images = make_random_images((9, 12), 7)
+    other = np.asfortranarray(images) if order == "F" else images[::-1].copy()[::-1]
+    results = [step(array, np.random.default_rng(0)) for array in (images, other)]
+    np.testing.assert_array_equal(*results)
+    assert results[1].flags.c_contiguous
 
 
 @every_step
@@ -292,7 +348,8 @@ def test_digit_distortions_can_be_scaled():
 
 def test_public_module_contains_every_step():
     public = {getattr(skmlp.augment, name) for name in skmlp.augment.__all__}
-    assert public == {*Distortion.__subclasses__(), Annealed}
+    steps = [step for step in Distortion.__subclasses__() if step is not CustomStep]
+    assert public == {*steps, Annealed}
 
 
 def test_compose_scales_every_step():
