@@ -39,6 +39,7 @@ HEADER = ["piece", "us, 1 thread", "us, all threads", "least us, all threads", "
 N_ARRAYS = {
     "batches.gather": 2,
     "batches.load_ahead": 1,
+    "sparse.compress": 1,
     "batches.transpose": 2,
     "activations.relu.forward": 2,
     "activations.relu.backward": 3,
@@ -52,7 +53,7 @@ N_UPDATE_ARRAYS = 6  # parameters and two moments, read and written
 
 
 def make_step(hidden, batch_size, n_steps, dtype):
-    """Return a TrainingStep on MNIST, loaded with batches, and the number of its steps."""
+    """Return a TrainingStep on MNIST, loaded with batches, the number of its steps, and the density of the samples."""
     data = load_data(None)
     X, y = data.X.astype(dtype), np.asarray(data.y, np.int64)
     network = NetworkConfig(
@@ -78,7 +79,7 @@ def make_step(hidden, batch_size, n_steps, dtype):
     # Repeating the same steps makes moments subnormal, which training prevents at regular intervals.
     backend._updater._step_limits[...] = backend._updater._limits
     (step,) = backend._steps.values()
-    return step, len(batches)
+    return step, len(batches), np.count_nonzero(X) / X.size
 
 
 def measure(program, n_steps):
@@ -115,8 +116,11 @@ def time_call(function, *arguments):
     return perf_counter() - start
 
 
-def describe_call(call):
-    """Return the label of a call, its multiply-adds and the bytes that it reads and writes."""
+def describe_call(call, density):
+    """Return the label of a call, its multiply-adds and the bytes that it reads and writes.
+
+    `density` is the fraction of nonzero features; kernels of the module `sparse` skip the zeros.
+    """
     sizes = [argument for argument in call.arguments if isinstance(argument, int)]
     arrays = [argument for argument in call.arguments if isinstance(argument, np.ndarray)]
     itemsize = max((array.itemsize for array in arrays), default=0)
@@ -130,6 +134,16 @@ def describe_call(call):
         n_bytes = N_UPDATE_ARRAYS * n_rows * n_columns * itemsize
         label = f"{call.name} {n_rows}x{n_samples}x{n_columns}"
         return label, n_rows * n_columns * n_samples, n_bytes
+    if call.name == "sparse.multiply":
+        n_samples, (n_rows, n_columns) = call.arguments[4], sizes[-2:]
+        label = f"{call.name} {n_rows}x{n_columns}x{n_samples}"
+        return label, density * n_rows * n_columns * n_samples, 0
+    if call.name == "sparse.compute_gradient_and_update":
+        n_samples, update = call.arguments[5], RowUpdate(*call.arguments[10:])
+        n_rows, n_columns = update.n_rows, update.n_columns
+        n_bytes = N_UPDATE_ARRAYS * n_rows * n_columns * itemsize
+        label = f"{call.name} {n_rows}x{n_samples}x{n_columns}"
+        return label, density * n_rows * n_columns * n_samples, n_bytes
     n_rows, n_columns = sizes[-2:] if len(sizes) > 1 else (1, sizes[-1])
     n_bytes = N_ARRAYS.get(call.name, 3) * n_rows * n_columns * itemsize
     return f"{call.name} {n_rows}x{n_columns}", 0, n_bytes
@@ -144,7 +158,7 @@ def main():
     options = parser.parse_args()
     remove_openblas_variables()
     print(describe_machine(), end="\n\n")
-    step, n_steps = make_step(options.hidden, options.batch_size, 16, options.dtype)
+    step, n_steps, density = make_step(options.hidden, options.batch_size, 16, options.dtype)
     n_threads = get_thread_pool().count_threads()
     peak, copy_rate = measure_peak(options.dtype), measure_copy_rate()
     print(f"one core: {2 * peak / 1e9:.0f} GFLOP/s, {copy_rate / 1e9:.0f} GB/s in the cache\n")
@@ -160,7 +174,7 @@ def main():
                     times[i] = min(times[i], measure(program, n_steps))
     rows, least_total = [], 0.0
     for i, call in enumerate(calls):
-        label, n_operations, n_bytes = describe_call(call)
+        label, n_operations, n_bytes = describe_call(call, density)
         by_bound = {"operations": n_operations / peak, "memory": n_bytes / copy_rate}
         bound = max(by_bound, key=by_bound.get)
         least = by_bound[bound] / n_threads

@@ -461,6 +461,11 @@ FLOAT_CONTAINERS = {
     ),
     "CSR, empty": lambda X: csr_matrix(np.zeros_like(X)),
     "uint8": lambda X: np.clip(100 + 40 * X, 0, 255).astype(np.uint8),
+    "few nonzero": lambda X: X * (X > 1.3),
+    "few nonzero, uint8": lambda X: np.where(X > 1.3, 40 * X, 0).astype(np.uint8),
+    "few nonzero, strided rows": lambda X: as_strided_rows(X * (X > 1.3)),
+    "few nonzero, read-only": lambda X: as_read_only(X * (X > 1.3)),
+    "only zeros": np.zeros_like,
     "uint8, F order": lambda X: np.asfortranarray(np.clip(100 + 40 * X, 0, 255).astype(np.uint8)),
     "CSR, uint8": lambda X: csr_matrix(np.clip(40 * X, 0, 255).astype(np.uint8)),
 }
@@ -496,8 +501,9 @@ def test_steps_and_logits_of_every_kind_of_samples_agree(
 @pytest.mark.parametrize("clip_norm", [None, 0.3])
 @pytest.mark.parametrize("batch_sizes", [(1, 1, 2), (16, 17, 17), (40, 40, 129), (1100, 1100)])
 @pytest.mark.parametrize("n_features", [1, 7, 300])
-def test_steps_of_sparse_samples_of_every_shape_agree(
-    make_backends, dtype, density, input_dropout, clip_norm, batch_sizes, n_features
+@pytest.mark.parametrize("container", [csr_matrix, np.asarray], ids=["CSR", "dense"])
+def test_steps_of_samples_with_zeros_of_every_shape_agree(
+    make_backends, dtype, density, input_dropout, clip_norm, batch_sizes, n_features, container
 ):
     sizes = (n_features, 17, 3)
     backends = make_backends(
@@ -507,8 +513,8 @@ def test_steps_of_sparse_samples_of_every_shape_agree(
     # The number of nonzero features increases from batch to batch.
     rng = np.random.default_rng(5)
     densities = density * np.linspace(0, 1, len(samples))[:, np.newaxis]
-    X = csr_matrix(samples.X * (rng.random(samples.X.shape) < densities))
-    samples = Samples(X, samples.targets, samples.weights)
+    X = samples.X * (rng.random(samples.X.shape) < densities)
+    samples = Samples(container(X), samples.targets, samples.weights)
     starts = np.cumsum([0, *batch_sizes])
     batches = [Batch(samples, slice(*bounds)) for bounds in pairwise(starts)]
     assert_same_gradients(backends, batches[-1])

@@ -10,11 +10,13 @@ from skmlp.engine.compiled import library
 from skmlp.engine.compiled.inputs import (
     MAX_BYTES_AHEAD,
     SOURCE_TYPES,
-    Samples,
     Source,
+    find_source,
+    find_used_source,
     is_readable,
 )
 from skmlp.engine.compiled.network import LOSS_KERNELS
+from skmlp.engine.compiled.prediction import choose_source
 from skmlp.engine.compiled.step import is_fused
 from skmlp.engine.compiled.target import get_registers
 from skmlp.engine.compiled.threads import get_thread_pool
@@ -41,7 +43,7 @@ TRAINING = (
 # Kernels of products that do not skip zeros.
 PRODUCTS = ("batches.transpose", "products.multiply")
 # Kernels that are compiled for each type of the samples.
-READERS = ("batches.gather", "batches.load_ahead")
+READERS = ("batches.gather", "batches.load_ahead", "sparse.compress")
 SPARSE = ("gather", "scatter", "multiply", "compute_gradient", "compute_gradient_and_update")
 UPDATES = ("multiply_and_update", "penalize", "limit_norms", "move_average")
 BATCH_NORM = ("normalize", "normalize_backward", "update_statistics")
@@ -82,11 +84,12 @@ def list_training_kernels(config, dtype, data):
     for source in find_sources(data.samples.X, dtype, reads_rows=config.augmentation is None):
         names |= list_step_kernels(config, dtype, source, batch_sizes)
     if data.validation is not None:
-        names |= list_prediction_kernels(config.network.activations, dtype, data.validation.X)
+        activations = config.network.activations
+        names |= list_prediction_kernels(activations, dtype, data.validation.X, available=names)
     return names
 
 
-def list_prediction_kernels(activations, dtype, X):
+def list_prediction_kernels(activations, dtype, X, available=()):
     """Return the names of the kernels for prediction, without those of the thread pool.
 
     Parameters
@@ -97,6 +100,8 @@ def list_prediction_kernels(activations, dtype, X):
         Type of the weights.
     X : ndarray or CSR matrix
         The samples.
+    available : collection of KernelName, default=()
+        Kernels that are loaded before the prediction, in addition to those that are loaded now.
 
     Returns
     -------
@@ -107,6 +112,7 @@ def list_prediction_kernels(activations, dtype, X):
     kernels = {KernelName(name, dtype.name) for name in names}
     kernels |= {KernelName(name, "float32") for name in RUNNER}
     for source in find_sources(X, dtype):
+        source = choose_source(source, dtype, available)
         kernels |= list_readers(source, dtype)
         kernels |= list_products(source, dtype, has_hidden_layers=bool(activations))
     return kernels
@@ -125,7 +131,7 @@ def find_sources(X, dtype, reads_rows=True):
         copies of the rows, which have the type of the weights.
     """
     if reads_rows and is_readable(X, dtype):
-        return [Samples(X, np.arange(0), 1.0).source]
+        return [find_source(X)]
     if issparse(X):  # the densities of the batches differ
         return [Source(dtype.name, "csr", is_low_density) for is_low_density in (False, True)]
     return [Source(dtype.name, "dense", False)]
@@ -144,6 +150,7 @@ def list_step_kernels(config, dtype, source, batch_sizes):
     batch_sizes : set of int
     """
     network, update = config.network, config.solver.update
+    source = find_used_source(source, network.input_dropout or config.adversarial_norm)
     has_hidden_layers = bool(network.activations)
     names = [*TRAINING, f"losses.{LOSS_KERNELS[network.loss_name]}"]
     for activation in network.activations:
@@ -198,7 +205,8 @@ def list_update_names(network, update, source, *, is_fused):
 def list_readers(source, dtype):
     """Return the names of the kernels that gather samples from a Source, as a set of KernelName."""
     if source.format == "dense":
-        return {KernelName("batches.gather", dtype.name, source.dtype)}
+        name = "sparse.compress" if source.is_low_density else "batches.gather"
+        return {KernelName(name, dtype.name, source.dtype)}
     names = ["sparse.gather"] if source.is_low_density else ["sparse.gather", "sparse.scatter"]
     return {KernelName(name, dtype.name) for name in names}
 

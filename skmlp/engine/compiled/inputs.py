@@ -7,11 +7,13 @@ from scipy.sparse import csr_matrix, issparse
 
 from skmlp.engine.compiled.layers import Dropout, Operand, get_first_copy
 from skmlp.engine.compiled.program import Slot, get_address
-from skmlp.engine.compiled.sparse_inputs import ScatteredInputs, SparseInputs
+from skmlp.engine.compiled.sparse_inputs import CompressedInputs, ScatteredInputs, SparseInputs
 
 SOURCE_TYPES = ("float32", "float64", "uint8")
 # Fraction of nonzero features below which products that skip zeros are faster than dense products.
-MAX_LOW_DENSITY = 0.2
+MAX_LOW_DENSITY = 0.25
+# Limits of the part of a dense array in which the nonzero features are counted.
+MAX_COUNTED_ROWS, MAX_COUNTED_ELEMENTS = 128, 2**18
 # Size of a batch up to which it is loaded into the cache during the previous step: what fits into usual second-level
 # caches.
 MAX_BYTES_AHEAD = 2**20
@@ -44,19 +46,28 @@ class Samples(NamedTuple):
         Rows of X.
     scale : float
         Factor.
+    source : Source
+        Kind of the array.
     """
 
     X: object
     rows: np.ndarray
     scale: float
+    source: Source
 
-    @property
-    def source(self):
-        """Kind of the array."""
-        X = self.X
-        if not issparse(X):
-            return Source(X.dtype.name, "dense", False)
+
+def find_source(X):
+    """Return the Source of a dataset that kernels can read."""
+    if issparse(X):
         return Source(X.dtype.name, "csr", X.nnz < MAX_LOW_DENSITY * X.shape[0] * X.shape[1])
+    return Source(X.dtype.name, "dense", estimate_density(X) < MAX_LOW_DENSITY)
+
+
+def estimate_density(X):
+    """Return the fraction of nonzero elements in some rows of an array, evenly spaced."""
+    n_rows = max(1, min(MAX_COUNTED_ROWS, MAX_COUNTED_ELEMENTS // X.shape[1]))
+    counted = X[:: max(1, len(X) // n_rows)][:n_rows]
+    return np.count_nonzero(counted) / max(1, counted.size)
 
 
 def find_samples(batches, dtype):
@@ -67,15 +78,18 @@ def find_samples(batches, dtype):
     """
     first = batches[0]
     if reads_rows(first, dtype):
-        return Samples(first.samples.X, concatenate_rows(batches), first.scale)
+        X = first.samples.X
+        return Samples(X, concatenate_rows(batches), first.scale, find_source(X))
     x = first.x.T
     if issparse(x):
         x = csr_matrix(x)  # a new matrix, whose arrays may be those of the dataset
         x.data = np.require(x.data, dtype, "CA")
         x.indices, x.indptr = (np.require(array, np.int32, "CA") for array in (x.indices, x.indptr))
+        source = find_source(x)
     else:
         x = np.ascontiguousarray(x, dtype)
-    return Samples(x, np.arange(first.size), 1.0)
+        source = Source(x.dtype.name, "dense", False)
+    return Samples(x, np.arange(first.size), 1.0, source)
 
 
 def concatenate_rows(batches):
@@ -123,10 +137,72 @@ def make_inputs(shape, source, n_features, dropout=None, adversarial_norm=0.0):
     dropout : reference.layers.Dropout or None
     adversarial_norm : float
     """
+    source = find_used_source(source, dropout is not None or adversarial_norm)
     if source.format == "dense":
-        return DenseInputs(shape, source.dtype, n_features, dropout, adversarial_norm)
+        rows = DenseRows(shape, source.dtype, n_features)
+        if source.is_low_density:
+            return CompressedInputs(shape, rows, n_features)
+        return DenseInputs(shape, rows, n_features, dropout, adversarial_norm)
     sparse = SparseInputs(shape, n_features, dropout)
     return sparse if source.is_low_density else ScatteredInputs(shape, n_features, sparse)
+
+
+def find_used_source(source, changes_samples):
+    """Return a Source with the products that are used: dense ones if a step changes samples of a dense array.
+
+    Parameters
+    ----------
+    source : Source
+    changes_samples : bool
+        Whether samples are changed by input dropout or to adversarial examples.
+    """
+    if source.format == "dense" and changes_samples:
+        return source._replace(is_low_density=False)
+    return source
+
+
+class DenseRows:
+    """Rows of a dense array that kernels read.
+
+    Parameters
+    ----------
+    shape : BatchShape
+    dtype : str
+        Type of the array.
+    n_features : int
+    """
+
+    def __init__(self, shape, dtype, n_features):
+        self._shape = shape
+        self._dtype = dtype
+        self._n_features = n_features
+        self._scale = np.ones(1)
+        self._X, self._X_row, self._rows, self._next = Slot(), Slot(), Slot(), Slot()
+        self._used = None
+
+    def set(self, samples):
+        """Set the samples of all steps of the next run."""
+        X, rows, n = samples.X, samples.rows, self._shape.n_samples
+        next_rows = np.roll(rows, -n)
+        self._used = samples, next_rows  # the program contains addresses of these arrays
+        self._scale[0] = samples.scale
+        self._X.set(get_address(X))
+        self._X_row.set(X.strides[0] // X.itemsize)
+        self._rows.set(get_address(rows), n * rows.itemsize)
+        self._next.set(get_address(next_rows), n * rows.itemsize)
+
+    def call(self, name, *arguments):
+        """Return the call of a kernel that reads the rows."""
+        rows = self._X, self._X_row, self._rows, self._scale
+        return self._shape.call(name, *rows, *arguments, source=self._dtype)
+
+    def load_ahead(self):
+        """Return the calls that begin to load the samples of the next step."""
+        sizes = self._shape.n_samples, self._n_features
+        if sizes[0] * sizes[1] * np.dtype(self._dtype).itemsize > MAX_BYTES_AHEAD:
+            return []
+        rows = self._X, self._X_row, self._next
+        return [self._shape.call("batches.load_ahead", *rows, *sizes, source=self._dtype)]
 
 
 class DenseInputs:
@@ -135,22 +211,18 @@ class DenseInputs:
     Parameters
     ----------
     shape : BatchShape
-    dtype : str
-        Type of the array.
+    rows : DenseRows
     n_features : int
     dropout : reference.layers.Dropout or None
     adversarial_norm : float
     """
 
-    def __init__(self, shape, dtype, n_features, dropout, adversarial_norm):
+    def __init__(self, shape, rows, n_features, dropout, adversarial_norm):
         padded = shape.pad(n_features)
         self._shape = shape
-        self._dtype = dtype
+        self._source = rows
         self._n_features = n_features
         self._norm = np.array([adversarial_norm])
-        self._scale = np.ones(1)
-        self._X, self._X_row, self._rows, self._next = Slot(), Slot(), Slot(), Slot()
-        self._used = None
         self._gathered = shape.allocate_copies(shape.row, padded)
         self._samples = self._gathered
         if dropout is not None:
@@ -162,17 +234,7 @@ class DenseInputs:
         if adversarial_norm:
             self._gradient = shape.allocate(padded, shape.row)
             self._directions = shape.allocate_copies(shape.row, padded)
-
-    def set(self, samples):
-        """Set the samples of all steps of the next run."""
-        X, rows = samples.X, samples.rows
-        self._used = samples  # the program contains addresses of its arrays
-        self._scale[0] = samples.scale
-        self._X.set(get_address(X))
-        self._X_row.set(X.strides[0] // X.itemsize)
-        self._rows.set(get_address(rows), self._shape.n_samples * rows.itemsize)
-        self._next_rows = np.roll(rows, -self._shape.n_samples)
-        self._next.set(get_address(self._next_rows), self._shape.n_samples * rows.itemsize)
+        self.set, self.load_ahead = rows.set, rows.load_ahead
 
     def draw(self, step, generator):
         """Draw the random bits of dropout for a step."""
@@ -182,28 +244,8 @@ class DenseInputs:
     def gather(self):
         """Return the calls that gather the samples."""
         gathered, copy = get_first_copy(self._gathered)
-        call = self._shape.call(
-            "batches.gather",
-            self._X,
-            self._X_row,
-            self._rows,
-            self._scale,
-            gathered,
-            gathered.shape[1],
-            copy,
-            self._shape.n_samples,
-            self._n_features,
-            source=self._dtype,
-        )
-        return [call]
-
-    def load_ahead(self):
-        """Return the calls that begin to load the samples of the next step."""
-        sizes = self._shape.n_samples, self._n_features
-        if sizes[0] * sizes[1] * np.dtype(self._dtype).itemsize > MAX_BYTES_AHEAD:
-            return []
-        samples = self._X, self._X_row, self._next
-        return [self._shape.call("batches.load_ahead", *samples, *sizes, source=self._dtype)]
+        sizes = gathered.shape[1], copy, self._shape.n_samples, self._n_features
+        return [self._source.call("batches.gather", gathered, *sizes)]
 
     def prepare(self):
         """Return the calls that apply dropout to the gathered samples, and transpose them."""

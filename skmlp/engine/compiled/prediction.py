@@ -4,6 +4,7 @@ import numpy as np
 
 from skmlp.engine.compiled.inputs import find_samples, make_inputs
 from skmlp.engine.compiled.layers import BatchShape, Dense
+from skmlp.engine.compiled.library import loaded, make_symbol
 from skmlp.engine.compiled.program import Program
 from skmlp.engine.parameters import Views
 
@@ -36,7 +37,7 @@ class Predictor:
         samples, start, parts = find_samples([batch], self._dtype), 0, []
         for size, n_steps in divide(batch.size):
             rows = samples.rows[start : start + size * n_steps]
-            block = self._get_block(size, n_steps, samples.source)
+            block = self._get_block(size, n_steps, choose_source(samples.source, self._dtype))
             parts.append(block.logits(samples._replace(rows=rows)))
             start += len(rows)
         return np.concatenate(parts).T
@@ -47,6 +48,27 @@ class Predictor:
             shape = BatchShape(size, self._dtype, n_steps)
             self._blocks[key] = Block(shape, source, self._activations, self._parameters)
         return self._blocks[key]
+
+
+def choose_source(source, dtype, available=()):
+    """Return a Source with the products that prediction uses: those that skip zeros only if training has loaded them.
+
+    Parameters
+    ----------
+    source : Source
+    dtype : dtype
+        Type of the weights.
+    available : collection of KernelName, default=()
+        Kernels that will be loaded in addition to those that are.
+    """
+    if source.format == "dense" and source.is_low_density:
+        reader = "sparse.compress", dtype.name, source.dtype
+        product = "sparse.multiply", dtype.name, "float32"
+        if not all(
+            make_symbol(*kernel) in loaded or kernel in available for kernel in (reader, product)
+        ):
+            return source._replace(is_low_density=False)
+    return source
 
 
 def divide(n_samples):

@@ -285,6 +285,68 @@ def load_like(typingctx, pointer, index, like):
 
 
 @intrinsic
+def load_as(typingctx, pointer, index, like):
+    """Return the elements from an index of an array, converted to a vector of the array `like`."""
+    vector = get_vector(like.dtype)
+    stored = Vector(pointer.dtype, vector.n_lanes)
+
+    def generate(context, builder, resolved, arguments):
+        pointer, index, _ = arguments
+        address = point_to(builder, pointer, index, get_llvm_type(stored))
+        values = builder.load(address, align=element_alignment(stored))
+        if is_real(stored):
+            return values
+        to_real = builder.sitofp if stored.element.signed else builder.uitofp
+        return to_real(values, get_llvm_type(vector))
+
+    return vector(pointer, types.intp, like), generate
+
+
+@intrinsic
+def store_nonzero(typingctx, values, data, indices, position, first):
+    """Store the lanes of a vector that are not zero, one after the other, and their indices; return their number.
+
+    Parameters
+    ----------
+    values : Vector
+    data, indices : pointers
+        Arrays in which as many elements as there are lanes, from an index on, are overwritten.
+    position : int
+        Index of the first stored element.
+    first : int
+        Index of the first lane.
+    """
+    n = values.n_lanes
+    integers = ir.VectorType(INT32, n)
+
+    def generate(context, builder, resolved, arguments):
+        values, data, indices, position, first = arguments
+        mask = builder.fcmp_unordered("!=", values, ir.Constant(values.type, None))
+        lane_indices = builder.add(
+            splat(builder, builder.trunc(first, INT32), n),
+            ir.Constant(integers, list(range(n))),
+        )
+        for elements, pointer in ((values, data), (lane_indices, indices)):
+            address = point_to(builder, pointer, position, elements.type)
+            builder.store(compress(builder, elements, mask), address, align=4)
+        count = builder.ctpop(builder.bitcast(mask, ir.IntType(n)))
+        return builder.zext(count, INT64)
+
+    return types.int64(values, data, indices, types.int64, types.int64), generate
+
+
+def compress(builder, values, mask):
+    """Return an LLVM vector that begins with the lanes for which a mask is true."""
+    lane = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}.get(values.type.element, "i32")
+    function = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(values.type, [values.type, mask.type, values.type]),
+        f"llvm.experimental.vector.compress.v{values.type.count}{lane}",
+    )
+    return builder.call(function, [values, mask, ir.Constant(values.type, ir.Undefined)])
+
+
+@intrinsic
 def prefetch(typingctx, pointer, index):
     """Begin to load an element of an array into the second-level cache."""
 

@@ -1,11 +1,12 @@
-"""Kernels for samples in CSR format: gathering, and the products of the first layer.
+"""Kernels for samples with many zeros: gathering, and the products of the first layer.
 
-The nonzero features of a batch are gathered into two arrays, `data` and `indices`; those of sample i are the elements
-from ``offsets[i]`` to ``offsets[i + 1]``. Samples whose density is not low are converted to rows of a dense array.
+The nonzero features of a batch are gathered into two arrays, `data` and `indices`, from a CSR matrix or from a dense
+array; those of sample i are the elements from ``starts[i]`` to ``stops[i]``. Samples in CSR format whose density is not
+low are converted to rows of a dense array.
 
-Products compute as many units as a vector has lanes at a time. The weights of these units, or their gradient, are
-copied so that those of a feature are a vector. Each nonzero feature then takes one operation on vectors. If a batch has
-very few nonzero features, copying would take longer than the products.
+Products compute one or two vectors of units at a time. The weights of these units, or their gradient, are copied so
+that those of a feature are adjacent. Each nonzero feature then takes one operation per vector. If a batch has very few
+nonzero features, copying would take longer than the products.
 """
 
 from skmlp.engine.compiled.batches import convert, transpose_tile
@@ -16,11 +17,21 @@ from skmlp.engine.compiled.kernels import (
     Indices32,
     Int,
     Reals,
+    Sources,
     inlined,
     kernel,
     split,
 )
-from skmlp.engine.compiled.simd import at, broadcast, lanes, load, multiply_add, store
+from skmlp.engine.compiled.simd import (
+    at,
+    broadcast,
+    lanes,
+    load,
+    load_as,
+    multiply_add,
+    store,
+    store_nonzero,
+)
 from skmlp.engine.compiled.updates import call_function, update_row
 
 # Ratio of the features to the nonzero features of a batch above which products do not copy the weights.
@@ -34,9 +45,10 @@ def gather(
     X_indptr: Indices32,
     rows: Indices,
     scale: Doubles,
-    offsets: Indices,
     data: Reals,
     indices: Indices32,
+    starts: Indices,
+    stops: Indices,
     has_dropout: Int,
     bits: Bits,
     threshold: Int,
@@ -53,8 +65,8 @@ def gather(
     start, stop = split(n_samples, lanes(data), thread, n_threads)
     factor, kept_factor = convert(scale[0], data), convert(dropout_scale[0], data)
     for i in range(start, stop):
-        source, target = X_indptr[rows[i]], offsets[i]
-        for k in range(offsets[i + 1] - target):
+        source, target = X_indptr[rows[i]], starts[i]
+        for k in range(stops[i] - target):
             value = X_data[source + k] * factor
             if has_dropout:
                 is_kept = bits[target + k] >= threshold
@@ -64,10 +76,45 @@ def gather(
 
 
 @kernel
+def compress(
+    X: Sources,
+    X_row: Int,
+    rows: Indices,
+    scale: Doubles,
+    data: Reals,
+    indices: Indices32,
+    starts: Indices,
+    stops: Indices,
+    n_samples: Int,
+    n_features: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Gather the nonzero features of scale * X[rows], where X is dense. The rows of X have the stride `X_row`.
+
+    There must be memory for `n_features` elements and a vector from ``starts[i]`` on. `stops` is an output.
+    """
+    start, stop = split(n_samples, lanes(data), thread, n_threads)
+    n_lanes, factor = lanes(data), convert(scale[0], data)
+    n_full = n_features // n_lanes * n_lanes
+    for i in range(start, stop):
+        X_i, k = at(X, rows[i] * X_row), starts[i]
+        for j in range(0, n_full, n_lanes):
+            k += store_nonzero(load_as(X_i, j, data) * factor, data, indices, k, j)
+        for j in range(n_full, n_features):
+            value = convert(X_i[j], data) * factor
+            data[k], indices[k] = value, j
+            if value != 0:
+                k += 1
+        stops[i] = k
+
+
+@kernel
 def scatter(
     data: Reals,
     indices: Indices32,
-    offsets: Indices,
+    starts: Indices,
+    stops: Indices,
     x: Reals,
     row: Int,
     n_samples: Int,
@@ -81,47 +128,51 @@ def scatter(
         x_i = at(x, i * row)
         for j in range(row):
             x_i[j] = zero
-        for k in range(offsets[i], offsets[i + 1]):
+        for k in range(starts[i], stops[i]):
             x_i[indices[k]] += data[k]
 
 
 @inlined
-def has_few(offsets, n_samples, n_features, work_row):
+def has_few(starts, stops, n_samples, n_features, work_row):
     """Return whether products do not copy the weights: there are few nonzero features, or there is no memory for it."""
-    return work_row == 0 or offsets[n_samples] * FEATURES_PER_NONZERO < n_features
+    n_nonzero = 0
+    for s in range(n_samples):
+        n_nonzero += stops[s] - starts[s]
+    return work_row == 0 or n_nonzero * FEATURES_PER_NONZERO < n_features
 
 
 @inlined
-def interleave(rows, row, n_rows, n_columns, columns):
-    """Store a column of up to `n_lanes` rows after the other, each as a vector."""
+def interleave(rows, row, n_rows, n_columns, columns, column):
+    """Store a column of up to `n_lanes` rows after the other, each as a vector; `column` is their distance."""
     n_lanes, n_tiled = lanes(rows), 0
     if n_rows == n_lanes:
         n_tiled = n_columns // n_lanes * n_lanes
         for j in range(0, n_tiled, n_lanes):
-            transpose_tile(at(rows, j), row, at(columns, j * n_lanes), n_lanes)
+            transpose_tile(at(rows, j), row, at(columns, j * column), column)
     for i in range(n_rows):
         for j in range(n_tiled, n_columns):
-            columns[j * n_lanes + i] = rows[i * row + j]
+            columns[j * column + i] = rows[i * row + j]
 
 
 @inlined
-def separate(columns, rows, row, n_rows, n_columns):
+def separate(columns, column, rows, row, n_rows, n_columns):
     """Do the inverse of `interleave`."""
     n_lanes, n_tiled = lanes(rows), 0
     if n_rows == n_lanes:
         n_tiled = n_columns // n_lanes * n_lanes
         for j in range(0, n_tiled, n_lanes):
-            transpose_tile(at(columns, j * n_lanes), n_lanes, at(rows, j), row)
+            transpose_tile(at(columns, j * column), column, at(rows, j), row)
     for i in range(n_rows):
         for j in range(n_tiled, n_columns):
-            rows[i * row + j] = columns[j * n_lanes + i]
+            rows[i * row + j] = columns[j * column + i]
 
 
 @kernel
 def multiply(
     data: Reals,
     indices: Indices32,
-    offsets: Indices,
+    starts: Indices,
+    stops: Indices,
     n_samples: Int,
     work: Reals,
     work_row: Int,
@@ -140,17 +191,29 @@ def multiply(
     """
     start, stop = split(n_units, 1, thread, n_threads)
     weights, out = at(weights, start * n_features), at(out, start * row)
-    if has_few(offsets, n_samples, n_features, work_row):
-        multiply_few(data, indices, offsets, n_samples, weights, out, row, stop - start, n_features)
+    if has_few(starts, stops, n_samples, n_features, work_row):
+        multiply_few(
+            data, indices, starts, stops, n_samples, weights, out, row, stop - start, n_features
+        )
     else:
         work = at(work, thread * work_row)
         multiply_vectors(
-            data, indices, offsets, n_samples, work, weights, out, row, stop - start, n_features
+            data,
+            indices,
+            starts,
+            stops,
+            n_samples,
+            work,
+            weights,
+            out,
+            row,
+            stop - start,
+            n_features,
         )
 
 
 @inlined
-def multiply_few(data, indices, offsets, n_samples, weights, out, row, n_units, n_features):
+def multiply_few(data, indices, starts, stops, n_samples, weights, out, row, n_units, n_features):
     """Compute out = W x for few nonzero features, four units at a time."""
     zero = convert(0, data)
     for i in range(0, n_units, 4):
@@ -167,7 +230,7 @@ def multiply_few(data, indices, offsets, n_samples, weights, out, row, n_units, 
         for s in range(row):
             sum_0, sum_1, sum_2, sum_3 = zero, zero, zero, zero
             if s < n_samples:
-                for k in range(offsets[s], offsets[s + 1]):
+                for k in range(starts[s], stops[s]):
                     value, j = data[k], indices[k]
                     sum_0 += value * w_0[j]
                     sum_1 += value * w_1[j]
@@ -184,30 +247,37 @@ def multiply_few(data, indices, offsets, n_samples, weights, out, row, n_units, 
 
 @inlined
 def multiply_vectors(
-    data, indices, offsets, n_samples, work, weights, out, row, n_units, n_features
+    data, indices, starts, stops, n_samples, work, weights, out, row, n_units, n_features
 ):
-    """Compute out = W x with vectors of units."""
+    """Compute out = W x with pairs of vectors of units."""
     n_lanes = lanes(weights)
+    column = 2 * n_lanes
     w = work
-    z = at(w, n_features * n_lanes)
-    for i in range(0, n_units, n_lanes):
-        n = min(n_lanes, n_units - i)
-        interleave(at(weights, i * n_features), n_features, n, n_features, w)
+    z = at(w, n_features * column)
+    for i in range(0, n_units, column):
+        for part in range(0, min(column, n_units - i), n_lanes):
+            n, weights_i = min(n_lanes, n_units - i - part), at(weights, (i + part) * n_features)
+            interleave(weights_i, n_features, n, n_features, at(w, part), column)
         for s in range(row):
-            sums = broadcast(0, w)
+            sums_0 = sums_1 = broadcast(0, w)
             if s < n_samples:
-                for k in range(offsets[s], offsets[s + 1]):
-                    w_j = load(w, indices[k] * n_lanes)
-                    sums = multiply_add(broadcast(data[k], w), w_j, sums)
-            store(sums, z, s * n_lanes)
-        separate(z, at(out, i * row), row, n, row)
+                for k in range(starts[s], stops[s]):
+                    value, j = broadcast(data[k], w), indices[k] * column
+                    sums_0 = multiply_add(value, load(w, j), sums_0)
+                    sums_1 = multiply_add(value, load(w, j + n_lanes), sums_1)
+            store(sums_0, z, s * column)
+            store(sums_1, z, s * column + n_lanes)
+        for part in range(0, min(column, n_units - i), n_lanes):
+            n = min(n_lanes, n_units - i - part)
+            separate(at(z, part), column, at(out, (i + part) * row), row, n, row)
 
 
 @kernel
 def compute_gradient(
     data: Reals,
     indices: Indices32,
-    offsets: Indices,
+    starts: Indices,
+    stops: Indices,
     n_samples: Int,
     work: Reals,
     work_row: Int,
@@ -225,16 +295,26 @@ def compute_gradient(
     """
     start, stop = split(n_rows, 1, thread, n_threads)
     delta, gradient = at(delta, start * delta_row), at(gradient, start * n_columns)
-    if has_few(offsets, n_samples, n_columns, work_row):
+    if has_few(starts, stops, n_samples, n_columns, work_row):
         accumulate_few(
-            data, indices, offsets, n_samples, delta, delta_row, gradient, stop - start, n_columns
+            data,
+            indices,
+            starts,
+            stops,
+            n_samples,
+            delta,
+            delta_row,
+            gradient,
+            stop - start,
+            n_columns,
         )
     else:
         work = at(work, thread * work_row)
         accumulate_vectors(
             data,
             indices,
-            offsets,
+            starts,
+            stops,
             n_samples,
             work,
             delta,
@@ -247,7 +327,7 @@ def compute_gradient(
 
 @inlined
 def accumulate_few(
-    data, indices, offsets, n_samples, delta, delta_row, gradient, n_rows, n_columns
+    data, indices, starts, stops, n_samples, delta, delta_row, gradient, n_rows, n_columns
 ):
     """Compute dL/dW = delta x^T for few nonzero features."""
     zero = convert(0, delta)
@@ -256,13 +336,13 @@ def accumulate_few(
         for j in range(n_columns):
             gradient_i[j] = zero
         for s in range(n_samples):
-            for k in range(offsets[s], offsets[s + 1]):
+            for k in range(starts[s], stops[s]):
                 gradient_i[indices[k]] += delta_i[s] * data[k]
 
 
 @inlined
 def accumulate_vectors(
-    data, indices, offsets, n_samples, work, delta, delta_row, gradient, n_rows, n_columns
+    data, indices, starts, stops, n_samples, work, delta, delta_row, gradient, n_rows, n_columns
 ):
     """Compute dL/dW = delta x^T with vectors of units."""
     n_lanes = lanes(delta)
@@ -270,15 +350,15 @@ def accumulate_vectors(
     factors = at(sums, n_columns * n_lanes)
     for i in range(0, n_rows, n_lanes):
         n = min(n_lanes, n_rows - i)
-        interleave(at(delta, i * delta_row), delta_row, n, n_samples, factors)
+        interleave(at(delta, i * delta_row), delta_row, n, n_samples, factors, n_lanes)
         for j in range(n_columns):
             store(broadcast(0, sums), sums, j * n_lanes)
         for s in range(n_samples):
             factor = load(factors, s * n_lanes)
-            for k in range(offsets[s], offsets[s + 1]):
+            for k in range(starts[s], stops[s]):
                 j = indices[k] * n_lanes
                 store(multiply_add(factor, broadcast(data[k], sums), load(sums, j)), sums, j)
-        separate(sums, at(gradient, i * n_columns), n_columns, n, n_columns)
+        separate(sums, n_lanes, at(gradient, i * n_columns), n_columns, n, n_columns)
 
 
 @kernel
@@ -286,7 +366,8 @@ def compute_gradient_and_update(
     compute_gradient: Int,
     data: Reals,
     indices: Indices32,
-    offsets: Indices,
+    starts: Indices,
+    stops: Indices,
     n_samples: Int,
     work: Reals,
     work_row: Int,
@@ -318,10 +399,10 @@ def compute_gradient_and_update(
     """
     start, stop = split(n_rows, 1, thread, n_threads)
     gradient, work = at(gradients, thread * gradients_row), at(work, thread * work_row)
-    n_block = 1 if has_few(offsets, n_samples, n_columns, work_row) else lanes(theta)
+    n_block = 1 if has_few(starts, stops, n_samples, n_columns, work_row) else lanes(theta)
     for block in range(start, stop, n_block):
         n = min(n_block, stop - block)
-        samples = data, indices, offsets, n_samples, work, work_row
+        samples = data, indices, starts, stops, n_samples, work, work_row
         deltas = at(delta, block * delta_row), delta_row
         call_function(compute_gradient, (*samples, *deltas, gradient, n, n_columns, 0, 1))
         for i in range(n):

@@ -1,6 +1,5 @@
-"""The samples of a batch from a CSR matrix."""
+"""The samples of a batch, of which products use the nonzero features only, or that are in CSR format."""
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,15 +14,16 @@ class Features(NamedTuple):
 
     Attributes
     ----------
-    data, indices : Slot
+    data, indices : Slot or ndarray
         Values and columns of the nonzero features.
-    offsets : PerStep
-        Positions of the first feature of each sample, and the number of features.
+    starts, stops : PerStep or ndarray
+        Positions of the first feature of each sample, and of the end of its features.
     """
 
-    data: Slot
-    indices: Slot
-    offsets: PerStep
+    data: Slot | np.ndarray
+    indices: Slot | np.ndarray
+    starts: PerStep | np.ndarray
+    stops: PerStep | np.ndarray
 
 
 class SparseInputs:
@@ -47,8 +47,9 @@ class SparseInputs:
         self._dropout_scale = np.array([1.0 if dropout is None else dropout.scale])
         self._X = Slot(), Slot(), Slot()
         self._rows, self._bits = Slot(), Slot()
-        offsets = PerStep(np.zeros((shape.n_steps, shape.n_samples + 1), np.int64))
-        self.features = Features(Slot(), Slot(), offsets)
+        self._offsets = np.zeros((shape.n_steps, shape.n_samples + 1), np.int64)
+        starts, stops = PerStep(self._offsets[:, :-1]), PerStep(self._offsets[:, 1:])
+        self.features = Features(Slot(), Slot(), starts, stops)
         self._data = self._indices = np.empty(0)
         self._random_bits = np.empty((shape.n_steps, 0), np.uint16)
         self._used = None
@@ -63,7 +64,7 @@ class SparseInputs:
             slot.set(get_address(array))
         self._rows.set(get_address(rows), n * rows.itemsize)
         counts = (X.indptr[rows + 1] - X.indptr[rows]).reshape(-1, n)
-        offsets = self.features.offsets.array[: len(counts)]
+        offsets = self._offsets[: len(counts)]
         np.cumsum(counts, axis=1, out=offsets[:, 1:])
         self._reserve(int(offsets[:, -1].max(initial=0)))
 
@@ -82,7 +83,7 @@ class SparseInputs:
     def draw(self, step, generator):
         """Draw the random bits of dropout for a step."""
         if self._dropout is not None:
-            size = self.features.offsets.array[step, -1]
+            size = self._offsets[step, -1]
             values = generator.bit_generator.random_raw(-(-size // 4))
             self._random_bits[step, :size] = values.view(np.uint16)[:size]
 
@@ -95,9 +96,7 @@ class SparseInputs:
             *self._X,
             self._rows,
             self._scale,
-            features.offsets,
-            features.data,
-            features.indices,
+            *features,
             int(has_dropout),
             self._bits,
             self._dropout.threshold if has_dropout else 0,
@@ -114,17 +113,49 @@ class SparseInputs:
         """Return no calls: the gathered samples are the operand."""
         return []
 
-    @cached_property
-    def _work(self):
-        # For each thread, a copy of the weights of some units, and their outputs or gradients.
-        size = (self._n_features + self._shape.row) * self._shape.n_lanes
-        if not fits_rows_of_lanes(self._n_features):
-            size = 0
-        return self._shape.allocate(get_thread_pool().max_threads, size)
+    def as_operand(self):
+        """Return the samples as the operand of the first layer."""
+        return SparseOperand(self._shape, self.features, self._n_features)
+
+
+class CompressedInputs:
+    """Nonzero features of samples, gathered from a dense array.
+
+    Parameters
+    ----------
+    shape : BatchShape
+    rows : DenseRows
+    n_features : int
+    """
+
+    def __init__(self, shape, rows, n_features):
+        self._shape = shape
+        self._source = rows
+        self._n_features = n_features
+        row = shape.pad(n_features) + shape.n_lanes
+        self._features = Features(
+            data=shape.allocate(shape.n_samples, row),
+            indices=allocate((shape.n_samples, row), np.int32),
+            starts=np.arange(shape.n_samples, dtype=np.int64) * row,
+            stops=allocate((shape.n_samples,), np.int64),
+        )
+        self.set, self.load_ahead = rows.set, rows.load_ahead
+
+    def draw(self, step, generator):
+        """Draw nothing: samples with dropout are not compressed."""
+
+    def gather(self):
+        """Return the calls that gather the samples."""
+        sizes = self._shape.n_samples, self._n_features
+        return [self._source.call("sparse.compress", *self._features, *sizes)]
+
+    def prepare(self):
+        """Return no calls: the gathered samples are the operand."""
+        return []
 
     def as_operand(self):
         """Return the samples as the operand of the first layer."""
-        return SparseOperand(self._shape, self.features, self._work)
+        return SparseOperand(self._shape, self._features, self._n_features)
 
 
 class SparseOperand:
@@ -134,13 +165,15 @@ class SparseOperand:
     ----------
     shape : BatchShape
     features : Features
-    work : ndarray of shape (n_threads, size)
-        Memory for the products of each thread.
+    n_features : int
     """
 
-    def __init__(self, shape, features, work):
+    def __init__(self, shape, features, n_features):
         self._shape = shape
-        self._features = *features, shape.n_samples, work, work.shape[1]
+        # For each thread, a copy of the weights of some units, and their outputs or gradients.
+        size = 2 * (n_features + shape.row) * shape.n_lanes if fits_rows_of_lanes(n_features) else 0
+        work = shape.allocate(get_thread_pool().max_threads, size)
+        self._features = *features, shape.n_samples, work, size
 
     def multiply(self, weights, out):
         """Return the call that computes out = W x."""

@@ -47,8 +47,10 @@ SAMPLES = {
     "uint8": lambda dtype: make_dense("u1"),
     "other type": lambda dtype: make_dense("f" if dtype == np.float64 else "d"),
     "Fortran order": lambda dtype: np.asfortranarray(make_dense(dtype)),
-    "sparse": lambda dtype: make_sparse(dtype, 0.2),
-    "low density": lambda dtype: make_sparse(dtype, 0.02),
+    "sparse": lambda dtype: make_sparse(dtype, 0.4),
+    "sparse, low density": lambda dtype: make_sparse(dtype, 0.02),
+    "dense, low density": lambda dtype: make_sparse(dtype, 0.1).toarray(),
+    "uint8, low density": lambda dtype: (make_sparse("d", 0.1) > 0).astype("u1").toarray(),
 }
 
 
@@ -177,7 +179,7 @@ def test_prediction_loads_the_listed_kernels(loaded, dtype, hidden, kind):
 def test_copies_of_sparse_samples_may_have_any_density(dtype):
     X = make_sparse("d" if dtype == "f" else "f", 0.02)
     both = catalog.list_prediction_kernels(["tanh"], dtype, X)
-    for density in (0.02, 0.2):
+    for density in (0.02, 0.4):
         X = make_sparse(dtype, density)
         assert both > catalog.list_prediction_kernels(["tanh"], dtype, X)
 
@@ -187,8 +189,10 @@ def test_training_kernels_include_those_for_prediction(make_config, kind):
     dtype = np.dtype("f")
     samples = make_samples(SAMPLES[kind](dtype))
     config = make_config((samples.X.shape[1], 5, 4, N_CLASSES), ("relu", "tanh"))
-    predicting = catalog.list_prediction_kernels(config.network.activations, dtype, samples.X)
-    assert predicting <= catalog.list_training_kernels(config, dtype, TrainingData(samples))
+    training = catalog.list_training_kernels(config, dtype, TrainingData(samples))
+    activations = config.network.activations
+    predicting = catalog.list_prediction_kernels(activations, dtype, samples.X, available=training)
+    assert predicting <= training
 
 
 def test_all_kernels_include_those_for_training(make_config):

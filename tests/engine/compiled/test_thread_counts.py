@@ -142,6 +142,12 @@ KINDS_OF_SAMPLES = {
     "CSR": (csr_matrix, {"input_dropout": 0.2}),
     "CSR, few nonzero": (keep_fraction(0.02), {"input_dropout": 0.2}),
     "CSR, very few nonzero": (keep_fraction(0.002), {"input_dropout": 0.2}),
+    "few nonzero": (lambda X: keep_fraction(0.1)(X).toarray(), {}),
+    "few nonzero, dropout": (lambda X: keep_fraction(0.1)(X).toarray(), {"input_dropout": 0.2}),
+    "few nonzero, uint8": (
+        lambda X: (255 * keep_fraction(0.1)(X).toarray()).astype(np.uint8),
+        {"input_scale": 1 / 255},
+    ),
     "uint8": (lambda X: (255 * X).astype(np.uint8), {"input_scale": 1 / 255}),
     "F order": (np.asfortranarray, {}),
     "int64": (lambda X: (16 * X).astype(np.int64), {"input_scale": 1 / 16}),
