@@ -132,9 +132,10 @@ def find_sources(X, dtype, reads_rows=True):
     """
     if reads_rows and is_readable(X, dtype):
         return [find_source(X)]
-    if issparse(X):  # the densities of the batches differ
-        return [Source(dtype.name, "csr", is_low_density) for is_low_density in (False, True)]
-    return [Source(dtype.name, "dense", False)]
+    if reads_rows and not issparse(X):
+        return [find_source(X)._replace(dtype=dtype.name)]
+    layout = "csr" if issparse(X) else "dense"  # the densities of the batches differ
+    return [Source(dtype.name, layout, is_low_density) for is_low_density in (False, True)]
 
 
 def list_step_kernels(config, dtype, source, batch_sizes):

@@ -77,8 +77,8 @@ def find_samples(batches, dtype):
     gathered.
     """
     first = batches[0]
+    X, is_augmented = first.samples.X, first.scale is None
     if reads_rows(first, dtype):
-        X = first.samples.X
         return Samples(X, concatenate_rows(batches), first.scale, find_source(X))
     x = first.x.T
     if issparse(x):
@@ -88,7 +88,8 @@ def find_samples(batches, dtype):
         source = find_source(x)
     else:
         x = np.ascontiguousarray(x, dtype)
-        source = Source(x.dtype.name, "dense", False)
+        # An augmentation may add nonzero features.
+        source = find_source(x if is_augmented else X)._replace(dtype=x.dtype.name)
     return Samples(x, np.arange(first.size), 1.0, source)
 
 

@@ -82,6 +82,18 @@ def test_dense_batches_may_have_any_density():
     )
 
 
+@pytest.mark.parametrize(("noise", "expected"), [(0, "sparse.compress"), (1, "batches.gather")])
+def test_zeros_of_augmented_samples_are_skipped_if_there_are_many(monkeypatch, noise, expected):
+    monkeypatch.setattr(library, "loaded", {})
+    fit(
+        *make_data("uint8", 64),
+        augmentation=lambda images, rng: images + noise * rng.random(images.shape, np.float32),
+        image_shape=(8, 8),
+    )
+    readers = {"sparse.compress-float32-float32", "batches.gather-float32-float32"}
+    assert readers & set(library.loaded) == {f"{expected}-float32-float32"}
+
+
 def test_estimated_density():
     X = np.zeros((1000, 10))
     assert inputs.estimate_density(X) == 0
