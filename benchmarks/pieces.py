@@ -135,11 +135,11 @@ def describe_call(call, density):
         label = f"{call.name} {n_rows}x{n_samples}x{n_columns}"
         return label, n_rows * n_columns * n_samples, n_bytes
     if call.name == "sparse.multiply":
-        n_samples, (n_rows, n_columns) = call.arguments[4], sizes[-2:]
+        n_samples, (n_rows, n_columns) = call.arguments[6], sizes[-2:]
         label = f"{call.name} {n_rows}x{n_columns}x{n_samples}"
         return label, density * n_rows * n_columns * n_samples, 0
     if call.name == "sparse.compute_gradient_and_update":
-        n_samples, update = call.arguments[5], RowUpdate(*call.arguments[10:])
+        n_samples, update = call.arguments[7], RowUpdate(*call.arguments[12:])
         n_rows, n_columns = update.n_rows, update.n_columns
         n_bytes = N_UPDATE_ARRAYS * n_rows * n_columns * itemsize
         label = f"{call.name} {n_rows}x{n_samples}x{n_columns}"

@@ -29,7 +29,7 @@ LEGEND = f"""\
 The input is an array of the library's own type, the output is a NumPy array.
 
 - peak: as many fused multiply-adds as the matrix products, in registers, on all cores
-- / peak: ratio to that time, which no implementation can beat
+- / peak: ratio to that time; compiled kernels skip the products with zeros
 - products: the matrix products alone, by OpenBLAS, in blocks of {PREDICTION_BATCH_SIZE:,} samples
 - skmlp-... / peer: a value of 0.75 means that skmlp takes 0.75 of the peer's time
 - extra memory: increase of the peak memory of the process during the first prediction of all samples, including the

@@ -11,6 +11,7 @@ otherwise idle machine.
 from statistics import median
 from time import perf_counter
 
+import numpy as np
 from data import load_data
 from environment import remove_openblas_variables
 from options import make_peer_parser, parse_count
@@ -21,7 +22,7 @@ from workers import WorkerGroup
 LEGEND = """\
 - s/epoch: seconds of `fit` divided by the number of epochs
 - peak: as many fused multiply-adds as the matrix products, in registers, on all cores
-- / peak: ratio to that time, which no implementation can beat
+- / peak: ratio to that time; with --no-zeros, no implementation can beat it
 - products: the matrix products alone, by OpenBLAS
 - skmlp-... / peer: a value of 0.75 means that skmlp takes 0.75 of the peer's time
 - start-up: excess of the first fit over an ordinary epoch (compiling and loading kernels, without imports)
@@ -43,9 +44,11 @@ HEADER = [
 class Trainer:
     """A peer and its data, in a worker."""
 
-    def __init__(self, name, config, n_samples):
+    def __init__(self, name, config, n_samples, has_zeros=True):
         self._peer = make_peer(name, config)
         data = load_data(n_samples)
+        if not has_zeros:
+            data = subtract_mean(data)
         self._X, self._y = self._peer.as_input(data.X), data.y
         self._X_test, self._y_test = self._peer.as_input(data.X_test), data.y_test
 
@@ -60,6 +63,12 @@ class Trainer:
         return self._peer.score(self._X_test, self._y_test)
 
 
+def subtract_mean(data):
+    """Return a Dataset of which the mean of each feature over the training samples is zero."""
+    mean = data.X.mean(axis=0) + np.float32(1e-3)  # pixels that are always zero would stay zero
+    return data._replace(X=data.X - mean, X_test=data.X_test - mean)
+
+
 def main():
     arguments = parse_arguments()
     config = TrainingConfig(
@@ -71,7 +80,9 @@ def main():
         arguments.batch_norm,
     )
     with WorkerGroup() as group:
-        start_peers(group, arguments.only, Trainer, config, arguments.samples)
+        start_peers(
+            group, arguments.only, Trainer, config, arguments.samples, not arguments.no_zeros
+        )
         first = {name: group.call(name, "measure_epoch", 1) for name in group.names}
         times = group.run_rounds(arguments.rounds, "measure_epoch", arguments.epochs)
         accuracy = {name: group.call(name, "evaluate") for name in group.names}
@@ -95,6 +106,11 @@ def parse_arguments():
     parser.add_argument(
         "--batch-norm", action="store_true", help="apply batch normalization to the hidden layers"
     )
+    parser.add_argument(
+        "--no-zeros",
+        action="store_true",
+        help="subtract the mean from each feature, so that no products can be skipped",
+    )
     return parser.parse_args()
 
 
@@ -103,7 +119,8 @@ def print_report(arguments, config, first, times, accuracy, skipped):
     data = load_data(arguments.samples)
     features = " and ".join(sorted(config.optional_features))
     print(
-        f"{describe_machine()}\n\n{data.name}, {data.X.shape[0]:,} samples, {data.X.shape[1]} features; "
+        f"{describe_machine()}\n\n{data.name}{' without zeros' if arguments.no_zeros else ''}, "
+        f"{data.X.shape[0]:,} samples, {data.X.shape[1]} features; "
         f"hidden layers {config.hidden}{f' with {features}' if features else ''}, "
         f"batches of {config.batch_size}, {config.solver}, {config.dtype}; "
         f"rounds: {arguments.rounds}, epochs per round: {arguments.epochs}.\n\n{LEGEND}\n"

@@ -44,7 +44,10 @@ TRAINING = (
 PRODUCTS = ("batches.transpose", "products.multiply")
 # Kernels that are compiled for each type of the samples.
 READERS = ("batches.gather", "batches.load_ahead", "sparse.compress")
-SPARSE = ("gather", "scatter", "multiply", "compute_gradient", "compute_gradient_and_update")
+SPARSE = (
+    *("gather", "scatter", "multiply", "multiply_few"),
+    *("compute_gradient", "compute_gradient_few", "compute_gradient_and_update"),
+)
 UPDATES = ("multiply_and_update", "penalize", "limit_norms", "move_average")
 BATCH_NORM = ("normalize", "normalize_backward", "update_statistics")
 
@@ -196,6 +199,8 @@ def list_update_names(network, update, source, *, is_fused):
         names.append("updates.move_average")
     if source.is_low_density:
         names.append("sparse.compute_gradient")
+        if source.format == "csr":
+            names.append("sparse.compute_gradient_few")
     if is_fused and source.is_low_density:
         names.append("sparse.compute_gradient_and_update")
     if is_fused and (network.activations or not source.is_low_density):
@@ -214,7 +219,11 @@ def list_readers(source, dtype):
 
 def list_products(source, dtype, has_hidden_layers):
     """Return the names of the kernels for the products in the forward and backward pass, as a set of KernelName."""
-    names = ["sparse.multiply"] if source.is_low_density else []
+    names = []
+    if source.is_low_density:
+        names += ["sparse.multiply", "batches.transpose"]
+        if source.format == "csr":
+            names.append("sparse.multiply_few")
     if has_hidden_layers or not source.is_low_density:
         names += PRODUCTS
     return {KernelName(name, dtype.name) for name in names}

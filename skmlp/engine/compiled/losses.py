@@ -5,11 +5,9 @@ with the weight zero, whose gradient is zero.
 """
 
 from skmlp.engine.compiled.kernels import Doubles, Int, Reals, inlined, kernel, split
+from skmlp.engine.compiled.settings import SMOOTHING, TOTAL_WEIGHT
 from skmlp.engine.compiled.simd import broadcast, lanes, load, store, where
 from skmlp.engine.compiled.vector_math import exp, log, logistic, softplus
-
-# Positions in the array of settings.
-TOTAL_WEIGHT, SMOOTHING = range(2)
 
 
 @kernel

@@ -1,27 +1,12 @@
 """A compiled network for batches of one size: its layers, and the regions of the forward and the backward pass."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from skmlp.engine.compiled.inputs import concatenate_rows, make_inputs
 from skmlp.engine.compiled.layers import BatchNorm, Dense, Dropout
 from skmlp.engine.compiled.program import PerStep
+from skmlp.engine.compiled.settings import N_LOSS_SETTINGS, SMOOTHING, TOTAL_WEIGHT
 from skmlp.engine.reference import layers as reference
-
-N_LOSS_SETTINGS = 2
-
-
-class LossSettings(NamedTuple):
-    """Settings that the kernels of the losses read, see the module `losses`.
-
-    Attributes
-    ----------
-    total_weight, smoothing : float
-    """
-
-    total_weight: float
-    smoothing: float
 
 
 class TrainingNetwork:
@@ -124,11 +109,13 @@ class TrainingNetwork:
         weights = self._weights.array[:n_steps]
         weights[:, :n] = 1 if dataset.weights is None else dataset.weights[rows].reshape(-1, n)
         settings = self._settings.array[:n_steps]
-        settings[...] = [
-            LossSettings(batch.total_weight, self._config.label_smoothing) for batch in batches
-        ]
+        settings[:, TOTAL_WEIGHT] = [batch.total_weight for batch in batches]
+        settings[:, SMOOTHING] = self._config.label_smoothing
         np.divide(
-            weights, settings[:, :1], out=self._fractions.array[:n_steps], casting="same_kind"
+            weights,
+            settings[:, [TOTAL_WEIGHT]],
+            out=self._fractions.array[:n_steps],
+            casting="same_kind",
         )
         dropouts = [layer.dropout for layer in self.layers if layer.dropout is not None]
         for step in range(n_steps):

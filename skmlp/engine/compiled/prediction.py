@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from skmlp.engine.compiled import library
 from skmlp.engine.compiled.inputs import find_samples, make_inputs
 from skmlp.engine.compiled.layers import BatchShape, Dense
-from skmlp.engine.compiled.library import loaded, make_symbol
 from skmlp.engine.compiled.program import Program
 from skmlp.engine.parameters import Views
 
@@ -65,7 +65,8 @@ def choose_source(source, dtype, available=()):
         reader = "sparse.compress", dtype.name, source.dtype
         product = "sparse.multiply", dtype.name, "float32"
         if not all(
-            make_symbol(*kernel) in loaded or kernel in available for kernel in (reader, product)
+            library.make_symbol(*kernel) in library.loaded or kernel in available
+            for kernel in (reader, product)
         ):
             return source._replace(is_low_density=False)
     return source

@@ -12,6 +12,7 @@ import numpy as np
 from skmlp.engine.compiled.library import load_function, load_kernel
 from skmlp.engine.compiled.threads import get_thread_pool
 
+# More than any kernel has; the address of a kernel and its arguments fill three cache lines.
 MAX_ARGUMENTS = 23
 ALIGNMENT = 64
 JOB_SIZE = 8

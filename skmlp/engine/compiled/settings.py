@@ -9,6 +9,10 @@ N_SETTINGS = COEFFICIENTS + MAX_COEFFICIENTS
 # another core has gathered takes longer.
 MAX_COPIES = 2
 
+# Settings of a loss.
+TOTAL_WEIGHT, SMOOTHING = range(2)
+N_LOSS_SETTINGS = 2
+
 # Memory of a thread for copies of weights, and for rows of the gradient.
 MAX_WORK_BYTES = 2**24
 

@@ -9,7 +9,7 @@ that those of a feature are adjacent. Each nonzero feature then takes one operat
 nonzero features, copying would take longer than the products.
 """
 
-from skmlp.engine.compiled.batches import convert, transpose_tile
+from skmlp.engine.compiled.batches import convert
 from skmlp.engine.compiled.kernels import (
     Bits,
     Doubles,
@@ -133,35 +133,39 @@ def scatter(
 
 
 @inlined
-def has_few(starts, stops, n_samples, n_features, work_row):
-    """Return whether products do not copy the weights: there are few nonzero features, or there is no memory for it."""
+def has_few(few, starts, stops, n_samples, n_features, work_row):
+    """Return whether to call a function for few nonzero features: there are few, or there is no memory for vectors.
+
+    `few` is the address of the function, or zero.
+    """
     n_nonzero = 0
     for s in range(n_samples):
         n_nonzero += stops[s] - starts[s]
-    return work_row == 0 or n_nonzero * FEATURES_PER_NONZERO < n_features
+    return few != 0 and (work_row == 0 or n_nonzero * FEATURES_PER_NONZERO < n_features)
 
 
 @inlined
-def interleave(rows, row, n_rows, n_columns, columns, column):
-    """Store a column of up to `n_lanes` rows after the other, each as a vector; `column` is their distance."""
+def interleave(transpose, rows, row, n_rows, n_columns, columns, column):
+    """Store a column of up to `n_lanes` rows after the other, each as a vector; `column` is their distance.
+
+    `transpose` is the address of the function `batches.transpose`.
+    """
     n_lanes, n_tiled = lanes(rows), 0
     if n_rows == n_lanes:
         n_tiled = n_columns // n_lanes * n_lanes
-        for j in range(0, n_tiled, n_lanes):
-            transpose_tile(at(rows, j), row, at(columns, j * column), column)
+        call_function(transpose, (rows, row, columns, column, 0, 0, n_lanes, n_tiled, 0, 1))
     for i in range(n_rows):
         for j in range(n_tiled, n_columns):
             columns[j * column + i] = rows[i * row + j]
 
 
 @inlined
-def separate(columns, column, rows, row, n_rows, n_columns):
+def separate(transpose, columns, column, rows, row, n_rows, n_columns):
     """Do the inverse of `interleave`."""
     n_lanes, n_tiled = lanes(rows), 0
     if n_rows == n_lanes:
         n_tiled = n_columns // n_lanes * n_lanes
-        for j in range(0, n_tiled, n_lanes):
-            transpose_tile(at(columns, j * column), column, at(rows, j), row)
+        call_function(transpose, (columns, column, rows, row, 0, 0, n_tiled, n_lanes, 0, 1))
     for i in range(n_rows):
         for j in range(n_tiled, n_columns):
             rows[i * row + j] = columns[j * column + i]
@@ -169,6 +173,8 @@ def separate(columns, column, rows, row, n_rows, n_columns):
 
 @kernel
 def multiply(
+    transpose: Int,
+    few: Int,
     data: Reals,
     indices: Indices32,
     starts: Indices,
@@ -184,36 +190,59 @@ def multiply(
     thread: Int,
     n_threads: Int,
 ):
-    """Compute out = W x for gathered samples; each thread computes a range of units.
+    """Compute out = W x for gathered samples with pairs of vectors of units; each thread computes a range of units.
 
     The padding of `out` is set to zero, because the kernels that follow work in place, and would otherwise transform it
-    again in each step. `work` is memory for `work_row` elements per thread, or for none.
+    again in each step.
+
+    Parameters
+    ----------
+    transpose, few : int
+        Addresses of the functions `batches.transpose` and `multiply_few`. The latter is zero if it is not used.
+    work : pointer
+        Memory for `work_row` elements per thread, or for none.
     """
     start, stop = split(n_units, 1, thread, n_threads)
-    weights, out = at(weights, start * n_features), at(out, start * row)
-    if has_few(starts, stops, n_samples, n_features, work_row):
-        multiply_few(
-            data, indices, starts, stops, n_samples, weights, out, row, stop - start, n_features
-        )
-    else:
-        work = at(work, thread * work_row)
-        multiply_vectors(
-            data,
-            indices,
-            starts,
-            stops,
-            n_samples,
-            work,
-            weights,
-            out,
-            row,
-            stop - start,
-            n_features,
-        )
+    weights, out, n_units = at(weights, start * n_features), at(out, start * row), stop - start
+    samples = data, indices, starts, stops, n_samples
+    if has_few(few, starts, stops, n_samples, n_features, work_row):
+        call_function(few, (*samples, weights, out, row, n_units, n_features))
+        return
+    n_lanes = lanes(weights)
+    column = 2 * n_lanes
+    w = at(work, thread * work_row)
+    z = at(w, n_features * column)
+    for i in range(0, n_units, column):
+        for part in range(i, min(i + column, n_units), n_lanes):
+            n, weights_i = min(n_lanes, n_units - part), at(weights, part * n_features)
+            interleave(transpose, weights_i, n_features, n, n_features, at(w, part - i), column)
+        for s in range(row):
+            sums_0 = sums_1 = broadcast(0, w)
+            if s < n_samples:
+                for k in range(starts[s], stops[s]):
+                    value, j = broadcast(data[k], w), indices[k] * column
+                    sums_0 = multiply_add(value, load(w, j), sums_0)
+                    sums_1 = multiply_add(value, load(w, j + n_lanes), sums_1)
+            store(sums_0, z, s * column)
+            store(sums_1, z, s * column + n_lanes)
+        for part in range(i, min(i + column, n_units), n_lanes):
+            n = min(n_lanes, n_units - part)
+            separate(transpose, at(z, part - i), column, at(out, part * row), row, n, row)
 
 
-@inlined
-def multiply_few(data, indices, starts, stops, n_samples, weights, out, row, n_units, n_features):
+@kernel
+def multiply_few(
+    data: Reals,
+    indices: Indices32,
+    starts: Indices,
+    stops: Indices,
+    n_samples: Int,
+    weights: Reals,
+    out: Reals,
+    row: Int,
+    n_units: Int,
+    n_features: Int,
+):
     """Compute out = W x for few nonzero features, four units at a time."""
     zero = convert(0, data)
     for i in range(0, n_units, 4):
@@ -245,35 +274,10 @@ def multiply_few(data, indices, starts, stops, n_samples, weights, out, row, n_u
                 out_i[3 * row + s] = sum_3
 
 
-@inlined
-def multiply_vectors(
-    data, indices, starts, stops, n_samples, work, weights, out, row, n_units, n_features
-):
-    """Compute out = W x with pairs of vectors of units."""
-    n_lanes = lanes(weights)
-    column = 2 * n_lanes
-    w = work
-    z = at(w, n_features * column)
-    for i in range(0, n_units, column):
-        for part in range(0, min(column, n_units - i), n_lanes):
-            n, weights_i = min(n_lanes, n_units - i - part), at(weights, (i + part) * n_features)
-            interleave(weights_i, n_features, n, n_features, at(w, part), column)
-        for s in range(row):
-            sums_0 = sums_1 = broadcast(0, w)
-            if s < n_samples:
-                for k in range(starts[s], stops[s]):
-                    value, j = broadcast(data[k], w), indices[k] * column
-                    sums_0 = multiply_add(value, load(w, j), sums_0)
-                    sums_1 = multiply_add(value, load(w, j + n_lanes), sums_1)
-            store(sums_0, z, s * column)
-            store(sums_1, z, s * column + n_lanes)
-        for part in range(0, min(column, n_units - i), n_lanes):
-            n = min(n_lanes, n_units - i - part)
-            separate(at(z, part), column, at(out, (i + part) * row), row, n, row)
-
-
 @kernel
 def compute_gradient(
+    transpose: Int,
+    few: Int,
     data: Reals,
     indices: Indices32,
     starts: Indices,
@@ -289,45 +293,53 @@ def compute_gradient(
     thread: Int,
     n_threads: Int,
 ):
-    """Compute dL/dW = delta x^T for gathered samples; each thread computes a range of rows.
+    """Compute dL/dW = delta x^T for gathered samples with vectors of units; each thread computes a range of rows.
 
-    `work` is memory for `work_row` elements per thread, or for none.
+    Parameters
+    ----------
+    transpose, few : int
+        Addresses of the functions `batches.transpose` and `compute_gradient_few`. The latter is zero if it is not used.
+    work : pointer
+        Memory for `work_row` elements per thread, or for none.
     """
     start, stop = split(n_rows, 1, thread, n_threads)
-    delta, gradient = at(delta, start * delta_row), at(gradient, start * n_columns)
-    if has_few(starts, stops, n_samples, n_columns, work_row):
-        accumulate_few(
-            data,
-            indices,
-            starts,
-            stops,
-            n_samples,
-            delta,
-            delta_row,
-            gradient,
-            stop - start,
-            n_columns,
-        )
-    else:
-        work = at(work, thread * work_row)
-        accumulate_vectors(
-            data,
-            indices,
-            starts,
-            stops,
-            n_samples,
-            work,
-            delta,
-            delta_row,
-            gradient,
-            stop - start,
-            n_columns,
-        )
+    delta, gradient, n_rows = (
+        at(delta, start * delta_row),
+        at(gradient, start * n_columns),
+        stop - start,
+    )
+    samples = data, indices, starts, stops, n_samples
+    if has_few(few, starts, stops, n_samples, n_columns, work_row):
+        call_function(few, (*samples, delta, delta_row, gradient, n_rows, n_columns))
+        return
+    n_lanes = lanes(delta)
+    sums = at(work, thread * work_row)
+    factors = at(sums, n_columns * n_lanes)
+    for i in range(0, n_rows, n_lanes):
+        n, delta_i = min(n_lanes, n_rows - i), at(delta, i * delta_row)
+        interleave(transpose, delta_i, delta_row, n, n_samples, factors, n_lanes)
+        for j in range(n_columns):
+            store(broadcast(0, sums), sums, j * n_lanes)
+        for s in range(n_samples):
+            factor = load(factors, s * n_lanes)
+            for k in range(starts[s], stops[s]):
+                j = indices[k] * n_lanes
+                store(multiply_add(factor, broadcast(data[k], sums), load(sums, j)), sums, j)
+        separate(transpose, sums, n_lanes, at(gradient, i * n_columns), n_columns, n, n_columns)
 
 
-@inlined
-def accumulate_few(
-    data, indices, starts, stops, n_samples, delta, delta_row, gradient, n_rows, n_columns
+@kernel
+def compute_gradient_few(
+    data: Reals,
+    indices: Indices32,
+    starts: Indices,
+    stops: Indices,
+    n_samples: Int,
+    delta: Reals,
+    delta_row: Int,
+    gradient: Reals,
+    n_rows: Int,
+    n_columns: Int,
 ):
     """Compute dL/dW = delta x^T for few nonzero features."""
     zero = convert(0, delta)
@@ -340,30 +352,11 @@ def accumulate_few(
                 gradient_i[indices[k]] += delta_i[s] * data[k]
 
 
-@inlined
-def accumulate_vectors(
-    data, indices, starts, stops, n_samples, work, delta, delta_row, gradient, n_rows, n_columns
-):
-    """Compute dL/dW = delta x^T with vectors of units."""
-    n_lanes = lanes(delta)
-    sums = work
-    factors = at(sums, n_columns * n_lanes)
-    for i in range(0, n_rows, n_lanes):
-        n = min(n_lanes, n_rows - i)
-        interleave(at(delta, i * delta_row), delta_row, n, n_samples, factors, n_lanes)
-        for j in range(n_columns):
-            store(broadcast(0, sums), sums, j * n_lanes)
-        for s in range(n_samples):
-            factor = load(factors, s * n_lanes)
-            for k in range(starts[s], stops[s]):
-                j = indices[k] * n_lanes
-                store(multiply_add(factor, broadcast(data[k], sums), load(sums, j)), sums, j)
-        separate(sums, n_lanes, at(gradient, i * n_columns), n_columns, n, n_columns)
-
-
 @kernel
 def compute_gradient_and_update(
     compute_gradient: Int,
+    transpose: Int,
+    few: Int,
     data: Reals,
     indices: Indices32,
     starts: Indices,
@@ -392,6 +385,8 @@ def compute_gradient_and_update(
     ----------
     compute_gradient, optimizer : int
         Addresses of the function `compute_gradient` and of one of the module `optimizers`.
+    transpose, few : int
+        See `compute_gradient`.
     work : pointer
         Memory of each thread for `compute_gradient`; `work_row` elements per thread.
     gradients : pointer
@@ -399,10 +394,11 @@ def compute_gradient_and_update(
     """
     start, stop = split(n_rows, 1, thread, n_threads)
     gradient, work = at(gradients, thread * gradients_row), at(work, thread * work_row)
-    n_block = 1 if has_few(starts, stops, n_samples, n_columns, work_row) else lanes(theta)
+    is_few = has_few(few, starts, stops, n_samples, n_columns, work_row)
+    n_block = 1 if is_few else lanes(theta)
     for block in range(start, stop, n_block):
         n = min(n_block, stop - block)
-        samples = data, indices, starts, stops, n_samples, work, work_row
+        samples = transpose, few, data, indices, starts, stops, n_samples, work, work_row
         deltas = at(delta, block * delta_row), delta_row
         call_function(compute_gradient, (*samples, *deltas, gradient, n, n_columns, 0, 1))
         for i in range(n):

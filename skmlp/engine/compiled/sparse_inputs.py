@@ -115,7 +115,7 @@ class SparseInputs:
 
     def as_operand(self):
         """Return the samples as the operand of the first layer."""
-        return SparseOperand(self._shape, self.features, self._n_features)
+        return SparseOperand(self._shape, self.features, self._n_features, may_be_few=True)
 
 
 class CompressedInputs:
@@ -155,7 +155,7 @@ class CompressedInputs:
 
     def as_operand(self):
         """Return the samples as the operand of the first layer."""
-        return SparseOperand(self._shape, self._features, self._n_features)
+        return SparseOperand(self._shape, self._features, self._n_features, may_be_few=False)
 
 
 class SparseOperand:
@@ -166,25 +166,41 @@ class SparseOperand:
     shape : BatchShape
     features : Features
     n_features : int
+    may_be_few : bool
+        Whether batches may have very few nonzero features.
     """
 
-    def __init__(self, shape, features, n_features):
+    def __init__(self, shape, features, n_features, may_be_few):
         self._shape = shape
+        self._may_be_few = may_be_few or not fits_rows_of_lanes(n_features)
         # For each thread, a copy of the weights of some units, and their outputs or gradients.
         size = 2 * (n_features + shape.row) * shape.n_lanes if fits_rows_of_lanes(n_features) else 0
         work = shape.allocate(get_thread_pool().max_threads, size)
-        self._features = *features, shape.n_samples, work, size
+        self._arguments = *features, shape.n_samples, work, size
+
+    def _load_functions(self, few):
+        """Return the addresses of the functions that a kernel calls."""
+        transpose = self._shape.load_function("batches.transpose")
+        return transpose, self._shape.load_function(few) if self._may_be_few else 0
 
     def multiply(self, weights, out):
         """Return the call that computes out = W x."""
-        sizes = out.shape[1], *weights.shape
-        return self._shape.call("sparse.multiply", *self._features, weights, out, *sizes)
+        return self._shape.call(
+            "sparse.multiply",
+            *self._load_functions("sparse.multiply_few"),
+            *self._arguments,
+            weights,
+            out,
+            out.shape[1],
+            *weights.shape,
+        )
 
     def compute_gradient(self, delta, gradient):
         """Return the call that computes dL/dW = delta x^T."""
         return self._shape.call(
             "sparse.compute_gradient",
-            *self._features,
+            *self._load_functions("sparse.compute_gradient_few"),
+            *self._arguments,
             delta,
             delta.shape[1],
             gradient,
@@ -192,11 +208,12 @@ class SparseOperand:
         )
 
     def compute_gradient_and_update(self, delta, update):
-        """Return the call that computes dL/dW for a row at a time, and updates it as a RowUpdate specifies."""
+        """Return the call that computes dL/dW for some rows at a time, and updates them as a RowUpdate specifies."""
         return self._shape.call(
             "sparse.compute_gradient_and_update",
             self._shape.load_function("sparse.compute_gradient"),
-            *self._features,
+            *self._load_functions("sparse.compute_gradient_few"),
+            *self._arguments,
             delta,
             delta.shape[1],
             *update,

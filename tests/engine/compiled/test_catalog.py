@@ -34,7 +34,8 @@ def loaded(monkeypatch):
 
 
 def make_dense(dtype, n_samples=N_SAMPLES, n_features=N_FEATURES):
-    return np.random.default_rng(0).random((n_samples, n_features)).astype(dtype)
+    X = np.random.default_rng(0).uniform(1, 255, (n_samples, n_features))
+    return X.astype(dtype)
 
 
 def make_sparse(dtype, density, n_samples=N_SAMPLES, n_features=200):
