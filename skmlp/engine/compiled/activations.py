@@ -119,26 +119,31 @@ def define_backward(function):
     return backward
 
 
-@kernel
-def identity_backward(
-    delta: Reals,
-    biases_gradient: Reals,
-    a: Reals,
-    n_units: Int,
-    row: Int,
-    thread: Int,
-    n_threads: Int,
-):
-    """Compute dL/db = sum(dL/dz), where dL/dz = dL/da.
+def define_identity():
+    """Return the Activation of the identity."""
 
-    `delta` is only read, because other threads read the gradient with respect to the logits at the same time.
-    """
-    start, stop = split(n_units, 1, thread, n_threads)
-    for i in range(start, stop):
-        delta_i, sums = at(delta, i * row), broadcast(0, delta)
-        for j in range(0, row, lanes(delta)):
-            sums = sums + load(delta_i, j)
-        biases_gradient[i] = total(sums)
+    @kernel
+    def backward(
+        delta: Reals,
+        biases_gradient: Reals,
+        a: Reals,
+        n_units: Int,
+        row: Int,
+        thread: Int,
+        n_threads: Int,
+    ):
+        """Compute dL/db = sum(dL/dz), where dL/dz = dL/da.
+
+        `delta` is only read, because other threads read the gradient with respect to the logits at the same time.
+        """
+        start, stop = split(n_units, 1, thread, n_threads)
+        for i in range(start, stop):
+            delta_i, sums = at(delta, i * row), broadcast(0, delta)
+            for j in range(0, row, lanes(delta)):
+                sums = sums + load(delta_i, j)
+            biases_gradient[i] = total(sums)
+
+    return Activation(define_forward(lambda z: z), backward)
 
 
 def define_activation(forward, backward):
@@ -182,7 +187,7 @@ def silu_forward(z):
 
 # Comparisons with NaN are false; each function propagates it. Intrinsics are called by Python functions, because numba
 # would change an intrinsic that is declared as inlined.
-identity = Activation(define_forward(lambda z: z), identity_backward)
+identity = define_identity()
 logistic = define_activation(
     lambda z: vector_math.logistic(z), lambda delta, a: delta * a * (1 - a)
 )

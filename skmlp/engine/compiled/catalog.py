@@ -9,7 +9,6 @@ from scipy.sparse import issparse
 from skmlp.engine.compiled import library
 from skmlp.engine.compiled.inputs import (
     MAX_BYTES_AHEAD,
-    SOURCE_TYPES,
     Source,
     find_source,
     find_used_source,
@@ -243,7 +242,7 @@ def list_all_kernels(real_types=REAL_TYPES):
     kernels = [KernelName(name, "float32") for name in (*RUNNER, *POOLS)]
     for real in real_types:
         kernels += [KernelName(name, real) for name in names]
-        kernels += [KernelName(name, real, source) for source in SOURCE_TYPES for name in READERS]
+        kernels += [KernelName(name, real, dtype) for dtype in (real, "uint8") for name in READERS]
     return kernels
 
 

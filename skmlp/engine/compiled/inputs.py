@@ -9,7 +9,6 @@ from skmlp.engine.compiled.layers import Dropout, Operand, get_first_copy
 from skmlp.engine.compiled.program import Slot, get_address
 from skmlp.engine.compiled.sparse_inputs import CompressedInputs, ScatteredInputs, SparseInputs
 
-SOURCE_TYPES = ("float32", "float64", "uint8")
 # Fraction of nonzero features below which products that skip zeros are faster than dense products.
 MAX_LOW_DENSITY = 0.25
 # Limits of the part of a dense array in which the nonzero features are counted.

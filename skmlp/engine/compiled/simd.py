@@ -286,7 +286,7 @@ def load_like(typingctx, pointer, index, like):
 
 @intrinsic
 def load_as(typingctx, pointer, index, like):
-    """Return the elements from an index of an array, converted to a vector of the array `like`."""
+    """Return the elements from an index of an array as a vector of the array `like`; integers are converted."""
     vector = get_vector(like.dtype)
     stored = Vector(pointer.dtype, vector.n_lanes)
 
