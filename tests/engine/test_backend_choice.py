@@ -120,6 +120,7 @@ def test_numpy_is_used_if_numba_is_not_installed(choose, without_numba):
 
 def test_continued_training_keeps_its_kernels(choose, with_numba):
     assert choose(LARGE, earlier="numpy") == "numpy"
+    pytest.importorskip("numba")
     assert choose(SMALL, earlier="numba") == "numba"
 
 
