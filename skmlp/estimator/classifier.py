@@ -32,6 +32,7 @@ from skmlp.estimator.fitting import (
 from skmlp.estimator.learning_rate import LearningRateCurve, check_rates
 from skmlp.estimator.prediction import (
     check_samples,
+    compute_input_gradients,
     compute_log_probabilities,
     compute_logits,
     compute_probabilities,
@@ -777,6 +778,52 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         network = make_prediction_network(self)
         batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
         return np.vstack([network.hidden_activations(batch.x)[layer].T for batch in batches])
+
+    def input_gradients(self, X: ArrayLike, y: ArrayLike | None = None) -> FloatArray:
+        """Compute the gradient of the logit of a class with respect to the features.
+
+        The gradient states how much the logit increases if a feature increases by a small amount. Its product with the
+        features, gradient times input [1]_, attributes the logit to the features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+            Class of which the logit is differentiated for each sample. By default, the predicted class. For multilabel
+            classification, an indicator matrix; the logits of the labels with a one are added.
+
+        Returns
+        -------
+        gradients : ndarray of shape (n_samples, n_features)
+            Gradients with the dtype of the weights. As in prediction, no dropout is applied. For two classes, the logit
+            of the second class is that of the output unit, and the logit of the first class is its negative.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `X` or `y` is invalid, for example because `y` contains an unknown label.
+
+        References
+        ----------
+        .. [1] Shrikumar, Greenside, Shcherbina and Kundaje, "Not just a black box: learning important features through
+           propagating activation differences", 2016, https://arxiv.org/abs/1605.01713
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skmlp import MLPDigitClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> mlp = MLPDigitClassifier((32,), input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+        >>> mlp.fit(X, y).input_gradients(X[:3]).shape
+        (3, 64)
+        """
+        labels = self.predict(X) if y is None else np.asarray(y)
+        X = check_samples(self, X)
+        batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
+        return compute_input_gradients(self, batches, labels)
 
     # Inspection
 

@@ -1,7 +1,8 @@
 """Computation of logits and probabilities with fitted weights, in batches."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skmlp.engine.backend_choice import make_predictor
 from skmlp.engine.batches import Batches, Samples
@@ -76,6 +77,46 @@ def compute_logits(estimator, batches, n_outputs):
         logits[start : start + batch.size] = predictor.logits(batch).T
         start += batch.size
     return logits
+
+
+def compute_input_gradients(estimator, batches, labels):
+    """Compute the gradient of the logit of a class with respect to the features.
+
+    Parameters
+    ----------
+    estimator : MLPDigitClassifier
+    batches : Batches
+    labels : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Class of each sample, or indicators of labels whose logits are added.
+
+    Returns
+    -------
+    gradients : ndarray of shape (n_samples, n_features)
+    """
+    check_consistent_length(batches.samples.X, labels)
+    directions = make_directions(labels, fitted.get_targets(estimator)).astype(batches.dtype)
+    network = make_prediction_network(estimator)
+    scale = batches.dtype.type(batches.samples.input_scale or 1)
+    gradients = np.empty(batches.samples.X.shape, batches.dtype)
+    start = 0
+    for batch in batches:
+        rows = slice(start, start + batch.size)
+        network.forward(batch.x.toarray() if issparse(batch.x) else batch.x)
+        # The network sees the samples multiplied by the scale.
+        gradients[rows] = scale * network.input_gradient(directions[rows].T.copy()).T
+        start += batch.size
+    return gradients
+
+
+def make_directions(labels, targets):
+    """Return the derivative of the chosen logit of each sample with respect to those of the output units."""
+    encoded = targets.encode(labels)
+    if targets.out_activation == "softmax":
+        return np.eye(targets.n_outputs)[encoded]
+    if targets.multilabel:
+        return encoded.astype(float)
+    # With two classes, the logit of the first one is the negative of that of the output unit.
+    return np.where(encoded | (len(targets.classes) == 1), 1.0, -1.0)
 
 
 def expand_logits(logits, targets):
