@@ -28,7 +28,13 @@ from skmlp.exceptions import TrainingInterruptedWarning as TrainingInterruptedWa
 from skmlp.files.models import load_model as load_model
 from skmlp.files.models import read_model_header as read_model_header
 from skmlp.files.models import save_model as save_model
+from skmlp.plots.architecture import ArchitectureDisplay as ArchitectureDisplay
 from skmlp.plots.curves import TrainingCurveDisplay as TrainingCurveDisplay
+from skmlp.plots.gallery import DigitGalleryDisplay as DigitGalleryDisplay
+from skmlp.plots.rates import LearningRateDisplay as LearningRateDisplay
+from skmlp.plots.reliability import ReliabilityDisplay as ReliabilityDisplay
+from skmlp.plots.saliency import SaliencyDisplay as SaliencyDisplay
+from skmlp.plots.weights import WeightImageDisplay as WeightImageDisplay
 from skmlp.versions import show_versions as show_versions
 
 __version__: str

@@ -36,15 +36,14 @@ def save_history(history, path):
 
 
 def save_curves(model, path, title, validation_name):
-    """Write a PNG file of loss and accuracy per epoch."""
+    """Write a PNG file of loss, accuracy and learning rate per epoch."""
     from matplotlib.figure import Figure
 
     from skmlp import TrainingCurveDisplay
 
-    figure = Figure(figsize=(10, 4.3), layout="constrained")
+    display = TrainingCurveDisplay({"": model.history_}, validation_name=validation_name)
+    figure = Figure(figsize=(4.8 * display.n_panels, 4.3), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold", parse_math=False)
-    TrainingCurveDisplay.from_estimator(
-        model, validation_name=validation_name, axes=figure.subplots(1, 2)
-    )
+    display.plot(figure.subplots(1, display.n_panels))
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=120)

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmlp.digits.augment import AUGMENTATIONS
-from skmlp.digits.shape import resolve_image_shape
+from skmlp.image_shape import resolve_image_shape
 from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, StrOptions, fit_context
 from skmlp.typing import ArrayLike, FloatArray, RandomState
 

@@ -6,7 +6,6 @@ from numbers import Real
 import numpy as np
 
 from skmlp.digits.augment import AUGMENTATIONS
-from skmlp.digits.shape import resolve_image_shape
 from skmlp.engine.batches import Augmentation
 from skmlp.engine.config import NetworkConfig, TrainingConfig
 from skmlp.engine.initialization import INITIALIZERS, scikit_learn
@@ -26,6 +25,7 @@ from skmlp.engine.stochastic import StochasticSolver
 from skmlp.engine.stopping import StoppingRule
 from skmlp.engine.update import Update
 from skmlp.exceptions import warn_caller
+from skmlp.image_shape import resolve_image_shape
 
 ADAMW_WEIGHT_DECAY = 0.01
 MAX_AUTO_BATCH_SIZE = 200

@@ -1,49 +1,65 @@
-"""Training curves: loss and accuracy per epoch, on the training set and on the validation set."""
+"""Training curves: loss, accuracy and learning rate per epoch, of one training run or of several."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from skmlp.plots.style import (
+    COLORS,
+    NEUTRAL_COLOR,
+    TRAINING_COLOR,
+    VALIDATION_COLOR,
+    format_axes,
+    make_axes,
+)
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
     from sklearn.base import BaseEstimator
 
-TRAINING_COLOR = "#2a6fbb"
-VALIDATION_COLOR = "#e0632b"
-FRAME_COLOR = "#666666"
 MAX_EPOCHS_WITH_MARKERS = 30
+REQUIRED_CURVES = ("loss", "accuracy")
+OPTIONAL_CURVES = ("val_loss", "val_accuracy", "learning_rate")
+PANEL_NAMES = {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning rate"}
+# Function that finds the best epoch, and format of its value.
+BEST = {"loss": (np.nanargmin, "{:.4f}"), "accuracy": (np.nanargmax, "{:.2%}")}
+TRAINING_STYLE = {"linestyle": (0, (2, 1.5)), "alpha": 0.8}  # with several runs
 
 
 class TrainingCurveDisplay:
-    """Plot of the loss and the accuracy per epoch of a training run.
+    """Plot of the loss, the accuracy and the learning rate per epoch of one training run or of several.
 
-    The plot has one panel for the loss and one for the accuracy. Each panel shows a line for the training set and,
-    if its values are given, a line for the validation set on which the best epoch is marked. Create the display with
-    :meth:`from_estimator` or :meth:`from_history`.
+    The plot has a panel for the loss, one for the accuracy and, if it is known, one for the learning rate. It shows the
+    values on the training set and, if they are given, those on the validation set, on which the best epoch is marked.
+    With several runs, each has its own color, and the lines of the training set are dotted. Create the display with
+    :meth:`from_estimator`, :meth:`from_history` or :meth:`from_histories`.
 
     Parameters
     ----------
-    loss : array-like of shape (n_epochs,)
-        Mean loss on the training set.
-    accuracy : array-like of shape (n_epochs,)
-        Accuracy on the training set, from 0 to 1.
-    val_loss : array-like of shape (n_epochs,), default=None
-        Mean loss on the validation set.
-    val_accuracy : array-like of shape (n_epochs,), default=None
-        Accuracy on the validation set, from 0 to 1.
+    histories : dict of str to dict of str to array-like of shape (n_epochs,)
+        History of each run by the name of the run. A history must have the keys 'loss' and 'accuracy', from 0 to 1, and
+        may have 'val_loss', 'val_accuracy' and 'learning_rate'. Other keys are ignored.
     validation_name : str, default='validation'
         Label of the validation set in the legend, for example 'test'.
 
     Attributes
     ----------
-    axes_ : ndarray of shape (2,)
-        The matplotlib axes of the loss and of the accuracy. Set by :meth:`plot`.
+    axes_ : ndarray of shape (2,) or (3,)
+        The matplotlib axes of the loss, the accuracy and the learning rate. Set by :meth:`plot`.
     figure_ : matplotlib.figure.Figure
-        The figure of these axes. Set by :meth:`plot`.
+        The figure of these axes.
+    lines_ : dict of (str, str) to matplotlib.lines.Line2D
+        The line of each run and key of its history, for example ``lines_["first", "val_loss"]``.
+    best_ : dict of (str, str) to matplotlib.lines.Line2D
+        The marker of the best epoch of each run, for the keys 'val_loss' and 'val_accuracy'.
+
+    Raises
+    ------
+    ValueError
+        If there are no histories, or a history lacks the loss or the accuracy, is empty, or contains values of
+        different lengths.
 
     Examples
     --------
@@ -56,18 +72,19 @@ class TrainingCurveDisplay:
 
     def __init__(
         self,
+        histories: Mapping[str, Mapping[str, ArrayLike]],
         *,
-        loss: ArrayLike,
-        accuracy: ArrayLike,
-        val_loss: ArrayLike | None = None,
-        val_accuracy: ArrayLike | None = None,
         validation_name: str = "validation",
     ) -> None:
-        self.loss = loss
-        self.accuracy = accuracy
-        self.val_loss = val_loss
-        self.val_accuracy = val_accuracy
+        if not histories:
+            raise ValueError("histories must contain at least one history, got none.")
+        self.histories = {name: select_curves(history) for name, history in histories.items()}
         self.validation_name = validation_name
+
+    @property
+    def n_panels(self) -> int:
+        """Number of panels: 3 if the learning rate of a run is known, otherwise 2."""
+        return 2 + any("learning_rate" in history for history in self.histories.values())
 
     @classmethod
     def from_estimator(
@@ -75,7 +92,8 @@ class TrainingCurveDisplay:
         estimator: "BaseEstimator",
         *,
         validation_name: str = "validation",
-        axes: "Sequence[Axes] | np.ndarray | None" = None,
+        ax: "Axes | ArrayLike | None" = None,
+        line_kw: Mapping[str, Any] | None = None,
     ) -> Self:
         """Plot the training history of a fitted estimator.
 
@@ -85,33 +103,38 @@ class TrainingCurveDisplay:
             Fitted estimator, whose `history_` is plotted.
         validation_name : str, default='validation'
             Label of the validation set in the legend.
-        axes : array-like of matplotlib Axes, of size 2, default=None
-            The axes for the loss and for the accuracy. If None, a new figure is created.
+        ax : array-like of matplotlib Axes, of size 2 or 3, default=None
+            The axes for the loss, the accuracy and the learning rate. With two axes, the learning rate is not plotted.
+            If None, a new figure is created.
+        line_kw : dict, default=None
+            Arguments of `Axes.plot`.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            The display, with `axes_` and `figure_` set.
 
         Raises
         ------
         ValueError
-            If `estimator` is not fitted, or `axes` does not have size 2.
+            If `estimator` is not fitted, or `ax` has the wrong size.
 
         Examples
         --------
         >>> from types import SimpleNamespace
         >>> from skmlp import TrainingCurveDisplay
         >>> fitted = SimpleNamespace(history_={"loss": [0.9, 0.4], "accuracy": [0.8, 0.9]})
-        >>> TrainingCurveDisplay.from_estimator(fitted).accuracy
-        array([0.8, 0.9])
+        >>> display = TrainingCurveDisplay.from_estimator(fitted)
+        >>> len(display.axes_)
+        2
         """
         if not hasattr(estimator, "history_"):
             raise ValueError(
                 f"estimator must be fitted, got {type(estimator).__name__} without the attribute history_. Call fit "
                 "first."
             )
-        return cls.from_history(estimator.history_, validation_name=validation_name, axes=axes)
+        return cls.from_history(
+            estimator.history_, validation_name=validation_name, ax=ax, line_kw=line_kw
+        )
 
     @classmethod
     def from_history(
@@ -119,30 +142,31 @@ class TrainingCurveDisplay:
         history: Mapping[str, ArrayLike],
         *,
         validation_name: str = "validation",
-        axes: "Sequence[Axes] | np.ndarray | None" = None,
+        ax: "Axes | ArrayLike | None" = None,
+        line_kw: Mapping[str, Any] | None = None,
     ) -> Self:
         """Plot a training history.
 
         Parameters
         ----------
         history : dict of str to array-like of shape (n_epochs,)
-            Must have the keys 'loss' and 'accuracy', and may have 'val_loss' and 'val_accuracy'. Other keys are
-            ignored.
+            Must have the keys 'loss' and 'accuracy', and may have 'val_loss', 'val_accuracy' and 'learning_rate'.
         validation_name : str, default='validation'
             Label of the validation set in the legend.
-        axes : array-like of matplotlib Axes, of size 2, default=None
-            The axes for the loss and for the accuracy. If None, a new figure is created.
+        ax : array-like of matplotlib Axes, of size 2 or 3, default=None
+            The axes for the loss, the accuracy and the learning rate. With two axes, the learning rate is not plotted.
+            If None, a new figure is created.
+        line_kw : dict, default=None
+            Arguments of `Axes.plot`.
 
         Returns
         -------
         display : TrainingCurveDisplay
-            The display, with `axes_` and `figure_` set.
 
         Raises
         ------
         ValueError
-            If `history` lacks the loss or the accuracy, its values are empty or differ in length, or `axes` does not
-            have size 2.
+            If `history` is invalid, or `ax` has the wrong size.
 
         Examples
         --------
@@ -152,68 +176,203 @@ class TrainingCurveDisplay:
         >>> [text.get_text() for text in display.axes_[1].get_legend().get_texts()]
         ['training', 'test', 'best: 80.00 % at epoch 2']
         """
-        curves = {
-            name: np.asarray(history[name], dtype=float)
-            for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-            if name in history
-        }
-        check_curves(curves)
-        return cls(**curves, validation_name=validation_name).plot(axes=axes)
+        display = cls({"": history}, validation_name=validation_name)
+        return display.plot(ax, line_kw=line_kw)
 
-    def plot(self, axes: "Sequence[Axes] | np.ndarray | None" = None) -> Self:
-        """Plot the loss and the accuracy.
+    @classmethod
+    def from_histories(
+        cls,
+        histories: Mapping[str, Mapping[str, ArrayLike]],
+        *,
+        validation_name: str = "validation",
+        ax: "Axes | ArrayLike | None" = None,
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Plot the histories of several training runs.
 
         Parameters
         ----------
-        axes : array-like of matplotlib Axes, of size 2, default=None
-            The axes for the loss and for the accuracy. If None, a new figure is created.
+        histories : dict of str to dict
+            History of each run by the name of the run, which is shown in the legend. See :meth:`from_history`.
+        validation_name : str, default='validation'
+            Label of the validation set in the legend.
+        ax : array-like of matplotlib Axes, of size 2 or 3, default=None
+            The axes for the loss, the accuracy and the learning rate. With two axes, the learning rate is not plotted.
+            If None, a new figure is created.
+        line_kw : dict, default=None
+            Arguments of `Axes.plot`.
 
         Returns
         -------
-        self : TrainingCurveDisplay
-            The display, with `axes_` and `figure_` set.
+        display : TrainingCurveDisplay
 
         Raises
         ------
         ValueError
-            If `axes` does not have size 2.
+            If there is no history, a history is invalid, or `ax` has the wrong size.
+
+        Examples
+        --------
+        >>> from skmlp import TrainingCurveDisplay
+        >>> adam = {"loss": [0.9, 0.4], "accuracy": [0.8, 0.9], "val_accuracy": [0.7, 0.8]}
+        >>> sgd = {"loss": [1.5, 0.9], "accuracy": [0.6, 0.7], "val_accuracy": [0.5, 0.7]}
+        >>> display = TrainingCurveDisplay.from_histories({"Adam": adam, "SGD": sgd})
+        >>> display.lines_["SGD", "val_accuracy"].get_label()
+        'SGD, validation, best: 70.00 % at epoch 2'
+        """
+        return cls(histories, validation_name=validation_name).plot(ax, line_kw=line_kw)
+
+    def plot(
+        self,
+        ax: "Axes | ArrayLike | None" = None,
+        *,
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Plot the curves.
+
+        Parameters
+        ----------
+        ax : array-like of matplotlib Axes, of size 2 or 3, default=None
+            The axes for the loss, the accuracy and the learning rate. With two axes, the learning rate is not plotted.
+            If None, a new figure is created.
+        line_kw : dict, default=None
+            Arguments of `Axes.plot`.
+
+        Returns
+        -------
+        self : TrainingCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If `ax` has the wrong size.
 
         Examples
         --------
         >>> from matplotlib.figure import Figure
         >>> from skmlp import TrainingCurveDisplay
         >>> figure = Figure(figsize=(10, 4), layout="constrained")
-        >>> display = TrainingCurveDisplay(loss=[0.9, 0.4], accuracy=[0.8, 0.9])
-        >>> display.plot(axes=figure.subplots(1, 2)).figure_ is figure
+        >>> display = TrainingCurveDisplay({"": {"loss": [0.9, 0.4], "accuracy": [0.8, 0.9]}})
+        >>> display.plot(figure.subplots(1, 2)).figure_ is figure
         True
         """
-        panels = make_axes() if axes is None else np.ravel(np.asarray(axes))
-        if len(panels) != 2:
-            raise ValueError(
-                f"axes must be two matplotlib axes, got {len(panels)}. Create them with "
-                "figure.subplots(1, 2)."
-            )
-        self.axes_: np.ndarray = panels
-        self.figure_: Figure | SubFigure = panels[0].figure
-        self._draw_panel(panels[0], "loss", self.loss, self.val_loss, np.nanargmin, "{:.4f}")
-        start_y_axis_at_zero(panels[0])
-        self._draw_panel(
-            panels[1], "accuracy", self.accuracy, self.val_accuracy, np.nanargmax, "{:.2%}"
-        )
-        format_y_axis_as_percentages(panels[1])
+        if ax is None:
+            ax = make_axes(1, self.n_panels, size=(4.8, 3.8))
+        self.axes_ = check_panels(ax, self.n_panels)
+        self.figure_ = self.axes_[0].figure
+        self.lines_: dict = {}
+        self.best_: dict = {}
+        for panel, key in zip(self.axes_, PANEL_NAMES, strict=False):
+            self._draw_panel(panel, key, dict(line_kw or {}))
+        start_y_axis_at_zero(self.axes_[0])
+        format_y_axis_as_percentages(self.axes_[1])
+        for panel in self.axes_[2:]:
+            panel.set_ylim(bottom=0)
+            panel.ticklabel_format(axis="y", scilimits=(-3, 4))
         return self
 
-    def _draw_panel(self, ax, name, training, validation, argbest, value_format):
-        draw_line(ax, training, TRAINING_COLOR, "training")
-        if validation is not None:
-            draw_line(ax, validation, VALIDATION_COLOR, self.validation_name)
-            mark_best_epoch(ax, validation, argbest, value_format)
-        format_axes(ax, name, len(training))
+    def _draw_panel(self, ax, key, line_kw):
+        n_epochs = 0
+        for number, (name, history) in enumerate(self.histories.items()):
+            n_epochs = max(n_epochs, len(history["loss"]))
+            for curve in (key, f"val_{key}"):
+                if curve in history:
+                    style = self._choose_style(number, curve) | line_kw
+                    self._draw_curve(ax, name, curve, history[curve], style)
+        ax.set(xlabel="epoch", ylabel=PANEL_NAMES[key])
+        margin = max(0.5, 0.02 * n_epochs)
+        ax.set_xlim(1 - margin, n_epochs + margin)
+        ax.set_xticks(choose_epoch_ticks(n_epochs))
+        format_axes(ax)
+        if len(self.histories) > 1:
+            if key in BEST:
+                ax.plot([], [], color=NEUTRAL_COLOR, label="training", **TRAINING_STYLE)
+            # Below the axes, where a long legend hides nothing
+            ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.14))
+        elif key in BEST:
+            ax.legend(frameon=False)
+
+    def _choose_style(self, number, curve):
+        """Return the color and line style of a curve."""
+        is_validation = curve.startswith("val_")
+        if len(self.histories) == 1:
+            return {"color": VALIDATION_COLOR if is_validation else TRAINING_COLOR}
+        color = {"color": COLORS[number % len(COLORS)]}
+        return color if is_validation or curve == "learning_rate" else color | TRAINING_STYLE
+
+    def _draw_curve(self, ax, name, curve, values, style):
+        """Draw a curve, and mark the best epoch of a validation curve."""
+        marker = "o" if len(values) <= MAX_EPOCHS_WITH_MARKERS else None
+        label, best = self._make_label(name, curve), None
+        if curve.startswith("val_") and not np.all(np.isnan(values)):
+            best = describe_best(curve, values)
+            if name:
+                label = f"{label}, {best.text}"
+        style = {"linewidth": 1.8, "marker": marker, "markersize": 4, "label": label} | style
+        (line,) = ax.plot(np.arange(1, len(values) + 1), values, **style)
+        self.lines_[name, curve] = line
+        if best is not None:
+            (self.best_[name, curve],) = ax.plot(
+                best.epoch,
+                best.value,
+                linestyle="none",
+                marker="o",
+                markersize=9,
+                markerfacecolor="none",
+                markeredgecolor=line.get_color(),
+                markeredgewidth=1.6,
+                clip_on=False,
+                label="_" if name else best.text,
+            )
+
+    def _make_label(self, name, curve):
+        """Return the label of a curve in the legend; labels that begin with an underscore are not shown."""
+        if curve.startswith("val_"):
+            return f"{name}, {self.validation_name}" if name else self.validation_name
+        if curve == "learning_rate":
+            return name or "_"
+        if not name:
+            return "training"
+        # With a validation set, the line of the training set has the same color.
+        return "_" if f"val_{curve}" in self.histories[name] else name
 
 
-def check_curves(curves):
-    """Raise ValueError if the curves lack the loss or the accuracy, are empty or differ in length."""
-    missing = [name for name in ("loss", "accuracy") if name not in curves]
+class BestEpoch(NamedTuple):
+    """Best epoch of a curve.
+
+    Attributes
+    ----------
+    epoch : int
+    value : float
+    text : str
+        Description for the legend.
+    """
+
+    epoch: int
+    value: float
+    text: str
+
+
+def describe_best(curve, values):
+    """Return the BestEpoch of the values on the validation set."""
+    find_best, value_format = BEST[curve.removeprefix("val_")]
+    best = int(find_best(values))
+    value = value_format.format(values[best]).replace("%", " %")
+    return BestEpoch(best + 1, values[best], f"best: {value} at epoch {best + 1}")
+
+
+def select_curves(history):
+    """Return the known curves of a history as arrays.
+
+    Learning rates that are all NaN, as with lbfgs, are left out. Raise ValueError if the loss or the accuracy is
+    missing, or if curves are empty or differ in length.
+    """
+    curves = {
+        name: np.asarray(history[name], dtype=float)
+        for name in (*REQUIRED_CURVES, *OPTIONAL_CURVES)
+        if name in history
+    }
+    missing = [name for name in REQUIRED_CURVES if name not in curves]
     if missing:
         raise ValueError(
             f"history must have the keys 'loss' and 'accuracy', got {list(curves)}. "
@@ -224,55 +383,20 @@ def check_curves(curves):
         raise ValueError(
             f"The values of history must have equal lengths of at least 1, got the lengths {lengths}."
         )
+    if np.all(np.isnan(curves.get("learning_rate", np.nan))):
+        curves.pop("learning_rate", None)
+    return curves
 
 
-def make_axes():
-    """Return the axes of a new pyplot figure."""
-    import matplotlib.pyplot as plt
-
-    _, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+def check_panels(ax, n_panels):
+    """Return axes as an array, and raise ValueError if their number is wrong."""
+    axes = np.ravel(np.asarray(ax, dtype=object))
+    if not 2 <= len(axes) <= n_panels:
+        raise ValueError(
+            "ax must be two matplotlib axes, for the loss and the accuracy, or three if the learning rate is known, "
+            f"got {len(axes)}. Create them with figure.subplots(1, 2)."
+        )
     return axes
-
-
-def draw_line(ax, curve, color, label):
-    """Draw a curve over the epochs, with markers if there are few of them."""
-    epochs = np.arange(1, len(curve) + 1)
-    marker = "o" if len(curve) <= MAX_EPOCHS_WITH_MARKERS else None
-    ax.plot(epochs, curve, color=color, label=label, linewidth=1.8, marker=marker, markersize=4)
-
-
-def mark_best_epoch(ax, curve, argbest, value_format):
-    """Mark the best epoch with a circle, and add its value to the legend."""
-    if np.all(np.isnan(curve)):
-        return
-    best = int(argbest(curve))
-    value = value_format.format(curve[best]).replace("%", " %")
-    ax.plot(
-        best + 1,
-        curve[best],
-        linestyle="none",
-        marker="o",
-        markersize=9,
-        markerfacecolor="none",
-        markeredgecolor=VALIDATION_COLOR,
-        markeredgewidth=1.6,
-        clip_on=False,
-        label=f"best: {value} at epoch {best + 1}",
-    )
-
-
-def format_axes(ax, name, n_epochs):
-    """Set the labels, limits, ticks, grid and legend of a panel."""
-    ax.set(xlabel="epoch", ylabel=name)
-    margin = max(0.5, 0.02 * n_epochs)
-    ax.set_xlim(1 - margin, n_epochs + margin)
-    ax.set_xticks(choose_epoch_ticks(n_epochs))
-    ax.grid(axis="y", color="#dddddd", linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(FRAME_COLOR)
-    ax.tick_params(color=FRAME_COLOR, labelcolor=FRAME_COLOR)
-    ax.legend(frameon=False)
 
 
 def choose_epoch_ticks(n_epochs):

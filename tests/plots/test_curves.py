@@ -3,22 +3,12 @@
 import io
 from types import SimpleNamespace
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from skmlp.plots.curves import TrainingCurveDisplay
-
-
-@pytest.fixture(autouse=True)
-def use_agg_backend():
-    mpl.use("agg")
-    yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
 
 
 def make_history(n_epochs, *, validation=True):
@@ -45,7 +35,7 @@ def get_legend_labels(ax):
 
 def test_lines_show_the_history():
     history = make_history(5)
-    display = TrainingCurveDisplay.from_history(history, axes=make_axes())
+    display = TrainingCurveDisplay.from_history(history, ax=make_axes())
     for ax, name in zip(display.axes_, ("loss", "accuracy"), strict=True):
         training, validation = ax.get_lines()[:2]
         np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3, 4, 5])
@@ -55,7 +45,7 @@ def test_lines_show_the_history():
 
 
 def test_best_epoch_has_the_lowest_loss_or_the_highest_accuracy():
-    display = TrainingCurveDisplay.from_history(make_history(6), axes=make_axes())
+    display = TrainingCurveDisplay.from_history(make_history(6), ax=make_axes())
     assert get_legend_labels(display.axes_[0])[2] == "best: 0.2000 at epoch 3"
     assert get_legend_labels(display.axes_[1])[2] == "best: 90.00 % at epoch 4"
     marker = display.axes_[1].get_lines()[2]
@@ -64,14 +54,14 @@ def test_best_epoch_has_the_lowest_loss_or_the_highest_accuracy():
 
 def test_legend_shows_validation_name():
     display = TrainingCurveDisplay.from_history(
-        make_history(3), validation_name="test", axes=make_axes()
+        make_history(3), validation_name="test", ax=make_axes()
     )
     assert get_legend_labels(display.axes_[0])[:2] == ["training", "test"]
 
 
 def test_validation_curves_are_optional():
-    display = TrainingCurveDisplay.from_history(make_history(3, validation=False), axes=make_axes())
-    assert display.val_loss is None
+    display = TrainingCurveDisplay.from_history(make_history(3, validation=False), ax=make_axes())
+    assert ("", "val_loss") not in display.lines_
     assert (
         get_legend_labels(display.axes_[0]) == get_legend_labels(display.axes_[1]) == ["training"]
     )
@@ -79,7 +69,7 @@ def test_validation_curves_are_optional():
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 7, 10, 11, 20, 25, 99, 100, 1000])
 def test_epoch_ticks_are_integers_that_start_at_one(n_epochs):
-    display = TrainingCurveDisplay.from_history(make_history(n_epochs), axes=make_axes())
+    display = TrainingCurveDisplay.from_history(make_history(n_epochs), ax=make_axes())
     ticks = display.axes_[0].get_xticks()
     assert ticks[0] == 1
     assert ticks[-1] <= n_epochs
@@ -91,7 +81,7 @@ def test_epoch_ticks_are_integers_that_start_at_one(n_epochs):
 @pytest.mark.parametrize("validation", [False, True])
 def test_accuracy_axis_shows_percentages(n_epochs, validation):
     history = make_history(n_epochs, validation=validation)
-    display = TrainingCurveDisplay.from_history(history, axes=make_axes())
+    display = TrainingCurveDisplay.from_history(history, ax=make_axes())
     FigureCanvasAgg(display.figure_).draw()
     ticks = [label.get_text() for label in display.axes_[1].get_yticklabels()]
     assert len(set(ticks)) == len(ticks) > 1
@@ -102,13 +92,13 @@ def test_accuracy_axis_shows_percentages(n_epochs, validation):
 
 def test_no_best_epoch_is_marked_if_all_values_are_nan():
     history = make_history(3) | {"val_loss": [np.nan] * 3}
-    display = TrainingCurveDisplay.from_history(history, axes=make_axes())
+    display = TrainingCurveDisplay.from_history(history, ax=make_axes())
     assert get_legend_labels(display.axes_[0]) == ["training", "validation"]
 
 
 def test_figure_without_pyplot_can_be_saved():
     figure = Figure(layout="constrained")
-    TrainingCurveDisplay.from_history(make_history(4), axes=figure.subplots(1, 2))
+    TrainingCurveDisplay.from_history(make_history(4), ax=figure.subplots(1, 2))
     file = io.BytesIO()
     figure.savefig(file, format="png")
     assert file.getvalue().startswith(b"\x89PNG")
@@ -123,16 +113,16 @@ def test_plot_without_axes_creates_a_figure():
 def test_from_estimator_plots_history():
     fitted = SimpleNamespace(history_=make_history(3))
     display = TrainingCurveDisplay.from_estimator(
-        fitted, validation_name="held-out", axes=make_axes()
+        fitted, validation_name="held-out", ax=make_axes()
     )
     assert "held-out" in get_legend_labels(display.axes_[0])
-    np.testing.assert_array_equal(display.loss, fitted.history_["loss"])
+    np.testing.assert_array_equal(display.lines_["", "loss"].get_ydata(), fitted.history_["loss"])
 
 
 def test_plot_can_be_repeated_on_other_axes():
-    display = TrainingCurveDisplay(loss=[0.5, 0.2], accuracy=[0.8, 0.9])
+    display = TrainingCurveDisplay.from_history({"loss": [0.5, 0.2], "accuracy": [0.8, 0.9]})
     axes = make_axes()
-    assert display.plot(axes=axes) is display
+    assert display.plot(ax=axes) is display
     assert display.figure_ is axes[0].figure
 
 
@@ -155,5 +145,74 @@ def test_from_history_raises_on_invalid_history(history, message):
 
 
 def test_from_history_raises_on_wrong_number_of_axes():
-    with pytest.raises(ValueError, match=r"must be two matplotlib axes.*got 1"):
-        TrainingCurveDisplay.from_history(make_history(2), axes=Figure().subplots())
+    with pytest.raises(ValueError, match=r"must be two matplotlib axes, .*got 1"):
+        TrainingCurveDisplay.from_history(make_history(2), ax=Figure().subplots())
+
+
+# Learning rate, and several runs
+
+
+def add_rates(history):
+    return history | {"learning_rate": list(0.1 / np.arange(1, len(history["loss"]) + 1))}
+
+
+def test_learning_rate_has_a_panel():
+    history = add_rates(make_history(4))
+    display = TrainingCurveDisplay.from_history(history)
+    assert display.n_panels == len(display.axes_) == 3
+    line = display.lines_["", "learning_rate"]
+    np.testing.assert_array_equal(line.get_ydata(), history["learning_rate"])
+    assert display.axes_[2].get_ylabel() == "learning rate"
+    assert display.axes_[2].get_ylim()[0] == 0
+
+
+def test_learning_rate_is_not_plotted_in_two_given_axes():
+    display = TrainingCurveDisplay.from_history(add_rates(make_history(4)), ax=make_axes())
+    assert len(display.axes_) == 2
+    assert ("", "learning_rate") not in display.lines_
+
+
+def test_unknown_learning_rate_has_no_panel():
+    assert TrainingCurveDisplay.from_history(make_history(4)).n_panels == 2
+    with pytest.raises(ValueError, match="got 3"):
+        TrainingCurveDisplay.from_history(make_history(4), ax=Figure().subplots(1, 3))
+
+
+def test_several_runs_have_their_own_colors_and_names():
+    histories = {"one": make_history(5), "two": make_history(8, validation=False)}
+    display = TrainingCurveDisplay.from_histories(histories, validation_name="test")
+    assert set(display.lines_) == {
+        *(("one", key) for key in ("loss", "accuracy", "val_loss", "val_accuracy")),
+        *(("two", key) for key in ("loss", "accuracy")),
+    }
+    for (name, key), line in display.lines_.items():
+        np.testing.assert_array_equal(line.get_ydata(), histories[name][key])
+    colors = [display.lines_[name, "loss"].get_color() for name in histories]
+    assert colors[0] != colors[1]
+    assert display.lines_["one", "val_loss"].get_color() == colors[0]
+    assert display.lines_["one", "loss"].get_linestyle() != "-"
+    assert display.lines_["one", "val_loss"].get_linestyle() == "-"
+    assert get_legend_labels(display.axes_[0]) == [
+        "one, test, best: 0.2000 at epoch 3",
+        "two",
+        "training",
+    ]
+    assert display.axes_[0].get_xlim()[1] > 8
+
+
+def test_best_epochs_are_kept():
+    display = TrainingCurveDisplay.from_histories({"one": make_history(6)})
+    marker = display.best_["one", "val_accuracy"]
+    assert (marker.get_xdata()[0], marker.get_ydata()[0]) == (4, 0.9)
+
+
+def test_line_arguments_have_precedence():
+    display = TrainingCurveDisplay.from_history(
+        make_history(3), line_kw={"linewidth": 3, "marker": None}
+    )
+    assert {line.get_linewidth() for line in display.lines_.values()} == {3}
+
+
+def test_no_histories():
+    with pytest.raises(ValueError, match="histories must contain at least one history, got none"):
+        TrainingCurveDisplay.from_histories({})

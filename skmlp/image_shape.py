@@ -10,7 +10,7 @@ def resolve_image_shape(image_shape, n_features):
     Parameters
     ----------
     image_shape : (int, int) or None
-        Parameter of the estimator. None means square images.
+        Parameter of the estimator or display. None means square images.
     n_features : int
         Number of pixels.
 
@@ -30,7 +30,7 @@ def resolve_image_shape(image_shape, n_features):
         if side * side != n_features:
             raise ValueError(
                 f"X must have a square number of features if image_shape is None, got {n_features}. Set "
-                "image_shape=(height, width), or augmentation=None."
+                "image_shape=(height, width)."
             )
         return side, side
     shape = tuple(image_shape)

@@ -1,0 +1,77 @@
+"""Colors, figures and drawing helpers that the displays share.
+
+Text and spines that have no color of their own use those of the current matplotlib style, so that the displays are
+legible on light and on dark backgrounds. The colors of this module have a contrast of at least 3 to both.
+"""
+
+import numpy as np
+
+# Blue, orange, green, purple and gray. People with the common kinds of color blindness can tell them apart; the first
+# two differ in lightness as well.
+COLORS = ("#2b7fd4", "#d4661a", "#2a9070", "#a768c9", "#808080")
+TRAINING_COLOR, VALIDATION_COLOR = COLORS[:2]
+CORRECT_COLOR, WRONG_COLOR = COLORS[2], COLORS[1]
+NEUTRAL_COLOR = COLORS[4]
+GRID = {"color": NEUTRAL_COLOR, "alpha": 0.3, "linewidth": 0.8}
+# Map for values of both signs. Zero is the middle of the scale.
+DIVERGING_MAP = "RdBu_r"
+
+
+def make_axes(n_rows, n_columns, *, size, **kwargs):
+    """Return an array of the axes of a new pyplot figure.
+
+    Parameters
+    ----------
+    n_rows, n_columns : int
+    size : tuple of float
+        Width and height of one of the axes in inches.
+    **kwargs
+        Arguments of `matplotlib.pyplot.subplots`.
+    """
+    import matplotlib.pyplot as plt
+
+    width, height = size
+    _, axes = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(n_columns * width, n_rows * height),
+        squeeze=False,
+        layout="constrained",
+        **kwargs,
+    )
+    return axes
+
+
+def check_axes(ax, n_axes, what):
+    """Return matplotlib axes as an array, and raise ValueError unless there are `n_axes`.
+
+    Parameters
+    ----------
+    ax : Axes or array-like of Axes
+    n_axes : int
+    what : str
+        What they are for, in the message.
+    """
+    axes = np.ravel(np.asarray(ax, dtype=object))
+    if len(axes) != n_axes:
+        raise ValueError(
+            f"ax must contain {n_axes} matplotlib axes, {what}, got {len(axes)}. Create them with "
+            f"figure.subplots(1, {n_axes}).ravel()."
+        )
+    return axes
+
+
+def format_axes(ax):
+    """Draw a frame on the left and at the bottom only, and a light horizontal grid."""
+    ax.grid(axis="y", **GRID)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(NEUTRAL_COLOR)
+    ax.tick_params(color=NEUTRAL_COLOR)
+
+
+def hide_frame(ax):
+    """Hide the ticks and spines of axes that show an image."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
