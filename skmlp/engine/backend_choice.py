@@ -24,7 +24,8 @@ SAVED_PER_STEP = 60e-6
 SAVED_PER_WEIGHT_AND_SAMPLE = 3e-11
 LOADING_TIME = 0.15
 COMPILING_TIME = 3.0
-# Training usually stops before the maximum number of epochs, by early stopping or because the loss does not improve.
+# Training usually stops before the maximum number of epochs, by early stopping or because the loss does not improve,
+# unless it is set to train all epochs.
 MAX_EXPECTED_EPOCHS = 20
 # Weights times samples from which compiled kernels predict faster than NumPy, in spite of allocating their buffers.
 LARGE_PREDICTION = 2 * 10**7
@@ -193,7 +194,9 @@ def continue_kernels(config, earlier):
 
 def estimate_saved_time(config, n_samples):
     """Return an estimate of the seconds that compiled kernels save in a training run."""
-    n_epochs = min(config.solver.max_epochs, MAX_EXPECTED_EPOCHS)
+    n_epochs = config.solver.max_epochs
+    if not config.solver.trains_all_epochs:
+        n_epochs = min(n_epochs, MAX_EXPECTED_EPOCHS)
     n_steps = -(-n_samples // config.solver.batch_size)
     work = config.network.layout.n_weights * n_samples
     return n_epochs * (n_steps * SAVED_PER_STEP + work * SAVED_PER_WEIGHT_AND_SAMPLE)

@@ -113,6 +113,19 @@ def test_saving_grows_with_samples_weights_and_epochs(make_config):
     assert estimate_saved_time(wide, 1000) > saved
 
 
+def test_saving_depends_on_the_epochs_that_are_expected(make_config):
+    config = make_config((4, 5, 3), "relu")
+
+    def estimate(**solver):
+        return estimate_saved_time(replace(config, solver=replace(config.solver, **solver)), 1000)
+
+    # Training that may stop earlier is expected to take 20 epochs at most.
+    assert estimate(max_epochs=500) == estimate(max_epochs=20)
+    assert estimate(max_epochs=500, trains_all_epochs=True) == pytest.approx(
+        25 * estimate(max_epochs=20)
+    )
+
+
 def test_numpy_is_used_if_numba_is_not_installed(choose, without_numba):
     assert choose(LARGE) == "numpy"
     assert choose(LARGE, earlier="numba") == "numpy"
