@@ -29,6 +29,7 @@ from skmlp.estimator.fitting import (
     restore_features_on_failure,
     train,
 )
+from skmlp.estimator.html import render_training
 from skmlp.estimator.learning_rate import LearningRateCurve, check_rates
 from skmlp.estimator.prediction import (
     check_samples,
@@ -940,6 +941,12 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return fitted.is_fitted(self)
+
+    def _html_repr(self) -> str:
+        html = super()._html_repr()
+        if fitted.is_fitted(self):
+            html += render_training(summarize_fitted(self), self.history_)
+        return html
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

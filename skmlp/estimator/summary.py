@@ -76,6 +76,17 @@ class Summary:
         return str(self)
 
     def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_html(self) -> str:
+        """Return the table as HTML.
+
+        Returns
+        -------
+        html : str
+            A ``<table>`` element.
+        """
+
         def table_row(cells, tag):
             return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 

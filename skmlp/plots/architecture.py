@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from skmlp.plots.style import NEUTRAL_COLOR, TRAINING_COLOR, VALIDATION_COLOR, check_axes, make_axes
+from skmlp.colors import NEUTRAL_COLOR, TRAINING_COLOR, VALIDATION_COLOR
+from skmlp.plots.style import check_axes, make_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,14 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from skmlp.plots.style import (
-    COLORS,
-    NEUTRAL_COLOR,
-    TRAINING_COLOR,
-    VALIDATION_COLOR,
-    format_axes,
-    make_axes,
-)
+from skmlp.colors import COLORS, NEUTRAL_COLOR, TRAINING_COLOR, VALIDATION_COLOR
+from skmlp.plots.style import format_axes, make_axes
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:

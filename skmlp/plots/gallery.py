@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from skmlp.colors import CORRECT_COLOR, WRONG_COLOR
 from skmlp.image_shape import resolve_image_shape
 from skmlp.plots.predictions import encode_predictions
-from skmlp.plots.style import CORRECT_COLOR, WRONG_COLOR, check_axes, hide_frame, make_axes
+from skmlp.plots.style import check_axes, hide_frame, make_axes
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:

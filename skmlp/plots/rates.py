@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from skmlp.plots.style import TRAINING_COLOR, VALIDATION_COLOR, check_axes, format_axes, make_axes
+from skmlp.colors import TRAINING_COLOR, VALIDATION_COLOR
+from skmlp.plots.style import check_axes, format_axes, make_axes
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:

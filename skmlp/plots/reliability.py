@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from skmlp.colors import NEUTRAL_COLOR, TRAINING_COLOR
 from skmlp.plots.predictions import encode_predictions
-from skmlp.plots.style import NEUTRAL_COLOR, TRAINING_COLOR, check_axes, format_axes, make_axes
+from skmlp.plots.style import check_axes, format_axes, make_axes
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from skmlp.colors import NEUTRAL_COLOR
 from skmlp.image_shape import resolve_image_shape
 from skmlp.plots.gallery import check_counts
-from skmlp.plots.style import DIVERGING_MAP, NEUTRAL_COLOR, check_axes, hide_frame, make_axes
+from skmlp.plots.style import DIVERGING_MAP, check_axes, hide_frame, make_axes
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:

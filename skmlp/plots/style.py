@@ -1,17 +1,13 @@
-"""Colors, figures and drawing helpers that the displays share.
+"""Figures and drawing helpers that the displays share.
 
 Text and spines that have no color of their own use those of the current matplotlib style, so that the displays are
-legible on light and on dark backgrounds. The colors of this module have a contrast of at least 3 to both.
+legible on light and on dark backgrounds, like the colors of `skmlp.colors`.
 """
 
 import numpy as np
 
-# Blue, orange, green, purple and gray. People with the common kinds of color blindness can tell them apart; the first
-# two differ in lightness as well.
-COLORS = ("#2b7fd4", "#d4661a", "#2a9070", "#a768c9", "#808080")
-TRAINING_COLOR, VALIDATION_COLOR = COLORS[:2]
-CORRECT_COLOR, WRONG_COLOR = COLORS[2], COLORS[1]
-NEUTRAL_COLOR = COLORS[4]
+from skmlp.colors import NEUTRAL_COLOR
+
 GRID = {"color": NEUTRAL_COLOR, "alpha": 0.3, "linewidth": 0.8}
 # Map for values of both signs. Zero is the middle of the scale.
 DIVERGING_MAP = "RdBu_r"

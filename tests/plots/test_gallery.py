@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 from skmlp import DigitGalleryDisplay, MLPDigitClassifier, WeightImageDisplay
-from skmlp.plots.style import CORRECT_COLOR, WRONG_COLOR
+from skmlp.colors import CORRECT_COLOR, WRONG_COLOR
 
 X = np.arange(6 * 6.0).reshape(6, 6)
 Y_TRUE = np.array([3, 5, 3, 5, 3, 5])

@@ -3,7 +3,8 @@
 import pytest
 from matplotlib.colors import to_rgb
 
-from skmlp.plots.style import COLORS, check_axes
+from skmlp.colors import COLORS
+from skmlp.plots.style import check_axes
 
 BACKGROUNDS = {"light": "#ffffff", "dark": "#1e1e1e"}
 
