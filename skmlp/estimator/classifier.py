@@ -37,6 +37,7 @@ from skmlp.estimator.prediction import (
     compute_log_probabilities,
     compute_logits,
     compute_probabilities,
+    convert_labels,
     make_batches,
     make_prediction_network,
 )
@@ -821,7 +822,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> mlp.fit(X, y).input_gradients(X[:3]).shape
         (3, 64)
         """
-        labels = self.predict(X) if y is None else np.asarray(y)
+        labels = self.predict(X) if y is None else convert_labels(y)
         X = check_samples(self, X)
         batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
         return compute_input_gradients(self, batches, labels)

@@ -82,6 +82,7 @@ class SampleChecker(NamedTuple):
             order="C",
             reset=reset,
         )
+        check_sparse_arrays(X)  # SciPy converts other formats without checking the indices.
         if sample_weight is not None:
             sample_weight = check_sample_weight(
                 sample_weight, X, dtype=get_weights_dtype(X), ensure_non_negative=True

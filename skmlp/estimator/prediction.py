@@ -11,6 +11,7 @@ from skmlp.engine.reference.network import build_prediction_network
 from skmlp.estimator import fitted
 from skmlp.estimator.config import parse_activations
 from skmlp.estimator.data import check_sparse_arrays
+from skmlp.estimator.targets import check_labels
 
 PREDICTION_BATCH_SIZE = 2048
 
@@ -21,7 +22,9 @@ def check_samples(estimator, X):
     if not hasattr(estimator, "feature_names_in_") and is_valid(X, estimator.n_features_in_):
         return X
     check_sparse_arrays(X)
-    return validate_data(estimator, X, accept_sparse="csr", reset=False)
+    X = validate_data(estimator, X, accept_sparse="csr", reset=False)
+    check_sparse_arrays(X)  # SciPy converts other formats without checking the indices.
+    return X
 
 
 def is_valid(X, n_features):
@@ -77,6 +80,11 @@ def compute_logits(estimator, batches, n_outputs):
         logits[start : start + batch.size] = predictor.logits(batch).T
         start += batch.size
     return logits
+
+
+def convert_labels(y):
+    """Return labels that a user passes as an array, see `check_labels`."""
+    return check_labels(y if issparse(y) else np.asarray(y))
 
 
 def compute_input_gradients(estimator, batches, labels):

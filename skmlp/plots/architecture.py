@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from skmlp.colors import NEUTRAL_COLOR, TRAINING_COLOR, VALIDATION_COLOR
-from skmlp.plots.style import check_axes, make_axes
+from skmlp.plots.style import check_axes, make_axes, merge_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -149,7 +149,10 @@ class ArchitectureDisplay:
                 "edgecolor": "none",
             }
             box = Rectangle(
-                (i - BOX_WIDTH / 2, -height / 2), BOX_WIDTH, height, **style | dict(box_kw or {})
+                (i - BOX_WIDTH / 2, -height / 2),
+                BOX_WIDTH,
+                height,
+                **merge_style(style, box_kw, Rectangle),
             )
             self.boxes_.append(self.ax_.add_patch(box))
             self._write(i, height / 2 + 0.08, f"{layer.n_units:,}", va="bottom", weight="bold")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from skmlp.colors import COLORS, NEUTRAL_COLOR, TRAINING_COLOR, VALIDATION_COLOR
-from skmlp.plots.style import format_axes, make_axes
+from skmlp.plots.style import format_axes, make_axes, merge_style
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class TrainingCurveDisplay:
         self.lines_: dict = {}
         self.best_: dict = {}
         for panel, key in zip(self.axes_, PANEL_NAMES, strict=False):
-            self._draw_panel(panel, key, dict(line_kw or {}))
+            self._draw_panel(panel, key, line_kw)
         start_y_axis_at_zero(self.axes_[0])
         format_y_axis_as_percentages(self.axes_[1])
         for panel in self.axes_[2:]:
@@ -266,12 +266,14 @@ class TrainingCurveDisplay:
         return self
 
     def _draw_panel(self, ax, key, line_kw):
+        from matplotlib.lines import Line2D
+
         n_epochs = 0
         for number, (name, history) in enumerate(self.histories.items()):
             n_epochs = max(n_epochs, len(history["loss"]))
             for curve in (key, f"val_{key}"):
                 if curve in history:
-                    style = self._choose_style(number, curve) | line_kw
+                    style = merge_style(self._choose_style(number, curve), line_kw, Line2D)
                     self._draw_curve(ax, name, curve, history[curve], style)
         ax.set(xlabel="epoch", ylabel=PANEL_NAMES[key])
         margin = max(0.5, 0.02 * n_epochs)
@@ -325,8 +327,8 @@ class TrainingCurveDisplay:
             return f"{name}, {self.validation_name}" if name else self.validation_name
         if curve == "learning_rate":
             return name or "_"
-        if not name:
-            return "training"
+        if len(self.histories) == 1:
+            return f"{name}, training" if name else "training"
         # With a validation set, the line of the training set has the same color.
         return "_" if f"val_{curve}" in self.histories[name] else name
 

@@ -5,6 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+# Probabilities may exceed 1 by rounding errors, for example after averaging.
+TOLERANCE = 1e-5
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -79,11 +82,12 @@ def encode_predictions(y_true, y_proba, classes=None):
             "y_true and y_proba must have the shapes (n_samples,) and (n_samples, n_classes), with at least one "
             f"sample, got {y_true.shape} and {probabilities.shape}."
         )
-    if not (np.all(probabilities >= 0) and np.all(probabilities <= 1)):
+    if not (np.all(probabilities >= -TOLERANCE) and np.all(probabilities <= 1 + TOLERANCE)):
         raise ValueError(
             f"y_proba must be in the range [0, 1], got values from {probabilities.min():.4g} to "
             f"{probabilities.max():.4g}. Pass the result of predict_proba."
         )
+    probabilities = np.clip(probabilities, 0, 1)
     classes = np.unique(y_true) if classes is None else np.asarray(classes)
     if len(classes) != probabilities.shape[1]:
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from skmlp.colors import TRAINING_COLOR, VALIDATION_COLOR
-from skmlp.plots.style import check_axes, format_axes, make_axes
+from skmlp.plots.style import check_axes, format_axes, make_axes, merge_style
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:
@@ -167,13 +167,15 @@ class LearningRateDisplay:
         >>> display.plot(ax).ax_ is ax
         True
         """
+        from matplotlib.lines import Line2D
+
         if ax is None:
             ax = make_axes(1, 1, size=(6, 4))
         (self.ax_,) = check_axes(ax, 1, "for the losses")
         self.figure_ = self.ax_.figure
         style = {"color": TRAINING_COLOR, "linewidth": 1.8, "label": "training loss"}
         (self.line_,) = self.ax_.plot(
-            self.learning_rates, self.losses, **style | dict(line_kw or {})
+            self.learning_rates, self.losses, **merge_style(style, line_kw, Line2D)
         )
         self.suggestion_ = self.ax_.axvline(
             self.suggestion,

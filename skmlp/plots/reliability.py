@@ -8,7 +8,7 @@ import numpy as np
 
 from skmlp.colors import NEUTRAL_COLOR, TRAINING_COLOR
 from skmlp.plots.predictions import encode_predictions
-from skmlp.plots.style import check_axes, format_axes, make_axes
+from skmlp.plots.style import check_axes, format_axes, make_axes, merge_style
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:
@@ -270,6 +270,9 @@ class ReliabilityDisplay:
         >>> display.plot(figure.subplots(2)).figure_ is figure
         True
         """
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Rectangle
+
         if ax is None:
             ratios = {"height_ratios": (3, 1), "sharex": True}
             ax = make_axes(2, 1, size=(5, 3), **ratios)
@@ -284,16 +287,17 @@ class ReliabilityDisplay:
         (self.line_,) = diagram.plot(
             np.asarray(self.confidence)[is_used],
             np.asarray(self.accuracy)[is_used],
-            **line | {"label": self._make_label()} | dict(line_kw or {}),
+            **merge_style(line | {"label": self._make_label()}, line_kw, Line2D),
         )
         edges = np.asarray(self.edges)
-        self.bars_ = histogram.bar(
-            edges[:-1],
-            self.counts,
-            **{"width": np.diff(edges), "align": "edge", "color": TRAINING_COLOR}
-            | {"edgecolor": NEUTRAL_COLOR, "linewidth": 0.5}
-            | dict(bar_kw or {}),
-        )
+        bar = {
+            "width": np.diff(edges),
+            "align": "edge",
+            "facecolor": TRAINING_COLOR,
+            "edgecolor": NEUTRAL_COLOR,
+            "linewidth": 0.5,
+        }
+        self.bars_ = histogram.bar(edges[:-1], self.counts, **merge_style(bar, bar_kw, Rectangle))
         diagram.set(ylabel="accuracy", xlim=(0, 1), ylim=(-0.02, 1.02))
         diagram.legend(frameon=False, loc="upper left")
         histogram.set(

@@ -132,6 +132,10 @@ class SaliencyDisplay:
         check_counts(patch_size=patch_size)
         X = np.asarray(X)
         labels = estimator.predict(X) if y is None else np.asarray(y)
+        if labels.ndim != 1:
+            raise ValueError(
+                f"y must have the shape (n_images,), got {labels.shape}. Multilabel classifiers are not supported."
+            )
         gradients = estimator.input_gradients(X, labels)
         height, width = resolve_image_shape(image_shape, X.shape[1])
         images = X.reshape(-1, height, width)
@@ -206,7 +210,7 @@ def draw_map(ax, values, image, image_kw):
     style = {"cmap": DIVERGING_MAP, "interpolation": "nearest", "vmin": -limit, "vmax": limit}
     drawn = ax.imshow(values, **style | image_kw)
     low, high = float(image.min()), float(image.max())
-    if low < high:
+    if low < high and min(image.shape) > 1:
         ax.contour(image, levels=[(low + high) / 2], colors=NEUTRAL_COLOR, linewidths=0.8)
     return drawn
 
@@ -230,9 +234,7 @@ def compute_occlusion(estimator, images, labels, patch_size, background):
     decreases : ndarray of shape (n_images, height, width)
     """
     n_images, height, width = images.shape
-    columns = np.flatnonzero(estimator.classes_ == np.asarray(labels)[:, np.newaxis]) % len(
-        estimator.classes_
-    )
+    columns = np.searchsorted(estimator.classes_, labels)
     masks = make_occlusion_masks(height, width, patch_size)
     flat = images.reshape(n_images, -1)
     original = estimator.predict_log_proba(flat)[np.arange(n_images), columns]
@@ -241,7 +243,7 @@ def compute_occlusion(estimator, images, labels, patch_size, background):
     for i in range(n_images):
         for start in range(0, len(masks), n_masks):
             chosen = slice(start, start + n_masks)
-            occluded = np.where(masks[chosen], np.asarray(background, flat.dtype), flat[i])
+            occluded = np.where(masks[chosen], background, flat[i])
             log_probabilities = estimator.predict_log_proba(occluded)[:, columns[i]]
             decreases[i, chosen] = original[i] - log_probabilities
     return decreases.reshape(images.shape)

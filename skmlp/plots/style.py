@@ -57,6 +57,21 @@ def check_axes(ax, n_axes, what):
     return axes
 
 
+def merge_style(default, given, artist):
+    """Return default arguments of matplotlib, replaced by given ones, which may be abbreviated as in "lw".
+
+    Parameters
+    ----------
+    default : dict
+    given : dict or None
+    artist : type
+        Class of the artist, for example `matplotlib.lines.Line2D`.
+    """
+    from matplotlib.cbook import normalize_kwargs
+
+    return default | normalize_kwargs(dict(given or {}), artist)
+
+
 def format_axes(ax):
     """Draw a frame on the left and at the bottom only, and a light horizontal grid."""
     ax.grid(axis="y", **GRID)

@@ -123,6 +123,19 @@ def test_damaged_sparse_features_are_refused(digits, container, damage, message)
         np.testing.assert_array_equal(actual, expected)
 
 
+def test_damaged_columns_of_other_formats_are_refused(digits):
+    X, y = digits
+    estimator, damaged = make(max_iter=1).fit(X, y), coo_matrix(X)
+    damaged.col[5] = 10**6
+    for method in (
+        lambda: estimator.fit(damaged, y),
+        lambda: estimator.partial_fit(damaged, y),
+        lambda: estimator.predict_proba(damaged),
+    ):
+        with pytest.raises(ValueError, match="indices of a sparse X must be from 0 to"):
+            method()
+
+
 def test_sparse_features_may_have_unused_memory(digits):
     X, y = digits
     X = csr_matrix(X)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 
 from skmlp import MLPDigitClassifier
 from skmlp.engine.reference.activations import ACTIVATIONS
@@ -100,6 +100,19 @@ def test_sparse_samples_and_the_dtype_of_the_weights(dtype):
     assert gradients.dtype == dtype
     np.testing.assert_allclose(
         mlp.input_gradients(csr_matrix(X), y), gradients, rtol=1e-5, atol=1e-7
+    )
+
+
+def test_columns_of_labels_and_sparse_indicators():
+    X, y = make_data()
+    mlp = fit(X, y)
+    with pytest.warns(DataConversionWarning):
+        gradients = mlp.input_gradients(X, y[:, np.newaxis])
+    np.testing.assert_array_equal(gradients, mlp.input_gradients(X, y))
+    targets = np.stack([y == 0, y > 0], axis=1).astype(int)
+    mlp = fit(X, targets)
+    np.testing.assert_array_equal(
+        mlp.input_gradients(X, csr_matrix(targets)), mlp.input_gradients(X, targets)
     )
 
 

@@ -213,6 +213,17 @@ def test_line_arguments_have_precedence():
     assert {line.get_linewidth() for line in display.lines_.values()} == {3}
 
 
+def test_one_run_with_a_name():
+    display = TrainingCurveDisplay.from_histories({"one": make_history(6)})
+    labels = get_legend_labels(display.axes_[0])
+    assert labels == ["one, training", "one, validation, best: 0.2000 at epoch 3"]
+
+
+@pytest.mark.parametrize("line_kw", [{"lw": 3}, {"c": "k"}, {"ls": ":"}, {"ms": 2}])
+def test_arguments_may_be_abbreviated(line_kw):
+    TrainingCurveDisplay.from_history(make_history(3), line_kw=line_kw)
+
+
 def test_no_histories():
     with pytest.raises(ValueError, match="histories must contain at least one history, got none"):
         TrainingCurveDisplay.from_histories({})

@@ -112,6 +112,13 @@ def test_invalid_arguments(arguments, options, message):
         ReliabilityDisplay.from_predictions(*arguments, **options)
 
 
+def test_rounding_errors_are_tolerated():
+    probabilities = np.array([[1 + 1e-7, 0], [-1e-9, 1]])
+    display = ReliabilityDisplay.from_predictions([0, 1], probabilities, line_kw={"lw": 1})
+    assert display.log_loss == 0
+    assert display.expected_calibration_error == 0
+
+
 def test_classes_may_be_in_any_order():
     truth, probabilities, labels = draw_predictions()
     order = [2, 0, 3, 1]

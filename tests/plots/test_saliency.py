@@ -75,6 +75,20 @@ def test_text_labels_and_uint8_pixels():
     assert display.axes_[0, 0].get_ylabel() == names[0]
 
 
+def test_images_of_one_row(fitted):
+    mlp, X, y = fitted
+    display = SaliencyDisplay.from_estimator(mlp, X, y, image_shape=(1, 56), background=0.5)
+    assert display.occlusion.shape == (3, 1, 56)
+
+
+def test_multilabel_classifiers_are_rejected():
+    X, y = load_digits(return_X_y=True)
+    targets = np.stack([y > 4, y % 2], axis=1).astype(int)
+    mlp = MLPDigitClassifier((5,), max_iter=1, n_iter_no_change=None).fit(X, targets)
+    with pytest.raises(ValueError, match=r"y must have the shape \(n_images,\), got \(2, 2\)"):
+        SaliencyDisplay.from_estimator(mlp, X[:2])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

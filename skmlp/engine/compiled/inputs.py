@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-from skmlp.engine.compiled.layers import Dropout, Operand, get_first_copy
+from skmlp.engine.compiled.layers import Dropout, Operand, fits_rows_of_lanes, get_first_copy
 from skmlp.engine.compiled.program import Slot, get_address
 from skmlp.engine.compiled.sparse_inputs import CompressedInputs, ScatteredInputs, SparseInputs
 
@@ -59,7 +59,8 @@ def find_source(X):
     """Return the Source of a dataset that kernels can read."""
     if issparse(X):
         return Source(X.dtype.name, "csr", X.nnz < MAX_LOW_DENSITY * X.shape[0] * X.shape[1])
-    return Source(X.dtype.name, "dense", estimate_density(X) < MAX_LOW_DENSITY)
+    is_low_density = fits_rows_of_lanes(X.shape[1]) and estimate_density(X) < MAX_LOW_DENSITY
+    return Source(X.dtype.name, "dense", is_low_density)
 
 
 def estimate_density(X):

@@ -14,7 +14,7 @@ TOTAL_WEIGHT, SMOOTHING = range(2)
 N_LOSS_SETTINGS = 2
 
 # Memory of a thread for copies of weights, and for rows of the gradient.
-MAX_WORK_BYTES = 2**24
+MAX_WORK_BYTES = 2**22
 
 # Rows of the gradient that a thread computes before it updates them, a multiple of the height of the tallest tile.
 BLOCK_ROWS = 24

@@ -1,5 +1,6 @@
 """The samples of a batch, of which products use the nonzero features only, or that are in CSR format."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -115,6 +116,10 @@ class SparseInputs:
 
     def as_operand(self):
         """Return the samples as the operand of the first layer."""
+        return self._operand
+
+    @cached_property
+    def _operand(self):
         return SparseOperand(self._shape, self.features, self._n_features, may_be_few=True)
 
 
@@ -155,6 +160,10 @@ class CompressedInputs:
 
     def as_operand(self):
         """Return the samples as the operand of the first layer."""
+        return self._operand
+
+    @cached_property
+    def _operand(self):
         return SparseOperand(self._shape, self._features, self._n_features, may_be_few=False)
 
 
@@ -172,9 +181,10 @@ class SparseOperand:
 
     def __init__(self, shape, features, n_features, may_be_few):
         self._shape = shape
-        self._may_be_few = may_be_few or not fits_rows_of_lanes(n_features)
+        has_memory = fits_rows_of_lanes(max(n_features, shape.row))
+        self._may_be_few = may_be_few or not has_memory
         # For each thread, a copy of the weights of some units, and their outputs or gradients.
-        size = 2 * (n_features + shape.row) * shape.n_lanes if fits_rows_of_lanes(n_features) else 0
+        size = 2 * (n_features + shape.row) * shape.n_lanes if has_memory else 0
         work = shape.allocate(get_thread_pool().max_threads, size)
         self._arguments = *features, shape.n_samples, work, size
 
