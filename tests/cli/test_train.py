@@ -95,7 +95,7 @@ def test_curves_are_a_png_file(train, stripes, tmp_path):
     train(stripes, tmp_path)
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.format == "PNG"
-        assert picture.size == (1200, 516)
+        assert picture.size == (1728, 516)
         assert len(picture.convert("RGB").getcolors(2**20)) > 100
 
 
