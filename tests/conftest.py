@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from browser import launch_browser
 from helpers import load_small_digits
 
 from skmlp.engine import backend_choice
@@ -34,3 +35,13 @@ def every_kernel_set(request, monkeypatch):
     pytest.importorskip(request.param)
     monkeypatch.setenv(backend_choice.ENVIRONMENT_VARIABLE, request.param)
     monkeypatch.setattr(backend_choice, "LARGE_PREDICTION", 0)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Return headless Chromium for `open_page`.
+
+    While it is open, Playwright's event loop runs in the main thread, where `asyncio.run` then raises an error.
+    """
+    with launch_browser() as browser:
+        yield browser
