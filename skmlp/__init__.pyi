@@ -35,6 +35,7 @@ from skmlp.plots.rates import LearningRateDisplay as LearningRateDisplay
 from skmlp.plots.reliability import ReliabilityDisplay as ReliabilityDisplay
 from skmlp.plots.saliency import SaliencyDisplay as SaliencyDisplay
 from skmlp.plots.weights import WeightImageDisplay as WeightImageDisplay
+from skmlp.report.writing import write_report as write_report
 from skmlp.versions import show_versions as show_versions
 
 __version__: str

@@ -1,6 +1,7 @@
 """The shape of images whose pixels are the features of a sample."""
 
 import math
+from collections.abc import Iterable
 from numbers import Integral
 
 
@@ -33,7 +34,7 @@ def resolve_image_shape(image_shape, n_features):
                 "image_shape=(height, width)."
             )
         return side, side
-    shape = tuple(image_shape)
+    shape = tuple(image_shape) if isinstance(image_shape, Iterable) else ()
     if len(shape) != 2 or not all(is_positive_integer(size) for size in shape):
         raise ValueError(
             f"image_shape must be two positive integers, (height, width), got {image_shape!r}."

@@ -82,6 +82,19 @@ ALLOWED = {
         "digits",
         "files.checkpoints",
     },
+    "report": {
+        "",
+        "exceptions",
+        "typing",
+        "colors",
+        "image_shape",
+        "machine",
+        "versions",
+        "plots",
+        "files",
+        "engine",
+        "estimator",
+    },
     "callbacks": {"typing", "files.checkpoints"},
     "recipes": {"", "typing", "estimator", "augment", "digits"},
     "cli": {
@@ -94,6 +107,7 @@ ALLOWED = {
         "digits",
         "files",
         "plots",
+        "report.formatting",
     },
     "__main__": {"cli"},
 }
@@ -107,7 +121,17 @@ PRIVATE_SKLEARN_NAMES = {
     "sklearn.utils.multiclass._check_partial_fit_first_call",
     "sklearn.utils.validation._check_sample_weight",
 }
-HEAVY = ["numba", "llvmlite", "matplotlib", "rich", "safetensors", "pooch", "PIL", "pandas"]
+HEAVY = [
+    "numba",
+    "llvmlite",
+    "matplotlib",
+    "jinja2",
+    "rich",
+    "safetensors",
+    "pooch",
+    "PIL",
+    "pandas",
+]
 
 
 def find_imported_names(module, *, only_at_module_level=False):

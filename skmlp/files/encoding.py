@@ -103,9 +103,14 @@ def to_json(description):
 
 def compute_digest(description, arrays):
     """Compute the SHA-256 digest of a description and of the names, dtypes, shapes and bytes of all arrays."""
-    sha256 = hashlib.sha256(to_json(description).encode())
+    return hash_arrays(arrays, to_json(description))
+
+
+def hash_arrays(arrays, text=""):
+    """Return the SHA-256 digest of a text and of the names, dtypes, shapes and bytes of arrays."""
+    sha256 = hashlib.sha256(text.encode())
     for name in sorted(arrays):
-        array = arrays[name]
+        array = to_storage_layout(arrays[name])
         sha256.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
         sha256.update(array.data)
     return sha256.hexdigest()

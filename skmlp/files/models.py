@@ -7,7 +7,9 @@ from sklearn.utils.validation import check_is_fitted
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.files.encoding import (
     MAX_BYTES,
+    encode,
     format_errors,
+    hash_arrays,
     read_container,
     read_description,
     write_container,
@@ -153,3 +155,22 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
     """
     with format_errors(path):
         return read_description(path, "model", max_bytes)
+
+
+def compute_model_digest(model):
+    """Return the SHA-256 digest of the weights of a fitted classifier.
+
+    It does not depend on the history, which contains durations, so that two runs with the same result have the same
+    digest.
+    """
+    arrays = collect_arrays(model)
+    weights = ("coefs.", "intercepts.", "batch_norm.")
+    return hash_arrays({name: each for name, each in arrays.items() if name.startswith(weights)})
+
+
+def compute_file_size(model):
+    """Return the number of bytes of the file of a fitted classifier, or None if it cannot be saved."""
+    try:
+        return len(encode({"kind": "model", **describe_estimator(model)}, collect_arrays(model)))
+    except TypeError:
+        return None

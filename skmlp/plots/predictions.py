@@ -20,16 +20,14 @@ class Predictions:
     probabilities : ndarray of shape (n_samples, n_classes)
     classes : ndarray of shape (n_classes,)
         Labels of the classes.
+    predicted : ndarray of shape (n_samples,)
+        Index of the predicted class, which has the largest probability.
     """
 
     truth: np.ndarray
     probabilities: np.ndarray
     classes: np.ndarray
-
-    @cached_property
-    def predicted(self):
-        """Index of the most probable class of each sample."""
-        return self.probabilities.argmax(axis=1)
+    predicted: np.ndarray
 
     @cached_property
     def confidence(self):
@@ -94,13 +92,33 @@ def encode_predictions(y_true, y_proba, classes=None):
             f"y_proba must have one column for each of the {len(classes)} classes, got {probabilities.shape[1]}. Pass "
             "the labels of the columns as classes."
         )
+    truth = find_classes(y_true, classes, "y_true")
+    return Predictions(truth, probabilities, classes, probabilities.argmax(axis=1))
+
+
+def find_classes(labels, classes, name):
+    """Return the index of the class of each label.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+    classes : ndarray of shape (n_classes,)
+        Distinct labels in any order.
+    name : str
+        Name of the argument that contains the labels, for error messages.
+
+    Raises
+    ------
+    ValueError
+        If a label is not one of the classes.
+    """
     order = np.argsort(classes)
-    positions = np.searchsorted(classes, y_true, sorter=order)
-    truth = order[np.minimum(positions, len(classes) - 1)]
-    is_unknown = classes[truth] != y_true
+    positions = np.searchsorted(classes, labels, sorter=order)
+    indices = order[np.minimum(positions, len(classes) - 1)]
+    is_unknown = classes[indices] != labels
     if is_unknown.any():
         raise ValueError(
-            f"y_true must contain labels of the classes only, got {y_true[is_unknown][0]!r}. The classes are "
+            f"{name} must contain labels of the classes only, got {labels[is_unknown][0]!r}. The classes are "
             f"{classes.tolist()}."
         )
-    return Predictions(truth, probabilities, classes)
+    return indices

@@ -215,25 +215,7 @@ class ReliabilityDisplay:
         0.602
         """
         predictions = encode_predictions(y_true, y_proba, classes)
-        check_bins(n_bins, strategy)
-        confidence, is_correct = predictions.confidence, predictions.is_correct
-        edges = make_edges(confidence, n_bins, strategy)
-        bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, n_bins - 1)
-        counts = np.bincount(bins, minlength=n_bins)
-        with np.errstate(invalid="ignore"):  # empty bins
-            mean_confidence = np.bincount(bins, confidence, n_bins) / counts
-            accuracy = np.bincount(bins, is_correct, n_bins) / counts
-        gaps = np.nan_to_num(np.abs(accuracy - mean_confidence))
-        display = cls(
-            confidence=mean_confidence,
-            accuracy=accuracy,
-            counts=counts,
-            edges=edges,
-            expected_calibration_error=float(gaps @ counts / counts.sum()),
-            log_loss=predictions.log_loss,
-            brier_score=predictions.brier_score,
-            name=name,
-        )
+        display = cls(**compute_reliability(predictions, n_bins, strategy), name=name)
         return display.plot(ax, line_kw=line_kw, bar_kw=bar_kw)
 
     def plot(
@@ -299,7 +281,7 @@ class ReliabilityDisplay:
         }
         self.bars_ = histogram.bar(edges[:-1], self.counts, **merge_style(bar, bar_kw, Rectangle))
         diagram.set(ylabel="accuracy", xlim=(0, 1), ylim=(-0.02, 1.02))
-        diagram.legend(frameon=False, loc="upper left")
+        diagram.legend(frameon=False)
         histogram.set(
             xlabel="probability of the predicted class", ylabel="samples", yscale="symlog"
         )
@@ -314,6 +296,28 @@ class ReliabilityDisplay:
             f"Brier {self.brier_score:.4f}"
         )
         return scores if self.name is None else f"{self.name}\n{scores}"
+
+
+def compute_reliability(predictions, n_bins=10, strategy="uniform"):
+    """Return the arguments of ReliabilityDisplay for Predictions, by name."""
+    check_bins(n_bins, strategy)
+    confidence = predictions.confidence
+    edges = make_edges(confidence, n_bins, strategy)
+    bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, n_bins - 1)
+    counts = np.bincount(bins, minlength=n_bins)
+    with np.errstate(invalid="ignore"):  # empty bins
+        mean_confidence = np.bincount(bins, confidence, n_bins) / counts
+        accuracy = np.bincount(bins, predictions.is_correct, n_bins) / counts
+    gaps = np.nan_to_num(np.abs(accuracy - mean_confidence))
+    return {
+        "confidence": mean_confidence,
+        "accuracy": accuracy,
+        "counts": counts,
+        "edges": edges,
+        "expected_calibration_error": float(gaps @ counts / counts.sum()),
+        "log_loss": predictions.log_loss,
+        "brier_score": predictions.brier_score,
+    }
 
 
 def check_bins(n_bins, strategy):

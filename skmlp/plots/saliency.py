@@ -215,7 +215,7 @@ def draw_map(ax, values, image, image_kw):
     return drawn
 
 
-def compute_occlusion(estimator, images, labels, patch_size, background):
+def compute_occlusion(estimator, images, labels, patch_size, background, stride=1):
     """Return the decrease of the log-probability of a class if squares of each image are occluded.
 
     Parameters
@@ -228,6 +228,9 @@ def compute_occlusion(estimator, images, labels, patch_size, background):
         Length of the side of the square around each pixel.
     background : float
         Value of occluded pixels.
+    stride : int, default=1
+        Only the squares around every `stride`-th pixel along each axis are occluded, for large images. The pixels below
+        and to the right get the same value.
 
     Returns
     -------
@@ -235,10 +238,10 @@ def compute_occlusion(estimator, images, labels, patch_size, background):
     """
     n_images, height, width = images.shape
     columns = np.searchsorted(estimator.classes_, labels)
-    masks = make_occlusion_masks(height, width, patch_size)
+    masks = make_occlusion_masks(height, width, patch_size, stride)
     flat = images.reshape(n_images, -1)
     original = estimator.predict_log_proba(flat)[np.arange(n_images), columns]
-    decreases = np.empty(flat.shape)
+    decreases = np.empty((n_images, len(masks)))
     n_masks = max(1, MAX_OCCLUDED // flat.shape[1])
     for i in range(n_images):
         for start in range(0, len(masks), n_masks):
@@ -246,18 +249,18 @@ def compute_occlusion(estimator, images, labels, patch_size, background):
             occluded = np.where(masks[chosen], background, flat[i])
             log_probabilities = estimator.predict_log_proba(occluded)[:, columns[i]]
             decreases[i, chosen] = original[i] - log_probabilities
-    return decreases.reshape(images.shape)
+    decreases = decreases.reshape(n_images, -1, len(range(0, width, stride)))
+    return decreases.repeat(stride, axis=1).repeat(stride, axis=2)[:, :height, :width]
 
 
-def make_occlusion_masks(height, width, patch_size):
-    """Return a boolean mask of shape (height * width,) for the square around each pixel."""
-    rows, columns = np.arange(height), np.arange(width)
+def make_occlusion_masks(height, width, patch_size, stride):
+    """Return a boolean mask of shape (height * width,) for the square around every `stride`-th pixel."""
     before = patch_size // 2
 
-    def covers(centers, positions):
-        distance = positions - centers[:, np.newaxis]
+    def cover(size):
+        distance = np.arange(size) - np.arange(0, size, stride)[:, np.newaxis]
         return (distance >= -before) & (distance < patch_size - before)
 
-    in_rows, in_columns = covers(rows, rows), covers(columns, columns)
+    in_rows, in_columns = cover(height), cover(width)
     masks = in_rows[:, np.newaxis, :, np.newaxis] & in_columns[np.newaxis, :, np.newaxis, :]
-    return masks.reshape(height * width, height * width)
+    return masks.reshape(-1, height * width)

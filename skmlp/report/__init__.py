@@ -1,0 +1,1 @@
+"""The report on a fitted classifier: one HTML file."""

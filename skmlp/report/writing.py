@@ -1,0 +1,178 @@
+"""Writing a report on a fitted classifier."""
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.prediction import check_samples
+from skmlp.files.atomic import atomic_write
+from skmlp.image_shape import resolve_image_shape
+from skmlp.plots.predictions import find_classes
+from skmlp.report.contents import describe_all
+from skmlp.report.evaluation import Evaluation, LabeledSamples, SecondModel
+from skmlp.report.page import render
+from skmlp.typing import ArrayLike, PathLike
+
+__all__ = ["write_report"]
+
+MIN_IMAGE_SIDE = 5  # pixels; a smaller square number of features is probably no image
+
+
+def write_report(
+    mlp: MLPDigitClassifier,
+    X: ArrayLike,
+    y: ArrayLike,
+    path: PathLike,
+    *,
+    X_train: ArrayLike | None = None,
+    y_train: ArrayLike | None = None,
+    image_shape: tuple[int, int] | bool | None = None,
+    compare_with: BaseEstimator | None = None,
+    command: str | None = None,
+) -> dict[str, Any]:
+    """Write an HTML report on a fitted classifier: what it has learned, where it fails and how certain it is.
+
+    The file contains everything that it shows. It runs no scripts and requests nothing. With equal arguments, it is
+    the same byte for byte, except for the date and the measured times, which are in ``<time>`` elements.
+
+    Parameters
+    ----------
+    mlp : MLPDigitClassifier
+        Fitted classifier with one label per sample.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Test samples, which were not used for training.
+    y : array-like of shape (n_samples,)
+        Labels of the test samples.
+    path : str or Path
+        Path of the HTML file. An existing file is replaced when the new one is complete.
+    X_train : {array-like, sparse matrix} of shape (n_training_samples, n_features), default=None
+        Training samples, for the training accuracy, the nearest training samples of mistakes, possible label errors
+        and duplicates. Small networks are trained on them to find possible label errors.
+    y_train : array-like of shape (n_training_samples,), default=None
+        Labels of the training samples. Required with `X_train`.
+    image_shape : tuple of int or False, default=None
+        Height and width of the images. None for the `image_shape` of the classifier or, if it has none, square images
+        of at least 5 x 5 pixels. Without images, or with False, the report contains no pictures of samples.
+    compare_with : estimator, default=None
+        A second fitted classifier, which is compared on `X` and `y`.
+    command : str, default=None
+        Command that trained the classifier, to be shown in the report.
+
+    Returns
+    -------
+    figures : dict
+        The figures of the report as JSON values, by the name of the section: 'verdict', 'reproducibility', 'training',
+        'classes', 'confusion', 'calibration', 'mistakes', 'label_errors', 'network', 'robustness', 'cost' and
+        'findings'. The value of a section that has been left out is None.
+
+    Raises
+    ------
+    NotFittedError
+        If a classifier is not fitted.
+    TypeError
+        If `mlp` is not an MLPDigitClassifier, or `compare_with` is not a classifier.
+    ValueError
+        If an argument is invalid, for example because a label is not a class of the classifier.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    DigitGalleryDisplay : Plot the most confident mistakes.
+    ReliabilityDisplay : Plot the calibration.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_digits
+    >>> from skmlp import MLPDigitClassifier, write_report
+    >>> X, y = load_digits(return_X_y=True)
+    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+    >>> mlp = mlp.fit(X[:1200], y[:1200])
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     figures = write_report(mlp, X[1200:], y[1200:], Path(directory) / "report.html")
+    >>> figures["verdict"]["accuracy"] == mlp.score(X[1200:], y[1200:])
+    True
+    """
+    evaluation = make_evaluation(mlp, X, y, X_train, y_train, image_shape, compare_with, command)
+    contents = describe_all(evaluation)
+    page = render(evaluation, contents)
+    with atomic_write(path) as file:
+        file.write(page.encode())
+    return {name: content and content.figures for name, content in contents.items()}
+
+
+def make_evaluation(mlp, X, y, X_train, y_train, image_shape, compare_with, command):
+    """Return the Evaluation of validated arguments of `write_report`."""
+    if not isinstance(mlp, MLPDigitClassifier):
+        raise TypeError(
+            f"mlp must be a fitted MLPDigitClassifier, got {type(mlp).__name__}. For a Pipeline, pass its last step "
+            "and the transformed samples."
+        )
+    check_is_fitted(mlp)
+    if mlp.out_activation_ == "logistic" and mlp.n_outputs_ > 1:
+        raise ValueError(
+            "mlp must predict one label per sample, got a multilabel classifier. Reports on multilabel classifiers are "
+            "not supported."
+        )
+    if (X_train is None) != (y_train is None):
+        given, missing = ("X_train", "y_train") if y_train is None else ("y_train", "X_train")
+        raise ValueError(
+            f"X_train and y_train must be given together, got {given} only. Pass {missing} too."
+        )
+    model = copy.copy(mlp)
+    vars(model).pop("feature_names_in_", None)  # the samples are arrays from now on
+    test = make_samples(mlp, X, y, "y")
+    training = None if X_train is None else make_samples(mlp, X_train, y_train, "y_train")
+    second = None if compare_with is None else predict_with_second(compare_with, X, mlp.classes_)
+    shape = find_image_shape(image_shape, mlp)
+    return Evaluation(mlp, model, test, training, shape, second, command)
+
+
+def make_samples(mlp, X, y, name):
+    """Return validated LabeledSamples."""
+    X, y = check_samples(mlp, X), np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(
+            f"{name} must have the shape (n_samples,), got {y.shape}. Use {name}.ravel()."
+        )
+    check_consistent_length(X, y)
+    return LabeledSamples(X, find_classes(y, mlp.classes_, name))
+
+
+def predict_with_second(compare_with, X, classes):
+    """Return the SecondModel with its predictions; the index of a label that is no class of the first model is -1."""
+    if not isinstance(compare_with, BaseEstimator) or not is_classifier(compare_with):
+        raise TypeError(
+            f"compare_with must be a fitted classifier, got {type(compare_with).__name__}. Pass an estimator that "
+            "predicts labels."
+        )
+    check_is_fitted(compare_with)
+    labels = np.asarray(compare_with.predict(X))
+    if labels.ndim != 1:
+        raise ValueError(
+            f"compare_with must predict one label per sample, got predictions of the shape {labels.shape}. Pass a "
+            "classifier that is not multilabel."
+        )
+    indices = {label: index for index, label in enumerate(classes.tolist())}
+    predicted = np.array([indices.get(label, -1) for label in labels.tolist()])
+    return SecondModel(type(compare_with).__name__, predicted)
+
+
+def find_image_shape(image_shape, mlp):
+    """Return the height and width of the images, or None if the features are not images."""
+    if image_shape is False:
+        return None
+    if image_shape is None:
+        image_shape = mlp.image_shape
+    if image_shape is None:
+        side = math.isqrt(mlp.n_features_in_)
+        is_square = side**2 == mlp.n_features_in_ and side >= MIN_IMAGE_SIDE
+        return (side, side) if is_square else None
+    return resolve_image_shape(image_shape, mlp.n_features_in_)
