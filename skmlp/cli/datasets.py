@@ -1,15 +1,23 @@
 """Datasets that the commands train and evaluate on, and the scale of their pixels."""
 
+import copy
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from skmlp.cli.console import print_warning
 from skmlp.cli.errors import BAD_DATA, CANNOT_WRITE, USAGE, CommandError, translate_errors
+from skmlp.cli.values import OptionError
 
 DATA_HELP = (
     "{}: a directory with the four IDX files of MNIST or a compatible dataset, optionally "
     "compressed with gzip, or 'mnist' to download MNIST to scikit-learn's data directory, unless it "
     "is already there. [default: scikit-learn's bundled digits, 1,797 images of 8 x 8 pixels]"
+)
+SEED_HELP = (
+    "Seed of the train-test split of the bundled digits, from 0 to 4294967295. [default: the seed of "
+    "the model, which gives the split of 'skmlp train']"
 )
 SCALE_HELP = (
     "Multiply the pixels by FACTOR, a number or a fraction. Needed for a model trained in Python "
@@ -21,14 +29,48 @@ BUNDLED_TEST_FRACTION = 0.2
 MAX_LISTED_VALUES = 12
 
 
+@dataclass(frozen=True)
+class LabeledImages:
+    """Images, one per row, with their labels, and the height and width of the images."""
+
+    X: Any
+    y: Any
+    image_shape: tuple[int, int]
+
+
 def load_subset(data, subset, seed):
-    """Return the images, one per row, and the labels of the "train" or the "test" set."""
+    """Return the LabeledImages of the "train" or the "test" set."""
     if data is None:
         return load_bundled(subset, seed)
-    X, y = load_idx_files(data, subset)
+    loaded = load_idx_files(data, subset)
+    X = loaded.data
     if len(X) == 0:
         raise CommandError(BAD_DATA, f"{data}: the {subset} set must contain images, got none.")
-    return (X if X.dtype == "uint8" else X.astype("float32")), y
+    X = X if X.dtype == "uint8" else X.astype("float32")
+    return LabeledImages(X, loaded.target, loaded.images.shape[1:])
+
+
+def load_subset_for_models(models, data, subset, seed):
+    """Return the LabeledImages of a subset, or raise an error if they do not fit the models."""
+    source = describe_data(data)
+    images = load_subset(data, subset, choose_seed(seed, models[0]))
+    for model in models:
+        check_pixels(images.X, model, source)
+        check_labels(images.y, model.classes_, f"the {subset} set of {source}")
+    return images
+
+
+def choose_seed(given, model):
+    """Return the seed of the split: the given one, or that of the model."""
+    if given is not None:
+        return given
+    return model.random_state if isinstance(model.random_state, int) else 0
+
+
+def check_seed(seed, data):
+    """Raise an error for a --seed that has no effect."""
+    if seed is not None and data is not None:
+        raise OptionError("--seed has no effect with --data. Leave it out.")
 
 
 def describe_data(data):
@@ -46,8 +88,8 @@ def choose_input_scale(X):
     return PIXEL_SCALE if X.dtype == "uint8" else None
 
 
-def prepare_pixels(X, model, source, *, scale, program):
-    """Return the images in the form that the model expects, or raise an error."""
+def check_pixels(X, model, source):
+    """Raise an error for pixels that the model cannot predict from, or that it would scale wrongly."""
     import numpy as np
 
     if X.dtype.kind == "f" and not np.isfinite(X).all():
@@ -58,17 +100,38 @@ def prepare_pixels(X, model, source, *, scale, program):
             f"{source}: the images must have {model.n_features_in_} pixels for this model, "
             f"got {X.shape[1]}. Pass a dataset with this image size to --data, or another model.",
         )
-    if model.input_scale is not None:
-        check_scaled_by_model(X, model, source, scale)
-    elif scale is not None:
-        return X.astype("float32") * scale
-    elif X.dtype == "uint8":
+    if model.input_scale == PIXEL_SCALE and X.dtype != "uint8":
+        raise CommandError(
+            BAD_DATA,
+            f"{source}: the pixels must be uint8 for this model, got {X.dtype}. "
+            "Convert them to integers from 0 to 255.",
+        )
+
+
+def apply_scale(scale, models):
+    """Return the models, where those that store no `input_scale` get the value of --scale."""
+    if scale is not None and all(model.input_scale is not None for model in models):
+        scales = " and ".join(dict.fromkeys(f"{model.input_scale:.6g}" for model in models))
+        subject = "the model scales" if len(models) == 1 else "the models scale"
+        raise CommandError(
+            USAGE, f"--scale has no effect: {subject} the pixels by {scales}. Leave it out."
+        )
+    scaled = [copy.copy(model) for model in models]
+    for model in scaled:
+        if model.input_scale is None:
+            model.input_scale = scale
+    return scaled
+
+
+def warn_about_unscaled_pixels(X, models, program):
+    """Print a warning if a model uses 8-bit pixels as they are."""
+    if X.dtype == "uint8" and any(model.input_scale is None for model in models):
+        subject = "the model" if len(models) == 1 else "a model"
         print_warning(
             program,
-            "the model stores no input_scale, so the pixels are used unscaled, from 0 to 255. "
+            f"{subject} stores no input_scale, so the pixels are used unscaled, from 0 to 255. "
             "If the model was trained on pixels from 0 to 1, pass --scale 1/255.",
         )
-    return X
 
 
 def check_labels(y, classes, source):
@@ -100,43 +163,32 @@ def join_values(values):
     return ", ".join(listed) + (", ..." if len(values) > MAX_LISTED_VALUES else "")
 
 
-def check_scaled_by_model(X, model, source, scale):
-    """Raise an error for a redundant --scale, or for pixels in another range than the model's."""
-    if scale is not None:
-        raise CommandError(
-            USAGE,
-            f"--scale has no effect: the model scales the pixels by {model.input_scale:.6g}. "
-            "Leave it out.",
-        )
-    if model.input_scale == PIXEL_SCALE and X.dtype != "uint8":
-        raise CommandError(
-            BAD_DATA,
-            f"{source}: the pixels must be uint8 for this model, got {X.dtype}. "
-            "Convert them to integers from 0 to 255.",
-        )
-
-
 def load_bundled(subset, seed):
-    """Return the training or the test set of scikit-learn's bundled digits as uint8."""
+    """Return the LabeledImages of a subset of scikit-learn's bundled digits, with pixels as uint8."""
     import numpy as np
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    X, y = load_digits(return_X_y=True)
-    pixels = np.rint(X * (255 / 16)).astype(np.uint8)
+    digits = load_digits()
+    pixels = np.rint(digits.data * (255 / 16)).astype(np.uint8)
     X_train, X_test, y_train, y_test = train_test_split(
-        pixels, y, test_size=BUNDLED_TEST_FRACTION, stratify=y, random_state=seed
+        pixels,
+        digits.target,
+        test_size=BUNDLED_TEST_FRACTION,
+        stratify=digits.target,
+        random_state=seed,
     )
-    return (X_train, y_train) if subset == "train" else (X_test, y_test)
+    X, y = (X_train, y_train) if subset == "train" else (X_test, y_test)
+    return LabeledImages(X, y, digits.images.shape[1:])
 
 
 def load_idx_files(data, subset):
-    """Return the training or the test set of MNIST or of a directory of IDX files."""
+    """Return a subset of MNIST or of a directory of IDX files as a Bunch."""
     from skmlp import fetch_mnist, load_mnist
 
     if data == "mnist":
         with translate_download_errors():
-            return fetch_mnist(subset=subset, return_X_y=True)
+            return fetch_mnist(subset=subset)
     if not Path(data).is_dir():
         found = "a file" if Path(data).exists() else "a path that does not exist"
         raise CommandError(
@@ -145,4 +197,4 @@ def load_idx_files(data, subset):
             "Pass the directory of the four IDX files, or 'mnist'.",
         )
     with translate_errors(BAD_DATA):
-        return load_mnist(data, subset=subset, return_X_y=True)
+        return load_mnist(data, subset=subset)

@@ -13,16 +13,18 @@ from skmlp.cli.console import (
 from skmlp.cli.datasets import (
     DATA_HELP,
     SCALE_HELP,
-    check_labels,
+    SEED_HELP,
+    apply_scale,
+    check_seed,
     describe_data,
-    load_subset,
-    prepare_pixels,
+    load_subset_for_models,
+    warn_about_unscaled_pixels,
 )
 from skmlp.cli.errors import SUCCESS
 from skmlp.cli.model_files import declare_model_argument, read_single_label_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
-from skmlp.cli.values import FACTOR, FLAG, PATH, SEED, OptionError, make_choice_type
+from skmlp.cli.values import FACTOR, FLAG, PATH, SEED, make_choice_type
 
 NAME = "evaluate"
 PROGRAM = f"skmlp {NAME}"
@@ -57,50 +59,32 @@ class EvaluateOptions:
         ),
         "test",
     )
-    seed: int | None = declare(
-        Option(
-            SEED,
-            "Seed of the train-test split of the bundled digits, from 0 to 4294967295. [default: the "
-            "seed of the model, which gives the split of 'skmlp train']",
-            "data",
-            "N",
-        ),
-        None,
-    )
+    seed: int | None = declare(Option(SEED, SEED_HELP, "data", "N"), None)
     scale: float | None = declare(Option(FACTOR, SCALE_HELP, "data", "FACTOR"), None)
     json: bool = declare(Option(FLAG, "Print one JSON object instead of tables.", "output"), False)
 
     def __post_init__(self):
-        if self.seed is not None and self.data is not None:
-            raise OptionError("--seed has no effect with --data. Leave it out.")
+        check_seed(self.seed, self.data)
 
 
 def run(options):
     """Run `skmlp evaluate`."""
     model = read_single_label_model(options.model)
-    source = describe_data(options.data)
-    X, y = load_subset(options.data, options.subset, choose_seed(options.seed, model))
-    X = prepare_pixels(X, model, source, scale=options.scale, program=PROGRAM)
-    check_labels(y, model.classes_, f"the {options.subset} set of {source}")
+    images = load_subset_for_models([model], options.data, options.subset, options.seed)
+    (model,) = apply_scale(options.scale, [model])
+    warn_about_unscaled_pixels(images.X, [model], PROGRAM)
     results = {
         "model": options.model,
-        "data": source,
+        "data": describe_data(options.data),
         "subset": options.subset,
-        "images": len(X),
-        **compute_metrics(model, X, y),
+        "images": len(images.X),
+        **compute_metrics(model, images.X, images.y),
     }
     if options.json:
         print(json.dumps(results))
     else:
         print_results(results)
     return SUCCESS
-
-
-def choose_seed(given, model):
-    """Return the seed of the split: the given one, or that of the model."""
-    if given is not None:
-        return given
-    return model.random_state if isinstance(model.random_state, int) else 0
 
 
 def compute_metrics(model, X, y):

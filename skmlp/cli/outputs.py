@@ -1,4 +1,4 @@
-"""Output files of `skmlp train`: the output directory, the history and the curves."""
+"""Output files: checks before they are written, and the history and the curves of `skmlp train`."""
 
 import csv
 import io
@@ -22,6 +22,26 @@ def make_directory(path, option):
             pass
         trial.unlink()
     return directory
+
+
+def check_output_file(path):
+    """Check that --out is a file that can be written, before its content is computed."""
+    path = Path(path)
+    trial = path.with_name(f".{path.name}.trial")
+    with translate_errors(CANNOT_WRITE, OSError):
+        if path.exists() and not path.is_file():
+            found = "directory" if path.is_dir() else "device"
+            raise CommandError(
+                CANNOT_WRITE,
+                f"{path}: --out must be a file, got a {found}. Choose another path.",
+            )
+        try:
+            with atomic_write(trial):
+                pass
+        except OSError as error:
+            error.filename = str(path)
+            raise
+        trial.unlink()
 
 
 def save_history(history, path):

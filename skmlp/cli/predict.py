@@ -4,7 +4,12 @@ import json
 from dataclasses import dataclass
 
 from skmlp.cli.console import print_error
-from skmlp.cli.datasets import SCALE_HELP, prepare_pixels
+from skmlp.cli.datasets import (
+    SCALE_HELP,
+    apply_scale,
+    check_pixels,
+    warn_about_unscaled_pixels,
+)
 from skmlp.cli.errors import SUCCESS, CommandError
 from skmlp.cli.model_files import declare_model_argument, read_single_label_model
 from skmlp.cli.options import Option, declare
@@ -70,7 +75,8 @@ class PredictOptions:
 
 def run(options):
     """Run `skmlp predict`."""
-    model = read_single_label_model(options.model)
+    stored = read_single_label_model(options.model)
+    (model,) = apply_scale(options.scale, [stored])
     exit_status = SUCCESS
     for path in options.files:
         try:
@@ -80,11 +86,12 @@ def run(options):
                 dark_on_light=options.invert,
                 normalize=options.normalize,
             )
-            images = prepare_pixels(images, model, path, scale=options.scale, program=PROGRAM)
+            check_pixels(images, stored, path)
         except CommandError as error:
             print_error(PROGRAM, str(error))
             exit_status = error.exit_status
         else:
+            warn_about_unscaled_pixels(images, [model], PROGRAM)
             print_predictions(model, path, images, as_json=options.json)
     return exit_status
 

@@ -1,4 +1,4 @@
-"""`skmlp train`: train a network on digits and save the model, its history and its curves."""
+"""`skmlp train`: train a network on digits and save the model, its history, its curves and a report."""
 
 import warnings
 
@@ -38,6 +38,8 @@ files to the output directory:
   model.safetensors  Model, for 'skmlp evaluate' and 'skmlp predict'.
   history.csv        Metrics of each epoch, in full precision.
   curves.png         Loss and accuracy per epoch.
+  report.html        Where the model fails, how certain it is, and how to
+                     reproduce it. See 'skmlp report'.
 
 Ctrl-C stops the training and saves the model. A run with --checkpoint can be
 resumed with --resume after any interruption. An option that has no effect, such
@@ -71,9 +73,20 @@ def run(options):
     if not options.quiet:
         print_line(describe_duration(model, interrupted))
     accuracy = save(options, model, data, out)
+    print_line(describe_accuracy(accuracy, len(data.y_test)))
+    files = ["model.safetensors", "history.csv", "curves.png"]
+    if not options.no_report:
+        try:
+            save_report(options, model, data, out)
+            files.append("report.html")
+        except KeyboardInterrupt:
+            interrupted = True
     if options.checkpoint is not None and not interrupted:
         RunDirectory(options.checkpoint).write(options, finished=True)
-    report(options, out, accuracy, len(data.y_test), interrupted)
+    if not options.quiet:
+        print_line(f"Written to {out}: {', '.join(files)}")
+        if interrupted and options.checkpoint is not None:
+            print_line(f"To resume: skmlp train --resume {options.checkpoint}")
     return INTERRUPTED if interrupted else SUCCESS
 
 
@@ -220,14 +233,27 @@ def save(options, model, data, out):
     return accuracy
 
 
-def report(options, out, accuracy, n_test, interrupted):
-    """Print the test accuracy, the files and how to resume an interrupted run."""
+def describe_accuracy(accuracy, n_test):
+    """Return the line with the test accuracy."""
     n_correct = round(accuracy * n_test)
-    print_line(f"Test accuracy {format_percent(accuracy)} ({n_correct:,} of {n_test:,})")
-    if not options.quiet:
-        print_line(f"Written to {out}: model.safetensors, history.csv, curves.png")
-        if interrupted and options.checkpoint is not None:
-            print_line(f"To resume: skmlp train --resume {options.checkpoint}")
+    return f"Test accuracy {format_percent(accuracy)} ({n_correct:,} of {n_test:,})"
+
+
+def save_report(options, model, data, out):
+    """Write the report, with the command that trains the same model."""
+    from skmlp import write_report
+
+    with translate_errors(CANNOT_WRITE, OSError):
+        write_report(
+            model,
+            data.X_test,
+            data.y_test,
+            out / "report.html",
+            X_train=data.X,
+            y_train=data.y,
+            image_shape=data.image_shape,
+            command=options.get_command(),
+        )
 
 
 COMMAND = Command(

@@ -1,5 +1,6 @@
-"""Options of `skmlp train`, and their JSON in the directory of a run."""
+"""Options of `skmlp train`, their JSON in the directory of a run, and their command line."""
 
+import shlex
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from skmlp.cli.values import (
     POSITIVE,
     SEED,
     OptionError,
+    format_argument,
     format_value,
     make_choice_type,
     make_list_type,
@@ -331,10 +333,15 @@ class TrainOptions:
     out: str = declare_option(
         "output",
         PATH,
-        "Output directory. Created if it does not exist. The three files of an earlier run are "
-        "replaced. [default: skmlp-run]",
+        "Output directory. Created if it does not exist. The files of an earlier run are replaced. "
+        "[default: skmlp-run]",
         "DIR",
         default="skmlp-run",
+    )
+    no_report: bool = declare_switch(
+        "output",
+        "Do not write report.html, which takes some seconds, or longer for large networks and "
+        "datasets. That of an earlier run is kept.",
     )
     quiet: bool = declare_switch("output", "Print only the final test accuracy.", stored=False)
 
@@ -398,6 +405,23 @@ class TrainOptions:
             for name, value in self.get_given_values().items()
             if options[name].parameter is not None
         }
+
+    def get_command(self):
+        """Return the command line that trains the same model, without options that do not influence it."""
+        options = get_options(type(self))
+        arguments = []
+        for each in fields(self):
+            option, value = options[each.name], getattr(self, each.name)
+            if value == each.default or not option.stored or option.group == "checkpoint":
+                continue
+            text = format_argument(value)
+            if option.value_type is FLAG:
+                arguments.append(to_flag(each.name))
+            elif text.startswith("-"):
+                arguments.append(f"{to_flag(each.name)}={text}")
+            else:
+                arguments += [to_flag(each.name), text]
+        return shlex.join(["skmlp", "train", *arguments])
 
     def with_absolute_paths(self):
         """Return the same options with paths that are valid in every working directory."""

@@ -10,7 +10,7 @@ from skmlp.cli.errors import BAD_DATA, CommandError, format_error
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Training, validation and test sets of a run.
+    """Training, validation and test sets of a run, and the height and width of the images.
 
     If no validation set is held out, the test set takes its place and `validation_name` is "test" instead of
     "validation".
@@ -23,26 +23,30 @@ class TrainingData:
     validation_name: str
     X_test: Any
     y_test: Any
+    image_shape: tuple[int, int]
 
 
 def load_training_data(options):
     """Load the dataset and hold out the validation set, if the options ask for one."""
     import numpy as np
 
-    X, y = load_subset(options.data, "train", options.seed)
-    X_test, y_test = load_subset(options.data, "test", options.seed)
-    if X.shape[1] != X_test.shape[1]:
+    training = load_subset(options.data, "train", options.seed)
+    test = load_subset(options.data, "test", options.seed)
+    X, y = training.X, training.y
+    if X.shape[1] != test.X.shape[1]:
         raise CommandError(
             BAD_DATA,
             f"{describe_data(options.data)}: the test images must have {X.shape[1]} pixels, as "
-            f"the training images have, got {X_test.shape[1]}.",
+            f"the training images have, got {test.X.shape[1]}.",
         )
-    check_labels(y_test, np.unique(y), f"the test set of {describe_data(options.data)}")
+    check_labels(test.y, np.unique(y), f"the test set of {describe_data(options.data)}")
     fraction = options.validation_fraction
     if fraction is None:
-        return TrainingData(X, y, X_test, y_test, "test", X_test, y_test)
-    X, X_val, y, y_val = hold_out(X, y, fraction, options.seed)
-    return TrainingData(X, y, X_val, y_val, "validation", X_test, y_test)
+        validation = (test.X, test.y, "test")
+    else:
+        X, X_val, y, y_val = hold_out(X, y, fraction, options.seed)
+        validation = (X_val, y_val, "validation")
+    return TrainingData(X, y, *validation, test.X, test.y, test.image_shape)
 
 
 def hold_out(X, y, fraction, seed):

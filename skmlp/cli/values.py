@@ -63,6 +63,13 @@ def format_value(value):
     return shortener.repr(value)
 
 
+def format_argument(value):
+    """Return the argument of the command line that is converted to a value."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return str(value)
+
+
 def make_type_check(*types):
     """Return a conversion that only accepts values of the given types. bool is not accepted as int."""
 

@@ -89,7 +89,7 @@ def stripes_model(stripes, tmp_path_factory):
     """Return the path of a model trained on the stripes."""
     out = tmp_path_factory.mktemp("stripes-run")
     with contextlib.redirect_stdout(io.StringIO()):
-        options = ["--hidden", "16", "--batch-size", "8", "--learning-rate", "0.01"]
+        options = ["--hidden", "16", "--batch-size", "8", "--learning-rate", "0.01", "--no-report"]
         assert main(["train", "--data", str(stripes), *options, "--out", str(out)]) == 0
     return out / "model.safetensors"
 
@@ -108,7 +108,7 @@ def digits_model(tmp_path_factory):
     """Return the path of the model that `skmlp train` trains on the bundled digits."""
     out = tmp_path_factory.mktemp("digits-run")
     with contextlib.redirect_stdout(io.StringIO()):
-        assert main(["train", "--out", str(out), "--quiet"]) == 0
+        assert main(["train", "--out", str(out), "--quiet", "--no-report"]) == 0
     return out / "model.safetensors"
 
 
@@ -148,10 +148,10 @@ def json_lines(succeeds):
 
 @pytest.fixture
 def train(succeeds):
-    """Return a function that trains a small network for three epochs, and returns its stdout."""
+    """Return a function that trains a small network for three epochs without a report, and returns its stdout."""
 
     def run(data, out, *options):
-        small = ("--hidden", "16", "--batch-size", "8", "--epochs", "3")
+        small = ("--hidden", "16", "--batch-size", "8", "--epochs", "3", "--no-report")
         return succeeds("train", "--data", data, "--out", out, *small, *options)
 
     return run

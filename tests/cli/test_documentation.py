@@ -19,7 +19,7 @@ from skmlp.versions import VARIABLES
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("docs/cli.rst", "README.md")
 # Commands whose numbers depend on the machine. Their percentages are compared with a tolerance, in percentage points.
-TRAINED = re.compile(r"skmlp (train|evaluate|info .*\.safetensors)|head .*history\.csv")
+TRAINED = re.compile(r"skmlp (train|evaluate|report|info .*\.safetensors)|head .*history\.csv")
 TOLERANCE = 5
 
 NUMBER = re.compile(r"\d(?:[\w.,]*\w)?")
@@ -72,6 +72,8 @@ def run_example(example, monkeypatch):
         with monkeypatch.context() as patch:
             if "^C" in example.output:
                 interrupt_after_the_last_documented_epoch(example, patch)
+            if example.command.startswith("skmlp train"):
+                replace_report(patch)
             if example.command == "skmlp compile":
                 replace_compiler(patch)
             if example.command == "skmlp info --versions":
@@ -105,6 +107,11 @@ def interrupt_after_the_last_documented_epoch(example, patch):
             raise KeyboardInterrupt
 
     patch.setattr(EpochLines, "show", show_and_interrupt)
+
+
+def replace_report(patch):
+    """Replace the report of a run by an empty file. test_train.py tests the real one."""
+    patch.setattr("skmlp.write_report", lambda mlp, X, y, path, **options: Path(path).touch())
 
 
 def replace_compiler(patch):

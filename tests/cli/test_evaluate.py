@@ -38,7 +38,7 @@ def test_metrics_equal_those_of_scikit_learn(json_lines, stripes, stripes_model)
 
 
 def test_bundled_digits_are_split_as_in_training(run_skmlp, json_lines, tmp_path):
-    run_skmlp("train", "--seed", "5", "--epochs", "3", "--out", tmp_path)
+    run_skmlp("train", "--seed", "5", "--epochs", "3", "--no-report", "--out", tmp_path)
     model = tmp_path / "model.safetensors"
     results = json_lines("evaluate", model)[0]
     assert results["images"] == 360
@@ -97,7 +97,7 @@ def test_dataset_with_one_class_is_evaluated(
     for name in ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"):
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[:8] + bytes(len(content) - 8))
-    run_skmlp("train", "--data", tmp_path, "--epochs", "1", "--out", tmp_path)
+    run_skmlp("train", "--data", tmp_path, "--epochs", "1", "--no-report", "--out", tmp_path)
     results = json_lines("evaluate", tmp_path / "model.safetensors", "--data", tmp_path)[0]
     assert results["confusion_matrix"] == [[1]]
     assert (results["accuracy"], results["log_loss"]) == (1, pytest.approx(0, abs=1e-6))

@@ -55,15 +55,15 @@ def test_fetch_into_a_file_is_an_error(fails, tmp_path):
 def test_train_downloads_mnist(fails, monkeypatch, tmp_path):
     calls = []
 
-    def fetch(*, subset, return_X_y):
-        calls.append((subset, return_X_y))
+    def fetch(*, subset):
+        calls.append(subset)
         raise OSError("no network")
 
     monkeypatch.setattr("skmlp.fetch_mnist", fetch)
     assert "no network" in fails(1, "train", "--data", "mnist", "--out", tmp_path)
-    assert calls == [("train", True)]
+    assert calls == ["train"]
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "report"])
 def test_help_mentions_the_download_of_mnist(succeeds, command):
     assert "'mnist' to download" in " ".join(succeeds(command, "--help").split())

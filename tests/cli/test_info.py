@@ -79,7 +79,7 @@ def test_model_is_described(succeeds, stripes_model):
 def test_layers_include_batch_norm_and_dropout(succeeds, stripes, tmp_path):
     options = ("--hidden", "8,4", "--activation", "gelu,tanh", "--batch-norm", "--epochs", "1")
     dropout = ("--dropout", "0.5,0.25", "--input-dropout", "0.1", "--out", tmp_path, "--quiet")
-    succeeds("train", "--data", stripes, *options, *dropout)
+    succeeds("train", "--data", stripes, *options, *dropout, "--no-report")
     out = succeeds("info", tmp_path / "model.safetensors")
     lines = [line.split() for line in out.splitlines()]
     layers = [(line[:-3], line[-1]) for line in lines[4:-1] if "(n," in line]

@@ -90,7 +90,7 @@ def test_process_exits_with_the_status_of_the_command(start_skmlp):
 class TestProcess:
     def test_ctrl_c_saves_the_model(self, start_skmlp, succeeds, tmp_path):
         # With this low learning rate, the loss still decreases when the signal arrives.
-        options = ("--epochs", "1000000", "--learning-rate", "0.00001")
+        options = ("--epochs", "1000000", "--learning-rate", "0.00001", "--no-report")
         with start_skmlp("train", *options, "--out", tmp_path) as process:
             lines = [process.stdout.readline() for _ in range(4)]
             process.send_signal(signal.SIGINT)
@@ -115,7 +115,7 @@ class TestProcess:
         assert process.returncode == 141
 
     def test_training_continues_after_a_pipe_is_closed(self, start_skmlp, tmp_path):
-        with start_skmlp("train", "--epochs", "100", "--out", tmp_path) as process:
+        with start_skmlp("train", "--epochs", "100", "--no-report", "--out", tmp_path) as process:
             assert process.stdout.readline()
             process.stdout.close()
             assert process.stderr.read() == ""

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import shlex
 
 import pytest
 
@@ -45,6 +46,7 @@ EXAMPLES = {
     "monitor": [("loss", "loss")],
     "patience": [("5", 5)],
     "out": [("/somewhere/run", "/somewhere/run")],
+    "no_report": [("", True)],
     "checkpoint_every": [("3", 3)],
 }
 # Other options that an option requires.
@@ -85,6 +87,25 @@ def test_every_option_survives_a_json_round_trip(name, text, value):
     options = parse(make_argument(name, text), *REQUIRED.get(name, ()))
     assert options.to_json()[name] == value
     assert round_trip(options) == options
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, examples in EXAMPLES.items() for text, _ in examples]
+)
+def test_every_option_survives_a_round_trip_of_the_command(name, text):
+    options = parse(make_argument(name, text), *REQUIRED.get(name, ()))
+    program, command, *argv = shlex.split(options.get_command())
+    assert (program, command) == ("skmlp", "train")
+    assert parse(*argv) == dataclasses.replace(options, checkpoint=None, checkpoint_every=None)
+
+
+def test_command_has_the_options_that_influence_the_files():
+    options = parse("--data=my digits", "--hidden=128,64", "--batch-norm", "--epochs=3", "--out=-x")
+    expected = "skmlp train --data 'my digits' --hidden 128,64 --batch-norm --epochs 3 --out=-x"
+    assert options.get_command() == expected
+    others = dataclasses.replace(options, quiet=True, checkpoint="run", checkpoint_every=2)
+    assert others.get_command() == expected
+    assert parse("--seed=0", "--out=skmlp-run").get_command() == "skmlp train"
 
 
 def test_one_value_for_each_layer_survives_a_json_round_trip():

@@ -160,6 +160,25 @@ def test_photo_that_is_too_small_is_an_error(fails, model_of_28_x_28, tmp_path):
     assert "at least 8 pixels high and 2 pixels wide, got 5 x 90" in message
 
 
+def test_scale_applies_to_every_file(json_lines, run_skmlp, stripes, float_stripes, tmp_path):
+    X, y = load_mnist(stripes, return_X_y=True)
+    model = MLPDigitClassifier((8,), solver="lbfgs", random_state=0).fit(X / 255, y)
+    save_model(model, tmp_path / "model")
+    files = [directory / "t10k-images-idx3-ubyte.gz" for directory in (stripes, float_stripes)]
+    X_test, _ = load_mnist(stripes, subset="test", return_X_y=True)
+    records = json_lines("predict", tmp_path / "model", *files, "--scale", "1/255")
+    expected = [*model.predict_proba(X_test / 255), *model.predict_proba(X_test / 255**2)]
+    for record, row in zip(records, expected, strict=True):
+        assert list(record["probabilities"].values()) == pytest.approx(row.tolist(), abs=1e-5)
+    _, _, err = run_skmlp("predict", tmp_path / "model", *files)
+    assert err.startswith("skmlp predict: warning: the model stores no input_scale")
+
+
+def test_scale_with_a_model_that_has_input_scale_is_an_error(fails, stripes_model):
+    err = fails(2, "predict", stripes_model, "missing.png", "--scale", "1/255")
+    assert "--scale has no effect: the model scales the pixels by 0.00392157. Leave it out." in err
+
+
 def test_string_classes_are_printed(json_lines, stripes, tmp_path):
     X, y = load_mnist(stripes, return_X_y=True)
     names = np.array(["top", "second", "middle", "fourth"])[y]

@@ -18,7 +18,7 @@ def test_recipes_lists_every_recipe(succeeds):
 @pytest.mark.parametrize("name", ["softmax", "relu-128-adam", "small-sample"])
 def test_train_uses_the_parameters_of_the_recipe(succeeds, tmp_path, name):
     options = ("--epochs", "2", "--out", tmp_path, "--seed", "7", "--quiet")
-    succeeds("train", "--recipe", name, *options)
+    succeeds("train", "--recipe", name, *options, "--no-report")
     mlp = load_model(tmp_path / "model.safetensors")
     changed = {"max_iter": 2, "random_state": 7}
     assert mlp.get_params() == make_recipe(name).set_params(**changed).get_params()
@@ -26,7 +26,7 @@ def test_train_uses_the_parameters_of_the_recipe(succeeds, tmp_path, name):
 
 def test_options_override_the_recipe(succeeds, tmp_path):
     options = ("--hidden", "20,10", "--dropout", "0.1,0", "--epochs", "1", "--solver", "nadam")
-    succeeds("train", "--recipe", "dropout-512", *options, "--out", tmp_path)
+    succeeds("train", "--recipe", "dropout-512", *options, "--no-report", "--out", tmp_path)
     mlp = load_model(tmp_path / "model.safetensors")
     assert mlp.hidden_layer_sizes == (20, 10)
     assert mlp.dropout == (0.1, 0)
@@ -35,7 +35,8 @@ def test_options_override_the_recipe(succeeds, tmp_path):
 
 
 def test_recipe_exceeds_97_percent_on_the_bundled_digits(run_skmlp, tmp_path):
-    status, out, _ = run_skmlp("train", "--recipe", "fast", "--epochs", "15", "--out", tmp_path)
+    options = ("--recipe", "fast", "--epochs", "15", "--no-report", "--out", tmp_path)
+    status, out, _ = run_skmlp("train", *options)
     assert status == 0
     X, y = load_digits(return_X_y=True)
     assert load_model(tmp_path / "model.safetensors").score(X * (255 / 16), y) > 0.97

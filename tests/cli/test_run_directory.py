@@ -12,7 +12,7 @@ import pytest
 
 from skmlp import load_model
 
-SMALL = ("--hidden", "16", "--batch-size", "8", "--epochs", "6")
+SMALL = ("--hidden", "16", "--batch-size", "8", "--epochs", "6", "--no-report")
 MANY_OPTIONS = (
     *("--dropout", "0.3", "--input-dropout", "0.1", "--batch-norm", "--ema", "0.9"),
     *("--schedule", "one_cycle", "--warmup-epochs", "0.5", "--label-smoothing", "0.1"),
@@ -161,7 +161,7 @@ def test_run_can_be_resumed_from_another_directory(succeeds, stripes, tmp_path, 
 
 
 def test_run_on_the_bundled_digits_can_be_resumed(succeeds, tmp_path):
-    options = ("--epochs", "1", "--hidden", "8", "--out", tmp_path / "out")
+    options = ("--epochs", "1", "--hidden", "8", "--no-report", "--out", tmp_path / "out")
     succeeds("train", *options, "--checkpoint", tmp_path / "checkpoints")
     assert "bundled digits" in succeeds("train", "--resume", tmp_path / "checkpoints")
 
@@ -191,6 +191,7 @@ def test_settings_file_contains_the_options(interrupt, stripes, tmp_path):
         "batch_size": 8,
         "epochs": 6,
         "seed": 0,
+        "no_report": True,
     }
 
 
@@ -331,7 +332,10 @@ class TestInvalidDirectory:
 
 @pytest.mark.skipif(os.name == "nt", reason="needs the signals of Unix")
 class TestProcess:
-    SLOW = ("--hidden", "64", "--batch-size", "4", "--epochs", "200", *MANY_OPTIONS)
+    SLOW = (
+        *("--hidden", "64", "--batch-size", "4", "--epochs", "200", "--no-report"),
+        *MANY_OPTIONS,
+    )
 
     @pytest.mark.parametrize("seed", range(2))
     def test_run_killed_at_random_times_can_be_resumed(

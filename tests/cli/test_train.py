@@ -1,8 +1,10 @@
 """`skmlp train`: options, printed lines, written files and errors."""
 
 import csv
+import html
 import os
 import re
+import shlex
 import stat
 import warnings
 
@@ -13,7 +15,7 @@ from PIL import Image
 from skmlp import MLPDigitClassifier, TrainingInterruptedWarning, load_mnist, load_model
 from skmlp.cli.names import FIRST_ORDER_SOLVERS, SCHEDULES
 
-WRITTEN = ["curves.png", "history.csv", "model.safetensors"]
+WRITTEN = ["curves.png", "history.csv", "model.safetensors"]  # without the report
 
 
 def read_history(path):
@@ -29,12 +31,14 @@ def test_defaults_reach_97_percent_on_the_bundled_digits(succeeds, tmp_path, mon
     accuracy = float(re.search(r"Test accuracy (\S+) % \(\d+ of 360\)", out)[1])
     assert accuracy >= 97
     assert len(re.findall(r"^epoch", out, re.MULTILINE)) == 30
-    assert out.endswith("Written to skmlp-run: model.safetensors, history.csv, curves.png\n")
-    assert sorted(path.name for path in (tmp_path / "skmlp-run").iterdir()) == WRITTEN
+    files = "model.safetensors, history.csv, curves.png, report.html"
+    assert out.endswith(f"Written to skmlp-run: {files}\n")
+    written = sorted(path.name for path in (tmp_path / "skmlp-run").iterdir())
+    assert written == [*WRITTEN, "report.html"]
 
 
 def test_one_epoch_exceeds_90_percent_on_mnist(succeeds, mnist_dir, tmp_path):
-    options = ("--hidden", "32", "--epochs", "1", "--quiet")
+    options = ("--hidden", "32", "--epochs", "1", "--quiet", "--no-report")
     out = succeeds("train", "--data", mnist_dir, "--out", tmp_path, *options)
     assert float(out.split()[2]) > 90
 
@@ -86,7 +90,7 @@ def test_history_file_has_full_precision(train, stripes, tmp_path):
 
 
 def test_history_of_lbfgs_has_no_learning_rate(succeeds, stripes, tmp_path):
-    options = ("--solver", "lbfgs", "--hidden", "none", "--epochs", "4")
+    options = ("--solver", "lbfgs", "--hidden", "none", "--epochs", "4", "--no-report")
     succeeds("train", "--data", stripes, "--out", tmp_path, *options)
     assert np.isnan(read_history(tmp_path / "history.csv")["learning_rate"]).all()
 
@@ -97,6 +101,92 @@ def test_curves_are_a_png_file(train, stripes, tmp_path):
         assert picture.format == "PNG"
         assert picture.size == (1728, 516)
         assert len(picture.convert("RGB").getcolors(2**20)) > 100
+
+
+class TestReport:
+    """report.html, which is written after the model, the history and the curves."""
+
+    SMALL = ("--hidden", "16", "--batch-size", "8", "--epochs", "1")
+
+    def test_report_has_the_command_and_the_accuracy(self, succeeds, stripes, tmp_path):
+        options = ("--data", stripes, *self.SMALL, "--out", tmp_path / "my run")
+        out = succeeds("train", *options)
+        page = (tmp_path / "my run" / "report.html").read_text(encoding="utf-8")
+        command = re.search(r"<code>(skmlp train .*)</code>", page)[1]
+        assert html.unescape(command) == (
+            f"skmlp train --data {stripes} --hidden 16 --batch-size 8 --epochs 1 "
+            f"--out '{tmp_path}/my run'"
+        )
+        accuracy = re.search(r"Test accuracy (\S+) %", out)[1]
+        assert re.search(rf'class="accuracy">{accuracy}\s%<', page)
+
+    def test_command_trains_the_same_model(self, succeeds, stripes, tmp_path, reports):
+        succeeds("train", "--data", stripes, *self.SMALL, "--dropout", "0.2", "--out", tmp_path)
+        first = load_model(tmp_path / "model.safetensors")
+        succeeds(*shlex.split(reports[0]["command"])[1:])
+        second = load_model(tmp_path / "model.safetensors")
+        assert reports[1]["command"] == reports[0]["command"]
+        np.testing.assert_array_equal(first.coefs_[0], second.coefs_[0])
+
+    def test_held_out_images_are_not_training_images(self, succeeds, stripes, tmp_path, reports):
+        options = ("--data", stripes, *self.SMALL, "--validation", "0.2", "--out", tmp_path)
+        succeeds("train", *options)
+        X_test, _ = load_mnist(stripes, subset="test", return_X_y=True)
+        np.testing.assert_array_equal(reports[0]["X"], X_test)
+        assert reports[0]["X_train"].shape == (96, 25)
+        assert len(reports[0]["y_train"]) == 96
+        assert reports[0]["image_shape"] == (5, 5)
+
+    def test_no_report_leaves_it_out(self, succeeds, stripes, tmp_path, reports):
+        out = succeeds("train", "--data", stripes, *self.SMALL, "--no-report", "--out", tmp_path)
+        assert out.endswith(f"Written to {tmp_path}: model.safetensors, history.csv, curves.png\n")
+        assert reports == []
+        assert sorted(path.name for path in tmp_path.iterdir()) == WRITTEN
+
+    def test_resumed_run_has_the_stored_option(self, succeeds, stripes, tmp_path, reports):
+        options = ("--data", stripes, *self.SMALL, "--out", tmp_path / "out")
+        checkpoints = tmp_path / "checkpoints"
+        succeeds("train", *options, "--checkpoint", checkpoints)
+        succeeds("train", "--resume", checkpoints)
+        assert reports[1]["command"] == reports[0]["command"]
+        assert "checkpoint" not in reports[0]["command"]
+        succeeds("train", *options, "--checkpoint", checkpoints, "--no-report")
+        succeeds("train", "--resume", checkpoints)
+        assert len(reports) == 2
+
+    def test_full_disk_keeps_the_other_files(self, fails, stripes, tmp_path, monkeypatch):
+        def fill_up(mlp, X, y, path, **options):
+            raise OSError(28, "No space left on device", str(path))
+
+        monkeypatch.setattr("skmlp.write_report", fill_up)
+        err = fails(1, "train", "--data", stripes, *self.SMALL, "--out", tmp_path)
+        assert "report.html: no space left on device. Free some space" in err
+        assert sorted(path.name for path in tmp_path.iterdir()) == WRITTEN
+
+    def test_ctrl_c_leaves_it_out(self, run_skmlp, stripes, tmp_path, monkeypatch):
+        def interrupt(*args, **options):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("skmlp.write_report", interrupt)
+        options = ("--data", stripes, *self.SMALL, "--out", tmp_path / "out")
+        checkpoints = tmp_path / "checkpoints"
+        status, out, err = run_skmlp("train", *options, "--checkpoint", checkpoints)
+        assert (status, err) == (130, "")
+        assert out.endswith(
+            f"Written to {tmp_path / 'out'}: model.safetensors, history.csv, curves.png\n"
+            f"To resume: skmlp train --resume {checkpoints}\n"
+        )
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN
+
+    @pytest.fixture
+    def reports(self, monkeypatch):
+        """Replace write_report; return a list of the arguments of its calls."""
+        calls = []
+        monkeypatch.setattr(
+            "skmlp.write_report",
+            lambda mlp, X, y, path, **options: calls.append({"X": X, "y": y, **options}),
+        )
+        return calls
 
 
 def test_model_equals_the_one_trained_in_python(train, stripes, tmp_path):
@@ -241,7 +331,7 @@ def test_files_of_an_earlier_run_are_replaced(train, stripes, tmp_path):
 
 
 def test_clipped_batch_size_is_a_warning(run_skmlp, stripes, tmp_path):
-    options = ("--batch-size", "1000", "--epochs", "1")
+    options = ("--batch-size", "1000", "--epochs", "1", "--no-report")
     status, _, err = run_skmlp("train", "--data", stripes, "--out", tmp_path, *options)
     assert status == 0
     assert err.startswith("skmlp train: warning: ")
@@ -429,7 +519,15 @@ class TestInvalidData:
 def test_early_stopping_applies_to_a_recipe(succeeds, tmp_path, patience):
     printed = succeeds(
         *("train", "--recipe", "relu-128-adam", "--early-stopping", *patience),
-        *("--epochs", "300", "--learning-rate", "0.02", "--out", str(tmp_path / "run")),
+        *(
+            "--epochs",
+            "300",
+            "--learning-rate",
+            "0.02",
+            "--no-report",
+            "--out",
+            str(tmp_path / "run"),
+        ),
     )
     assert "the validation accuracy no longer improved" in str(printed)
     n_epochs = len((tmp_path / "run" / "history.csv").read_text().splitlines()) - 1

@@ -208,8 +208,9 @@ def test_interrupt_leaves_the_file_unchanged(fitted, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("existing")
     monkeypatch.setattr(MLPDigitClassifier, "fit", interrupt)
+    X_train, y_train = load_small_digits(100)
     with pytest.raises(KeyboardInterrupt):
-        write_report(*fitted, path, X_train=X, y_train=Y)
+        write_report(*fitted, path, X_train=X_train, y_train=y_train)
     assert path.read_text() == "existing"
 
 
