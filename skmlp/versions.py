@@ -15,7 +15,7 @@ from skmlp.machine import (
 
 PACKAGES = (
     *("numpy", "scipy", "scikit-learn", "numba", "llvmlite"),
-    *("matplotlib", "rich", "safetensors"),
+    *("jinja2", "matplotlib", "pillow", "rich", "safetensors"),
 )
 CORE_VARIABLE = "OPENBLAS_CORETYPE"
 # Environment variables that change the speed or the location of files.

@@ -91,7 +91,7 @@ def test_versions_are_those_of_the_installed_packages():
     assert packages.pop("skmlp") == skmlp.__version__
     assert packages.keys() >= {"numpy", "scipy", "scikit-learn", "numba", "llvmlite"}
     assert packages.keys() >= {"matplotlib", "rich", "safetensors"}
-    installed = {each.name: each.version for each in importlib.metadata.distributions()}
+    installed = {each.name.lower(): each.version for each in importlib.metadata.distributions()}
     assert packages == {name: installed.get(name, "not installed") for name in packages}
 
 

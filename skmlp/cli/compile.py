@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from time import perf_counter
 
-from skmlp.cli.console import format_count, make_console, print_line
+from skmlp.cli.console import make_console, print_line
 from skmlp.cli.errors import CANNOT_WRITE, SUCCESS, CommandError, format_error, translate_errors
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FLAG, make_choice_type
+from skmlp.formatting import format_count
 
 DESCRIPTION = """\
 Compile the kernels for training ahead of time.

@@ -54,13 +54,3 @@ def print_table(console, table):
     unlimited = console.options.update(max_width=100_000)
     console.width = max(console.width, console.measure(table, options=unlimited).maximum)
     console.print(table)
-
-
-def format_count(number, noun):
-    """Return a count with its noun: "1 epoch", "1,437 images"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def format_percent(fraction):
-    """Return a fraction as a percentage with two decimals."""
-    return f"{100 * fraction:.2f} %"

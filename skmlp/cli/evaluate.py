@@ -3,13 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from skmlp.cli.console import (
-    format_count,
-    format_percent,
-    make_console,
-    make_table,
-    print_table,
-)
+from skmlp.cli.console import make_console, make_table, print_table
 from skmlp.cli.datasets import (
     DATA_HELP,
     SCALE_HELP,
@@ -25,6 +19,7 @@ from skmlp.cli.model_files import declare_model_argument, read_single_label_mode
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FACTOR, FLAG, PATH, SEED, make_choice_type
+from skmlp.formatting import format_count, format_percent
 
 NAME = "evaluate"
 PROGRAM = f"skmlp {NAME}"

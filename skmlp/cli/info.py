@@ -3,18 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from skmlp.cli.console import (
-    format_count,
-    format_percent,
-    make_console,
-    make_table,
-    print_table,
-)
+from skmlp.cli.console import make_console, make_table, print_table
 from skmlp.cli.errors import BAD_DATA, SUCCESS, suggest_formats, translate_errors
 from skmlp.cli.model_files import is_multilabel, read_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FLAG, PATH, OptionError
+from skmlp.formatting import format_count, format_percent
 
 DESCRIPTION = """\
 Describe the contents of a file and check that it is intact.

@@ -24,9 +24,15 @@ def make_directory(path, option):
     return directory
 
 
-def check_output_file(path):
-    """Check that --out is a file that can be written, before its content is computed."""
+def check_output_file(path, inputs):
+    """Check that --out is a file that can be written and none of the input files, before its content is computed."""
     path = Path(path)
+    for given in inputs:
+        if given is not None and path.exists() and path.samefile(given):
+            raise CommandError(
+                USAGE,
+                f"{path}: --out must differ from the model files, got the path of {given}. Choose another path.",
+            )
     trial = path.with_name(f".{path.name}.trial")
     with translate_errors(CANNOT_WRITE, OSError):
         if path.exists() and not path.is_file():

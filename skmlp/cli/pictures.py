@@ -4,7 +4,6 @@ import io
 import math
 import sys
 
-from skmlp.cli.console import format_count
 from skmlp.cli.errors import (
     BAD_DATA,
     CommandError,
@@ -12,6 +11,7 @@ from skmlp.cli.errors import (
     suggest_formats,
     translate_errors,
 )
+from skmlp.formatting import format_count
 
 PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff")
 MNIST_SIDE = 28

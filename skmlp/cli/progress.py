@@ -1,6 +1,7 @@
 """Callbacks that report each epoch: a progress bar on a terminal, a line in a pipe or a file."""
 
-from skmlp.cli.console import format_percent, make_console, print_line
+from skmlp.cli.console import make_console, print_line
+from skmlp.formatting import format_percent
 
 MIN_WIDTH_WITH_TIMES = 78
 MIN_WIDTH_WITH_BAR = 86

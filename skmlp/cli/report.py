@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from skmlp.cli.console import format_count, format_percent, print_warning
+from skmlp.cli.console import print_warning
 from skmlp.cli.datasets import (
     DATA_HELP,
     SCALE_HELP,
@@ -23,19 +23,19 @@ from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FACTOR, FLAG, PATH, SEED
-from skmlp.report.formatting import format_p_value
+from skmlp.formatting import format_count, format_p_value, format_percent
 
 NAME = "report"
 PROGRAM = f"skmlp {NAME}"
 
 DESCRIPTION = """\
-Write an HTML report on a model: what it has learned, where it fails and how
-certain it is.
+Write an HTML report on a model: its accuracy, its mistakes and the calibration
+of its probabilities.
 
 The model is evaluated on the test set. The training set is used to find
 overfitting, duplicates and possible label errors. Prints the accuracy and the
-findings that need attention. The report is one file, without scripts, that
-requests nothing.
+findings that need attention. The report is one file, without scripts and
+network requests.
 
 'skmlp train' writes the same report on its model, with the command."""
 
@@ -87,7 +87,7 @@ def run(options):
     from skmlp import write_report
 
     models = read_models(options)
-    check_output_file(options.out)
+    check_output_file(options.out, inputs=(options.model, options.compare_with))
     training, test = (
         load_subset_for_models(models, options.data, subset, options.seed)
         for subset in ("train", "test")
@@ -105,6 +105,8 @@ def run(options):
             y_train=training.y,
             image_shape=test.image_shape,
             compare_with=second,
+            name=options.model,
+            compare_name=options.compare_with,
         )
     source = describe_data(options.data)
     if options.json:
@@ -113,7 +115,7 @@ def run(options):
     else:
         images = format_count(len(test.X), "image")
         print(f"{options.model} on the test set of {source}, {images}\n")
-        print_verdict(figures["verdict"], options.compare_with)
+        print_summary(figures["summary"], options.compare_with)
         print_findings(figures["findings"])
         print(f"Written to {options.out} ({Path(options.out).stat().st_size / 1e6:.2f} MB)")
     return SUCCESS
@@ -156,13 +158,13 @@ def check_comparable(model, second, options):
         )
 
 
-def print_verdict(verdict, compared_with):
+def print_summary(summary, compared_with):
     """Print the accuracy with its interval, also of the second model, and the test of the difference."""
-    n_images = verdict["n_samples"]
-    print_accuracy(verdict["accuracy"], verdict["interval"], verdict["n_errors"], n_images)
+    n_images = summary["n_samples"]
+    print_accuracy(summary["accuracy"], summary["interval"], summary["n_errors"], n_images)
     print()
     if compared_with is not None:
-        second = verdict["comparison"]
+        second = summary["comparison"]
         n_errors = second["n_both_wrong"] + second["n_only_this_correct"]
         print(f"Compared with {compared_with}:")
         print_accuracy(second["accuracy"], second["interval"], n_errors, n_images)
@@ -178,10 +180,10 @@ def print_accuracy(accuracy, interval, n_errors, n_images):
 
 def print_findings(findings):
     """Print the number of findings, and those that need attention."""
-    urgent = [finding for finding in findings if finding["status"] == "attention"]
-    verb = "needs" if len(urgent) == 1 else "need"
-    print(f"{len(urgent)} of {format_count(len(findings), 'finding')} {verb} attention")
-    for finding in urgent:
+    selected = [finding for finding in findings if finding["status"] == "attention"]
+    verb = "needs" if len(selected) == 1 else "need"
+    print(f"{len(selected)} of {format_count(len(findings), 'check')} {verb} attention")
+    for finding in selected:
         print(f"- {finding['title']}: {finding['text']}")
 
 

@@ -2,7 +2,7 @@
 
 import warnings
 
-from skmlp.cli.console import format_count, format_percent, print_line, print_warning
+from skmlp.cli.console import print_line, print_warning
 from skmlp.cli.datasets import choose_input_scale, describe_data
 from skmlp.cli.errors import (
     BAD_DATA,
@@ -25,6 +25,7 @@ from skmlp.cli.train_options import (
     TrainOptions,
 )
 from skmlp.cli.training_data import load_training_data
+from skmlp.formatting import format_count, format_percent
 
 NAME = "train"
 PROGRAM = f"skmlp {NAME}"
@@ -74,20 +75,19 @@ def run(options):
         print_line(describe_duration(model, interrupted))
     accuracy = save(options, model, data, out)
     print_line(describe_accuracy(accuracy, len(data.y_test)))
-    files = ["model.safetensors", "history.csv", "curves.png"]
-    if not options.no_report:
-        try:
-            save_report(options, model, data, out)
-            files.append("report.html")
-        except KeyboardInterrupt:
-            interrupted = True
     if options.checkpoint is not None and not interrupted:
         RunDirectory(options.checkpoint).write(options, finished=True)
+    files = ["model.safetensors", "history.csv", "curves.png"]
+    report_interrupted = not options.no_report and save_report(options, model, data, out)
+    if not options.no_report and not report_interrupted:
+        files.append("report.html")
     if not options.quiet:
         print_line(f"Written to {out}: {', '.join(files)}")
+        if report_interrupted:
+            print_line("Interrupted: report.html was not written. 'skmlp report' writes it")
         if interrupted and options.checkpoint is not None:
             print_line(f"To resume: skmlp train --resume {options.checkpoint}")
-    return INTERRUPTED if interrupted else SUCCESS
+    return INTERRUPTED if interrupted or report_interrupted else SUCCESS
 
 
 def resolve_options(options):
@@ -240,20 +240,25 @@ def describe_accuracy(accuracy, n_test):
 
 
 def save_report(options, model, data, out):
-    """Write the report, with the command that trains the same model."""
+    """Write the report, with the command that trains the same model. Return whether Ctrl-C interrupted it."""
     from skmlp import write_report
 
-    with translate_errors(CANNOT_WRITE, OSError):
-        write_report(
-            model,
-            data.X_test,
-            data.y_test,
-            out / "report.html",
-            X_train=data.X,
-            y_train=data.y,
-            image_shape=data.image_shape,
-            command=options.get_command(),
-        )
+    try:
+        with translate_errors(CANNOT_WRITE, OSError):
+            write_report(
+                model,
+                data.X_test,
+                data.y_test,
+                out / "report.html",
+                X_train=data.X,
+                y_train=data.y,
+                image_shape=data.image_shape,
+                name=str(out / "model.safetensors"),
+                command=options.get_command(),
+            )
+    except KeyboardInterrupt:
+        return True
+    return False
 
 
 COMMAND = Command(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from skmlp.cli.console import format_count
 from skmlp.cli.datasets import check_labels, describe_data, load_subset
 from skmlp.cli.errors import BAD_DATA, CommandError, format_error
+from skmlp.formatting import format_count
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def find_classes(labels, classes, name):
     is_unknown = classes[indices] != labels
     if is_unknown.any():
         raise ValueError(
-            f"{name} must contain labels of the classes only, got {labels[is_unknown][0]!r}. The classes are "
-            f"{classes.tolist()}."
+            f"{name} must contain labels of the classes only, got {labels[is_unknown].tolist()[0]!r}. The classes "
+            f"are {classes.tolist()}."
         )
     return indices

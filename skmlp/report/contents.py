@@ -11,11 +11,11 @@ from skmlp.report.sections.mistakes import describe_mistakes
 from skmlp.report.sections.network import describe_network
 from skmlp.report.sections.reproducibility import describe_reproducibility
 from skmlp.report.sections.robustness import describe_robustness
+from skmlp.report.sections.summary import describe_summary
 from skmlp.report.sections.training import describe_training
-from skmlp.report.sections.verdict import describe_verdict
 
 SECTIONS = (
-    Section("verdict", "Verdict", describe_verdict),
+    Section("summary", "Summary", describe_summary),
     Section("reproducibility", "Reproducibility", describe_reproducibility),
     Section("training", "Training curves", describe_training),
     Section("classes", "Classes", describe_classes),

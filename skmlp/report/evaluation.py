@@ -12,7 +12,7 @@ from skmlp.estimator.prediction import make_batches, make_prediction_network
 from skmlp.plots.predictions import Predictions, find_classes
 from skmlp.report.pictures import ImageEncoder
 
-N_BACKGROUND_SAMPLES = 1000
+N_BACKGROUND_SAMPLES = 200
 BLOCK_SIZE = 2048
 
 
@@ -64,10 +64,12 @@ class Evaluation:
 
     Attributes
     ----------
-    mlp : MLPDigitClassifier
-        The classifier.
     model : MLPDigitClassifier
-        The same classifier without feature names, so that it accepts arrays.
+        Classifier without feature names, so that it accepts arrays.
+    name : str
+        Name of the classifier.
+    n_file_bytes : int or None
+        Size of the file of the classifier; None if it cannot be saved.
     test : LabeledSamples
         Samples on which the classifier is evaluated.
     training : LabeledSamples or None
@@ -78,8 +80,9 @@ class Evaluation:
         Command that trained the classifier.
     """
 
-    mlp: Any
     model: Any
+    name: str
+    n_file_bytes: int | None
     test: LabeledSamples
     training: LabeledSamples | None
     image_shape: tuple[int, int] | None
@@ -127,13 +130,11 @@ class Evaluation:
         return [to_json_label(label) for label in self.model.classes_]
 
     @cached_property
-    def encoder(self):
-        """ImageEncoder of the samples; None if they are not images."""
-        if self.image_shape is None:
-            return None
+    def pixel_range(self):
+        """Smallest and largest value of the features."""
         X = self.test.X.data if issparse(self.test.X) else self.test.X
-        low, high = (float(X.min()), float(X.max())) if X.size else (0.0, 1.0)
-        return ImageEncoder(self.image_shape, min(low, 0.0) if issparse(self.test.X) else low, high)
+        low, high = (float(X.min()), float(X.max())) if X.size else (0.0, 0.0)
+        return (min(low, 0.0), max(high, 0.0)) if issparse(self.test.X) else (low, high)
 
     @cached_property
     def background(self):
@@ -142,6 +143,15 @@ class Evaluation:
         images = self.test.take(rows).reshape(-1, *self.image_shape)
         edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
         return float(np.median(np.hstack(edges)))
+
+    @cached_property
+    def encoder(self):
+        """ImageEncoder of the samples, with a light background; None if they are not images."""
+        if self.image_shape is None:
+            return None
+        low, high = self.pixel_range
+        is_dark_on_light = self.background > (low + high) / 2
+        return ImageEncoder(self.image_shape, *((high, low) if is_dark_on_light else (low, high)))
 
     def iterate_blocks(self, X):
         """Yield the indices and the features, as a dense array, of successive blocks of samples."""

@@ -3,8 +3,7 @@
 import re
 from functools import cache
 
-from skmlp import __version__
-from skmlp.report import formatting
+from skmlp import __version__, formatting
 from skmlp.report.contents import FINDINGS, SECTIONS
 
 CODE = re.compile(r"`([^`]+)`")
@@ -49,7 +48,7 @@ def make_environment():
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "count": formatting.format_count,
+        "count": formatting.format_number,
         "percent": keep_together(formatting.format_percent),
         "probability": keep_together(formatting.format_probability),
         "p_value": formatting.format_p_value,

@@ -35,21 +35,21 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageEncoder:
-    """Encoder of samples as pictures with dark ink on a light background, if large values are ink.
+    """Encoder of samples as pictures with a light background.
 
     Parameters
     ----------
     shape : tuple of int
         Height and width.
-    low : float
+    white : float
         Value of white pixels.
-    high : float
+    black : float
         Value of black pixels.
     """
 
     shape: tuple[int, int]
-    low: float
-    high: float
+    white: float
+    black: float
 
     def encode(self, pixels, alternative, max_side=MAX_SIDE):
         """Return the Picture of a sample.
@@ -62,8 +62,8 @@ class ImageEncoder:
         max_side : int, default=MAX_SIDE
             Maximum height and width. Larger images are reduced.
         """
-        span = self.high - self.low or 1.0
-        darkness = np.clip((pixels.reshape(self.shape) - self.low) / span, 0, 1)
+        span = self.black - self.white or 1.0
+        darkness = np.clip((pixels.reshape(self.shape) - self.white) / span, 0, 1)
         return make_picture(np.rint(255 * (1 - darkness)).astype(np.uint8), alternative, max_side)
 
     def encode_thumbnail(self, pixels, alternative):
@@ -164,11 +164,16 @@ def make_figure(size):
 
 
 def use_page_style():
-    """Return a context in which matplotlib draws text as text, in a color that `convert_to_svg` replaces."""
-    from matplotlib import rc_context
+    """Return a context in which matplotlib draws text as text, in a color that `convert_to_svg` replaces.
+
+    The user's settings of matplotlib have no effect in it.
+    """
+    from matplotlib import style
 
     settings = ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor")
-    return rc_context(dict.fromkeys(settings, TEXT_COLOR) | {"svg.fonttype": "none"})
+    return style.context(
+        ["default", dict.fromkeys(settings, TEXT_COLOR) | {"svg.fonttype": "none"}]
+    )
 
 
 def convert_to_svg(figure, name, description):

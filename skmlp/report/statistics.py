@@ -125,35 +125,34 @@ def fit_temperature(log_probabilities, truth):
 
 
 class RefusalCurve(NamedTuple):
-    """Accuracy if the least confident predictions are refused.
+    """Accuracy on the samples whose confidence is at least a threshold; the others are refused.
 
     Attributes
     ----------
-    fractions : ndarray of shape (n_samples,)
-        Fractions of refused samples, in ascending order, from 0.
-    accuracies : ndarray of shape (n_samples,)
+    thresholds : ndarray of shape (n_points,)
+        Distinct confidences in ascending order.
+    fractions : ndarray of shape (n_points,)
+        Fractions of refused samples, from 0.
+    accuracies : ndarray of shape (n_points,)
         Accuracy on the other samples.
-    thresholds : ndarray of shape (n_samples,)
-        Lowest confidence of the other samples.
     """
 
+    thresholds: np.ndarray
     fractions: np.ndarray
     accuracies: np.ndarray
-    thresholds: np.ndarray
 
     def find(self, fraction):
-        """Return the index of the largest fraction that is not above the given one."""
+        """Return the index of the largest fraction of refused samples that is at most the given one."""
         return int(np.searchsorted(self.fractions, fraction + 1e-12, side="right")) - 1
 
 
 def compute_refusal_curve(confidence, is_correct):
     """Return the RefusalCurve of predictions."""
+    order = np.argsort(confidence, kind="stable")
+    thresholds, first = np.unique(confidence[order], return_index=True)
     n_samples = len(confidence)
-    order = np.argsort(-confidence, kind="stable")
-    n_accepted = np.arange(n_samples, 0, -1)
-    accuracies = np.cumsum(is_correct[order])[n_accepted - 1] / n_accepted
-    thresholds = confidence[order][n_accepted - 1]
-    return RefusalCurve(1 - n_accepted / n_samples, accuracies, thresholds)
+    n_correct = np.cumsum(is_correct[order][::-1])[::-1]
+    return RefusalCurve(thresholds, first / n_samples, n_correct[first] / (n_samples - first))
 
 
 def find_label_errors(probabilities, labels):

@@ -1,16 +1,20 @@
 """Writing a report on a fitted classifier."""
 
 import copy
+import errno
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.prediction import check_samples
 from skmlp.files.atomic import atomic_write
+from skmlp.files.models import compute_file_size
 from skmlp.image_shape import resolve_image_shape
 from skmlp.plots.predictions import find_classes
 from skmlp.report.contents import describe_all
@@ -33,12 +37,14 @@ def write_report(
     y_train: ArrayLike | None = None,
     image_shape: tuple[int, int] | bool | None = None,
     compare_with: BaseEstimator | None = None,
+    name: str | None = None,
+    compare_name: str | None = None,
     command: str | None = None,
 ) -> dict[str, Any]:
-    """Write an HTML report on a fitted classifier: what it has learned, where it fails and how certain it is.
+    """Write an HTML report on a fitted classifier: its accuracy, its mistakes and the calibration of its probabilities.
 
-    The file contains everything that it shows. It runs no scripts and requests nothing. With equal arguments, it is
-    the same byte for byte, except for the date and the measured times, which are in ``<time>`` elements.
+    The file contains everything that it shows. It runs no scripts and makes no network requests. With equal arguments,
+    it is the same byte for byte, except for the date and the measured times, which are in ``<time>`` elements.
 
     Parameters
     ----------
@@ -60,13 +66,17 @@ def write_report(
         of at least 5 x 5 pixels. Without images, or with False, the report contains no pictures of samples.
     compare_with : estimator, default=None
         A second fitted classifier, which is compared on `X` and `y`.
+    name : str, default=None
+        Name of the classifier in the report, for example its file. None for the name of its class.
+    compare_name : str, default=None
+        Name of the second classifier in the report. None for the name of its class.
     command : str, default=None
         Command that trained the classifier, to be shown in the report.
 
     Returns
     -------
     figures : dict
-        The figures of the report as JSON values, by the name of the section: 'verdict', 'reproducibility', 'training',
+        The figures of the report as JSON values, by the name of the section: 'summary', 'reproducibility', 'training',
         'classes', 'confusion', 'calibration', 'mistakes', 'label_errors', 'network', 'robustness', 'cost' and
         'findings'. The value of a section that has been left out is None.
 
@@ -97,10 +107,30 @@ def write_report(
     >>> mlp = mlp.fit(X[:1200], y[:1200])
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     figures = write_report(mlp, X[1200:], y[1200:], Path(directory) / "report.html")
-    >>> figures["verdict"]["accuracy"] == mlp.score(X[1200:], y[1200:])
+    >>> figures["summary"]["accuracy"] == mlp.score(X[1200:], y[1200:])
     True
     """
-    evaluation = make_evaluation(mlp, X, y, X_train, y_train, image_shape, compare_with, command)
+    check_directory(path)
+    check_model(mlp)
+    if (X_train is None) != (y_train is None):
+        given, missing = ("X_train", "y_train") if y_train is None else ("y_train", "X_train")
+        raise ValueError(
+            f"X_train and y_train must be given together, got {given} only. Pass {missing} too."
+        )
+    evaluation = Evaluation(
+        model=simplify(mlp),
+        name=name or type(mlp).__name__,
+        n_file_bytes=compute_file_size(mlp),
+        test=make_samples(mlp, X, y, "X", "y"),
+        training=None
+        if X_train is None
+        else make_samples(mlp, X_train, y_train, "X_train", "y_train"),
+        image_shape=find_image_shape(image_shape, mlp),
+        second_model=None
+        if compare_with is None
+        else predict_with_second(compare_with, compare_name, X, mlp.classes_),
+        command=command,
+    )
     contents = describe_all(evaluation)
     page = render(evaluation, contents)
     with atomic_write(path) as file:
@@ -108,8 +138,14 @@ def write_report(
     return {name: content and content.figures for name, content in contents.items()}
 
 
-def make_evaluation(mlp, X, y, X_train, y_train, image_shape, compare_with, command):
-    """Return the Evaluation of validated arguments of `write_report`."""
+def check_directory(path):
+    """Raise FileNotFoundError if the directory of a file does not exist, before its content is computed."""
+    if not Path(path).absolute().parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+
+
+def check_model(mlp):
+    """Raise an error unless `mlp` is a fitted classifier that the report supports."""
     if not isinstance(mlp, MLPDigitClassifier):
         raise TypeError(
             f"mlp must be a fitted MLPDigitClassifier, got {type(mlp).__name__}. For a Pipeline, pass its last step "
@@ -121,32 +157,31 @@ def make_evaluation(mlp, X, y, X_train, y_train, image_shape, compare_with, comm
             "mlp must predict one label per sample, got a multilabel classifier. Reports on multilabel classifiers are "
             "not supported."
         )
-    if (X_train is None) != (y_train is None):
-        given, missing = ("X_train", "y_train") if y_train is None else ("y_train", "X_train")
-        raise ValueError(
-            f"X_train and y_train must be given together, got {given} only. Pass {missing} too."
-        )
+
+
+def simplify(mlp):
+    """Return a copy of a classifier that accepts arrays and whose weights have a fixed layout.
+
+    The layout, which affects how products are rounded, differs between a fitted and a loaded classifier.
+    """
     model = copy.copy(mlp)
-    vars(model).pop("feature_names_in_", None)  # the samples are arrays from now on
-    test = make_samples(mlp, X, y, "y")
-    training = None if X_train is None else make_samples(mlp, X_train, y_train, "y_train")
-    second = None if compare_with is None else predict_with_second(compare_with, X, mlp.classes_)
-    shape = find_image_shape(image_shape, mlp)
-    return Evaluation(mlp, model, test, training, shape, second, command)
+    vars(model).pop("feature_names_in_", None)
+    model.coefs_ = [np.asfortranarray(weights) for weights in mlp.coefs_]
+    return model
 
 
-def make_samples(mlp, X, y, name):
+def make_samples(mlp, X, y, X_name, y_name):
     """Return validated LabeledSamples."""
     X, y = check_samples(mlp, X), np.asarray(y)
-    if y.ndim != 1:
+    if y.shape != X.shape[:1]:
         raise ValueError(
-            f"{name} must have the shape (n_samples,), got {y.shape}. Use {name}.ravel()."
+            f"{y_name} must have the shape (n_samples,) with one label for each of the {X.shape[0]} samples of "
+            f"{X_name}, got {y.shape}."
         )
-    check_consistent_length(X, y)
-    return LabeledSamples(X, find_classes(y, mlp.classes_, name))
+    return LabeledSamples(X, find_classes(y, mlp.classes_, y_name))
 
 
-def predict_with_second(compare_with, X, classes):
+def predict_with_second(compare_with, name, X, classes):
     """Return the SecondModel with its predictions; the index of a label that is no class of the first model is -1."""
     if not isinstance(compare_with, BaseEstimator) or not is_classifier(compare_with):
         raise TypeError(
@@ -162,7 +197,7 @@ def predict_with_second(compare_with, X, classes):
         )
     indices = {label: index for index, label in enumerate(classes.tolist())}
     predicted = np.array([indices.get(label, -1) for label in labels.tolist()])
-    return SecondModel(type(compare_with).__name__, predicted)
+    return SecondModel(name or type(compare_with).__name__, predicted)
 
 
 def find_image_shape(image_shape, mlp):

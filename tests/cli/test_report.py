@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def calls(monkeypatch):
     def compute_accuracies(mlp, X, y, path, *, compare_with, **options):
         recorded.append(options)
         second = compare_with and {"accuracy": compare_with.score(X, y)}
-        return {"verdict": {"accuracy": mlp.score(X, y), "comparison": second}}
+        return {"summary": {"accuracy": mlp.score(X, y), "comparison": second}}
 
     monkeypatch.setattr("skmlp.write_report", compute_accuracies)
     return recorded
@@ -64,23 +65,23 @@ def parse_json(text):
     return json.loads(text, parse_constant=refuse)
 
 
-def assert_equal_verdicts(verdict, results):
-    """Compare the verdict of a report with the results of `skmlp evaluate`."""
-    assert verdict["accuracy"] == results["accuracy"]
-    assert verdict["n_samples"] == results["images"]
+def assert_equal_summaries(summary, results):
+    """Compare the summary of a report with the results of `skmlp evaluate`."""
+    assert summary["accuracy"] == results["accuracy"]
+    assert summary["n_samples"] == results["images"]
     n_correct = sum(row[i] for i, row in enumerate(results["confusion_matrix"]))
-    assert verdict["n_errors"] == results["images"] - n_correct
+    assert summary["n_errors"] == results["images"] - n_correct
 
 
 def test_figures_equal_those_of_evaluate(figures, json_lines, stripes, stripes_model):
     written = figures(stripes_model, "--data", stripes)
     results = json_lines("evaluate", stripes_model, "--data", stripes)[0]
-    assert_equal_verdicts(written["verdict"], results)
+    assert_equal_summaries(written["summary"], results)
     assert written["calibration"]["log_loss"] == pytest.approx(results["log_loss"], rel=1e-5)
     assert [row["recall"] for row in written["classes"]] == results["recall"]
     training = json_lines("evaluate", stripes_model, "--data", stripes, "--subset", "train")[0]
-    assert written["verdict"]["training_accuracy"] == training["accuracy"]
-    assert written["verdict"]["n_training_samples"] == training["images"] == 120
+    assert written["summary"]["training_accuracy"] == training["accuracy"]
+    assert written["summary"]["n_training_samples"] == training["images"] == 120
 
 
 def test_figures_equal_those_of_write_report(figures, stripes, stripes_model, tmp_path):
@@ -94,7 +95,7 @@ def test_figures_equal_those_of_write_report(figures, stripes, stripes_model, tm
     assert written["model"] == str(stripes_model)
     assert written["compare_with"] is None
     assert written["data"] == str(stripes)
-    for name in ("verdict", "classes", "confusion", "calibration", "label_errors", "findings"):
+    for name in ("summary", "classes", "confusion", "calibration", "label_errors", "findings"):
         assert written[name] == json.loads(json.dumps(expected[name]))
 
 
@@ -105,28 +106,28 @@ def test_bundled_digits_are_split_with_the_seed_of_the_model(
     model = tmp_path / "model.safetensors"
     for options in ((), ("--seed", "6")):
         results = json_lines("evaluate", model, *options)[0]
-        assert figures(model, *options)["verdict"]["accuracy"] == results["accuracy"]
+        assert figures(model, *options)["summary"]["accuracy"] == results["accuracy"]
         training = json_lines("evaluate", model, *options, "--subset", "train")[0]
         X_train, y_train = calls[-1]["X_train"], calls[-1]["y_train"]
         assert load_model(model).score(X_train, y_train) == training["accuracy"]
         assert calls[-1]["image_shape"] == (8, 8)
 
 
-def test_verdict_and_urgent_findings_are_printed(succeeds, figures, stripes, stripes_model):
+def test_summary_and_findings_are_printed(succeeds, figures, stripes, stripes_model):
     lines = succeeds("report", stripes_model, "--data", stripes).splitlines()
     written = figures(stripes_model, "--data", stripes)
-    verdict = written["verdict"]
-    low, high = (f"{100 * limit:.2f} %" for limit in verdict["interval"])
-    urgent = [each for each in written["findings"] if each["status"] == "attention"]
-    assert urgent
+    summary = written["summary"]
+    low, high = (f"{100 * limit:.2f} %" for limit in summary["interval"])
+    selected = [each for each in written["findings"] if each["status"] == "attention"]
+    assert selected
     assert lines == [
         f"{stripes_model} on the test set of {stripes}, 40 images",
         "",
-        f"accuracy  {100 * verdict['accuracy']:.2f} %, 95 % interval {low} to {high}",
-        f"errors    {verdict['n_errors']} of 40",
+        f"accuracy  {100 * summary['accuracy']:.2f} %, 95 % interval {low} to {high}",
+        f"errors    {summary['n_errors']} of 40",
         "",
-        f"{len(urgent)} of {len(written['findings'])} findings need attention",
-        *(f"- {each['title']}: {each['text']}" for each in urgent),
+        f"{len(selected)} of {len(written['findings'])} checks need attention",
+        *(f"- {each['title']}: {each['text']}" for each in selected),
         f"Written to report.html ({os.path.getsize('report.html') / 1e6:.2f} MB)",
     ]
 
@@ -138,6 +139,16 @@ def test_file_is_self_contained(succeeds, stripes, stripes_model, tmp_path):
     assert "<script" not in page
     assert all(url.startswith(("data:", "#")) for url in re.findall(r'(?:src|href)="([^"]*)', page))
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
+
+
+@pytest.mark.parametrize("option", ["model", "second model"])
+def test_model_files_are_not_overwritten(fails, fit, stripes, option):
+    first, second = fit("first"), fit("second")
+    out = first if option == "model" else second
+    content = Path(out).read_bytes()
+    options = ("--data", stripes, "--compare-with", second, "--out", out)
+    assert "--out must differ from the model files" in fails(2, "report", first, *options)
+    assert Path(out).read_bytes() == content
 
 
 def test_existing_file_is_replaced(succeeds, stripes, stripes_model, tmp_path):
@@ -162,7 +173,7 @@ def test_pictures_have_the_shape_of_the_images(figures, tmp_path, idx_bytes, mon
 
     monkeypatch.setattr("skmlp.write_report", record)
     # A square number of pixels would otherwise be taken for a square image.
-    assert figures(tmp_path / "model", "--data", tmp_path)["robustness"] is not None
+    figures(tmp_path / "model", "--data", tmp_path)
     assert shapes == [(4, 9)]
 
 
@@ -182,7 +193,7 @@ class TestScale:
         model = fit("scaled", 1 / 255)
         # Float pixels from 0 to 1 need no scale.
         for options in (("--data", stripes, "--scale", "1/255"), ("--data", float_stripes)):
-            accuracy = figures(model, *options)["verdict"]["accuracy"]
+            accuracy = figures(model, *options)["summary"]["accuracy"]
             assert accuracy == json_lines("evaluate", model, *options)[0]["accuracy"] > 0.9
 
     @pytest.mark.parametrize("order", [1, -1], ids=["second", "first"])
@@ -196,8 +207,8 @@ class TestScale:
             json_lines("evaluate", scaled, *options, "--scale", "1/255")[0]["accuracy"],
         ]
         models = (stripes_model, "--compare-with", scaled)[::order]
-        verdict = figures(*models, *options, "--scale", "1/255")["verdict"]
-        both = [verdict["accuracy"], verdict["comparison"]["accuracy"]]
+        summary = figures(*models, *options, "--scale", "1/255")["summary"]
+        both = [summary["accuracy"], summary["comparison"]["accuracy"]]
         assert both == accuracies[::order]
 
     def test_scale_without_an_effect_is_an_error(self, fails, fit, stripes, stripes_model):
@@ -220,8 +231,8 @@ class TestSecondModel:
         written = figures(*options)
         results = [json_lines("evaluate", path, "--data", stripes)[0] for path in options[:3:2]]
         assert written["compare_with"] == str(other)
-        verdict, comparison = written["verdict"], written["verdict"]["comparison"]
-        assert_equal_verdicts(verdict, results[0])
+        summary, comparison = written["summary"], written["summary"]["comparison"]
+        assert_equal_summaries(summary, results[0])
         assert comparison["accuracy"] == results[1]["accuracy"] < results[0]["accuracy"]
         n_first, n_second = comparison["n_only_this_correct"], comparison["n_only_second_correct"]
         smaller, n_different = min(n_first, n_second), n_first + n_second

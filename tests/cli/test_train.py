@@ -174,7 +174,7 @@ class TestReport:
         assert (status, err) == (130, "")
         assert out.endswith(
             f"Written to {tmp_path / 'out'}: model.safetensors, history.csv, curves.png\n"
-            f"To resume: skmlp train --resume {checkpoints}\n"
+            "Interrupted: report.html was not written. 'skmlp report' writes it\n"
         )
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN
 

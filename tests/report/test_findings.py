@@ -52,9 +52,9 @@ def test_no_finding_needs_attention(make_softmax, draw_samples, report_on):
     X_train, y_train = draw_samples([(200, 199)] * N_CLASSES, 0.99, seed=1)
     report = report_on(mlp, X, y, X_train=X_train, y_train=y_train)
     statuses = {check: finding["status"] for check, finding in report.findings.items()}
-    no_layers_or_images = dict.fromkeys(("dead_units", "robustness"), NOT_CHECKED)
-    assert statuses == dict.fromkeys(CHECKS, PASSED) | no_layers_or_images
-    assert "No finding needs attention" in report.html
+    not_checked = dict.fromkeys(("dead_units", "robustness", "monitored_test_set"), NOT_CHECKED)
+    assert statuses == dict.fromkeys(CHECKS, PASSED) | not_checked
+    assert "No check needs attention" in report.html
 
 
 def test_findings_that_need_attention_come_first_with_a_remedy(mlp, draw_samples, report_on):
@@ -102,9 +102,10 @@ def test_weighted_validation_set_is_not_compared(digits, report_on):
 
 
 def test_independent_test_set(digits, report_on):
+    """Common samples of the test and validation sets cannot be detected, so the result is not that all is well."""
     X, y = digits[0][150:], digits[1][150:]
     finding = check_monitored_test_set(report_on, X[75:], y[75:], X[:75], y[:75])
-    assert finding["status"] == PASSED
+    assert finding["status"] == NOT_CHECKED
 
 
 def test_overfitting(mlp, draw_samples, report_on):
@@ -147,9 +148,9 @@ def test_duplicates(mlp, report_on, convert_test, convert_training, label_is_equ
     report = report_on(mlp, X_test, y_test, X_train=X_train, y_train=y_train)
     finding = report.findings["duplicates"]
     assert finding["status"] == ATTENTION
-    assert "2 of 40 test samples" in finding["text"]
+    assert "Of 40 test samples, 2 are equal" in finding["text"]
     assert "10 (training sample 3), 20 (training sample 7)." in finding["text"]
-    assert f"{0 if label_is_equal else 1} of them have another label" in finding["text"]
+    assert f"{0 if label_is_equal else 1} of these training samples have another" in finding["text"]
 
 
 def test_negative_zeros_are_equal_to_zeros(mlp, report_on):
@@ -157,15 +158,15 @@ def test_negative_zeros_are_equal_to_zeros(mlp, report_on):
     X_train = np.array([[9, 8, 7], [0.0, 1, 2], [5, 0, 1]])
     finding = report_on(mlp, X, [2, 2], X_train=X_train, y_train=[0, 2, 0]).findings["duplicates"]
     assert finding["status"] == ATTENTION
-    assert "1 of 2 test samples" in finding["text"]
+    assert "Of 2 test samples, 1 are equal" in finding["text"]
     assert "0 (training sample 1)" in finding["text"]
 
 
 def test_many_duplicates_are_not_all_listed(mlp, report_on):
     X, y = np.arange(60.0).reshape(-1, N_CLASSES), np.arange(20) % N_CLASSES
     text = report_on(mlp, X, y, X_train=X, y_train=y).findings["duplicates"]["text"]
-    assert "20 of 20 test samples" in text
-    assert "4 (training sample 4), ..." in text
+    assert "Of 20 test samples, 20 are equal" in text
+    assert "4 (training sample 4) and 15 others." in text
     assert "5 (training" not in text
 
 
@@ -195,7 +196,7 @@ def test_unfinished_training(make_softmax, draw_samples, report_on, history, sta
     report = report_on(mlp, *draw_samples([(5, 4)] * N_CLASSES, 0.8))
     finding = report.findings["unfinished_training"]
     assert finding["status"] == status
-    assert ("schedule had ended" in finding["text"]) == (history["learning_rate"] == ANNEALED)
+    assert ("rate was already small" in finding["text"]) == (history["learning_rate"] == ANNEALED)
 
 
 def test_perfect_fit_needs_no_more_epochs(make_softmax, draw_samples, report_on):
@@ -250,8 +251,8 @@ def test_increased_validation_loss(
     [
         (170, 0.99, "Overconfident probabilities"),
         (198, 0.8, "Underconfident probabilities"),
-        (180, 0.9, "Calibrated probabilities"),
-        (180, 0.91, "Calibrated probabilities"),
+        (180, 0.9, "Calibration"),
+        (180, 0.91, "Calibration"),
     ],
 )
 def test_calibration(mlp, draw_samples, report_on, n_correct, confidence, title):
@@ -262,7 +263,6 @@ def test_calibration(mlp, draw_samples, report_on, n_correct, confidence, title)
     if finding["status"] == ATTENTION:
         temperature = report.figures["calibration"]["temperature"]["value"]
         assert (temperature > 1) == (title == "Overconfident probabilities")
-        assert f"temperature (about {temperature:.2f} for" in finding["remedy"]
     else:
         assert finding["status"] == PASSED
 
@@ -339,14 +339,29 @@ def test_robustness_of_a_classifier_that_reads_one_pixel(make_softmax, report_on
     assert "50.00 %" in finding["text"]
 
 
-@pytest.mark.parametrize(("n_wrong", "status"), [(0, PASSED), (3, PASSED), (4, ATTENTION)], ids=str)
-def test_label_errors(mlp, draw_samples, report_on, n_wrong, status):
-    """Up to 1 % of 300 labels may be candidates. Wrong predictions with a high probability are."""
-    X, y = draw_samples([(100, 100 - n_wrong), (100, 100), (100, 100)], 0.95)
-    X[:100] *= 1.2  # the wrong predictions are more confident than the mean of their class
-    finding = report_on(mlp, X, y).findings["label_errors"]
-    assert finding["status"] == status
-    assert f"{n_wrong} of 300 labels of the test set" in finding["text"]
+@pytest.mark.parametrize(
+    ("n_wrong", "noise", "status"),
+    [(0, 0.0, PASSED), (30, 0.0, ATTENTION), (0, 30.0, NOT_CHECKED)],
+    ids=["no wrong labels", "wrong labels", "inaccurate networks"],
+)
+def test_label_errors(report_on, n_wrong, noise, status):
+    """More than 1 % of 600 labels are candidates if 30 are wrong; inaccurate networks find no wrong labels."""
+    rng = np.random.default_rng(0)
+    y = np.arange(600) % N_CLASSES
+    X = 5 * np.eye(N_CLASSES)[y] + rng.normal(0, 0.1 + noise, (600, N_CLASSES))
+    labels = y.copy()
+    labels[:n_wrong] = (y[:n_wrong] + 1) % N_CLASSES
+    mlp = MLPDigitClassifier((), solver="lbfgs").fit(X, labels)
+    report = report_on(mlp, X, y, X_train=X, y_train=labels)
+    assert report.findings["label_errors"]["status"] == status
+    assert (report.figures["label_errors"]["accuracy"] > 0.9) == (status != NOT_CHECKED)
+
+
+def test_label_errors_of_the_test_set(mlp, draw_samples, report_on):
+    """The predictions of the classifier itself are no independent evidence."""
+    report = report_on(mlp, *draw_samples([(100, 90)] * N_CLASSES, 0.95))
+    assert report.figures["label_errors"]["subset"] == "test"
+    assert report.findings["label_errors"]["status"] == NOT_CHECKED
 
 
 @pytest.mark.parametrize("n_rare", [1, 2])
@@ -366,7 +381,10 @@ def test_dead_units(report_on, n_dead, status):
     mlp.intercepts_[1][:n_dead] = -1000
     finding = report_on(mlp, X, y, image_shape=False).findings["dead_units"]
     assert finding["status"] == status
-    assert f"0 of 10 in hidden layer 1, {n_dead} of 20 in hidden layer 2" in finding["text"]
+    assert (
+        f"0 of 10 units in hidden layer 1, {n_dead} of 20 units in hidden layer 2"
+        in finding["text"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -375,7 +393,7 @@ def test_dead_units(report_on, n_dead, status):
 def test_size_of_the_test_set(mlp, draw_samples, report_on, n_correct, status):
     report = report_on(mlp, *draw_samples(n_correct, 0.9))
     finding = report.findings["test_set_size"]
-    low, high = report.figures["verdict"]["interval"]
+    low, high = report.figures["summary"]["interval"]
     assert finding["status"] == status
     assert f"{100 * (high - low):.1f} percentage points" in finding["text"]
     assert (high - low > 0.02) == (status == ATTENTION)

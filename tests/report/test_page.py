@@ -84,12 +84,12 @@ def test_text_states_the_figures(browser, digits_page):
     path, figures = digits_page
     with open_page(browser, path) as page:
         text = page.page.locator("main").inner_text().replace("\u00a0", " ")
-    verdict, calibration = figures["verdict"], figures["calibration"]
+    summary, calibration = figures["summary"], figures["calibration"]
     for expected in (
-        f"{100 * verdict['accuracy']:.2f} %",
-        f"{verdict['n_errors']} of 597",
-        f"{100 * verdict['interval'][0]:.2f} % to {100 * verdict['interval'][1]:.2f} %",
-        f"{100 * verdict['comparison']['accuracy']:.2f} %",
+        f"{100 * summary['accuracy']:.2f} %",
+        f"{summary['n_errors']} of 597",
+        f"{100 * summary['interval'][0]:.2f} % to {100 * summary['interval'][1]:.2f} %",
+        f"{100 * summary['comparison']['accuracy']:.2f} %",
         f"{calibration['expected_calibration_error']:.4f}",
         f"{calibration['log_loss']:.4f}",
         f"{calibration['brier_score']:.4f}",
@@ -164,7 +164,7 @@ def test_report_on_mnist_is_small_and_quickly_loaded(browser, tmp_path, mnist_di
     )
     path = tmp_path / "report.html"
     figures = write_report(classifier, X, y, path, X_train=X[:500], y_train=y[:500])
-    assert figures["verdict"]["n_errors"] > 1000
+    assert figures["summary"]["n_errors"] > 1000
     assert path.stat().st_size <= MAX_BYTES
     with open_page(browser, path) as page:
         assert page.find_problems() == {}

@@ -38,7 +38,7 @@ def describe_calibration(evaluation):
             )
         ],
         "temperature": describe_temperature(evaluation),
-        "refusal": [describe_refusal(curve, fraction) for fraction in REFUSED_FRACTIONS],
+        "refusal": describe_refusal(curve),
     }
     view = {
         "reliability": draw_chart(
@@ -56,7 +56,7 @@ def describe_calibration(evaluation):
             "refusal",
             "Error rate against the fraction of refused samples. "
             + ", ".join(
-                f"{each['fraction']:.0%} refused: {1 - each['accuracy']:.2%} errors"
+                f"{each['fraction']:.1%} refused: {1 - each['accuracy']:.2%} errors"
                 for each in figures["refusal"]
             ),
             lambda ax: draw_refusal(ax, curve),
@@ -89,14 +89,17 @@ def describe_temperature(evaluation):
     }
 
 
-def describe_refusal(curve, fraction):
-    """Return the figures if a fraction of the samples is refused."""
-    index = curve.find(fraction)
-    return {
-        "fraction": fraction,
-        "accuracy": float(curve.accuracies[index]),
-        "threshold": float(curve.thresholds[index]),
-    }
+def describe_refusal(curve):
+    """Return the figures for some fractions of refused samples, without repetitions."""
+    indices = dict.fromkeys(curve.find(fraction) for fraction in REFUSED_FRACTIONS)
+    return [
+        {
+            "fraction": float(curve.fractions[index]),
+            "accuracy": float(curve.accuracies[index]),
+            "threshold": float(curve.thresholds[index]),
+        }
+        for index in indices
+    ]
 
 
 def draw_refusal(ax, curve):

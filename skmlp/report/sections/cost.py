@@ -3,7 +3,6 @@
 from statistics import median
 from time import perf_counter
 
-from skmlp.files.models import compute_file_size
 from skmlp.machine import count_usable_cores
 from skmlp.report.section import Content
 
@@ -18,7 +17,7 @@ def describe_cost(evaluation):
     figures = {
         "n_parameters": model.summary().n_parameters,
         "n_parameter_bytes": model.summary().n_bytes,
-        "n_file_bytes": compute_file_size(evaluation.mlp),
+        "n_file_bytes": evaluation.n_file_bytes,
         "n_multiply_adds": sum(weights.size for weights in model.coefs_),
         "n_cores": count_usable_cores(),
         "batch_size": batch.shape[0],

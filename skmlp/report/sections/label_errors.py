@@ -38,6 +38,7 @@ def describe_label_errors(evaluation):
     figures = {
         "subset": subset,
         "n_samples": len(rows),
+        "accuracy": float(np.mean(probabilities.argmax(axis=1) == classes)),
         "n_candidates": len(candidates),
         "candidates": [
             {

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from datetime import UTC, datetime
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
@@ -31,7 +32,7 @@ def describe_reproducibility(evaluation):
             for name, value in parameters.items()
             if describe_value(value) != describe_value(defaults[name])
         },
-        "random_state": describe_value(parameters["random_state"]),
+        "seed": find_seed(parameters["random_state"]),
         "n_epochs": len(history["loss"]),
         "training_seconds": float(sum(history["seconds"])),
         "model_digest": compute_model_digest(model),
@@ -48,11 +49,16 @@ def describe_value(value):
     """Return a parameter as text that is the same in every process."""
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return repr(value.tolist())
     text = repr(value)
     # The address of an object in memory differs between processes.
     return f"{type(value).__qualname__} instance" if MEMORY_ADDRESS.search(text) else text
+
+
+def find_seed(random_state):
+    """Return the seed of a model; None if `random_state` is not an integer, so that the model cannot be reproduced."""
+    return int(random_state) if isinstance(random_state, Integral) else None
 
 
 def compute_data_digest(samples, labels):

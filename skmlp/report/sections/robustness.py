@@ -1,5 +1,6 @@
 """Accuracy on distorted images."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,16 @@ from scipy import ndimage
 from skmlp.report.evaluation import choose_rows
 from skmlp.report.section import Content
 
-MAX_SAMPLES = 2000
+MIN_SAMPLES, MAX_SAMPLES, MAX_PIXELS = 100, 2000, 2000 * 28 * 28
+MIN_SIDE = 5  # pixels
 SHIFTS_PER_SIDE = (1 / 28, 2 / 28, 3 / 28, 4 / 28)
 ANGLES = (5, 10, 20, 30)  # degrees
-STROKE_CHANGES = (-1.0, -0.5, 0.5, 1.0)  # pixels on each side of a stroke
+STROKE_CHANGES = (
+    -1.0,
+    -0.5,
+    0.5,
+    1.0,
+)  # on each side of a stroke, in pixels of an image of 28 x 28
 NOISE_LEVELS = (0.1, 0.2, 0.3, 0.4)  # standard deviation, relative to the range of the pixels
 
 
@@ -56,14 +63,15 @@ class PixelScale:
 
 
 def describe_robustness(evaluation):
-    """Return the Content of the section, or None if the samples are not images."""
-    if evaluation.encoder is None:
+    """Return the Content of the section, or None if the samples are not images or very small."""
+    if evaluation.encoder is None or min(evaluation.image_shape) < MIN_SIDE:
         return None
-    rows = choose_rows(len(evaluation.test), MAX_SAMPLES)
+    n_samples = np.clip(MAX_PIXELS // evaluation.test.X.shape[1], MIN_SAMPLES, MAX_SAMPLES)
+    rows = choose_rows(len(evaluation.test), n_samples)
     images = evaluation.test.take(rows).reshape(-1, *evaluation.image_shape)
     truth = evaluation.test.classes[rows]
     example = int(np.argmax(evaluation.predictions.is_correct[rows]))
-    scale = PixelScale(evaluation.background, evaluation.encoder.low, evaluation.encoder.high)
+    scale = PixelScale(evaluation.background, *evaluation.pixel_range)
     original = make_level(evaluation, None, images, truth, example, "undistorted image")
     conditions = []
     for corruption in make_corruptions(evaluation.image_shape):
@@ -87,7 +95,9 @@ def describe_robustness(evaluation):
 
 def make_corruptions(image_shape):
     """Return the corruptions for images of a size. Shifts by at least one pixel are in proportion to it."""
-    shifts = sorted({max(1, round(min(image_shape) * fraction)) for fraction in SHIFTS_PER_SIDE})
+    smaller_side = min(image_shape)
+    shifts = sorted({max(1, round(smaller_side * fraction)) for fraction in SHIFTS_PER_SIDE})
+    radius = max(1, round(smaller_side / 28))
     return (
         Corruption("shift", "pixels", "Shift in pixels", tuple(shifts), shift),
         Corruption("rotation", "degrees", "Rotation in degrees", ANGLES, rotate),
@@ -95,7 +105,7 @@ def make_corruptions(image_shape):
             "stroke width",
             "pixels",
             "Stroke width, change in pixels on each side",
-            STROKE_CHANGES,
+            tuple(radius * change for change in STROKE_CHANGES),
             change_stroke_width,
         ),
         Corruption(
@@ -161,13 +171,16 @@ def rotate(images, angle, scale):
 def change_stroke_width(images, pixels, scale):
     """Make the strokes thicker, or thinner if `pixels` is negative, on each side.
 
-    The ink is what differs from the background. It is dilated or eroded by one pixel, and the result is interpolated.
+    The ink is what differs from the background. It is dilated or eroded by a whole number of pixels, and the result is
+    interpolated.
     """
     ink_is_larger = images.mean() >= scale.background
     is_dilation = (pixels > 0) == ink_is_larger
     change = ndimage.grey_dilation if is_dilation else ndimage.grey_erosion
-    footprint = ndimage.generate_binary_structure(2, 1)[np.newaxis]
-    return images + abs(pixels) * (change(images, footprint=footprint) - images)
+    radius = math.ceil(abs(pixels))
+    cross = ndimage.generate_binary_structure(2, 1)
+    footprint = ndimage.iterate_structure(cross, radius)[np.newaxis]
+    return images + abs(pixels) / radius * (change(images, footprint=footprint) - images)
 
 
 def add_noise(images, level, scale):

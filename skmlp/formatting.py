@@ -1,9 +1,14 @@
 """Numbers as text."""
 
 
-def format_count(number):
+def format_number(number):
     """Return an integer with separators of thousands."""
     return f"{number:,}"
+
+
+def format_count(number, noun):
+    """Return a count with its noun: "1 epoch", "1,437 images"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def format_percent(fraction, decimals=2):

@@ -8,7 +8,7 @@ from skmlp.report.statistics import compute_mcnemar_p_value, compute_wilson_inte
 MAX_PICTURES = 12
 
 
-def describe_verdict(evaluation):
+def describe_summary(evaluation):
     """Return the Content of the section."""
     predictions = evaluation.predictions
     n_samples, n_correct = len(evaluation.test), int(predictions.is_correct.sum())
@@ -55,18 +55,27 @@ def compare(evaluation):
 
 
 def make_pictures(evaluation, indices, predicted, name):
-    """Return pictures of the first samples with the label that the model which is wrong predicts."""
+    """Return pictures of the first samples.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    indices : ndarray of shape (n_samples,)
+        Samples that only one of the models predicts correctly.
+    predicted : ndarray of shape (n_test_samples,)
+        Index of the class that the other model predicts.
+    name : str
+        Name of the other model.
+    """
     chosen = indices[:MAX_PICTURES]
-    labels, truth = evaluation.labels, evaluation.test.classes
-    return [
-        {
-            "index": int(index),
-            "label": labels[truth[index]],
-            "predicted": labels[predicted[index]] if predicted[index] >= 0 else "another label",
-            "picture": evaluation.encoder.encode_thumbnail(
-                pixels,
-                f"sample {index} with the label {labels[truth[index]]}, wrong for {name}",
-            ),
-        }
-        for index, pixels in zip(chosen, evaluation.test.take(chosen), strict=True)
-    ]
+    pictures = []
+    for index, pixels in zip(chosen, evaluation.test.take(chosen), strict=True):
+        label = evaluation.labels[evaluation.test.classes[index]]
+        found = predicted[index]
+        other = evaluation.labels[found] if found >= 0 else "another label"
+        alternative = f"sample {index} with the label {label}, predicted as {other} by {name}"
+        picture = evaluation.encoder.encode_thumbnail(pixels, alternative)
+        pictures.append(
+            {"index": int(index), "label": label, "predicted": other, "picture": picture}
+        )
+    return pictures

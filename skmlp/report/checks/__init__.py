@@ -1,0 +1,1 @@
+"""The checks whose results are the findings of the report."""
