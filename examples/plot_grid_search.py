@@ -15,15 +15,13 @@ MNIST is not available, the example uses scikit-learn's bundled digits.
 # needs an array. A few thousand images are enough to compare sizes, and keep the search short.
 
 import os
-from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 from skmlp import load_mnist
 
-default_directory = Path(__file__).resolve().parents[2] / "shared" / "mnist"
-directory = os.environ.get("SKMLP_MNIST", default_directory)
+directory = os.environ.get("SKMLP_MNIST", "../shared/mnist")
 
 try:
     digits = load_mnist(directory)

@@ -12,19 +12,17 @@ not available, the example uses scikit-learn's bundled digits.
 # ---------------
 #
 # ``load_mnist`` reads the four files of MNIST or a compatible dataset from a directory, here
-# ``$SKMLP_MNIST`` or ``shared/mnist`` next to the checkout. A sixth of the training images is held out
+# ``$SKMLP_MNIST`` or ``../shared/mnist``. A sixth of the training images is held out
 # as a validation set.
 
 import os
-from pathlib import Path
 
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from skmlp import load_mnist
 
-default_directory = Path(__file__).resolve().parents[2] / "shared" / "mnist"
-directory = os.environ.get("SKMLP_MNIST", default_directory)
+directory = os.environ.get("SKMLP_MNIST", "../shared/mnist")
 
 try:
     X, y = load_mnist(directory, return_X_y=True)

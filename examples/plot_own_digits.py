@@ -11,7 +11,7 @@ training on augmented images, and converting your picture to the format of the t
 # Load the images
 # ---------------
 #
-# MNIST is loaded from ``$SKMLP_MNIST`` or ``shared/mnist`` next to the checkout. If it is not
+# MNIST is loaded from ``$SKMLP_MNIST`` or ``../shared/mnist``. If it is not
 # available, ``normalize_digit`` converts scikit-learn's bundled digits of 8 x 8 pixels to the format of
 # MNIST.
 
@@ -24,8 +24,7 @@ from sklearn.model_selection import train_test_split
 
 from skmlp import load_mnist, normalize_digit
 
-default_directory = Path(__file__).resolve().parents[2] / "shared" / "mnist"
-directory = os.environ.get("SKMLP_MNIST", default_directory)
+directory = os.environ.get("SKMLP_MNIST", "../shared/mnist")
 
 try:
     X_train, y_train = load_mnist(directory, return_X_y=True)
