@@ -1,8 +1,11 @@
-"""Fixture for all tests and for the examples in docstrings."""
+"""Fixture for all tests and for the examples in docstrings, and the files that contain no tests."""
 
 import sys
 
 import pytest
+
+# The configuration, scripts and output of Sphinx. Of the documentation, only the pages contain tests.
+collect_ignore_glob = ["docs/*.py", "docs/_*", "docs/auto_examples", "docs/reference/*/*"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,14 @@
-"""Sphinx configuration: `sphinx-build -W docs docs/_build`."""
+"""Sphinx configuration: `sphinx-build -W docs docs/_build`. The build requires no network."""
 
+import os
 import re
+import sys
+from pathlib import Path
 
-import skmlp
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS / "_ext"))
+
+import skmlp  # noqa: E402
 
 project = "skmlp"
 author = "The skmlp maintainers"
@@ -10,18 +16,47 @@ project_copyright = "2026, The skmlp maintainers"
 release = skmlp.__version__
 version = release
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "mathml",
+]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "reference/backreferences"]
 
-html_theme = "alabaster"
+# The theme
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skmlp"
+html_logo = html_favicon = "_static/logo.svg"
+html_static_path = ["_static"]
+html_css_files = ["skmlp.css"]
 html_theme_options = {
-    "description": "A scikit-learn-compatible multilayer perceptron for handwritten digits",
-    "page_width": "1080px",
-    "sidebar_width": "240px",
-    "fixed_sidebar": True,
+    "logo": {"text": "skmlp", "alt_text": ""},
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["search-button"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_nav_level": 1,
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
+html_sidebars = {"index": [], "installation": [], "search": []}
 html_show_sourcelink = False
+html_math_renderer = "mathml"
+
+# Prompts and outputs are not copied.
+copybutton_exclude = ".linenos, .gp, .go"
+
+# The reference
 
 # Names of parameters, attributes and functions in single backticks are formatted as code.
 default_role = "code"
@@ -46,9 +81,39 @@ numpydoc_validation_checks = {
 # Records document their fields under "Attributes", and schedules in their summary.
 numpydoc_validation_exclude = {r"\.schedules\.", r"\.Summary$", r"\.LearningRateCurve$"}
 
-# References to other projects are not resolved, so that the build requires no network. All others must be valid.
+# All references must be valid. The inventories contain the names of other projects that the pages and examples use.
 nitpicky = True
-nitpick_ignore_regex = [("py:.*", r"(sklearn|numpy|scipy|matplotlib|pathlib)\..*")]
+intersphinx_mapping = {
+    name: (url, f"inventories/{name}.inv")
+    for name, url in {
+        "python": "https://docs.python.org/3",
+        "numpy": "https://numpy.org/doc/stable",
+        "scipy": "https://docs.scipy.org/doc/scipy",
+        "sklearn": "https://scikit-learn.org/stable",
+        "matplotlib": "https://matplotlib.org/stable",
+    }.items()
+}
+
+# The examples, which run in their directory
+
+os.environ.setdefault("SKMLP_MNIST", str(DOCS.parents[1] / "shared" / "mnist"))
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("skmlp",),
+    "reference_url": {"skmlp": None},
+    "backreferences_dir": "reference/backreferences",
+    "capture_repr": ("_repr_html_",),
+    "reset_modules": ("matplotlib", "gallery.prepare_example"),
+    "reset_modules_order": "both",
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
 
 
 def mark_attributes(app, what, name, obj, options, lines):

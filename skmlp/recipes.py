@@ -177,8 +177,8 @@ RECIPES: dict[str, Recipe] = {
 def make_recipe(name: str, random_state: RandomState = None) -> MLPDigitClassifier:
     """Return the unfitted classifier of a recipe.
 
-    The classifier takes pixels from 0 to 255, as in MNIST. See :doc:`/accuracy` for the test accuracy and the training
-    time of each recipe on MNIST.
+    The classifier takes pixels from 0 to 255, as in MNIST. See :doc:`/explanation/accuracy` for the test accuracy and
+    the training time of each recipe on MNIST.
 
     Parameters
     ----------

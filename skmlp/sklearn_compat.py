@@ -34,7 +34,7 @@ __all__ = [
 # The page of an estimator, to which scikit-learn's HTML view links. The environment variable selects another build of
 # the documentation.
 DOCS_URL = os.environ.get("SKMLP_DOCS_URL", "https://skmlp.readthedocs.io/en/stable")
-DOC_LINK_TEMPLATE = DOCS_URL.rstrip("/") + "/generated/skmlp.{estimator_name}.html"
+DOC_LINK_TEMPLATE = DOCS_URL.rstrip("/") + "/reference/generated/skmlp.{estimator_name}.html"
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

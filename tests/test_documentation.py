@@ -83,9 +83,9 @@ def get_defaults(cls):
 
 
 def read_api_names():
-    """Return the full names that docs/api.rst lists, in autosummaries and as data."""
+    """Return the full names that docs/reference/api.rst lists, in autosummaries and as data."""
     names, current, indent = [], None, None
-    for line in read_lines("api.rst"):
+    for line in read_lines("reference/api.rst"):
         directive = re.fullmatch(r"\.\. (\w+):: *(.*)", line)
         if directive:
             kind, argument = directive.groups()
@@ -115,7 +115,9 @@ def find_public_names():
 
 def test_scikit_learn_parameters_are_documented():
     rows = find_literals(
-        get_first_cells(read_section("from_scikit_learn.rst", "scikit-learn's parameters"))
+        get_first_cells(
+            read_section("explanation/from_scikit_learn.rst", "scikit-learn's parameters")
+        )
     )
     assert rows == list(get_defaults(MLPClassifier))
     assert rows == list(get_defaults(MLPDigitClassifier))[: len(rows)]
@@ -123,7 +125,7 @@ def test_scikit_learn_parameters_are_documented():
 
 def test_additional_parameters_are_documented_with_their_defaults():
     rows = find_literals(
-        get_first_cells(read_section("from_scikit_learn.rst", "Additional parameters"))
+        get_first_cells(read_section("explanation/from_scikit_learn.rst", "Additional parameters"))
     )
     documented = {
         name: ast.literal_eval(default) for name, default in (row.split("=") for row in rows)
@@ -137,7 +139,9 @@ def test_additional_parameters_are_documented_with_their_defaults():
 
 @pytest.mark.parametrize("name", ADDITIONAL_PARAMETERS)
 def test_parameters_are_marked_if_lbfgs_does_not_support_them(name):
-    cells = get_first_cells(read_section("from_scikit_learn.rst", "Additional parameters"))
+    cells = get_first_cells(
+        read_section("explanation/from_scikit_learn.rst", "Additional parameters")
+    )
     marked = {cell.split("=")[0].strip("`") for cell in cells if cell.endswith("*")}
     error = pytest.raises(ValueError, match=f"^{name} ") if name in marked else nullcontext()
     mlp = MLPDigitClassifier((2,), solver="lbfgs", **{name: ADDITIONAL_PARAMETERS[name]})
@@ -157,5 +161,5 @@ def test_names_in_the_api_reference_exist(name):
 
 
 def test_all_extras_are_documented():
-    extras = find_literals(get_first_cells(read_section("index.rst", "Installation")))
+    extras = find_literals(get_first_cells(read_section("installation.rst", "Extras")))
     assert sorted(extras) == sorted(metadata("skmlp").get_all("Provides-Extra"))

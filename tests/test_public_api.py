@@ -127,7 +127,7 @@ def test_html_view_describes_every_parameter(estimator):
 def test_html_view_links_to_the_documentation(estimator):
     link = estimator()._get_doc_link()
     assert link.startswith("https://")
-    assert link.endswith(f"/generated/skmlp.{estimator.__name__}.html")
+    assert link.endswith(f"/reference/generated/skmlp.{estimator.__name__}.html")
 
 
 def test_documentation_link_can_be_overridden(monkeypatch):
@@ -147,4 +147,4 @@ def test_environment_variable_selects_another_copy_of_the_documentation():
         check=True,
         timeout=120,
     )
-    assert result.stdout.strip() == "file:///docs/generated/skmlp.IDXReader.html"
+    assert result.stdout.strip() == "file:///docs/reference/generated/skmlp.IDXReader.html"

@@ -79,7 +79,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     The class has all parameters of :class:`sklearn.neural_network.MLPClassifier`, in the same order and with the same
     defaults, and all of its fitted attributes. For the same integer `random_state`, the results agree to rounding
-    error; :doc:`/from_scikit_learn` lists the exceptions.
+    error; :doc:`/explanation/from_scikit_learn` lists the exceptions.
 
     Further features are dropout, batch normalization, adversarial training, class weights, additional activations,
     solvers and learning-rate schedules, averaged weights, data augmentation, a training history, validation sets

@@ -17,7 +17,7 @@ from skmlp.cli.train_options import TrainOptions
 from skmlp.versions import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("docs/cli.rst", "README.md")
+DOCUMENTS = ("docs/reference/cli.rst", "README.md")
 # Commands whose numbers depend on the machine. Their percentages are compared with a tolerance, in percentage points.
 TRAINED = re.compile(r"skmlp (train|evaluate|report|info .*\.safetensors)|head .*history\.csv")
 TOLERANCE = 5
@@ -201,7 +201,7 @@ def test_examples_print_the_documented_lines(
 
 
 def test_every_command_has_an_example():
-    commands = [example.command for example in read_examples("docs/cli.rst")]
+    commands = [example.command for example in read_examples("docs/reference/cli.rst")]
     assert {command.split()[1] for command in commands if command.startswith("skmlp")} == set(
         COMMANDS
     )
