@@ -1,9 +1,14 @@
 """Sphinx configuration: `sphinx-build -W docs docs/_build`. The build requires no network."""
 
 import os
+import pkgutil
 import re
 import sys
 from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.ext.autosummary import autosummary_table
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS / "_ext"))
@@ -37,6 +42,7 @@ html_title = "skmlp"
 html_logo = html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["skmlp.css"]
+html_context = {"default_mode": "auto"}  # the brightness of the screen
 html_theme_options = {
     "logo": {"text": "skmlp", "alt_text": ""},
     "header_links_before_dropdown": 6,
@@ -55,6 +61,11 @@ html_math_renderer = "mathml"
 
 # Prompts and outputs are not copied.
 copybutton_exclude = ".linenos, .gp, .go"
+copybutton_image_svg = """\
+<svg role="img" aria-label="Copy" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.5">
+  <rect x="8" y="8" width="12" height="12" rx="2"/>
+  <path d="M16 8V6a2 2 0 0 0-2-2H6a2 2 0 0 0-2 2v8a2 2 0 0 0 2 2h2"/>
+</svg>"""
 
 # The reference
 
@@ -66,6 +77,9 @@ autodoc_typehints = "none"
 
 # Signatures show defaults such as MNIST_FILES by name.
 autodoc_preserve_defaults = True
+
+# The table of contents of a page omits the name of the class, which makes most entries too long.
+toc_object_entries_show_parents = "hide"
 
 # The class template lists the members.
 numpydoc_show_class_members = False
@@ -121,6 +135,29 @@ def mark_attributes(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"(?<=[(\s])(\w*[a-z]_)(?=[,)])", r"`\1`", line) for line in lines]
 
 
+def add_real_names(app, doctree):
+    """Add the name of the defining module to the ids of an object, because pages of source code link to it."""
+    for signature in doctree.findall(addnodes.desc_signature):
+        if module := signature.get("module"):
+            value = pkgutil.resolve_name(f"{module}:{signature['fullname']}")
+            name = f"{getattr(value, '__module__', module)}.{signature['fullname']}"
+            if name not in signature["ids"]:
+                signature["ids"].append(name)
+
+
+def remove_citations(app, doctree):
+    """Remove the citations from the summaries in tables of names, where their labels mean nothing."""
+    for table in doctree.findall(autosummary_table):
+        for citation in [*table.findall(addnodes.pending_xref)]:
+            if citation["refdomain"] == "citation":
+                parent = citation.parent
+                before = parent[parent.index(citation) - 1]
+                parent.replace(before, nodes.Text(before.astext().rstrip()))
+                parent.remove(citation)
+
+
 def setup(app):
-    """Register the handler."""
+    """Register the handlers."""
     app.connect("autodoc-process-docstring", mark_attributes)
+    app.connect("doctree-read", add_real_names)
+    app.connect("doctree-read", remove_citations)

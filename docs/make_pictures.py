@@ -1,13 +1,12 @@
 """Make the pictures of the landing page: training curves and mistakes of a network on MNIST.
 
-`python docs/make_pictures.py DIR` reads MNIST from DIR and writes one picture for light and one for dark screens.
+`python docs/make_pictures.py DIR` reads MNIST from DIR and writes each picture for light and for dark screens.
 """
 
 import argparse
 import io
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 from PIL import Image
 
@@ -18,28 +17,24 @@ STYLES = {"light": "default", "dark": "dark_background"}
 N_COLORS = 48  # of the palette; keeps the files small
 
 
-def draw_picture(mlp, X_test, y_test, theme):
+def draw_pictures(mlp, X_test, y_test, theme):
     """Write the training curves and the most confident mistakes of a classifier."""
     with plt.style.context(STYLES[theme]):
         plt.rc("savefig", transparent=True)
         plt.rc("axes", titlesize=9)
-        plt.rc("legend", fontsize=9)
-        figure = plt.figure(figsize=(10, 2.9), layout="constrained")
-        curves, mistakes = figure.subfigures(1, 2, width_ratios=[1.5, 1])
-        TrainingCurveDisplay.from_estimator(mlp, ax=curves.subplots(1, 2))
-        is_dark = theme == "dark"
+        figure, axes = plt.subplots(1, 2, figsize=(6.4, 2.7), layout="constrained")
+        TrainingCurveDisplay.from_estimator(mlp, ax=axes)
+        save_small(figure, IMAGES / f"curves_{theme}.png")
+        figure, axes = plt.subplots(2, 4, figsize=(4.6, 2.7), layout="constrained")
         DigitGalleryDisplay.from_estimator(
             mlp,
             X_test,
             y_test,
             n_images=8,
-            ax=mistakes.subplots(2, 4).ravel(),
-            image_kw={"cmap": "gray" if is_dark else "gray_r"},
+            ax=axes.ravel(),
+            image_kw={"cmap": "gray" if theme == "dark" else "gray_r"},
         )
-        curves.suptitle("Training curves")
-        mistakes.suptitle("Mistakes: label → prediction")
-        save_small(figure, IMAGES / f"training_and_mistakes_{theme}.png")
-    plt.close(figure)
+        save_small(figure, IMAGES / f"mistakes_{theme}.png")
 
 
 def save_small(figure, path):
@@ -48,11 +43,12 @@ def save_small(figure, path):
     figure.savefig(buffer, dpi=160)
     image = Image.open(buffer).quantize(N_COLORS, Image.Quantize.FASTOCTREE)
     image.save(path, optimize=True)
+    plt.close(figure)
     print(f"{path}: {image.width} x {image.height} pixels, {path.stat().st_size / 1000:.0f} kB")
 
 
 def main():
-    """Train a network for a few seconds, and draw both pictures."""
+    """Train a network for a few seconds, and draw the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("mnist", metavar="DIR", help="directory of the files of MNIST")
     directory = parser.parse_args().mnist
@@ -68,9 +64,9 @@ def main():
         random_state=0,
     )
     mlp.fit(X, y, X_val=X_test, y_val=y_test)
-    mpl.use("Agg")
+
     for theme in STYLES:
-        draw_picture(mlp, X_test, y_test, theme)
+        draw_pictures(mlp, X_test, y_test, theme)
 
 
 if __name__ == "__main__":
