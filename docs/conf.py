@@ -59,8 +59,9 @@ html_sidebars = {"index": [], "installation": [], "search": []}
 html_show_sourcelink = False
 html_math_renderer = "mathml"
 
-# Prompts and outputs are not copied.
-copybutton_exclude = ".linenos, .gp, .go"
+# The copy button copies the lines with a prompt, without it.
+copybutton_prompt_text = r">>> |\.\.\. |\$ |> "
+copybutton_prompt_is_regexp = True
 copybutton_image_svg = """\
 <svg role="img" aria-label="Copy" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.5">
   <rect x="8" y="8" width="12" height="12" rx="2"/>

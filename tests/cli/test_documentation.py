@@ -209,13 +209,13 @@ def test_every_command_has_an_example():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_documented(command):
-    text = (ROOT / "docs" / "cli.rst").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "cli.rst").read_text(encoding="utf-8")
     for name, option in get_options(COMMANDS[command].options_class).items():
         assert option.positional or re.search(rf"``{to_flag(name)}\b", text), name
 
 
 def test_table_of_options_names_the_parameters():
-    text = (ROOT / "docs" / "cli.rst").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "cli.rst").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^   \* - ``(--[\w-]+).*\n     - ``(\w+)``$", text, re.MULTILINE))
     assert rows == {
         to_flag(name): option.parameter
