@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -47,27 +48,32 @@ def find_differences(printed, expected):
 
 
 def run(program, directory):
-    """Run a program without MNIST and with warnings as errors; return the printed lines."""
+    """Run a program without MNIST and on one thread; return the printed lines."""
     no_mnist = directory / "no-mnist"
     no_mnist.mkdir()
+    # The networks are small. A second BLAS thread hardly helps, and slows training if the machine is busy.
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    lines = run_with_mnist(program, directory, no_mnist, timeout=300, **one_thread)
+    no_mnist.rmdir()
+    return lines
+
+
+def run_with_mnist(program, directory, mnist_dir, *, timeout, **environment):
+    """Run a program with warnings as errors; return the printed lines."""
     result = subprocess.run(
         [sys.executable, "-W", "error", program],
         cwd=directory,
         env={
             **os.environ,
             "MPLBACKEND": "Agg",
-            "SKMLP_MNIST": str(no_mnist),
-            # The networks are small. A second BLAS thread hardly helps, and slows training if the
-            # machine is busy.
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
+            "SKMLP_MNIST": str(mnist_dir),
+            **environment,
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     assert result.returncode == 0, result.stderr
-    no_mnist.rmdir()
     return result.stdout.splitlines()
 
 
@@ -146,12 +152,124 @@ def test_every_example_has_a_test():
     assert {f"{name.removeprefix('test_')}.py" for name in globals() if "_plot_" in name} == names
 
 
+def test_plot_adam(tmp_path):
+    counts, *epochs, last_epochs, test = run_example("plot_adam.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    pattern = r"epoch +{}: training accuracy (\d+\.\d+)%, test accuracy \d+\.\d+%"
+    training = [
+        parse_number(line, pattern.format(epoch))
+        for line, epoch in zip(epochs, [1, 5, 20, 100], strict=True)
+    ]
+    assert training == sorted(training)
+    assert training[-1] == 100
+    lowest, highest = re.findall(r"\d+\.\d+", last_epochs)
+    assert 95 < float(lowest) <= float(highest)
+    assert parse_number(test, r"test accuracy: (\d+\.\d+)%, to beat on MNIST: 97\.05%") > 95
+    assert list_files(tmp_path) == []
+
+
+def test_plot_calibration(tmp_path):
+    counts, accuracy, temperature, *errors = run_example("plot_calibration.py", tmp_path)
+    assert counts == ("scikit-learn's digits: 673 training, 674 calibration and 450 test images")
+    assert parse_number(accuracy, r"test accuracy: (\d+\.\d+)%") > 93
+    assert 0.8 < parse_number(temperature, r"temperature: (\d\.\d+)") < 3
+    for title, line in zip(["before", "after"], errors, strict=True):
+        pattern = rf"{title}: expected calibration error (0\.\d+), log loss 0\.\d+"
+        assert parse_number(line, pattern) < 0.05
+    assert list_files(tmp_path) == []
+
+
+def test_plot_class_weight(tmp_path):
+    counts, classes, *recalls = run_example("plot_class_weight.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1089 training and 450 test images"
+    assert classes.endswith("[133, 136, 133, 137, 136, 136, 136, 134, 4, 4]")
+    titles = ["no weights", "square root", "balanced"]
+    frequent, rare = (
+        [
+            parse_number(line, rf"{title}: {pattern}")
+            for title, line in zip(titles, recalls, strict=True)
+        ]
+        for pattern in (
+            r"mean recall of 0 to 7 (\d+\.\d+)%, of 8 and 9 \d+\.\d+%",
+            r"mean recall of 0 to 7 \d+\.\d+%, of 8 and 9 (\d+\.\d+)%",
+        )
+    )
+    assert min(frequent) > 90
+    assert rare == sorted(rare)
+    assert rare[2] > rare[0] + 20
+    assert list_files(tmp_path) == []
+
+
+def test_plot_dropout_network(tmp_path):
+    counts, *table, validation, test = run_example("plot_dropout_network.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1122 training, 225 validation and 450 test images"
+    assert table[-1] == "301,066 parameters, 1.15 MiB as float32"
+    assert parse_number(validation, r"validation accuracy: (\d+\.\d+)%") > 94
+    pattern = r"test accuracy: (\d+\.\d+)%, to beat on MNIST: 97\.26% and 98\.40%"
+    assert parse_number(test, pattern) > 95
+    assert list_files(tmp_path) == []
+
+
+def test_plot_from_scratch(tmp_path):
+    counts, target, error, *epochs, last, mlp = run_example("plot_from_scratch.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1400 training and 397 validation images"
+    assert target == "label 0, target [1. 0. 0. 0. 0. 0. 0. 0. 0. 0.]"
+    assert parse_number(error, r"relative error of the gradient: (\de-\d\d)") < 1e-6
+    losses = [
+        parse_number(
+            line,
+            rf"epoch {epoch:2}: training loss (\d\.\d+), "
+            r"training accuracy [01]\.\d+, validation accuracy [01]\.\d+",
+        )
+        for epoch, line in enumerate(epochs, start=1)
+    ]
+    assert len(losses) == 10
+    assert losses[-1] < losses[0] / 4
+    pattern = r"validation accuracy after epoch 10: (0\.\d+), to beat on MNIST: 0\.934"
+    assert parse_number(last, pattern) > 0.87
+    assert parse_number(mlp, r"validation accuracy of MLPDigitClassifier: (0\.\d+)") > 0.87
+    assert list_files(tmp_path) == []
+
+
 def test_plot_grid_search(tmp_path):
     counts, best, accuracy = run_example("plot_grid_search.py", tmp_path)
     assert counts == "scikit-learn's digits: 1797 images of 8 x 8 pixels"
     units = parse_number(best, r"best parameters: hidden_layer_sizes=\((\d+)(?:, \1|,)\)")
     assert units in {64, 128, 256}  # larger networks are more accurate on this dataset
     assert 93 < parse_number(accuracy, r"mean accuracy over three folds: (\d+\.\d+)%") < 97
+    assert list_files(tmp_path) == []
+
+
+def test_plot_hidden_layers(tmp_path):
+    lines = run_example("plot_hidden_layers.py", tmp_path)
+    counts, without_size, without, with_size, with_hidden, header, *rest = lines
+    candidates, finalists, test = rest[:16], rest[16:-1], rest[-1]
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    assert without_size == "no hidden layer: 650 parameters"
+    assert with_size == "one hidden layer: 19,210 parameters"
+    pattern = r"no hidden layer: test accuracy (\d+\.\d+)%, to beat on MNIST: 92\.88%"
+    assert 92 < parse_number(without, pattern) < 97
+    pattern = r"one hidden layer: test accuracy (\d+\.\d+)%, to beat on MNIST: 97\.82%"
+    assert parse_number(with_hidden, pattern) > 95
+    assert header.split()[:3] == ["rank", "layers", "units"]
+    accuracies = [float(line.split()[5].removesuffix("%")) for line in candidates]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert accuracies[0] > 95
+    for line in finalists:
+        pattern = r"hidden_layer_sizes=.*, batch_size=\d+: validation accuracy (\d+\.\d+)%"
+        assert parse_number(line, pattern) > 95
+    assert len(finalists) == 3
+    pattern = r"best candidate: test accuracy (\d+\.\d+)%, to beat on MNIST: 97\.82%"
+    assert parse_number(test, pattern) > 95
+    assert list_files(tmp_path) == []
+
+
+def test_plot_mistakes(tmp_path):
+    counts, accuracy, confusion = run_example("plot_mistakes.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    assert parse_number(accuracy, r"test accuracy: (\d+\.\d+)%") > 95
+    pattern = r"most frequent confusion: \d predicted as \d \((\d+) images?\)"
+    assert parse_number(confusion, pattern) < 10
     assert list_files(tmp_path) == []
 
 
@@ -180,3 +298,125 @@ def test_plot_own_digits(tmp_path):
         pattern = rf"trained on {images} images: (\d+) of 12 photos classified correctly"
         assert parse_number(line, pattern) >= 6  # 1 in 2,000 by chance
     assert list_files(tmp_path) == []
+
+
+def test_plot_regularization(tmp_path):
+    counts, *lines = run_example("plot_regularization.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1077 training, 270 validation and 450 test images"
+    titles = ["neither", "dropout", "batch norm", "both"]
+    first_epochs = [
+        parse_number(
+            line,
+            rf"{title}: validation accuracy (\d+\.\d+)% after the first epoch, "
+            r"\d+\.\d+% after the last; validation loss 0\.\d+",
+        )
+        for title, line in zip(titles, lines[:4], strict=True)
+    ]
+    assert first_epochs[2] == max(first_epochs)
+    for title, line in zip(titles, lines[4:], strict=True):
+        pattern = rf"{title}: test accuracy (\d+\.\d+)%, \d+% of the units are active"
+        assert parse_number(line, pattern) > 95
+    assert list_files(tmp_path) == []
+
+
+def test_plot_resume(tmp_path):
+    counts, interrupted, resumed, is_equal = run_example("plot_resume.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    pattern = r"interrupted after 4 epochs: test accuracy (\d+\.\d+)%"
+    accuracy = parse_number(interrupted, pattern)
+    assert parse_number(resumed, r"resumed: 10 epochs, test accuracy (\d+\.\d+)%") > accuracy
+    assert is_equal == "equal to the weights of uninterrupted training: True"
+    assert list_files(tmp_path) == []
+
+
+def test_plot_saliency(tmp_path):
+    counts, accuracy, marked, unmarked = run_example("plot_saliency.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    assert parse_number(accuracy, r"test accuracy: (\d+\.\d+)%") > 95
+    assert parse_number(marked, r"test accuracy with marks: (\d+\.\d+)%") > 98
+    assert parse_number(unmarked, r"test accuracy without marks: (\d+\.\d+)%") < 95
+    assert list_files(tmp_path) == []
+
+
+def test_plot_sgd(tmp_path):
+    counts, lowest, last, test = run_example("plot_sgd.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1077 training, 270 validation and 450 test images"
+    pattern = (
+        r"{} \(epoch \d+\): training loss \d\.\d+, validation loss (\d\.\d+), "
+        r"validation accuracy \d+\.\d+%"
+    )
+    loss = parse_number(lowest, pattern.format("lowest validation loss"))
+    assert loss <= parse_number(last, pattern.format("last epoch"))
+    assert loss < 0.3
+    assert parse_number(test, r"test accuracy: (\d+\.\d+)%, to beat on MNIST: 97\.05%") > 95
+    assert list_files(tmp_path) == []
+
+
+def test_plot_streaming(tmp_path):
+    counts, array, *passes = run_example("plot_streaming.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    assert array == "memmap of shape (1347, 64) and dtype uint8, 86,224 bytes"
+    accuracies = [
+        parse_number(line, rf"{n * 1347:,} samples: test accuracy (\d+\.\d+)%")
+        for n, line in enumerate(passes, start=1)
+    ]
+    assert len(accuracies) == 5
+    assert accuracies[0] > 50
+    assert accuracies[-1] > 85
+    assert list_files(tmp_path) == []
+
+
+# The figures to beat, on MNIST
+
+CHECK_FIGURES = runpy.run_path(str(CHECKOUT / ".ci" / "check_figures.py"))
+WITH_FIGURES = [
+    path.name
+    for path in sorted(EXAMPLES.glob("*.py"))
+    if "to beat on MNIST" in path.read_text("utf-8")
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_FIGURES)
+def test_figures_are_beaten_on_mnist(name, mnist_dir, tmp_path):
+    lines = run_with_mnist(EXAMPLES / name, tmp_path, mnist_dir, timeout=1200)
+    assert lines[0].startswith("MNIST: ")
+    output = "\n".join(lines)
+    assert CHECK_FIGURES["find_figures"](output)
+    assert not CHECK_FIGURES["find_failures"](output)
+    if name == "plot_dropout_network.py":
+        assert "669,706 parameters, 2.55 MiB as float32" in lines
+
+
+def test_five_examples_state_figures_to_beat():
+    assert WITH_FIGURES == [
+        "plot_adam.py",
+        "plot_dropout_network.py",
+        "plot_from_scratch.py",
+        "plot_hidden_layers.py",
+        "plot_sgd.py",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "failures"),
+    [
+        ("epoch 1: training loss 0.3", []),
+        ("accuracy: 0.9341, to beat on MNIST: 0.934", []),
+        ("accuracy: 0.934, to beat on MNIST: 0.934", ["expected more than 0.934, got 0.934"]),
+        ("accuracy: 93.5%, to beat on MNIST: 0.934", []),
+        ("98.41%, to beat on MNIST: 97.26% and 98.40%", []),
+        ("98.3%, to beat on MNIST: 97.26% and 98.40%", ["expected more than 98.40%, got 98.3%"]),
+    ],
+)
+def test_check_figures(line, failures):
+    assert CHECK_FIGURES["find_failures"](f"MNIST: 5 images\n{line}\n") == failures
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["accuracy 98 %, to beat: 97%", "nan%, to beat on MNIST: 97%", "98%, to beat on MNIST: 97 %"],
+)
+def test_check_figures_rejects_other_forms(line):
+    with pytest.raises(ValueError, match="at its end"):
+        CHECK_FIGURES["find_figures"](line)
