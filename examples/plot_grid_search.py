@@ -21,8 +21,7 @@ from sklearn.datasets import load_digits
 
 from skmlp import load_mnist
 
-directory = os.environ.get("SKMLP_MNIST", "../shared/mnist")
-
+directory = os.environ.get("SKMLP_MNIST", "mnist")
 try:
     digits = load_mnist(directory)
     name, images, labels = "MNIST", digits.images[:6000], digits.target[:6000]

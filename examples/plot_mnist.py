@@ -12,8 +12,8 @@ not available, the example uses scikit-learn's bundled digits.
 # ---------------
 #
 # ``load_mnist`` reads the four files of MNIST or a compatible dataset from a directory, here
-# ``$SKMLP_MNIST`` or ``../shared/mnist``. A sixth of the training images is held out
-# as a validation set.
+# ``$SKMLP_MNIST`` or ``mnist``; ``skmlp fetch mnist`` downloads them. A sixth of the training images is
+# held out as a validation set.
 
 import os
 
@@ -22,8 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from skmlp import load_mnist
 
-directory = os.environ.get("SKMLP_MNIST", "../shared/mnist")
-
+directory = os.environ.get("SKMLP_MNIST", "mnist")
 try:
     X, y = load_mnist(directory, return_X_y=True)
     X_test, y_test = load_mnist(directory, subset="test", return_X_y=True)

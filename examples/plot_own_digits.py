@@ -11,9 +11,9 @@ training on augmented images, and converting your picture to the format of the t
 # Load the images
 # ---------------
 #
-# MNIST is loaded from ``$SKMLP_MNIST`` or ``../shared/mnist``. If it is not
-# available, ``normalize_digit`` converts scikit-learn's bundled digits of 8 x 8 pixels to the format of
-# MNIST.
+# MNIST is loaded from the directory ``$SKMLP_MNIST`` or ``mnist``; ``skmlp fetch mnist`` downloads it.
+# If it is not available, ``normalize_digit`` converts scikit-learn's bundled digits of 8 x 8 pixels to
+# the format of MNIST.
 
 import os
 from pathlib import Path
@@ -24,8 +24,7 @@ from sklearn.model_selection import train_test_split
 
 from skmlp import load_mnist, normalize_digit
 
-directory = os.environ.get("SKMLP_MNIST", "../shared/mnist")
-
+directory = os.environ.get("SKMLP_MNIST", "mnist")
 try:
     X_train, y_train = load_mnist(directory, return_X_y=True)
     X_test, y_test = load_mnist(directory, subset="test", return_X_y=True)
