@@ -108,7 +108,7 @@ def compute_loss(probabilities, Y):
 
 
 def compute_accuracy(layers, X, y):
-    """Return the fraction of the samples whose most probable class is the true one."""
+    """Return the fraction of correct predictions."""
     _, probabilities = forward(layers, X)
     return np.mean(probabilities.argmax(axis=1) == y)
 
@@ -126,9 +126,12 @@ def compute_accuracy(layers, X, y):
 # .. math::
 #
 #     \delta^{(L)} = \frac{P - Y}{n}, \qquad
-#     \frac{\partial E}{\partial W^{(l)}} = A^{(l-1)\top} \delta^{(l)}, \qquad
-#     \frac{\partial E}{\partial b^{(l)}} = \sum_i \delta_i^{(l)}, \qquad
 #     \delta^{(l-1)} = \delta^{(l)} W^{(l)\top} \odot [A^{(l-1)} > 0]
+#
+# .. math::
+#
+#     \frac{\partial E}{\partial W^{(l)}} = A^{(l-1)\top} \delta^{(l)}, \qquad
+#     \frac{\partial E}{\partial b^{(l)}} = \sum_i \delta_i^{(l)}
 
 
 def compute_gradients(layers, X, Y):

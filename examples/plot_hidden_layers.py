@@ -95,7 +95,7 @@ display = WeightImageDisplay.from_estimator(
     n_columns=5,
     image_kw={"vmin": -1, "vmax": 1},
 )
-display.figure_.suptitle(f"{name}: weights of the digits 0 to 9, no hidden layer")
+display.figure_.suptitle(f"{name}, weights without a hidden layer")
 
 # %%
 # The units of a hidden layer respond to parts of digits, such as strokes and gaps at particular
@@ -104,7 +104,7 @@ display.figure_.suptitle(f"{name}: weights of the digits 0 to 9, no hidden layer
 display = WeightImageDisplay.from_estimator(
     networks["one hidden layer"][-1], n_units=10, n_columns=5
 )
-display.figure_.suptitle(f"{name}: weights of ten of 256 hidden units")
+display.figure_.suptitle(f"{name}, weights of ten hidden units")
 
 # %%
 # Search

@@ -87,7 +87,7 @@ display.figure_.suptitle(f"{name}: the most confident mistakes")
 display = DigitGalleryDisplay.from_estimator(
     mlp, X_test, y_test, label=true, n_images=6, n_columns=6
 )
-display.figure_.suptitle(f"{name}: mistakes for the digit {true}")
+display.figure_.suptitle(f"label {true}")
 
 # %%
 # Look at the weights

@@ -91,11 +91,11 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for ax, key, label in zip(axes, ["loss", "val_loss"], ["training", "validation"], strict=True):
     for title, mlp in networks.items():
         ax.plot(range(1, mlp.n_iter_ + 1), mlp.history_[key], label=title)
-    ax.set(xlabel="epoch", ylabel=f"{label} loss", yscale="log")
+    ax.set(xlabel="epoch", ylabel=f"{label} loss")
     ax.grid(axis="y", color="#dddddd", linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
-axes[1].yaxis.set_major_formatter("{x:g}")
-axes[1].yaxis.set_minor_formatter("{x:g}")
+axes[0].set_yscale("log")
+axes[1].set_ylim(bottom=0)
 axes[1].legend(frameon=False)
 figure.suptitle(f"{name}, {len(X_train)} training images")
 

@@ -66,7 +66,7 @@ from skmlp import SaliencyDisplay
 first_of_each = np.array([np.flatnonzero(y_test == digit)[0] for digit in (3, 4, 7)])
 patch_size = 5 if name == "MNIST" else 2
 display = SaliencyDisplay.from_estimator(mlp, X_test[first_of_each], patch_size=patch_size)
-display.figure_.suptitle(f"{name}, network trained on the original images")
+display.figure_.suptitle(f"{name}\ntrained on the original images")
 
 # %%
 # Train a network on marked images
@@ -100,6 +100,6 @@ print(f"test accuracy without marks: {cheat.score(X_test, y_test):.2%}")
 
 marked = add_marks(X_test[first_of_each], y_test[first_of_each])
 display = SaliencyDisplay.from_estimator(cheat, marked, patch_size=patch_size)
-display.figure_.suptitle(f"{name}, network trained on marked images")
+display.figure_.suptitle(f"{name}\ntrained on marked images")
 
 plt.show()
