@@ -116,7 +116,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery.LessonOrder",
     "doc_module": ("skmlp",),
     "reference_url": {"skmlp": None},
     "backreferences_dir": "reference/backreferences",
