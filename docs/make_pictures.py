@@ -1,20 +1,31 @@
-"""Make the pictures of the landing page: training curves and mistakes of a network on MNIST.
+"""Make the pictures of the landing page and of the README: curves, mistakes and the report of a network on MNIST.
 
-`python docs/make_pictures.py DIR` reads MNIST from DIR and writes each picture for light and for dark screens.
+`python docs/make_pictures.py DIR` reads MNIST from DIR and writes each picture for light and for dark screens. Chromium
+displays the report, for which the extra `test` is required.
 """
 
 import argparse
 import io
+import shutil
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from PIL import Image
 
-from skmlp import DigitGalleryDisplay, MLPDigitClassifier, TrainingCurveDisplay, load_mnist
+from skmlp import (
+    DigitGalleryDisplay,
+    MLPDigitClassifier,
+    TrainingCurveDisplay,
+    load_mnist,
+    write_report,
+)
 
 IMAGES = Path(__file__).resolve().parent / "images"
 STYLES = {"light": "default", "dark": "dark_background"}
 N_COLORS = 48  # of the palette; keeps the files small
+REPORT_SIZE = (1000, 725)  # of the window in pixels
+REPORT_SECTION = "calibration"  # at the top of the window
 
 
 def draw_pictures(mlp, X_test, y_test, theme):
@@ -37,13 +48,33 @@ def draw_pictures(mlp, X_test, y_test, theme):
         save_small(figure, IMAGES / f"mistakes_{theme}.png")
 
 
+def draw_report(path):
+    """Write a section of a report as Chromium displays it."""
+    from playwright.sync_api import sync_playwright
+
+    width, height = REPORT_SIZE
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for theme in STYLES:
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=theme)
+            page.goto(f"{path.as_uri()}#{REPORT_SECTION}")
+            quantize(page.screenshot(), IMAGES / f"report_{theme}.png")
+
+
 def save_small(figure, path):
     """Write a figure to a PNG file with few colors."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=160)
-    image = Image.open(buffer).quantize(N_COLORS, Image.Quantize.FASTOCTREE)
-    image.save(path, optimize=True)
     plt.close(figure)
+    quantize(buffer.getvalue(), path)
+
+
+def quantize(content, path):
+    """Write the content of a PNG file to another one, with few colors."""
+    image = Image.open(io.BytesIO(content)).quantize(N_COLORS, Image.Quantize.FASTOCTREE)
+    image.save(path, optimize=True)
     print(f"{path}: {image.width} x {image.height} pixels, {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -67,6 +98,10 @@ def main():
 
     for theme in STYLES:
         draw_pictures(mlp, X_test, y_test, theme)
+    with tempfile.TemporaryDirectory() as temporary:
+        report = Path(temporary, "report.html")
+        write_report(mlp, X_test, y_test, report, X_train=X, y_train=y)
+        draw_report(report)
 
 
 if __name__ == "__main__":

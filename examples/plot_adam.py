@@ -74,7 +74,7 @@ for epoch in (1, 5, 20, 100):
 # while the test error changes little after about 20 epochs. The peaks are typical of Adam at a
 # constant learning rate. It divides the gradient by the root mean square of its recent values. Once
 # the training error is zero, these are tiny, and a batch with a larger gradient leads to a large
-# step. Afterwards, the network recovers.
+# step. Afterward, the network recovers.
 
 import matplotlib.pyplot as plt
 import numpy as np
