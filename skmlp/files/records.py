@@ -205,7 +205,8 @@ def build_estimator(model_class, description, arrays, layout):
 def set_arrays(model, description, arrays, layout):
     """Set the fitted attributes that are arrays or lists of numbers."""
     layers = range(len(layout.shapes.weights))
-    model.coefs_ = [arrays[f"coefs.{i}"] for i in layers]
+    # The layout after `fit`. It affects how products are rounded.
+    model.coefs_ = [np.asfortranarray(arrays[f"coefs.{i}"]) for i in layers]
     model.intercepts_ = [arrays[f"intercepts.{i}"] for i in layers]
     model.batch_norm_ = None
     if layout.batch_norm:

@@ -118,7 +118,7 @@ def write_report(
             f"X_train and y_train must be given together, got {given} only. Pass {missing} too."
         )
     evaluation = Evaluation(
-        model=simplify(mlp),
+        model=remove_feature_names(mlp),
         name=name or type(mlp).__name__,
         n_file_bytes=compute_file_size(mlp),
         test=make_samples(mlp, X, y, "X", "y"),
@@ -159,14 +159,10 @@ def check_model(mlp):
         )
 
 
-def simplify(mlp):
-    """Return a copy of a classifier that accepts arrays and whose weights have a fixed layout.
-
-    The layout, which affects how products are rounded, differs between a fitted and a loaded classifier.
-    """
+def remove_feature_names(mlp):
+    """Return a copy of a classifier without feature names, which accepts arrays."""
     model = copy.copy(mlp)
     vars(model).pop("feature_names_in_", None)
-    model.coefs_ = [np.asfortranarray(weights) for weights in mlp.coefs_]
     return model
 
 

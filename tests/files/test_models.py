@@ -92,6 +92,20 @@ def test_loaded_model_equals_saved_model(path, changes, labels, dtype):
     assert_same_model(loaded, model)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden_layer_sizes", [(32,), (32, 17), ()], ids=str)
+@pytest.mark.parametrize("n_samples", [1, 2, 7, 100, 1797])
+def test_loaded_model_gives_bit_identical_probabilities(path, dtype, hidden_layer_sizes, n_samples):
+    """The layout of the weights in memory, which affects how products are rounded, is that after training."""
+    features = (X / 16).astype(dtype)
+    model = MLPDigitClassifier(**SMALL | {"hidden_layer_sizes": hidden_layer_sizes})
+    model.fit(features[:200], y[:200])
+    save_model(model, path)
+    loaded = load_model(path)
+    for samples in (features[:n_samples], features[-n_samples:]):
+        np.testing.assert_array_equal(loaded.predict_proba(samples), model.predict_proba(samples))
+
+
 def test_validation_history_is_saved(path):
     model = MLPDigitClassifier(**SMALL).fit(X_few, y_few, X_val=X[200:300] / 16, y_val=y[200:300])
     save_model(model, path)
