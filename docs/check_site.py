@@ -7,7 +7,9 @@ horizontally.
 
 import argparse
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
+from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from browser import launch_browser, open_page  # noqa: E402
 
 WIDTHS = (390, 1280)
+N_BROWSERS = 2
 
 # Return the texts that extend beyond the page and are in no element that scrolls.
 FIND_CUT_TEXTS = """() => {
@@ -84,9 +87,22 @@ def find_broken_links(site):
 
 
 def find_display_problems(site):
-    """Yield the problems of all pages in Chromium."""
+    """Return the problems of all pages in Chromium, of which N_BROWSERS run at a time."""
+    pages = find_pages(site)
+    with ProcessPoolExecutor(N_BROWSERS, get_context("spawn")) as pool:
+        parts = [pool.submit(check_pages, site, pages[i::N_BROWSERS]) for i in range(N_BROWSERS)]
+        return [problem for part in parts for problem in part.result()]
+
+
+def check_pages(site, pages):
+    """Return the problems of some pages in Chromium."""
+    return [*iterate_display_problems(site, pages)]
+
+
+def iterate_display_problems(site, pages):
+    """Yield the problems of some pages in Chromium."""
     with launch_browser() as browser:
-        for path in find_pages(site):
+        for path in pages:
             with open_page(browser, path, width=WIDTHS[0]) as page:
                 problems = {
                     "request": [url for url in page.requests if not is_in(site, url)],

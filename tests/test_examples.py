@@ -3,8 +3,10 @@
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,8 +79,28 @@ def run_with_mnist(program, directory, mnist_dir, *, timeout, **environment):
     return result.stdout.splitlines()
 
 
-def run_example(name, directory):
-    return run(EXAMPLES / name, directory)
+@pytest.fixture(scope="module")
+def run_example(request, tmp_path_factory):
+    """Return a function that runs an example in a directory and returns the printed lines.
+
+    The examples of all selected tests are started at once, two at a time, because each one uses one core.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        runs = {}
+        for item in request.session.items:
+            name = item.name.removeprefix("test_")
+            if (EXAMPLES / f"{name}.py").exists():
+                directory = tmp_path_factory.mktemp(name)
+                runs[f"{name}.py"] = directory, pool.submit(run, EXAMPLES / f"{name}.py", directory)
+
+        def get_result(name, directory):
+            source, result = runs[name]
+            lines = result.result()
+            for path in source.iterdir():
+                shutil.move(path, directory)
+            return lines
+
+        yield get_result
 
 
 def parse_number(line, pattern):
@@ -152,7 +174,7 @@ def test_every_example_has_a_test():
     assert {f"{name.removeprefix('test_')}.py" for name in globals() if "_plot_" in name} == names
 
 
-def test_plot_adam(tmp_path):
+def test_plot_adam(tmp_path, run_example):
     counts, *epochs, last_epochs, test = run_example("plot_adam.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
     pattern = r"epoch +{}: training accuracy (\d+\.\d+)%, test accuracy \d+\.\d+%"
@@ -168,7 +190,7 @@ def test_plot_adam(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_calibration(tmp_path):
+def test_plot_calibration(tmp_path, run_example):
     counts, accuracy, temperature, *errors = run_example("plot_calibration.py", tmp_path)
     assert counts == ("scikit-learn's digits: 673 training, 674 calibration and 450 test images")
     assert parse_number(accuracy, r"test accuracy: (\d+\.\d+)%") > 93
@@ -179,7 +201,7 @@ def test_plot_calibration(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_class_weight(tmp_path):
+def test_plot_class_weight(tmp_path, run_example):
     counts, classes, *recalls = run_example("plot_class_weight.py", tmp_path)
     assert counts == "scikit-learn's digits: 1089 training and 450 test images"
     assert classes.endswith("[133, 136, 133, 137, 136, 136, 136, 134, 4, 4]")
@@ -200,7 +222,7 @@ def test_plot_class_weight(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_dropout_network(tmp_path):
+def test_plot_dropout_network(tmp_path, run_example):
     counts, *table, validation, test = run_example("plot_dropout_network.py", tmp_path)
     assert counts == "scikit-learn's digits: 1122 training, 225 validation and 450 test images"
     assert table[-1] == "301,066 parameters, 1.15 MiB as float32"
@@ -210,7 +232,7 @@ def test_plot_dropout_network(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_from_scratch(tmp_path):
+def test_plot_from_scratch(tmp_path, run_example):
     counts, target, error, *epochs, last, mlp = run_example("plot_from_scratch.py", tmp_path)
     assert counts == "scikit-learn's digits: 1400 training and 397 validation images"
     assert target == "label 0, target [1. 0. 0. 0. 0. 0. 0. 0. 0. 0.]"
@@ -231,7 +253,7 @@ def test_plot_from_scratch(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_grid_search(tmp_path):
+def test_plot_grid_search(tmp_path, run_example):
     counts, best, accuracy = run_example("plot_grid_search.py", tmp_path)
     assert counts == "scikit-learn's digits: 1797 images of 8 x 8 pixels"
     units = parse_number(best, r"best parameters: hidden_layer_sizes=\((\d+)(?:, \1|,)\)")
@@ -240,7 +262,7 @@ def test_plot_grid_search(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_hidden_layers(tmp_path):
+def test_plot_hidden_layers(tmp_path, run_example):
     lines = run_example("plot_hidden_layers.py", tmp_path)
     counts, without_size, without, with_size, with_hidden, header, *rest = lines
     candidates, finalists, test = rest[:16], rest[16:-1], rest[-1]
@@ -264,7 +286,7 @@ def test_plot_hidden_layers(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_mistakes(tmp_path):
+def test_plot_mistakes(tmp_path, run_example):
     counts, accuracy, confusion = run_example("plot_mistakes.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
     assert parse_number(accuracy, r"test accuracy: (\d+\.\d+)%") > 95
@@ -273,7 +295,7 @@ def test_plot_mistakes(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_mnist(tmp_path):
+def test_plot_mnist(tmp_path, run_example):
     counts, epochs, validation, test = run_example("plot_mnist.py", tmp_path)
     assert counts == "scikit-learn's digits: 1122 training, 225 validation and 450 test images"
     n_epochs = parse_number(epochs, r"epochs: (\d+) \(last epoch: \d+\.\d+ s\)")
@@ -288,7 +310,7 @@ def test_plot_mnist(tmp_path):
     assert test == f"test accuracy:       {accuracy:.2%}"
 
 
-def test_plot_own_digits(tmp_path):
+def test_plot_own_digits(tmp_path, run_example):
     counts, *accuracies, photos, augmented_photos = run_example("plot_own_digits.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
     for images, line in zip(["original", "augmented"], accuracies, strict=True):
@@ -300,7 +322,7 @@ def test_plot_own_digits(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_regularization(tmp_path):
+def test_plot_regularization(tmp_path, run_example):
     counts, *lines = run_example("plot_regularization.py", tmp_path)
     assert counts == "scikit-learn's digits: 1077 training, 270 validation and 450 test images"
     titles = ["neither", "dropout", "batch norm", "both"]
@@ -319,7 +341,7 @@ def test_plot_regularization(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_resume(tmp_path):
+def test_plot_resume(tmp_path, run_example):
     counts, interrupted, resumed, is_equal = run_example("plot_resume.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
     pattern = r"interrupted after 4 epochs: test accuracy (\d+\.\d+)%"
@@ -329,7 +351,7 @@ def test_plot_resume(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_saliency(tmp_path):
+def test_plot_saliency(tmp_path, run_example):
     counts, accuracy, marked, unmarked = run_example("plot_saliency.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
     assert parse_number(accuracy, r"test accuracy: (\d+\.\d+)%") > 95
@@ -338,7 +360,7 @@ def test_plot_saliency(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_sgd(tmp_path):
+def test_plot_sgd(tmp_path, run_example):
     counts, lowest, last, test = run_example("plot_sgd.py", tmp_path)
     assert counts == "scikit-learn's digits: 1077 training, 270 validation and 450 test images"
     pattern = (
@@ -352,7 +374,7 @@ def test_plot_sgd(tmp_path):
     assert list_files(tmp_path) == []
 
 
-def test_plot_streaming(tmp_path):
+def test_plot_streaming(tmp_path, run_example):
     counts, array, *passes = run_example("plot_streaming.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
     assert array == "memmap of shape (1347, 64) and dtype uint8, 86,224 bytes"
