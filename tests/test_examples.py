@@ -85,11 +85,12 @@ def run_example(request, tmp_path_factory):
 
     The examples of all selected tests are started at once, two at a time, because each one uses one core.
     """
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
     with ThreadPoolExecutor(2) as pool:
         runs = {}
         for item in request.session.items:
             name = item.name.removeprefix("test_")
-            if (EXAMPLES / f"{name}.py").exists():
+            if name in names:
                 directory = tmp_path_factory.mktemp(name)
                 runs[f"{name}.py"] = directory, pool.submit(run, EXAMPLES / f"{name}.py", directory)
 
