@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from numbers import Integral
 
+MIN_IMAGE_SIDE = 5  # pixels; a smaller square number of features is probably no image
+
 
 def resolve_image_shape(image_shape, n_features):
     """Return the height and width of the images.
@@ -45,6 +47,37 @@ def resolve_image_shape(image_shape, n_features):
             f"image_shape must have {n_features} pixels, one per feature of X, got {image_shape!r}."
         )
     return height, width
+
+
+def find_image_shape(image_shape, mlp):
+    """Return the height and width of the images, or None if the features are not images.
+
+    Parameters
+    ----------
+    image_shape : (int, int), False or None
+        Argument of a public function. False if the features are not images, None for the `image_shape` of the
+        classifier or, if it has none, square images.
+    mlp : MLPDigitClassifier
+        Fitted classifier.
+
+    Returns
+    -------
+    image_shape : tuple of int or None
+
+    Raises
+    ------
+    ValueError
+        If the shape is not a pair of positive integers whose product is the number of features.
+    """
+    if image_shape is False:
+        return None
+    if image_shape is None:
+        image_shape = mlp.image_shape
+    if image_shape is None:
+        side = math.isqrt(mlp.n_features_in_)
+        is_square = side**2 == mlp.n_features_in_ and side >= MIN_IMAGE_SIDE
+        return (side, side) if is_square else None
+    return resolve_image_shape(image_shape, mlp.n_features_in_)
 
 
 def is_positive_integer(value):

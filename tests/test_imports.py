@@ -97,6 +97,7 @@ ALLOWED = {
         "engine",
         "estimator",
     },
+    "export": {"", "image_shape", "files", "engine", "estimator"},
     "callbacks": {"typing", "files.checkpoints"},
     "recipes": {"", "typing", "estimator", "augment", "digits"},
     "cli": {

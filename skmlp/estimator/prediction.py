@@ -146,4 +146,9 @@ def compute_log_probabilities(logits, targets):
 
 def get_loss(targets):
     """Return the loss that defines the probabilities of the classes."""
-    return LOSSES["single_class" if len(targets.classes) == 1 else targets.out_activation]
+    return LOSSES[get_loss_name(targets)]
+
+
+def get_loss_name(targets):
+    """Return the name of the loss: the activation of the outputs, or 'single_class'."""
+    return "single_class" if len(targets.classes) == 1 else targets.out_activation

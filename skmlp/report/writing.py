@@ -2,7 +2,6 @@
 
 import copy
 import errno
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.prediction import check_samples
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_file_size
-from skmlp.image_shape import resolve_image_shape
+from skmlp.image_shape import find_image_shape
 from skmlp.plots.predictions import find_classes
 from skmlp.report.contents import describe_all
 from skmlp.report.evaluation import Evaluation, LabeledSamples, SecondModel
@@ -23,8 +22,6 @@ from skmlp.report.page import render
 from skmlp.typing import ArrayLike, PathLike
 
 __all__ = ["write_report"]
-
-MIN_IMAGE_SIDE = 5  # pixels; a smaller square number of features is probably no image
 
 
 def write_report(
@@ -194,16 +191,3 @@ def predict_with_second(compare_with, name, X, classes):
     indices = {label: index for index, label in enumerate(classes.tolist())}
     predicted = np.array([indices.get(label, -1) for label in labels.tolist()])
     return SecondModel(name or type(compare_with).__name__, predicted)
-
-
-def find_image_shape(image_shape, mlp):
-    """Return the height and width of the images, or None if the features are not images."""
-    if image_shape is False:
-        return None
-    if image_shape is None:
-        image_shape = mlp.image_shape
-    if image_shape is None:
-        side = math.isqrt(mlp.n_features_in_)
-        is_square = side**2 == mlp.n_features_in_ and side >= MIN_IMAGE_SIDE
-        return (side, side) if is_square else None
-    return resolve_image_shape(image_shape, mlp.n_features_in_)

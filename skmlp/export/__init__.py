@@ -1,0 +1,1 @@
+"""Export of fitted classifiers to other programs."""

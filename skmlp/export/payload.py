@@ -1,0 +1,88 @@
+"""The description of a network for the drawing page, which page/network.js reads."""
+
+import base64
+import zlib
+
+from skmlp import __version__
+from skmlp.estimator.prediction import get_loss_name
+from skmlp.export.network import fold_network
+from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
+from skmlp.files.models import compute_model_digest
+from skmlp.files.records import classes_to_json
+from skmlp.image_shape import find_image_shape
+
+FORMAT = 1
+MAX_SAFE_INTEGER = 2**53 - 1  # larger integers are not exact in JavaScript
+
+
+def describe_network(model, *, weights="int8", image_shape=None):
+    """Describe the network of a fitted classifier for the drawing page.
+
+    Parameters
+    ----------
+    model : MLPDigitClassifier
+        Fitted classifier.
+    weights : {"float32", "float16", "int8"}, default="int8"
+        Format of the weights, see `quantize_network`.
+    image_shape : (int, int), False or None, default=None
+        Height and width of the images. False if the features are not images, None for the `image_shape` of the
+        classifier or, if it has none, square images.
+
+    Returns
+    -------
+    description : dict
+        JSON values. 'data' contains the numbers, see `pack_numbers`.
+
+    Raises
+    ------
+    TypeError
+        If `model` is not an MLPDigitClassifier, or its classes are not numbers, booleans or strings.
+    NotFittedError
+        If `model` is not fitted.
+    ValueError
+        If `weights` or `image_shape` is invalid, or the weights are not finite in float32.
+    """
+    network = quantize_network(fold_network(model), weights)
+    shape = find_image_shape(image_shape, model)
+    return {
+        "format": FORMAT,
+        "version": __version__,
+        "digest": compute_model_digest(model),
+        "classes": list(map(convert_label, classes_to_json(model.classes_)["labels"])),
+        "imageShape": None if shape is None else list(shape),
+        "weights": weights,
+        "outActivation": get_loss_name(network.targets),
+        "multilabel": network.targets.multilabel,
+        "layers": [
+            {
+                "fanIn": layer.values.shape[1],
+                "fanOut": layer.values.shape[0],
+                "activation": layer.activation,
+            }
+            for layer in network.layers
+        ],
+        "data": encode_text(pack_numbers(network)),
+    }
+
+
+def convert_label(label):
+    """Return a label, as a string if it is an integer that is not exact in JavaScript."""
+    return str(label) if isinstance(label, int) and abs(label) > MAX_SAFE_INTEGER else label
+
+
+def pack_numbers(network):
+    """Return the numbers of a QuantizedNetwork as little-endian bytes.
+
+    First the biases and the scales of each layer as float32, then the values of each layer, row by row.
+    """
+    arrays = [
+        array.astype("<f4") for layer in network.layers for array in (layer.biases, layer.scales)
+    ]
+    dtype = WEIGHT_FORMATS[network.weights].dtype.newbyteorder("<")
+    arrays += [layer.values.astype(dtype) for layer in network.layers]
+    return b"".join(array.tobytes() for array in arrays)
+
+
+def encode_text(data):
+    """Compress bytes with zlib, and return them as a string in base64."""
+    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")

@@ -1,0 +1,270 @@
+"""The forward pass of exported pages in JavaScript, compared with Python."""
+
+import json
+
+import numpy as np
+import pytest
+from export.node import run_node
+from sklearn.datasets import load_digits
+
+from skmlp import MLPDigitClassifier
+from skmlp.digits import load_mnist
+from skmlp.engine.reference.activations import ACTIVATIONS
+from skmlp.export.network import compute_logits, compute_probabilities, fold_network
+from skmlp.export.payload import describe_network
+from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
+from skmlp.recipes import make_recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = load_digits(return_X_y=True)
+X_few, y_few = X[:100], y[:100]
+LABELS = {
+    "softmax": y_few,
+    "binary": np.where(y_few > 4, "large", "small"),
+    "multilabel": np.column_stack([y_few % 2, y_few % 3 == 0, y_few > 6]).astype(int),
+    "single_class": np.full(len(y_few), 7),
+}
+TOLERANCE = 1e-5
+# Runs every network on all samples, and prints the requested results as JSON.
+SCRIPT = """
+import { readFileSync } from "node:fs";
+import { decodeNetwork } from "./network.js";
+
+const { descriptions, nSamples, results, masks } = JSON.parse(readFileSync("input.json"));
+const features = new Float32Array(new Uint8Array(readFileSync("features.bin")).buffer);
+const nFeatures = features.length / nSamples;
+const outputs = [];
+for (const description of descriptions) {
+  const network = await decodeNetwork(description);
+  const output = Object.fromEntries(results.map((name) => [name, []]));
+  for (let i = 0; i < nSamples; i++) {
+    const sample = features.subarray(i * nFeatures, (i + 1) * nFeatures);
+    const pass = network.forward(sample, masks);
+    pass.hidden = pass.hidden.map((values) => Array.from(values));
+    pass.predicted = network.predict(pass.probabilities);
+    results.forEach((name) => output[name].push(Array.from(pass[name])));
+  }
+  outputs.push(output);
+}
+process.stdout.write(JSON.stringify(outputs));
+"""
+WEIGHTS_SCRIPT = """
+import { readFileSync } from "node:fs";
+import { decodeNetwork } from "./network.js";
+
+const network = await decodeNetwork(JSON.parse(readFileSync("description.json")));
+const layers = network.layers.map(({ weights, biases, fanIn, fanOut, activation }) => (
+  { weights: Array.from(weights), biases: Array.from(biases), shape: [fanOut, fanIn], activation }
+));
+process.stdout.write(JSON.stringify(layers));
+"""
+
+
+def fit(labels=y_few, dtype=np.float32, **params):
+    defaults = {
+        "hidden_layer_sizes": (12, 9),
+        "input_scale": 1 / 16,
+        "learning_rate_init": 0.02,
+        "max_iter": 4,
+        "random_state": 0,
+    }
+    return MLPDigitClassifier(**defaults | params).fit(X_few.astype(dtype), labels)
+
+
+def run_networks(descriptions, features, results=("probabilities", "predicted"), masks=None):
+    """Return a dict from names of results to lists, one item per sample, for each description."""
+    arguments = {
+        "descriptions": descriptions,
+        "nSamples": len(features),
+        "results": results,
+        "masks": masks,
+    }
+    files = {
+        "input.json": json.dumps(arguments).encode(),
+        "features.bin": np.asarray(features, "<f4").tobytes(),
+    }
+    return json.loads(run_node(SCRIPT, input_files=files))
+
+
+def decode_predictions(predicted, model):
+    """Return the labels, or the indicator matrix, for the result of `Network.predict` for each sample."""
+    if model.out_activation_ == "logistic" and model.n_outputs_ > 1:
+        return np.array([np.isin(range(model.n_outputs_), indices) for indices in predicted])
+    [indices] = np.transpose(predicted)
+    return model.classes_[indices]
+
+
+def assert_predicts_as_classifier(output, model, samples):
+    np.testing.assert_allclose(
+        output["probabilities"], model.predict_proba(samples), rtol=0, atol=TOLERANCE
+    )
+    np.testing.assert_array_equal(
+        decode_predictions(output["predicted"], model), model.predict(samples)
+    )
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_and_output_predicts_as_the_classifier(activation, batch_norm):
+    models = [
+        fit(labels, activation=activation, batch_norm=batch_norm) for labels in LABELS.values()
+    ]
+    descriptions = [describe_network(model, weights="float32") for model in models]
+    outputs = run_networks(descriptions, X)
+    for output, model in zip(outputs, models, strict=True):
+        assert_predicts_as_classifier(output, model, X.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"hidden_layer_sizes": ()},
+        {"hidden_layer_sizes": (5,)},
+        {"activation": ("gelu", "tanh")},
+        {"input_scale": None, "learning_rate_init": 1e-3},
+        {"ema_decay": 0.9, "batch_norm": True},
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_other_networks_predict_as_the_classifier(params, dtype):
+    model = fit(dtype=dtype, **params)
+    [output] = run_networks([describe_network(model, weights="float32")], X)
+    assert_predicts_as_classifier(output, model, X.astype(dtype))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_are_exact_in_float32(activation):
+    tiny, large = np.logspace(-30, 0, 61), np.array([40, 90, 200, 1000, 1e4])
+    z = np.concatenate([np.linspace(-15, 15, 3001), tiny, -tiny, large, -large]).astype(np.float32)
+    model = MLPDigitClassifier((1,), activation=activation, max_iter=1).fit([[0.0], [1.0]], [0, 1])
+    model.coefs_[0][...] = 1
+    model.intercepts_[0][...] = 0
+    description = describe_network(model, weights="float32")
+    [output] = run_networks([description], z[:, np.newaxis], ["hidden"])
+    expected = z.astype(np.float64)
+    ACTIVATIONS[activation].forward(expected, np.empty_like(expected))
+    # The rounding error of float32 is at most 2^-24 of the value, or half of the smallest positive number.
+    np.testing.assert_allclose(
+        np.ravel(output["hidden"]), expected, rtol=1.001 * 2.0**-24, atol=2.0**-150
+    )
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_large_logits_give_valid_probabilities(kind):
+    model = fit(LABELS[kind])
+    model.coefs_[-1][...] *= 1e4
+    [output] = run_networks([describe_network(model, weights="float32")], X)
+    probabilities = np.array(output["probabilities"])
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()  # also false for NaN
+    if kind != "multilabel":
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(decode_predictions(output["predicted"], model), model.predict(X))
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_ties_are_resolved_as_in_the_classifier(kind):
+    model = fit(LABELS[kind])
+    model.coefs_[-1][...] = 0
+    model.intercepts_[-1][...] = 0
+    [output] = run_networks([describe_network(model)], X[:1])
+    np.testing.assert_array_equal(
+        decode_predictions(output["predicted"], model), model.predict(X[:1])
+    )
+
+
+@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+def test_weights_are_decoded_exactly(weights):
+    model = fit(activation=("gelu", "elu"), batch_norm=True)
+    network = quantize_network(fold_network(model), weights).restore()
+    description = json.dumps(describe_network(model, weights=weights)).encode()
+    layers = json.loads(run_node(WEIGHTS_SCRIPT, input_files={"description.json": description}))
+    for layer, expected in zip(layers, network.layers, strict=True):
+        decoded = np.reshape(layer["weights"], layer["shape"])
+        np.testing.assert_array_equal(decoded, expected.weights)
+        np.testing.assert_array_equal(layer["biases"], expected.biases)
+        assert layer["activation"] == expected.activation
+
+
+@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+@pytest.mark.parametrize("kind", LABELS)
+def test_the_results_are_those_of_the_reference(kind, weights):
+    model = fit(LABELS[kind], activation=("silu", "softplus"))
+    network = quantize_network(fold_network(model), weights).restore()
+    [output] = run_networks(
+        [describe_network(model, weights=weights)], X, ["logits", "probabilities"]
+    )
+    np.testing.assert_allclose(output["logits"], compute_logits(network, X), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        output["probabilities"], compute_probabilities(network, X), rtol=1e-5, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_masks_multiply_the_activations_of_hidden_units(layer):
+    model, masked = fit(activation="tanh"), fit(activation="tanh")
+    factors = np.random.default_rng(0).integers(0, 3, model.intercepts_[layer].size) / 2
+    assert set(factors) == {0, 0.5, 1}
+    masked.coefs_[layer + 1][...] *= factors[:, np.newaxis]
+    masks = [None, None]
+    masks[layer] = factors.tolist()
+    description = describe_network(model, weights="float32")
+    [output] = run_networks([description], X, ["hidden", "probabilities"], masks)
+    np.testing.assert_allclose(
+        output["probabilities"], masked.predict_proba(X), rtol=0, atol=TOLERANCE
+    )
+    expected = model.hidden_activations(X, layer) * factors
+    hidden = [sample[layer] for sample in output["hidden"]]
+    np.testing.assert_allclose(hidden, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def mnist_test_set(mnist_dir):
+    return load_mnist(mnist_dir, subset="test", return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def mnist_classifier(mnist_dir):
+    X_train, y_train = load_mnist(mnist_dir, return_X_y=True)
+    return make_recipe("fast", random_state=0).fit(X_train, y_train)
+
+
+@pytest.fixture(scope="module")
+def mnist_outputs(mnist_classifier, mnist_test_set):
+    """Return the results in JavaScript for the test digits of MNIST by format of the weights."""
+    formats = ["float32", "int8"]
+    descriptions = [describe_network(mnist_classifier, weights=name) for name in formats]
+    return dict(zip(formats, run_networks(descriptions, mnist_test_set[0]), strict=True))
+
+
+def test_float32_weights_predict_mnist_as_the_classifier(
+    mnist_classifier, mnist_test_set, mnist_outputs
+):
+    assert_predicts_as_classifier(mnist_outputs["float32"], mnist_classifier, mnist_test_set[0])
+
+
+def test_int8_weights_predict_mnist_as_the_reference(
+    mnist_classifier, mnist_test_set, mnist_outputs
+):
+    network = quantize_network(fold_network(mnist_classifier), "int8").restore()
+    np.testing.assert_allclose(
+        mnist_outputs["int8"]["probabilities"],
+        compute_probabilities(network, mnist_test_set[0]),
+        rtol=0,
+        atol=TOLERANCE,
+    )
+
+
+def test_int8_weights_are_as_accurate_as_the_classifier(
+    mnist_classifier, mnist_test_set, mnist_outputs
+):
+    X_test, y_test = mnist_test_set
+    predicted = decode_predictions(mnist_outputs["int8"]["predicted"], mnist_classifier)
+    accuracy = mnist_classifier.score(X_test, y_test)
+    assert accuracy > 0.975
+    assert np.mean(predicted == y_test) == pytest.approx(accuracy, abs=0.0005)
+
+
+def test_the_description_of_an_mnist_classifier_is_small(mnist_classifier):
+    description = describe_network(mnist_classifier, weights="int8")
+    assert len(json.dumps(description)) < 215_000
