@@ -5,6 +5,7 @@ a photo of a page; it corrects uneven light. `compute_crop_contrast` is for pict
 cropped to its ink, in which the ink may cover more pixels than the background.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +31,9 @@ UPSAMPLED_SIZE = 60  # pixels along the longer side, to measure strokes
 # Exponents of the row and column in a polynomial of degree 2
 QUADRATIC_EXPONENTS = ([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0])
 EIGHT_NEIGHBORS = np.ones((3, 3), bool)
+# Steps of the sequence R2 of Martin Roberts, whose points fill a square evenly: 1 / x and 1 / x ** 2 for the plastic
+# number x, the solution of x ** 3 = x + 1
+R2_STEPS = 0.7548776662466927, 0.5698402909980532
 
 
 class Contrast(NamedTuple):
@@ -157,17 +161,16 @@ def fit_background(gray, mask=None, n_pixels=4000):
     background : ndarray of shape (height, width)
     """
     powers = [np.linspace(-1, 1, size) ** [[0], [1], [2]] for size in gray.shape]
-    # A sample of the pixels suffices for a smooth surface. It is random, because a regular grid could coincide with the
-    # lines of ruled paper.
-    rng = np.random.default_rng(0)
+    # A sample of the pixels suffices for a smooth surface. It is quasi-random, because a regular grid could coincide with
+    # the lines of ruled paper.
     if mask is None:
-        row, column = (rng.integers(size, size=min(gray.size, n_pixels)) for size in gray.shape)
+        n_pixels = min(gray.size, n_pixels)
+        row, column = map(partial(spread_indices, n_pixels), gray.shape, R2_STEPS)
     else:
         row, column = np.nonzero(mask)
         if len(row) > n_pixels:
-            row, column = (
-                indices[rng.integers(len(row), size=n_pixels)] for indices in (row, column)
-            )
+            sample = spread_indices(n_pixels, len(row), R2_STEPS[0])
+            row, column = row[sample], column[sample]
     terms = powers[0][QUADRATIC_EXPONENTS[0]][:, row] * powers[1][QUADRATIC_EXPONENTS[1]][:, column]
     values = gray[row, column].astype(np.float64)
     residuals = np.abs(values - np.median(values))
@@ -181,6 +184,11 @@ def fit_background(gray, mask=None, n_pixels=4000):
     surface = np.zeros((3, 3))
     surface[QUADRATIC_EXPONENTS] = coefficients
     return (powers[0].T @ surface @ powers[1]).astype(np.float32)
+
+
+def spread_indices(n_indices, size, step):
+    """Return indices from 0 to `size` - 1 that are spread evenly, but not regularly, by an irrational step."""
+    return ((0.5 + step * np.arange(n_indices)) % 1 * size).astype(np.intp)
 
 
 def sum_positive_cubes(contrast):

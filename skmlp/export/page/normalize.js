@@ -1,0 +1,105 @@
+// Conversion of pictures to the format of MNIST, a port of skmlp/digits/normalize.py, which explains the constants.
+
+import {
+    computeDistance,
+    computeRowMaxima,
+    computeTotal,
+    createGrid,
+    createMask,
+    cropGrid,
+    erodeMask,
+    findMaximum,
+    getPixel,
+    mapGrid,
+    padGrid,
+    resizeGrid,
+    roundHalfToEven,
+    transposeGrid,
+} from "./image_filters.js";
+import { computeInk } from "./ink.js";
+import { loadGray } from "./picture.js";
+
+const BOX_SIZE = 20;
+const IMAGE_SIZE = 28;
+const MIN_STROKE_WIDTH = 1.7;
+const EDGE_LEVEL = 0.45;
+
+/**
+ * Convert a picture of one digit to the format of MNIST.
+ * @param {{data: Uint8ClampedArray, width: number, height: number}} imageData - Pixels of a canvas.
+ * @returns {Uint8Array} 28 x 28 pixels, row by row: 0 for the background, 255 for ink.
+ * @throws {NoDigitError} If the picture is blank, or nothing in it differs clearly from noise.
+ */
+export function normalize(imageData) {
+    return centerInk(fitToBox(computeInk(loadGray(imageData))));
+}
+
+/** Crop the picture to its ink, and scale its longer side to 20 pixels. */
+function fitToBox(picture) {
+    const cropped = cropToInk(picture);
+    const longerSide = Math.max(cropped.height, cropped.width);
+    if (longerSide === BOX_SIZE) {
+        return cropped;
+    }
+    const ink = padGrid(thickenStrokes(cropped), 1 + Math.floor(longerSide / BOX_SIZE));
+    const [vertical, horizontal] = [ink, transposeGrid(ink)].map((grid) => findExtent(computeRowMaxima(grid)));
+    const scale = Math.max(vertical.end - vertical.start, horizontal.end - horizontal.start) / BOX_SIZE;
+    const [rows, columns] = [vertical, horizontal].map(({ start, end }) => {
+        const size = Math.max(1, roundHalfToEven((end - start) / scale));
+        const middle = (start + end) / 2;
+        return { size, start: middle - (size * scale) / 2, end: middle + (size * scale) / 2 };
+    });
+    const size = { height: rows.size, width: columns.size };
+    return resizeGrid(ink, size, { left: columns.start, top: rows.start, right: columns.end, bottom: rows.end });
+}
+
+/** Remove rows and columns without ink around the digit. */
+function cropToInk(ink) {
+    const [rows, columns] = [ink, transposeGrid(ink)].map((grid) => {
+        const hasInk = computeRowMaxima(grid).map((value) => value > 0.05);
+        return { start: hasInk.indexOf(true), end: hasInk.lastIndexOf(true) + 1 };
+    });
+    return cropGrid(ink, rows.start, columns.start, rows.end, columns.end);
+}
+
+/** Return where a profile, the maxima of rows or columns, first and last crosses the edge level, interpolated. */
+function findExtent(profile) {
+    const isInside = profile.map((value) => value > EDGE_LEVEL);
+    const [first, last] = [isInside.indexOf(true), isInside.lastIndexOf(true)];
+    const interpolate = (outer, inner) => (EDGE_LEVEL - profile[outer]) / (profile[inner] - profile[outer]);
+    return { start: first - 0.5 + interpolate(first - 1, first), end: last + 1.5 - interpolate(last + 1, last) };
+}
+
+/** Thicken strokes that are thinner than those of MNIST. */
+function thickenStrokes(ink) {
+    const mask = createMask(ink, (value) => value > 0.5);
+    const area = computeTotal(mask.values);
+    const outlineArea = area - computeTotal(erodeMask(mask).values);
+    const longerSide = Math.max(ink.height, ink.width);
+    const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * longerSide - (2 * area) / outlineArea) / 2;
+    if (radius <= 0) {
+        return ink;
+    }
+    const padded = padGrid(ink, Math.ceil(radius));
+    const distance = computeDistance(createMask(padded, (value) => value <= 0.5));
+    const reach = Math.fround(radius + 0.5);
+    // The edges are anti-aliased.
+    return mapGrid(padded, (value, pixel) => Math.max(value, Math.min(reach - Math.fround(distance.values[pixel]), 1)));
+}
+
+/** Place ink of at most 20 x 20 pixels in an image of 28 x 28 pixels, with its center of mass in the center. */
+function centerInk(ink) {
+    const top = findCorner(ink);
+    const left = findCorner(transposeGrid(ink));
+    const scale = Math.fround(255 / findMaximum(ink.values));
+    const compute = (row, column) =>
+        roundHalfToEven(Math.fround(getPixel(ink, row - top, column - left) * scale));
+    return createGrid(IMAGE_SIZE, IMAGE_SIZE, compute, Uint8Array).values;
+}
+
+/** Return the row at which ink must start for its center of mass to be in the center. */
+function findCorner({ values, height, width }) {
+    const middle = computeTotal(values.map((value, pixel) => value * Math.floor(pixel / width))) / computeTotal(values);
+    const start = roundHalfToEven(IMAGE_SIZE / 2 - middle);
+    return Math.min(Math.max(start, 0), IMAGE_SIZE - height);
+}
