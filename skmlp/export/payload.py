@@ -13,6 +13,8 @@ from skmlp.image_shape import find_image_shape
 
 FORMAT = 1
 MAX_SAFE_INTEGER = 2**53 - 1  # larger integers are not exact in JavaScript
+# Replaces the digits of Python's base 85 that have a meaning in HTML or in JavaScript strings.
+HTML_SAFE_DIGITS = bytes.maketrans(b"$&<>`", b",.:[]")
 
 
 def describe_network(model, *, weights="int8", image_shape=None):
@@ -73,16 +75,17 @@ def convert_label(label):
 def pack_numbers(network):
     """Return the numbers of a QuantizedNetwork as little-endian bytes.
 
-    First the biases and the scales of each layer as float32, then the values of each layer, row by row.
+    First the biases and the scales of each layer as float32, then the values of each layer, column by column: those of
+    a column have similar sizes, because they belong to the same input, which makes the compressed data 4 % smaller.
     """
     arrays = [
         array.astype("<f4") for layer in network.layers for array in (layer.biases, layer.scales)
     ]
     dtype = WEIGHT_FORMATS[network.weights].dtype.newbyteorder("<")
-    arrays += [layer.values.astype(dtype) for layer in network.layers]
+    arrays += [layer.values.T.astype(dtype) for layer in network.layers]
     return b"".join(array.tobytes() for array in arrays)
 
 
 def encode_text(data):
-    """Compress bytes with zlib, and return them as a string in base64."""
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    """Compress bytes with zlib, and return them as a string in base 85, which is 6 % shorter than in base 64."""
+    return base64.b85encode(zlib.compress(data, 9)).translate(HTML_SAFE_DIGITS).decode("ascii")

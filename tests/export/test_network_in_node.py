@@ -1,14 +1,14 @@
 """The forward pass of exported pages in JavaScript, compared with Python."""
 
 import json
+from itertools import product
 
 import numpy as np
 import pytest
 from export.node import run_node
 from sklearn.datasets import load_digits
 
-from skmlp import MLPDigitClassifier
-from skmlp.digits import load_mnist
+from skmlp import MLPDigitClassifier, load_mnist
 from skmlp.engine.reference.activations import ACTIVATIONS
 from skmlp.export.network import compute_logits, compute_probabilities, fold_network
 from skmlp.export.payload import describe_network
@@ -19,11 +19,31 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 X, y = load_digits(return_X_y=True)
 X_few, y_few = X[:100], y[:100]
+X_test = X[-200:]
 LABELS = {
     "softmax": y_few,
     "binary": np.where(y_few > 4, "large", "small"),
     "multilabel": np.column_stack([y_few % 2, y_few % 3 == 0, y_few > 6]).astype(int),
     "single_class": np.full(len(y_few), 7),
+}
+# Parameters of a classifier for every activation and kind of output, and for other networks.
+NETWORKS = {
+    f"{activation} {kind}{' batch_norm' * batch_norm}": {
+        "labels": labels,
+        "activation": activation,
+        "batch_norm": batch_norm,
+    }
+    for activation in ACTIVATIONS
+    for kind, labels in LABELS.items()
+    for batch_norm in (False, True)
+} | {
+    "no hidden layer": {"hidden_layer_sizes": ()},
+    "one hidden layer": {"hidden_layer_sizes": (5,)},
+    "two activations": {"activation": ("gelu", "tanh")},
+    "no scale": {"input_scale": None, "learning_rate_init": 1e-3},
+    "averaged weights": {"ema_decay": 0.9, "batch_norm": True},
+    "float64": {"dtype": np.float64},
+    "float64 batch_norm": {"dtype": np.float64, "batch_norm": True},
 }
 TOLERANCE = 1e-5
 # Runs every network on all samples, and prints the requested results as JSON.
@@ -104,73 +124,72 @@ def assert_predicts_as_classifier(output, model, samples):
     )
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_and_output_predicts_as_the_classifier(activation, batch_norm):
-    models = [
-        fit(labels, activation=activation, batch_norm=batch_norm) for labels in LABELS.values()
-    ]
-    descriptions = [describe_network(model, weights="float32") for model in models]
-    outputs = run_networks(descriptions, X)
-    for output, model in zip(outputs, models, strict=True):
-        assert_predicts_as_classifier(output, model, X.astype(np.float32))
+@pytest.fixture(scope="module")
+def all_networks():
+    """Return the classifier of each item of NETWORKS and its results in JavaScript, from a single run of node."""
+    models = {name: fit(**params) for name, params in NETWORKS.items()}
+    descriptions = [describe_network(model, weights="float32") for model in models.values()]
+    outputs = run_networks(descriptions, X_test)
+    return dict(zip(models, zip(models.values(), outputs, strict=True), strict=True))
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"hidden_layer_sizes": ()},
-        {"hidden_layer_sizes": (5,)},
-        {"activation": ("gelu", "tanh")},
-        {"input_scale": None, "learning_rate_init": 1e-3},
-        {"ema_decay": 0.9, "batch_norm": True},
-    ],
-)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_other_networks_predict_as_the_classifier(params, dtype):
-    model = fit(dtype=dtype, **params)
-    [output] = run_networks([describe_network(model, weights="float32")], X)
-    assert_predicts_as_classifier(output, model, X.astype(dtype))
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_predicts_as_the_classifier(name, all_networks):
+    model, output = all_networks[name]
+    samples = X_test.astype(NETWORKS[name].get("dtype", np.float32))
+    assert_predicts_as_classifier(output, model, samples)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_activations_are_exact_in_float32(activation):
+def test_activations_are_exact_in_float32():
     tiny, large = np.logspace(-30, 0, 61), np.array([40, 90, 200, 1000, 1e4])
-    z = np.concatenate([np.linspace(-15, 15, 3001), tiny, -tiny, large, -large]).astype(np.float32)
-    model = MLPDigitClassifier((1,), activation=activation, max_iter=1).fit([[0.0], [1.0]], [0, 1])
-    model.coefs_[0][...] = 1
-    model.intercepts_[0][...] = 0
-    description = describe_network(model, weights="float32")
-    [output] = run_networks([description], z[:, np.newaxis], ["hidden"])
-    expected = z.astype(np.float64)
-    ACTIVATIONS[activation].forward(expected, np.empty_like(expected))
-    # The rounding error of float32 is at most 2^-24 of the value, or half of the smallest positive number.
-    np.testing.assert_allclose(
-        np.ravel(output["hidden"]), expected, rtol=1.001 * 2.0**-24, atol=2.0**-150
-    )
+    z = np.concatenate([np.linspace(-15, 15, 1501), tiny, -tiny, large, -large]).astype(np.float32)
+    descriptions = []
+    for activation in ACTIVATIONS:
+        model = MLPDigitClassifier((1,), activation=activation, max_iter=1)
+        model.fit([[0.0], [1.0]], [0, 1])
+        model.coefs_[0][...] = 1
+        model.intercepts_[0][...] = 0
+        descriptions.append(describe_network(model, weights="float32"))
+    outputs = run_networks(descriptions, z[:, np.newaxis], ["hidden"])
+    for (name, activation), output in zip(ACTIVATIONS.items(), outputs, strict=True):
+        expected = z.astype(np.float64)
+        activation.forward(expected, np.empty_like(expected))
+        # The rounding error of float32 is at most 2^-24 of the value, or half of the smallest positive number.
+        np.testing.assert_allclose(
+            np.ravel(output["hidden"]),
+            expected,
+            rtol=1.001 * 2.0**-24,
+            atol=2.0**-150,
+            err_msg=name,
+        )
 
 
-@pytest.mark.parametrize("kind", LABELS)
-def test_large_logits_give_valid_probabilities(kind):
-    model = fit(LABELS[kind])
-    model.coefs_[-1][...] *= 1e4
-    [output] = run_networks([describe_network(model, weights="float32")], X)
-    probabilities = np.array(output["probabilities"])
-    assert ((probabilities >= 0) & (probabilities <= 1)).all()  # also false for NaN
-    if kind != "multilabel":
-        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
-    np.testing.assert_array_equal(decode_predictions(output["predicted"], model), model.predict(X))
+def test_large_logits_give_valid_probabilities():
+    models = {kind: fit(labels) for kind, labels in LABELS.items()}
+    for model in models.values():
+        model.coefs_[-1][...] *= 1e4
+    descriptions = [describe_network(model, weights="float32") for model in models.values()]
+    outputs = run_networks(descriptions, X_test)
+    for (kind, model), output in zip(models.items(), outputs, strict=True):
+        probabilities = np.array(output["probabilities"])
+        assert ((probabilities >= 0) & (probabilities <= 1)).all()  # also false for NaN
+        if kind != "multilabel":
+            np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+        np.testing.assert_array_equal(
+            decode_predictions(output["predicted"], model), model.predict(X_test)
+        )
 
 
-@pytest.mark.parametrize("kind", LABELS)
-def test_ties_are_resolved_as_in_the_classifier(kind):
-    model = fit(LABELS[kind])
-    model.coefs_[-1][...] = 0
-    model.intercepts_[-1][...] = 0
-    [output] = run_networks([describe_network(model)], X[:1])
-    np.testing.assert_array_equal(
-        decode_predictions(output["predicted"], model), model.predict(X[:1])
-    )
+def test_ties_are_resolved_as_in_the_classifier():
+    models = [fit(labels) for labels in LABELS.values()]
+    for model in models:
+        model.coefs_[-1][...] = 0
+        model.intercepts_[-1][...] = 0
+    outputs = run_networks([describe_network(model) for model in models], X_test[:1])
+    for model, output in zip(models, outputs, strict=True):
+        np.testing.assert_array_equal(
+            decode_predictions(output["predicted"], model), model.predict(X_test[:1])
+        )
 
 
 @pytest.mark.parametrize("weights", WEIGHT_FORMATS)
@@ -186,18 +205,17 @@ def test_weights_are_decoded_exactly(weights):
         assert layer["activation"] == expected.activation
 
 
-@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
-@pytest.mark.parametrize("kind", LABELS)
-def test_the_results_are_those_of_the_reference(kind, weights):
-    model = fit(LABELS[kind], activation=("silu", "softplus"))
-    network = quantize_network(fold_network(model), weights).restore()
-    [output] = run_networks(
-        [describe_network(model, weights=weights)], X, ["logits", "probabilities"]
-    )
-    np.testing.assert_allclose(output["logits"], compute_logits(network, X), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(
-        output["probabilities"], compute_probabilities(network, X), rtol=1e-5, atol=1e-7
-    )
+def test_the_results_are_those_of_the_reference():
+    models = [fit(labels, activation=("silu", "softplus")) for labels in LABELS.values()]
+    cases = list(product(models, WEIGHT_FORMATS))
+    descriptions = [describe_network(model, weights=weights) for model, weights in cases]
+    outputs = run_networks(descriptions, X_test, ["logits", "probabilities"])
+    for (model, weights), output in zip(cases, outputs, strict=True):
+        network = quantize_network(fold_network(model), weights).restore()
+        for name, compute in (("logits", compute_logits), ("probabilities", compute_probabilities)):
+            np.testing.assert_allclose(
+                output[name], compute(network, X_test), rtol=1e-5, atol=1e-6, err_msg=weights
+            )
 
 
 @pytest.mark.parametrize("layer", [0, 1])
@@ -209,11 +227,11 @@ def test_masks_multiply_the_activations_of_hidden_units(layer):
     masks = [None, None]
     masks[layer] = factors.tolist()
     description = describe_network(model, weights="float32")
-    [output] = run_networks([description], X, ["hidden", "probabilities"], masks)
+    [output] = run_networks([description], X_test, ["hidden", "probabilities"], masks)
     np.testing.assert_allclose(
-        output["probabilities"], masked.predict_proba(X), rtol=0, atol=TOLERANCE
+        output["probabilities"], masked.predict_proba(X_test), rtol=0, atol=TOLERANCE
     )
-    expected = model.hidden_activations(X, layer) * factors
+    expected = model.hidden_activations(X_test, layer) * factors
     hidden = [sample[layer] for sample in output["hidden"]]
     np.testing.assert_allclose(hidden, expected, rtol=0, atol=TOLERANCE)
 

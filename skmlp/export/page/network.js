@@ -1,38 +1,33 @@
-/** The exported network: decoding of its numbers and the forward pass, with sums in float64 and results in float32. */
+/** The network: decoding of its numbers, and the forward pass, with sums in float64 and results in float32. */
 
 /**
- * Fully connected layer, a = f(W x + b).
+ * Fully connected layer, a = f(W x + b), with fanOut rows of fanIn weights.
  *
- * @typedef {object} DenseLayer
- * @property {number} fanIn
- * @property {number} fanOut
- * @property {string} activation Name of f, a key of ACTIVATION_FUNCTIONS.
- * @property {Float32Array} weights W, fanOut rows of fanIn numbers.
- * @property {Float32Array} biases
+ * @typedef {{fanIn: number, fanOut: number, activation: string,
+ *            weights: Float32Array, biases: Float32Array}} DenseLayer
  */
 
 /**
- * Results of a forward pass.
+ * Activations of each hidden layer, logits (a single one for two classes), and the probability of each class or label.
  *
- * @typedef {object} ForwardPass
- * @property {Float32Array[]} hidden Activations of each hidden layer.
- * @property {Float32Array} logits One per class or label, but a single one for two classes.
- * @property {Float32Array} probabilities One per class or label.
+ * @typedef {{hidden: Float32Array[], logits: Float32Array, probabilities: Float32Array}} ForwardPass
  */
 
-const LEAKY_RELU_SLOPE = 0.01;
+const LEAKY_SLOPE = 0.01;
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
 const NORMAL_TAIL_START = 3;
-const NORMAL_TAIL_TERMS = 60;
+const NORMAL_TAIL_TERMS = 20;
+// Without characters that have a meaning in HTML or in JavaScript strings.
+const BASE85_DIGITS =
+  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#,%.()*+-;:=[?@^_]{|}~";
 
-/** Activation functions by name. */
 const ACTIVATION_FUNCTIONS = {
   identity: (z) => z,
   logistic: computeLogistic,
   tanh: Math.tanh,
   relu: (z) => Math.max(z, 0),
-  leaky_relu: (z) => Math.max(z, LEAKY_RELU_SLOPE * z),
+  leaky_relu: (z) => Math.max(z, LEAKY_SLOPE * z),
   elu: (z) => (z > 0 ? z : Math.expm1(z)),
   selu: (z) => SELU_SCALE * (z > 0 ? z : SELU_ALPHA * Math.expm1(z)),
   gelu: (z) => z * computeNormalCdf(z),
@@ -40,37 +35,41 @@ const ACTIVATION_FUNCTIONS = {
   softplus: (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))),
 };
 
-/** Functions from logits to probabilities by name of the output activation. */
 const PROBABILITY_FUNCTIONS = {
   softmax: computeSoftmax,
   logistic: (logits) => Array.from(logits, computeLogistic),
   single_class: () => [1],
 };
 
-/** Functions that return the stored values at an offset by the format of the weights. */
-const VALUE_READERS = {
-  float32: (buffer, offset) => new Float32Array(buffer, offset),
-  float16: (buffer, offset) => Float32Array.from(new Uint16Array(buffer, offset), decodeFloat16),
-  int8: (buffer, offset) => new Int8Array(buffer, offset),
+const WEIGHT_READERS = {
+  float32: (buffer, start) => new Float32Array(buffer, start),
+  float16: (buffer, start) => Float32Array.from(new Uint16Array(buffer, start), decodeFloat16),
+  int8: (buffer, start) => new Int8Array(buffer, start),
 };
 
-/** Compute 1 / (1 + exp(-z)). */
 function computeLogistic(z) {
   return 1 / (1 + Math.exp(-z));
 }
 
+function computeSoftmax(logits) {
+  const largest = Math.max(...logits);
+  const exponentials = Array.from(logits, (z) => Math.exp(z - largest));
+  const sum = exponentials.reduce((total, value) => total + value);
+  return exponentials.map((value) => value / sum);
+}
+
 /**
- * Compute the standard normal cumulative distribution function, with a small relative error also for negative z.
+ * Compute the standard normal cumulative distribution function Phi, with a small relative error also for negative z.
  *
- * For small |z|, the series Phi(z) = 1/2 + phi(z) (z + z^3 / 3 + z^5 / (3 5) + ...). For large |z|, the continued
- * fraction Phi(-|z|) = phi(z) / (|z| + 1 / (|z| + 2 / (|z| + ...))). phi is the density.
+ * Phi(z) = 1/2 + phi(z) (z + z^3 / 3 + z^5 / (3 5) + ...), where phi is the density. If |z| is large,
+ * Phi(-|z|) = phi(z) / (|z| + 1 / (|z| + 2 / (|z| + ...))).
  */
 function computeNormalCdf(z) {
   const size = Math.abs(z);
   const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
   if (size < NORMAL_TAIL_START) {
     let sum = 0;
-    for (let term = z, n = 1; sum + term !== sum; n += 2, term *= (z * z) / n) {
+    for (let term = z, n = 3; sum + term !== sum; term *= (z * z) / n, n += 2) {
       sum += term;
     }
     return 0.5 + density * sum;
@@ -83,49 +82,46 @@ function computeNormalCdf(z) {
   return z < 0 ? tail : 1 - tail;
 }
 
-/** Compute exp(z) / sum(exp(z)). */
-function computeSoftmax(logits) {
-  const largest = Math.max(...logits);
-  const exponentials = Array.from(logits, (z) => Math.exp(z - largest));
-  const sum = exponentials.reduce((total, value) => total + value);
-  return exponentials.map((value) => value / sum);
-}
-
 /**
- * Return the network of a description, which Python's describe_network has written.
+ * Return the network of a description by `describe_network` in Python.
  *
  * @param {object} description
  * @returns {Promise<Network>}
  */
 export async function decodeNetwork(description) {
-  const buffer = await decompressText(description.data);
+  const compressed = new Blob([decodeBase85(description.data)]);
+  const stream = compressed.stream().pipeThrough(new DecompressionStream("deflate"));
+  const buffer = await new Response(stream).arrayBuffer();
   const nUnits = description.layers.reduce((total, layer) => total + layer.fanOut, 0);
   const numbers = new Float32Array(buffer, 0, 2 * nUnits); // biases and scales of each layer
-  const values = VALUE_READERS[description.weights](buffer, numbers.byteLength);
-  let nextNumber = 0;
-  let nextValue = 0;
+  const values = WEIGHT_READERS[description.weights](buffer, numbers.byteLength);
+  let number = 0;
+  let value = 0;
   const layers = description.layers.map((layer) => {
-    const biases = numbers.slice(nextNumber, (nextNumber += layer.fanOut));
-    const scales = numbers.subarray(nextNumber, (nextNumber += layer.fanOut));
-    const layerValues = values.subarray(nextValue, (nextValue += layer.fanOut * layer.fanIn));
-    return { ...layer, weights: restoreWeights(layerValues, scales), biases };
+    const biases = numbers.slice(number, (number += layer.fanOut));
+    const scales = numbers.subarray(number, (number += layer.fanOut));
+    const columns = values.subarray(value, (value += layer.fanOut * layer.fanIn));
+    return { ...layer, weights: restoreWeights(columns, scales), biases };
   });
   return new Network(layers, description);
 }
 
-/**
- * Return the bytes of a text, which were compressed with zlib and encoded in base64.
- *
- * @param {string} text
- * @returns {Promise<ArrayBuffer>}
- */
-function decompressText(text) {
-  const compressed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).arrayBuffer();
+/** Decode text to bytes: five digits, or fewer at the end, to four bytes. */
+function decodeBase85(text) {
+  const digitValues = new Uint8Array(128);
+  Array.from(BASE85_DIGITS).forEach((digit, value) => (digitValues[digit.charCodeAt(0)] = value));
+  const view = new DataView(new ArrayBuffer(4 * Math.ceil(text.length / 5)));
+  for (let group = 0; 5 * group < text.length; group++) {
+    let number = 0;
+    for (let i = 5 * group; i < 5 * group + 5; i++) {
+      number = 85 * number + (i < text.length ? digitValues[text.charCodeAt(i)] : 84);
+    }
+    view.setUint32(4 * group, number);
+  }
+  return view.buffer.slice(0, Math.floor((4 * text.length) / 5));
 }
 
-/** Return the number that the bits of a float16 represent: sign, 5 bits of exponent, 10 bits of fraction. */
+/** Decode the bits of a float16: sign, 5 bits of exponent, 10 bits of fraction. */
 function decodeFloat16(bits) {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
@@ -133,35 +129,32 @@ function decodeFloat16(bits) {
   return bits >> 15 ? -size : size;
 }
 
-/** Multiply each row of values by its scale. */
-function restoreWeights(values, scales) {
-  const weights = new Float32Array(values.length);
-  const fanIn = values.length / scales.length;
-  scales.forEach((scale, row) => {
-    for (let i = row * fanIn; i < (row + 1) * fanIn; i++) {
-      weights[i] = scale * values[i];
+/** Multiply values, given column by column, by the scales of the rows. */
+function restoreWeights(columns, scales) {
+  const fanOut = scales.length;
+  const fanIn = columns.length / fanOut;
+  const weights = new Float32Array(columns.length);
+  for (let row = 0; row < fanOut; row++) {
+    for (let column = 0; column < fanIn; column++) {
+      weights[row * fanIn + column] = scales[row] * columns[column * fanOut + row];
     }
-  });
+  }
   return weights;
 }
 
 export class Network {
-  /**
-   * @param {DenseLayer[]} layers
-   * @param {{outActivation: string, multilabel: boolean, classes: Array}} outputs
-   */
-  constructor(layers, { outActivation, multilabel, classes }) {
+  /** @param {DenseLayer[]} layers */
+  constructor(layers, { outActivation, multilabel }) {
     this.layers = layers;
     this.outActivation = outActivation;
     this.multilabel = multilabel;
-    this.classes = classes;
   }
 
   /**
    * Compute the activations of all layers for one sample.
    *
    * @param {ArrayLike<number>} features
-   * @param {?Array<?ArrayLike<number>>} masks Factors of the units of each hidden layer; null for a layer without.
+   * @param {?Array<?ArrayLike<number>>} masks a factor for each unit of each hidden layer; null for no factors
    * @returns {ForwardPass}
    */
   forward(features, masks = null) {
@@ -170,33 +163,21 @@ export class Network {
     for (const layer of this.layers.slice(0, -1)) {
       const mask = masks?.[hidden.length];
       values = computeActivations(layer, values);
-      if (mask) {
-        values = values.map((value, unit) => value * mask[unit]);
-      }
+      values = mask ? values.map((value, unit) => value * mask[unit]) : values;
       hidden.push(values);
     }
     const logits = computeActivations(this.layers.at(-1), values);
     return { hidden, logits, probabilities: this.computeProbabilities(logits) };
   }
 
-  /**
-   * Compute the probability of each class or label.
-   *
-   * @param {Float32Array} logits
-   * @returns {Float32Array}
-   */
+  /** Compute the probability of each class or label. */
   computeProbabilities(logits) {
     const isBinary = this.outActivation === "logistic" && !this.multilabel;
-    const allLogits = isBinary ? [-logits[0], logits[0]] : logits;
-    return Float32Array.from(PROBABILITY_FUNCTIONS[this.outActivation](allLogits));
+    const expanded = isBinary ? [-logits[0], logits[0]] : logits;
+    return Float32Array.from(PROBABILITY_FUNCTIONS[this.outActivation](expanded));
   }
 
-  /**
-   * Return the indices of the predicted labels: the most probable class or, if multilabel, any number of labels.
-   *
-   * @param {Float32Array} probabilities
-   * @returns {number[]}
-   */
+  /** Return the indices of the predicted labels: the most probable class or, if multilabel, any number of labels. */
   predict(probabilities) {
     if (this.multilabel) {
       return Array.from(probabilities.keys()).filter((label) => probabilities[label] > 0.5);
@@ -205,19 +186,38 @@ export class Network {
   }
 }
 
-/** Compute f(W x + b) of a layer, without the inputs that are zero: most pixels, and many ReLU units. */
+/** Compute f(W x + b) of a layer. */
 function computeActivations({ weights, biases, fanIn, fanOut, activation }, inputs) {
-  const positions = Uint32Array.from(inputs.keys()).filter((position) => inputs[position] !== 0);
-  const nonzero = Float64Array.from(positions, (position) => inputs[position]);
-  const apply = ACTIVATION_FUNCTIONS[activation];
-  const outputs = new Float32Array(fanOut);
-  for (let unit = 0; unit < fanOut; unit++) {
-    const row = unit * fanIn;
-    let sum = biases[unit];
+  const [positions, nonzero] = selectNonzero(inputs);
+  const sums = new Float64Array(fanOut);
+  for (let unit = 0; unit < fanOut; unit += 4) {
+    // Four rows at a time are twice as fast. In the last group, rows can repeat; assignments beyond the end do nothing.
+    const [a, b, c, d] = [0, 1, 2, 3].map((i) => fanIn * Math.min(unit + i, fanOut - 1));
+    let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
     for (let i = 0; i < nonzero.length; i++) {
-      sum += weights[row + positions[i]] * nonzero[i];
+      const position = positions[i];
+      const value = nonzero[i];
+      sumA += weights[a + position] * value;
+      sumB += weights[b + position] * value;
+      sumC += weights[c + position] * value;
+      sumD += weights[d + position] * value;
     }
-    outputs[unit] = apply(sum);
+    [sums[unit], sums[unit + 1], sums[unit + 2], sums[unit + 3]] = [sumA, sumB, sumC, sumD];
   }
-  return outputs;
+  const apply = ACTIVATION_FUNCTIONS[activation];
+  return Float32Array.from(sums, (sum, unit) => apply(sum + biases[unit]));
+}
+
+/** Return the positions and values of the inputs that are not zero. Most pixels are zero. */
+function selectNonzero(inputs) {
+  const positions = new Uint32Array(inputs.length);
+  const nonzero = new Float64Array(inputs.length);
+  let n = 0;
+  for (let i = 0; i < inputs.length; i++) {
+    if (inputs[i] !== 0) {
+      positions[n] = i;
+      nonzero[n++] = inputs[i];
+    }
+  }
+  return [positions.subarray(0, n), nonzero.subarray(0, n)];
 }
