@@ -1,28 +1,17 @@
 // Separation of the ink of a digit from the background, a port of skmlp/digits/ink.py, which explains the method.
 
 import {
-    computeDistance,
-    computeMean,
-    computeMedian,
-    computeOtsuThreshold,
-    computeTotal,
-    createGrid,
-    createMask,
-    cropGrid,
-    dilateMask,
-    erodeMask,
-    filterGaussian,
-    findMaximum,
-    getBorder,
-    getPixel,
-    invertMask,
-    labelComponents,
-    mapGrid,
-    padGrid,
-    roundHalfToEven,
-    zoomGrid,
+    computeDistance, computeMean, computeMedian, computeOtsuThreshold, computeTotal, createGrid, createMask, cropGrid,
+    dilateMask, erodeMask, filterGaussian, findMaximum, getNeighbors, invertMask, labelComponents, mapGrid, padGrid,
+    roundHalfToEven, upsampleGrid
 } from "./image_filters.js";
 import { NoDigitError } from "./picture.js";
+
+/**
+ * Difference between a picture and its background, positive for ink, with the value of ink.
+ * @typedef {import("./image_filters.js").Grid} Grid
+ * @typedef {{values: Grid, smoothed: Grid, ink: number, noise: number}} Contrast
+ */
 
 // These constants are explained in ink.py.
 const MIN_CONTRAST = 0.02;
@@ -39,12 +28,6 @@ const UPSAMPLED_SIZE = 60;
 const R2_STEPS = [0.7548776662466927, 0.5698402909980532];
 
 /**
- * Difference between a picture and its background, positive for ink.
- * @typedef {import("./image_filters.js").Grid} Grid
- * @typedef {{values: Grid, smoothed: Grid, ink: number, noise: number}} Contrast
- */
-
-/**
  * Compute the fraction of each pixel that is covered by ink.
  * @param {Grid} picture - Brightness in any unit.
  * @returns {Grid}
@@ -53,8 +36,7 @@ export function computeInk(picture) {
     const brightest = findMaximum(picture.values) || 1;
     const gray = mapGrid(picture, (value) => value / brightest);
     const minCorrelation = Math.min(MIN_NEIGHBOR_CORRELATION, 4 / Math.sqrt(gray.values.length));
-    const isNoise = computeNeighborCorrelation(gray) < minCorrelation;
-    const page = isNoise ? null : computePageContrast(gray);
+    const page = computeNeighborCorrelation(gray) < minCorrelation ? null : computePageContrast(gray);
     const digitMask = page && segmentDigitOnPage(mapGrid(page.smoothed, (value) => value / page.ink));
     if (!page || touchesBorder(createInkMask(page))) {
         const crop = computeCropContrast(gray);
@@ -79,15 +61,15 @@ function createInkMask({ smoothed, ink }) {
 /** Scale the contrast to 0 for the background and 1 for ink, and remove everything outside of the digit. */
 function normalizeContrast({ values, ink, noise }, digitMask) {
     const lower = Math.min(Math.max(2 * noise, 0.02 * ink), 0.33 * ink);
-    const [offset, range] = [Math.fround(lower), Math.fround(ink - lower)];
+    const [start, range] = [lower, ink - lower].map(Math.fround);
     const dilated = dilateMask(dilateMask(digitMask)).values;
-    const clipped = mapGrid(values, (value, pixel) =>
-        dilated[pixel] ? Math.min(Math.max(Math.fround(value - offset) / range, 0), 1) : 0
-    );
-    const maximum = findMaximum(clipped.values);
-    return mapGrid(clipped, (value) => value / maximum);
+    const scale = (value) => Math.min(Math.max(Math.fround(value - start) / range, 0), 1);
+    const scaled = mapGrid(values, (value, pixel) => dilated[pixel] && scale(value));
+    const maximum = findMaximum(scaled.values);
+    return mapGrid(scaled, (value) => value / maximum);
 }
 
+/** Reduce noise by a Gaussian filter with `sigma` relative to the longer side. */
 function smoothPicture(gray, sigma = 0.004) {
     return filterGaussian(gray, sigma * getLongerSide(gray));
 }
@@ -96,15 +78,22 @@ function getLongerSide({ height, width }) {
     return Math.max(height, width);
 }
 
-function getMaskedValues({ values }, mask) {
+function subtractGrid(grid, subtracted) {
+    return mapGrid(grid, (value, pixel) => value - subtracted.values[pixel]);
+}
+
+function negateGrid(grid) {
+    return mapGrid(grid, (value) => -value);
+}
+
+function selectValues({ values }, mask) {
     return values.filter((_, pixel) => mask.values[pixel]);
 }
 
 /** Estimate the contrast of ink as a mean over a mask, in which pale edges and ruled lines have low weights. */
 function estimateInkContrast(contrast, mask) {
-    const values = Float64Array.from(getMaskedValues(contrast, mask));
-    const weights = values.map((value) => value ** 4);
-    return Math.fround(computeTotal(values.map((value, i) => value * weights[i])) / computeTotal(weights));
+    const values = Float64Array.from(selectValues(contrast, mask));
+    return Math.fround(computeTotal(values.map((value) => value ** 5)) / computeTotal(values.map((value) => value ** 4)));
 }
 
 /** Estimate the standard deviation around 0 robustly, by the median of the absolute values. */
@@ -112,48 +101,57 @@ function estimateStd(values) {
     return 1.4826 * computeMedian(values.map(Math.abs));
 }
 
+/** Return the values of the outermost pixels. */
+function getBorder({ values, width }) {
+    const isAtSide = (pixel) => pixel % width === 0 || pixel % width === width - 1;
+    return values.filter((_, pixel) => pixel < width || pixel >= values.length - width || isAtSide(pixel));
+}
+
 function touchesBorder(mask) {
     return getBorder(mask).includes(1);
+}
+
+/** Return whether all pixels are in a mask, or none. */
+function isConstant({ values }) {
+    return !values.includes(0) || !values.includes(1);
 }
 
 // Pictures that are mostly background
 
 /** Compute the contrast in a picture that is mostly background, or return null if there is no clear contrast. */
 function computePageContrast(gray) {
-    const background = fitBackground(gray);
-    let values = mapGrid(gray, (value, pixel) => value - background.values[pixel]);
+    let values = subtractGrid(gray, fitBackground(gray));
     let smoothed = smoothPicture(values);
     if (computeTotal(smoothed.values.map((value) => value ** 3)) < 0) {
-        [values, smoothed] = [values, smoothed].map((grid) => mapGrid(grid, (value) => -value)); // dark ink
+        [values, smoothed] = [values, smoothed].map(negateGrid); // dark ink
     }
-    const threshold = Math.max(MIN_CONTRAST, computeOtsuThreshold(smoothed.values));
+    const threshold = Math.max(Math.fround(MIN_CONTRAST), computeOtsuThreshold(smoothed.values));
     const inkMask = createMask(smoothed, (value) => value > threshold);
-    if (!inkMask.values.includes(0) || !inkMask.values.includes(1)) {
+    if (isConstant(inkMask)) {
         return null;
     }
     const ink = estimateInkContrast(smoothed, inkMask);
-    const noise = estimateStd(getMaskedValues(smoothed, invertMask(inkMask)));
+    const noise = estimateStd(selectValues(smoothed, invertMask(inkMask)));
     return ink > 6 * noise ? { values, smoothed, ink, noise } : null;
 }
 
 /** Fit a polynomial of degree 2 to the brightness of the background, by robust least squares. */
 function fitBackground(gray, mask = null) {
     const { height, width } = gray;
-    const getPosition = (index, size) => (index * 2) / (size - 1) - 1;
     const getTerms = (row, column) => {
-        const [y, x] = [getPosition(row, height), getPosition(column, width)];
+        const [y, x] = [(2 * row) / (height - 1) - 1, (2 * column) / (width - 1) - 1];
         return [1, x, x ** 2, y, y * x, y ** 2];
     };
     const pixels = samplePixels(gray, mask);
     const terms = pixels.map((pixel) => getTerms(Math.floor(pixel / width), pixel % width));
     const values = Float64Array.from(pixels, (pixel) => gray.values[pixel]);
-    const median = computeMedian(values);
     let coefficients = [];
+    const median = computeMedian(values);
     let residuals = values.map((value) => Math.abs(value - median));
     for (let iteration = 0; iteration < 8; iteration++) {
         const limit = 2.5 * estimateStd(residuals);
         const inliers = [...terms.keys()].filter((i) => residuals[i] <= limit);
-        coefficients = solveLeastSquares(inliers.map((i) => terms[i]), inliers.map((i) => values[i]));
+        coefficients = solveLeastSquares(inliers.map((i) => [...terms[i], values[i]]));
         residuals = values.map((value, i) => Math.abs(value - computeDotProduct(coefficients, terms[i])));
     }
     return createGrid(height, width, (row, column) => computeDotProduct(coefficients, getTerms(row, column)));
@@ -162,36 +160,33 @@ function fitBackground(gray, mask = null) {
 /** Sample pixels, of a mask if there is one, by a quasi-random sequence, and return their indices. */
 function samplePixels({ values, height, width }, mask, nPixels = 4000) {
     const spread = (i, size, step) => Math.floor(((0.5 + step * i) % 1) * size);
-    if (!mask) {
-        return Array.from({ length: Math.min(values.length, nPixels) }, (_, i) => {
-            return spread(i, height, R2_STEPS[0]) * width + spread(i, width, R2_STEPS[1]);
-        });
+    const indices = [...new Array(nPixels).keys()];
+    if (mask) {
+        const masked = Array.from(values.keys()).filter((pixel) => mask.values[pixel]);
+        const sample = indices.map((i) => masked[spread(i, masked.length, R2_STEPS[0])]);
+        return masked.length > nPixels ? sample : masked;
     }
-    const pixels = [...values.keys()].filter((pixel) => mask.values[pixel]);
-    const { length } = pixels;
-    return length > nPixels ? Array.from({ length: nPixels }, (_, i) => pixels[spread(i, length, R2_STEPS[0])]) : pixels;
+    const sample = (i) => spread(i, height, R2_STEPS[0]) * width + spread(i, width, R2_STEPS[1]);
+    return indices.slice(0, values.length).map(sample);
 }
 
-/** Return coefficients of the terms that minimize the squared error, by elimination in the normal equations. */
-function solveLeastSquares(terms, values) {
-    const rows = terms[0].map((_, i) => {
-        const column = terms.map((term) => term[i]);
-        const products = terms[0].map((_, j) => column.reduce((sum, value, k) => sum + value * terms[k][j], 0));
-        return [...products, computeDotProduct(column, values)];
+/** Return the coefficients of a linear model, by elimination in the normal equations; rows end with the target. */
+function solveLeastSquares(rows) {
+    const nTerms = rows[0].length - 1;
+    const matrix = Array.from({ length: nTerms }, (_, i) => {
+        return rows[0].map((_, j) => rows.reduce((sum, row) => sum + row[i] * row[j], 0));
     });
-    const minPivots = rows.map((row, i) => 1e-10 * row[i]);
-    rows.forEach((pivotRow, i) => {
-        const pivot = pivotRow[i];
-        // A dependent term, for example in a picture of 2 columns, gets the coefficient 0.
-        rows[i] = pivotRow.map((value) => (pivot > minPivots[i] ? value / pivot : 0));
-        rows.forEach((row, k) => {
-            if (k !== i) {
-                const factor = row[i];
-                row.forEach((_, j) => (row[j] -= factor * rows[i][j]));
-            }
-        });
-    });
-    return rows.map((row) => row.at(-1));
+    const minPivots = matrix.map((equation, i) => 1e-10 * equation[i]);
+    for (let i = 0; i < nTerms; i++) {
+        // A term that depends on others, as in a picture of two columns, gets the coefficient 0.
+        const scale = matrix[i][i] > minPivots[i] ? 1 / matrix[i][i] : 0;
+        matrix[i] = matrix[i].map((value) => value * scale);
+        for (let k = 0; k < nTerms; k++) {
+            const factor = k === i ? 0 : matrix[k][i];
+            matrix[k] = matrix[k].map((value, j) => value - factor * matrix[i][j]);
+        }
+    }
+    return matrix.map((equation) => equation[nTerms]);
 }
 
 function computeDotProduct(first, second) {
@@ -207,73 +202,54 @@ function segmentDigitOnPage(strength) {
     const low = segmentDigit(strength, 0.2);
     // Ruled lines may connect the digit to the border. A higher threshold removes them, as they are paler than ink.
     const high = low.crosses ? segmentDigit(strength, 0.5) : low;
-    return (high.crosses ? low : high).mask;
+    return high.crosses ? low.mask : high.mask;
 }
 
 /** Return the mask of the connected components that form the digit, and whether the largest one crosses the picture. */
 function segmentDigit(strength, threshold) {
-    const { height, width } = strength;
-    const { labels, nComponents } = labelComponents(createMask(strength, (value) => value > threshold));
-    const areas = countLabels(labels.filter((_, pixel) => strength.values[pixel] > 0.5), nComponents);
-    const sides = [
-        labels.subarray(0, width),
-        labels.subarray(-width),
-        labels.filter((_, pixel) => pixel % width === 0),
-        labels.filter((_, pixel) => pixel % width === width - 1),
-    ].map((side) => new Set(side));
-    const crosses = areas.map((_, label) => sides.filter((side) => side.has(label)).length >= 2);
+    const isAbove = (limit) => createMask(strength, (value) => value > limit);
+    const { labels, areas } = labelComponents(isAbove(threshold), isAbove(0.5));
+    const { width } = strength;
+    const getSide = (column) => labels.filter((_, pixel) => pixel % width === column);
+    const sides = [labels.subarray(0, width), labels.subarray(-width), getSide(0), getSide(width - 1)];
+    const crosses = areas.map((_, label) => sides.filter((side) => side.includes(label)).length >= 2);
     const scores = areas.map((area, label) => (crosses[label] ? 0.01 : 1) * area);
-    const largest = scores.indexOf(Math.max(...scores));
-    const isSelected = (label) =>
-        label > 0 && areas[label] >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest];
-    const mask = createMask(strength, (_, pixel) => isSelected(labels[pixel]));
-    return { mask, crosses: crosses[largest] };
-}
-
-/** Return the number of pixels with each label; 0 for the background. */
-function countLabels(labels, nComponents) {
-    const counts = new Array(nComponents + 1).fill(0);
-    for (const label of labels) {
-        counts[label]++;
-    }
-    counts[0] = 0;
-    return counts;
+    const largest = scores.indexOf(findMaximum(scores));
+    const selected = areas.map(
+        (area, label) => label > 0 && area >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest]
+    );
+    return { mask: createMask(strength, (_, pixel) => selected[labels[pixel]]), crosses: crosses[largest] };
 }
 
 // Pictures without a margin
 
 /** Compute the contrast in a picture with two levels of brightness, or return null if neither has strokes. */
 function computeCropContrast(gray) {
-    if (computeNeighborCorrelation(gray) < MIN_NEIGHBOR_CORRELATION) {
-        return null;
-    }
     const smoothed = smoothPicture(gray);
     const threshold = computeOtsuThreshold(smoothed.values);
-    if (computeExplainedVariance(smoothed.values, threshold) < MIN_EXPLAINED_VARIANCE) {
+    if (
+        computeNeighborCorrelation(gray) < MIN_NEIGHBOR_CORRELATION ||
+        computeExplainedVariance(smoothed.values, threshold) < MIN_EXPLAINED_VARIANCE
+    ) {
         return null;
     }
     const light = createMask(upsampleSmall(smoothPicture(gray, 0.01)), (value) => value > threshold);
-    if (!light.values.includes(0) || !light.values.includes(1)) {
+    if (isConstant(light)) {
         return null;
     }
-    const dark = invertMask(light);
-    const dissimilarities = [measureDissimilarity(light), measureDissimilarity(dark)];
-    const isLightInk = dissimilarities[0] < dissimilarities[1];
-    const shapes = isLightInk ? light : dark;
-    const isDigit =
-        Math.min(...dissimilarities) <= MAX_DISSIMILARITY &&
-        measureStrokeWidth(shapes) <= MAX_STROKE_WIDTH * getLongerSide(shapes);
-    return isDigit ? subtractBackground(gray, smoothed, threshold, isLightInk) : null;
+    const [first, second] = [light, invertMask(light)].map((mask) => ({ mask, score: measureDissimilarity(mask) }));
+    const isLightInk = first.score < second.score;
+    const { mask, score } = isLightInk ? first : second;
+    if (score > MAX_DISSIMILARITY || measureStrokeWidth(mask) > MAX_STROKE_WIDTH * getLongerSide(mask)) {
+        return null;
+    }
+    const inkMask = createMask(smoothed, (value) => value > threshold === isLightInk);
+    return subtractBackground(...[gray, smoothed].map((grid) => (isLightInk ? grid : negateGrid(grid))), inkMask);
 }
 
-/** Compute the contrast in a picture whose ink is lighter, or darker, than a threshold. */
-function subtractBackground(gray, smoothedGray, threshold, isLightInk) {
-    const sign = isLightInk ? 1 : -1;
-    const inkMask = createMask(smoothedGray, (value) => value > threshold === isLightInk);
-    const signed = mapGrid(gray, (value) => sign * value);
-    const { background, noise } = estimateBackground(signed, invertMask(inkMask));
-    const values = mapGrid(signed, (value, pixel) => value - background.values[pixel]);
-    const smoothed = mapGrid(smoothedGray, (value, pixel) => sign * value - background.values[pixel]);
+function subtractBackground(brightness, smoothedBrightness, inkMask) {
+    const { background, noise } = estimateBackground(brightness, invertMask(inkMask));
+    const [values, smoothed] = [brightness, smoothedBrightness].map((grid) => subtractGrid(grid, background));
     const ink = estimateInkContrast(smoothed, inkMask);
     return ink > MIN_CONTRAST ? { values, smoothed, ink, noise } : null;
 }
@@ -282,80 +258,64 @@ function subtractBackground(gray, smoothedGray, threshold, isLightInk) {
 function estimateBackground(brightness, mask) {
     const interior = erodeMask(mask, 1);
     const selected = interior.values.includes(1) ? interior : mask;
-    const level = Math.fround(computeMedian(getMaskedValues(brightness, selected)));
-    const estimateNoise = (background) => {
-        const residuals = mapGrid(brightness, (value, pixel) => value - background.values[pixel]);
-        return { background, noise: estimateStd(getMaskedValues(residuals, selected)) };
+    const addNoise = (background) => {
+        return { background, noise: estimateStd(selectValues(subtractGrid(brightness, background), selected)) };
     };
-    const constant = estimateNoise(mapGrid(brightness, () => level));
-    if (computeMean(selected.values) >= MIN_BACKGROUND_FRACTION && constant.noise > 0) {
-        const surface = estimateNoise(fitBackground(brightness, selected));
-        if (surface.noise < 0.5 * constant.noise) {
-            return surface; // uneven light
-        }
+    const level = computeMedian(selectValues(brightness, selected));
+    const constant = addNoise(mapGrid(brightness, () => level));
+    if (computeMean(selected.values) < MIN_BACKGROUND_FRACTION || constant.noise === 0) {
+        return constant;
     }
-    return constant;
+    const surface = addNoise(fitBackground(brightness, selected));
+    return surface.noise < 0.5 * constant.noise ? surface : constant; // for uneven light
 }
 
 /** Return the correlation of vertical or horizontal neighbors, whichever is higher. */
 function computeNeighborCorrelation(gray) {
     const { height, width } = gray;
-    return Math.max(
-        computeCorrelation(cropGrid(gray, 1, 0, height, width), cropGrid(gray, 0, 0, height - 1, width)),
-        computeCorrelation(cropGrid(gray, 0, 1, height, width), cropGrid(gray, 0, 0, height, width - 1))
-    );
+    const vertical = [cropGrid(gray, 1, 0, height, width), cropGrid(gray, 0, 0, height - 1, width)];
+    const horizontal = [cropGrid(gray, 0, 1, height, width), cropGrid(gray, 0, 0, height, width - 1)];
+    return Math.max(computeCorrelation(...vertical), computeCorrelation(...horizontal));
 }
 
 /** Return the correlation of two grids, or 0 if one of them is constant. */
 function computeCorrelation(first, second) {
     const [x, y] = [first, second].map(({ values }) => {
         const mean = computeMean(values);
-        return Float64Array.from(values, (value) => value - mean);
+        return values.map((value) => value - mean);
     });
     const norm = Math.sqrt(computeDotProduct(x, x) * computeDotProduct(y, y));
     return norm > 0 ? computeDotProduct(x, y) / norm : 0;
 }
 
+function computeVariance(values) {
+    const mean = computeMean(values);
+    return computeMean(values.map((value) => (value - mean) ** 2));
+}
+
 /** Return the fraction of the variance that is between the groups below and above a threshold. */
 function computeExplainedVariance(values, threshold) {
-    const above = values.filter((value) => value > threshold);
-    const below = values.filter((value) => value <= threshold);
-    if (!above.length || !below.length) {
-        return 0;
-    }
-    const fraction = above.length / values.length;
-    const mean = computeMean(values);
-    const variance = computeMean(Float64Array.from(values, (value) => (value - mean) ** 2));
-    return (fraction * (1 - fraction) * (computeMean(above) - computeMean(below)) ** 2) / variance;
+    const groups = [true, false].map((isAbove) => values.filter((value) => value > threshold === isAbove));
+    const [above, below] = groups.map(computeMean);
+    const product = (groups[0].length * groups[1].length) / values.length ** 2;
+    return product === 0 ? 0 : (product * (above - below) ** 2) / computeVariance(values);
 }
 
 /** Upsample a small picture, so that its strokes are several pixels wide. */
 function upsampleSmall(gray) {
     const factor = roundHalfToEven(UPSAMPLED_SIZE / getLongerSide(gray));
-    return factor > 1 ? zoomGrid(gray, factor) : gray;
+    return factor > 1 ? upsampleGrid(gray, factor) : gray;
 }
 
 /** Measure how dissimilar a mask is to a digit that fills the picture; a typical digit has about 0.25. */
 function measureDissimilarity(mask) {
-    const { labels, nComponents } = labelComponents(mask);
-    const areas = countLabels(labels, nComponents);
+    const { areas } = labelComponents(mask);
     const disconnected = 1 - findMaximum(areas) / computeTotal(areas);
-    const halfWidth = getRidgeValues(computeDistance(padGrid(mask, 1)));
-    const mean = computeMean(halfWidth);
-    const variance = computeMean(halfWidth.map((value) => (value - mean) ** 2));
-    return disconnected + Math.sqrt(variance) / mean + 0.4 * computeMean(getBorder(mask));
-}
-
-/** Return the positive values that are local maxima among 8 neighbors. */
-function getRidgeValues(distance) {
-    return distance.values.filter((value, pixel) => {
-        const [row, column] = [Math.floor(pixel / distance.width), pixel % distance.width];
-        const isMaximum = (offset) => {
-            const [i, j] = [row + Math.floor(offset / 3) - 1, column + (offset % 3) - 1];
-            return getPixel(distance, i, j) <= value;
-        };
-        return value > 0 && [0, 1, 2, 3, 5, 6, 7, 8].every(isMaximum);
-    });
+    const { values, width } = computeDistance(padGrid(mask, 1));
+    const isMaximum = (value, pixel) => getNeighbors(pixel, width).every((neighbor) => values[neighbor] <= value);
+    const halfWidth = values.filter((value, pixel) => value > 0 && isMaximum(value, pixel));
+    const variation = Math.sqrt(computeVariance(halfWidth)) / computeMean(halfWidth);
+    return disconnected + variation + 0.4 * computeMean(getBorder(mask));
 }
 
 /** Return the maximum stroke width: the diameter of the largest circle inside a mask. */
@@ -368,22 +328,16 @@ function isDigitOnSheet(digitMask, sheetMask) {
     if (!digitMask || touchesBorder(digitMask)) {
         return false;
     }
+    const { values, width } = digitMask;
     const longerSide = getLongerSide(digitMask);
-    const first = digitMask.values.indexOf(1);
-    const last = digitMask.values.lastIndexOf(1);
-    const digitHeight = Math.floor(last / digitMask.width) - Math.floor(first / digitMask.width) + 1;
-    if (digitHeight < MIN_DIGIT_HEIGHT_ON_SHEET * longerSide) {
-        return false;
-    }
-    const strokeWidth = measureStrokeWidth(digitMask);
-    const minWidth = Math.max(MIN_SHEET_WIDTH * longerSide, MIN_SHEET_TO_STROKE_RATIO * strokeWidth);
-    return measureStrokeWidth(sheetMask) >= minWidth;
+    const digitHeight = Math.floor(values.lastIndexOf(1) / width) - Math.floor(values.indexOf(1) / width) + 1;
+    const minWidth = Math.max(MIN_SHEET_WIDTH * longerSide, MIN_SHEET_TO_STROKE_RATIO * measureStrokeWidth(digitMask));
+    return digitHeight >= MIN_DIGIT_HEIGHT_ON_SHEET * longerSide && measureStrokeWidth(sheetMask) >= minWidth;
 }
 
 /** Return the mask of the largest connected component and all that are not much smaller. */
 function selectLargeComponents(mask) {
-    const { labels, nComponents } = labelComponents(mask);
-    const areas = countLabels(labels, nComponents);
-    const minArea = MIN_COMPONENT_AREA * Math.max(...areas);
-    return createMask(mask, (_, pixel) => labels[pixel] > 0 && areas[labels[pixel]] >= minArea);
+    const { labels, areas } = labelComponents(mask);
+    const minArea = MIN_COMPONENT_AREA * findMaximum(areas);
+    return createMask(mask, (inside, pixel) => inside && areas[labels[pixel]] >= minArea);
 }

@@ -1,20 +1,8 @@
 // Conversion of pictures to the format of MNIST, a port of skmlp/digits/normalize.py, which explains the constants.
 
 import {
-    computeDistance,
-    computeRowMaxima,
-    computeTotal,
-    createGrid,
-    createMask,
-    cropGrid,
-    erodeMask,
-    findMaximum,
-    getPixel,
-    mapGrid,
-    padGrid,
-    resizeGrid,
-    roundHalfToEven,
-    transposeGrid,
+    computeDistance, computeRowMaxima, computeTotal, createGrid, createMask, cropGrid, erodeMask, findMaximum, getPixel,
+    mapGrid, padGrid, resizeGrid, roundHalfToEven, transposeGrid
 } from "./image_filters.js";
 import { computeInk } from "./ink.js";
 import { loadGray } from "./picture.js";
@@ -42,15 +30,14 @@ function fitToBox(picture) {
         return cropped;
     }
     const ink = padGrid(thickenStrokes(cropped), 1 + Math.floor(longerSide / BOX_SIZE));
-    const [vertical, horizontal] = [ink, transposeGrid(ink)].map((grid) => findExtent(computeRowMaxima(grid)));
-    const scale = Math.max(vertical.end - vertical.start, horizontal.end - horizontal.start) / BOX_SIZE;
-    const [rows, columns] = [vertical, horizontal].map(({ start, end }) => {
+    const extents = [ink, transposeGrid(ink)].map((grid) => findExtent(computeRowMaxima(grid)));
+    const scale = Math.max(...extents.map(({ start, end }) => end - start)) / BOX_SIZE;
+    const [rows, columns] = extents.map(({ start, end }) => {
         const size = Math.max(1, roundHalfToEven((end - start) / scale));
         const middle = (start + end) / 2;
-        return { size, start: middle - (size * scale) / 2, end: middle + (size * scale) / 2 };
+        return { start: middle - (size * scale) / 2, end: middle + (size * scale) / 2, size };
     });
-    const size = { height: rows.size, width: columns.size };
-    return resizeGrid(ink, size, { left: columns.start, top: rows.start, right: columns.end, bottom: rows.end });
+    return resizeGrid(ink, rows, columns);
 }
 
 /** Remove rows and columns without ink around the digit. */
@@ -74,32 +61,30 @@ function findExtent(profile) {
 function thickenStrokes(ink) {
     const mask = createMask(ink, (value) => value > 0.5);
     const area = computeTotal(mask.values);
-    const outlineArea = area - computeTotal(erodeMask(mask).values);
-    const longerSide = Math.max(ink.height, ink.width);
-    const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * longerSide - (2 * area) / outlineArea) / 2;
+    const strokeWidth = (2 * area) / (area - computeTotal(erodeMask(mask).values));
+    const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * Math.max(ink.height, ink.width) - strokeWidth) / 2;
     if (radius <= 0) {
         return ink;
     }
     const padded = padGrid(ink, Math.ceil(radius));
-    const distance = computeDistance(createMask(padded, (value) => value <= 0.5));
+    const distance = computeDistance(createMask(padded, (value) => value <= 0.5)).values;
     const reach = Math.fround(radius + 0.5);
-    // The edges are anti-aliased.
-    return mapGrid(padded, (value, pixel) => Math.max(value, Math.min(reach - Math.fround(distance.values[pixel]), 1)));
+    const getInk = (pixel) => Math.min(reach - Math.fround(distance[pixel]), 1); // with anti-aliased edges
+    return mapGrid(padded, (value, pixel) => Math.max(value, getInk(pixel)));
 }
 
 /** Place ink of at most 20 x 20 pixels in an image of 28 x 28 pixels, with its center of mass in the center. */
 function centerInk(ink) {
-    const top = findCorner(ink);
-    const left = findCorner(transposeGrid(ink));
+    const [top, left] = [ink, transposeGrid(ink)].map(findCorner);
     const scale = Math.fround(255 / findMaximum(ink.values));
-    const compute = (row, column) =>
-        roundHalfToEven(Math.fround(getPixel(ink, row - top, column - left) * scale));
+    const getScaled = (row, column) => Math.fround(getPixel(ink, row - top, column - left) * scale);
+    const compute = (row, column) => roundHalfToEven(getScaled(row, column));
     return createGrid(IMAGE_SIZE, IMAGE_SIZE, compute, Uint8Array).values;
 }
 
-/** Return the row at which ink must start for its center of mass to be in the center. */
+/** Return the row at which ink must start so that its center of mass is in the center. */
 function findCorner({ values, height, width }) {
-    const middle = computeTotal(values.map((value, pixel) => value * Math.floor(pixel / width))) / computeTotal(values);
-    const start = roundHalfToEven(IMAGE_SIZE / 2 - middle);
+    const moment = values.reduce((sum, value, pixel) => sum + value * Math.floor(pixel / width), 0);
+    const start = roundHalfToEven(IMAGE_SIZE / 2 - moment / computeTotal(values));
     return Math.min(Math.max(start, 0), IMAGE_SIZE - height);
 }
