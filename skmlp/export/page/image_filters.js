@@ -7,237 +7,237 @@
 
 /** Create a grid from a function of the row, the column and the index of each pixel. */
 export function createGrid(height, width, compute, ArrayType = Float32Array) {
-    const values = new ArrayType(height * width);
-    for (let pixel = 0; pixel < values.length; pixel++) {
-        values[pixel] = compute(Math.floor(pixel / width), pixel % width, pixel);
-    }
-    return { values, height, width };
+  const values = new ArrayType(height * width);
+  for (let pixel = 0; pixel < values.length; pixel++) {
+    values[pixel] = compute(Math.floor(pixel / width), pixel % width, pixel);
+  }
+  return { values, height, width };
 }
 
 /** Create a grid from a function of the value and the index of each pixel of another grid. */
 export function mapGrid({ values, height, width }, compute, ArrayType) {
-    return createGrid(height, width, (row, column, pixel) => compute(values[pixel], pixel), ArrayType);
+  return createGrid(height, width, (row, column, pixel) => compute(values[pixel], pixel), ArrayType);
 }
 
 export function createMask(grid, isInside) {
-    return mapGrid(grid, isInside, Uint8Array);
+  return mapGrid(grid, isInside, Uint8Array);
 }
 
 export function invertMask(mask) {
-    return createMask(mask, (inside) => !inside);
+  return createMask(mask, (inside) => !inside);
 }
 
 export function getPixel({ values, height, width }, row, column, outside = 0) {
-    return row >= 0 && row < height && column >= 0 && column < width ? values[row * width + column] : outside;
+  return row >= 0 && row < height && column >= 0 && column < width ? values[row * width + column] : outside;
 }
 
 /** Return a part of a grid. Pixels outside of the grid are 0. */
 export function cropGrid(grid, top, left, bottom, right) {
-    const compute = (row, column) => getPixel(grid, top + row, left + column);
-    return createGrid(bottom - top, right - left, compute, grid.values.constructor);
+  const compute = (row, column) => getPixel(grid, top + row, left + column);
+  return createGrid(bottom - top, right - left, compute, grid.values.constructor);
 }
 
 export function padGrid(grid, margin) {
-    return cropGrid(grid, -margin, -margin, grid.height + margin, grid.width + margin);
+  return cropGrid(grid, -margin, -margin, grid.height + margin, grid.width + margin);
 }
 
 export function transposeGrid({ values, height, width }) {
-    return createGrid(width, height, (row, column) => values[column * width + row], values.constructor);
+  return createGrid(width, height, (row, column) => values[column * width + row], values.constructor);
 }
 
 /** Return the maximum of each row. */
 export function computeRowMaxima({ values, height, width }) {
-    return Array.from({ length: height }, (_, row) => findMaximum(values.subarray(row * width, (row + 1) * width)));
+  return Array.from({ length: height }, (_, row) => findMaximum(values.subarray(row * width, (row + 1) * width)));
 }
 
 export function findMaximum(values) {
-    return values.reduce((first, second) => Math.max(first, second));
+  return values.reduce((first, second) => Math.max(first, second));
 }
 
 export function computeTotal(values) {
-    return values.reduce((first, second) => first + second, 0);
+  return values.reduce((first, second) => first + second, 0);
 }
 
 export function computeMean(values) {
-    return computeTotal(values) / values.length;
+  return computeTotal(values) / values.length;
 }
 
 /** Return the median of a typed array. */
 export function computeMedian(values) {
-    const sorted = values.slice().sort();
-    return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  const sorted = values.slice().sort();
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
 
 /** Round to the nearest integer, or to an even one if there are two, as Python does. */
 export function roundHalfToEven(value) {
-    const rounded = Math.round(value);
-    return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+  const rounded = Math.round(value);
+  return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 /** Remove the pixels of a mask that have a neighbor outside of it above, below, left or right. */
 export function erodeMask(mask, outside = 0) {
-    const get = (row, column) => getPixel(mask, row, column, outside);
-    const getVertical = (row, column) => get(row - 1, column) && get(row, column) && get(row + 1, column);
-    const isInside = (row, column) => getVertical(row, column) && get(row, column - 1) && get(row, column + 1);
-    return createGrid(mask.height, mask.width, isInside, Uint8Array);
+  const get = (row, column) => getPixel(mask, row, column, outside);
+  const getVertical = (row, column) => get(row - 1, column) && get(row, column) && get(row + 1, column);
+  const isInside = (row, column) => getVertical(row, column) && get(row, column - 1) && get(row, column + 1);
+  return createGrid(mask.height, mask.width, isInside, Uint8Array);
 }
 
 export function dilateMask(mask) {
-    return invertMask(erodeMask(invertMask(mask), 1));
+  return invertMask(erodeMask(invertMask(mask), 1));
 }
 
 /** Return the indices of the 8 neighbors of a pixel that is not at the border. */
 export function getNeighbors(pixel, width) {
-    return [-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1].map((offset) => pixel + offset);
+  return [-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1].map((offset) => pixel + offset);
 }
 
 /** Label connected components, with 8 neighbors per pixel, from 1, and compute their areas as sums of weights. */
 export function labelComponents(mask, weights = mask) {
-    const { values, height, width } = padGrid(mask, 1);
-    const padded = padGrid(weights, 1).values;
-    const labels = new Int32Array(values.length);
-    const areas = [0];
-    for (let start = 0; start < values.length; start++) {
-        if (!values[start] || labels[start]) {
-            continue;
-        }
-        const label = areas.push(0) - 1;
-        labels[start] = label;
-        for (const stack = [start]; stack.length > 0; ) {
-            const pixel = stack.pop();
-            areas[label] += padded[pixel];
-            const added = getNeighbors(pixel, width).filter((neighbor) => values[neighbor] && !labels[neighbor]);
-            added.forEach((neighbor) => (labels[neighbor] = label));
-            stack.push(...added);
-        }
+  const { values, height, width } = padGrid(mask, 1);
+  const padded = padGrid(weights, 1).values;
+  const labels = new Int32Array(values.length);
+  const areas = [0];
+  for (let start = 0; start < values.length; start++) {
+    if (!values[start] || labels[start]) {
+      continue;
     }
-    return { labels: cropGrid({ values: labels, height, width }, 1, 1, height - 1, width - 1).values, areas };
+    const label = areas.push(0) - 1;
+    labels[start] = label;
+    for (const stack = [start]; stack.length > 0; ) {
+      const pixel = stack.pop();
+      areas[label] += padded[pixel];
+      const added = getNeighbors(pixel, width).filter((neighbor) => values[neighbor] && !labels[neighbor]);
+      added.forEach((neighbor) => (labels[neighbor] = label));
+      stack.push(...added);
+    }
+  }
+  return { labels: cropGrid({ values: labels, height, width }, 1, 1, height - 1, width - 1).values, areas };
 }
 
 /** Compute the distance of each pixel of a mask to the nearest pixel outside of the mask. */
 export function computeDistance(mask) {
-    const { height, width } = mask;
-    const vertical = mapGrid(mask, (inside) => (inside ? Infinity : 0), Float64Array).values;
-    for (let pixel = width; pixel < vertical.length; pixel++) {
-        vertical[pixel] = Math.min(vertical[pixel], vertical[pixel - width] + 1);
+  const { height, width } = mask;
+  const vertical = mapGrid(mask, (inside) => (inside ? Infinity : 0), Float64Array).values;
+  for (let pixel = width; pixel < vertical.length; pixel++) {
+    vertical[pixel] = Math.min(vertical[pixel], vertical[pixel - width] + 1);
+  }
+  for (let pixel = vertical.length - width - 1; pixel >= 0; pixel--) {
+    vertical[pixel] = Math.min(vertical[pixel], vertical[pixel + width] + 1);
+  }
+  const compute = (row, column, pixel) => {
+    let squared = vertical[pixel] ** 2;
+    for (let offset = 1; offset < width && offset ** 2 < squared; offset++) {
+      const left = offset <= column ? vertical[pixel - offset] : Infinity;
+      const right = offset < width - column ? vertical[pixel + offset] : Infinity;
+      squared = Math.min(squared, offset ** 2 + Math.min(left, right) ** 2);
     }
-    for (let pixel = vertical.length - width - 1; pixel >= 0; pixel--) {
-        vertical[pixel] = Math.min(vertical[pixel], vertical[pixel + width] + 1);
-    }
-    const compute = (row, column, pixel) => {
-        let squared = vertical[pixel] ** 2;
-        for (let offset = 1; offset < width && offset ** 2 < squared; offset++) {
-            const left = offset <= column ? vertical[pixel - offset] : Infinity;
-            const right = offset < width - column ? vertical[pixel + offset] : Infinity;
-            squared = Math.min(squared, offset ** 2 + Math.min(left, right) ** 2);
-        }
-        return Math.sqrt(squared);
-    };
-    return createGrid(height, width, compute, Float64Array);
+    return Math.sqrt(squared);
+  };
+  return createGrid(height, width, compute, Float64Array);
 }
 
 /** Replace each row by `newWidth` weighted sums of its values, with indices and weights from a function. */
 function filterRows({ values, height, width }, newWidth, getWindow) {
-    const windows = Array.from({ length: newWidth }, (_, column) => getWindow(column, width));
-    return createGrid(height, newWidth, (row, column) => {
-        const { indices, weights } = windows[column];
-        let sum = 0;
-        for (let i = 0; i < indices.length; i++) {
-            sum += values[row * width + indices[i]] * weights[i];
-        }
-        return sum;
-    });
+  const windows = Array.from({ length: newWidth }, (_, column) => getWindow(column, width));
+  return createGrid(height, newWidth, (row, column) => {
+    const { indices, weights } = windows[column];
+    let sum = 0;
+    for (let i = 0; i < indices.length; i++) {
+      sum += values[row * width + indices[i]] * weights[i];
+    }
+    return sum;
+  });
 }
 
 /** Filter the columns, then the rows. */
 function filterAxes(grid, factor, getWindow) {
-    const filter = (rows) => filterRows(rows, rows.width * factor, getWindow);
-    return filter(transposeGrid(filter(transposeGrid(grid))));
+  const filter = (rows) => filterRows(rows, rows.width * factor, getWindow);
+  return filter(transposeGrid(filter(transposeGrid(grid))));
 }
 
 function normalizeWeights(weights) {
-    const total = computeTotal(weights);
-    return weights.map((weight) => weight / total);
+  const total = computeTotal(weights);
+  return weights.map((weight) => weight / total);
 }
 
 /** Smooth by a Gaussian filter that is truncated at 4 standard deviations, with reflection at the border. */
 export function filterGaussian(grid, sigma) {
-    const radius = Math.floor(4 * sigma + 0.5);
-    const offsets = Array.from({ length: 2 * radius + 1 }, (_, i) => i - radius);
-    const weights = normalizeWeights(offsets.map((offset) => Math.exp((-0.5 / sigma ** 2) * offset ** 2)));
-    const reflect = (index, size) => {
-        const shifted = ((index % (2 * size)) + 2 * size) % (2 * size);
-        return Math.min(shifted, 2 * size - 1 - shifted);
-    };
-    return filterAxes(grid, 1, (column, width) => {
-        return { indices: offsets.map((offset) => reflect(column + offset, width)), weights };
-    });
+  const radius = Math.floor(4 * sigma + 0.5);
+  const offsets = Array.from({ length: 2 * radius + 1 }, (_, i) => i - radius);
+  const weights = normalizeWeights(offsets.map((offset) => Math.exp((-0.5 / sigma ** 2) * offset ** 2)));
+  const reflect = (index, size) => {
+    const shifted = ((index % (2 * size)) + 2 * size) % (2 * size);
+    return Math.min(shifted, 2 * size - 1 - shifted);
+  };
+  return filterAxes(grid, 1, (column, width) => {
+    return { indices: offsets.map((offset) => reflect(column + offset, width)), weights };
+  });
 }
 
 /** Upsample by an integer factor, by linear interpolation between the centers of pixels. */
 export function upsampleGrid(grid, factor) {
-    return filterAxes(grid, factor, (column, width) => {
-        const position = Math.min(Math.max((column + 0.5) / factor - 0.5, 0), width - 1);
-        const fraction = position % 1;
-        return { indices: [Math.floor(position), Math.ceil(position)], weights: [1 - fraction, fraction] };
-    });
+  return filterAxes(grid, factor, (column, width) => {
+    const position = Math.min(Math.max((column + 0.5) / factor - 0.5, 0), width - 1);
+    const fraction = position % 1;
+    return { indices: [Math.floor(position), Math.ceil(position)], weights: [1 - fraction, fraction] };
+  });
 }
 
 /** Resize a box of a grid to `size` rows and columns as Pillow does with `Image.Resampling.HAMMING`. */
 export function resizeGrid(grid, rows, columns) {
-    return transposeGrid(resizeRows(transposeGrid(resizeRows(grid, columns)), rows));
+  return transposeGrid(resizeRows(transposeGrid(resizeRows(grid, columns)), rows));
 }
 
 function resizeRows(grid, { start, end, size }) {
-    const [left, right] = [Math.fround(start), Math.fround(end)];
-    const scale = Math.fround(right - left) / size;
-    const support = Math.max(scale, 1);
-    return filterRows(grid, size, (column, width) => {
-        const center = left + (column + 0.5) * scale;
-        const first = Math.max(Math.floor(center - support + 0.5), 0);
-        const length = Math.min(Math.floor(center + support + 0.5), width) - first;
-        const indices = Array.from({ length }, (_, i) => first + i);
-        const weights = indices.map((index) => computeHammingWindow((index - center + 0.5) / support));
-        return { indices, weights: normalizeWeights(weights) };
-    });
+  const [left, right] = [Math.fround(start), Math.fround(end)];
+  const scale = Math.fround(right - left) / size;
+  const support = Math.max(scale, 1);
+  return filterRows(grid, size, (column, width) => {
+    const center = left + (column + 0.5) * scale;
+    const first = Math.max(Math.floor(center - support + 0.5), 0);
+    const length = Math.min(Math.floor(center + support + 0.5), width) - first;
+    const indices = Array.from({ length }, (_, i) => first + i);
+    const weights = indices.map((index) => computeHammingWindow((index - center + 0.5) / support));
+    return { indices, weights: normalizeWeights(weights) };
+  });
 }
 
 /** Compute the product of the sinc function and a Hamming window from -1 to 1. */
 function computeHammingWindow(x) {
-    const angle = Math.PI * x;
-    const window = Math.fround(0.54) + Math.fround(0.46) * Math.cos(angle);
-    return x === 0 ? 1 : Math.abs(x) < 1 ? (Math.sin(angle) / angle) * window : 0;
+  const angle = Math.PI * x;
+  const window = Math.fround(0.54) + Math.fround(0.46) * Math.cos(angle);
+  return x === 0 ? 1 : Math.abs(x) < 1 ? (Math.sin(angle) / angle) * window : 0;
 }
 
 /** Compute the threshold that splits float32 values into two groups with minimum variance within the groups. */
 export function computeOtsuThreshold(values, nBins = 256) {
-    const { counts, edges } = computeHistogram(values, nBins);
-    const centers = counts.map((_, bin) => Math.fround((edges[bin] + edges[bin + 1]) / 2));
-    const total = computeTotal(counts.map((count, bin) => count * centers[bin]));
-    let [nBelow, sum] = [0, 0];
-    const variances = counts.slice(0, -1).map((count, bin) => {
-        nBelow += count;
-        sum += count * centers[bin];
-        const nAbove = values.length - nBelow;
-        const distance = sum / nBelow - (total - sum) / nAbove;
-        return nBelow * nAbove * distance ** 2 || 0; // 0 instead of NaN
-    });
-    return edges[variances.indexOf(findMaximum(variances)) + 1];
+  const { counts, edges } = computeHistogram(values, nBins);
+  const centers = counts.map((_, bin) => Math.fround((edges[bin] + edges[bin + 1]) / 2));
+  const total = computeTotal(counts.map((count, bin) => count * centers[bin]));
+  let [nBelow, sum] = [0, 0];
+  const variances = counts.slice(0, -1).map((count, bin) => {
+    nBelow += count;
+    sum += count * centers[bin];
+    const nAbove = values.length - nBelow;
+    const distance = sum / nBelow - (total - sum) / nAbove;
+    return nBelow * nAbove * distance ** 2 || 0; // 0 instead of NaN
+  });
+  return edges[variances.indexOf(findMaximum(variances)) + 1];
 }
 
 function computeHistogram(values, nBins) {
-    let [first, last] = [-findMaximum(values.map((value) => -value)), findMaximum(values)];
-    if (first === last) {
-        [first, last] = [first - 0.5, last + 0.5].map(Math.fround);
-    }
-    const step = Math.fround(last - first) / nBins;
-    const edges = Array.from({ length: nBins }, (_, bin) => Math.fround(Math.fround(bin * step) + first)).concat(last);
-    const counts = new Array(nBins).fill(0);
-    for (const value of values) {
-        const bin = Math.min(Math.floor((value - first) / step), nBins - 1);
-        // Rounding errors can move a value at the edge of a bin.
-        const isAbove = bin < nBins - 1 && value >= edges[bin + 1];
-        counts[value < edges[bin] ? bin - 1 : isAbove ? bin + 1 : bin]++;
-    }
-    return { counts, edges };
+  let [first, last] = [-findMaximum(values.map((value) => -value)), findMaximum(values)];
+  if (first === last) {
+    [first, last] = [first - 0.5, last + 0.5].map(Math.fround);
+  }
+  const step = Math.fround(last - first) / nBins;
+  const edges = Array.from({ length: nBins }, (_, bin) => Math.fround(Math.fround(bin * step) + first)).concat(last);
+  const counts = new Array(nBins).fill(0);
+  for (const value of values) {
+    const bin = Math.min(Math.floor((value - first) / step), nBins - 1);
+    // Rounding errors can move a value at the edge of a bin.
+    const isAbove = bin < nBins - 1 && value >= edges[bin + 1];
+    counts[value < edges[bin] ? bin - 1 : isAbove ? bin + 1 : bin]++;
+  }
+  return { counts, edges };
 }

@@ -1,9 +1,9 @@
 // Separation of the ink of a digit from the background, a port of skmlp/digits/ink.py, which explains the method.
 
 import {
-    computeDistance, computeMean, computeMedian, computeOtsuThreshold, computeTotal, createGrid, createMask, cropGrid,
-    dilateMask, erodeMask, filterGaussian, findMaximum, getNeighbors, invertMask, labelComponents, mapGrid, padGrid,
-    roundHalfToEven, upsampleGrid
+  computeDistance, computeMean, computeMedian, computeOtsuThreshold, computeTotal, createGrid, createMask, cropGrid,
+  dilateMask, erodeMask, filterGaussian, findMaximum, getNeighbors, invertMask, labelComponents, mapGrid, padGrid,
+  roundHalfToEven, upsampleGrid
 } from "./image_filters.js";
 import { NoDigitError } from "./picture.js";
 
@@ -33,311 +33,311 @@ const R2_STEPS = [0.7548776662466927, 0.5698402909980532];
  * @returns {Grid}
  */
 export function computeInk(picture) {
-    const brightest = findMaximum(picture.values) || 1;
-    const gray = mapGrid(picture, (value) => value / brightest);
-    const minCorrelation = Math.min(MIN_NEIGHBOR_CORRELATION, 4 / Math.sqrt(gray.values.length));
-    const page = computeNeighborCorrelation(gray) < minCorrelation ? null : computePageContrast(gray);
-    const digitMask = page && segmentDigitOnPage(mapGrid(page.smoothed, (value) => value / page.ink));
-    if (!page || touchesBorder(createInkMask(page))) {
-        const crop = computeCropContrast(gray);
-        if (crop && !isDigitOnSheet(digitMask, createInkMask(crop))) {
-            return normalizeContrast(crop, selectLargeComponents(createInkMask(crop)));
-        }
+  const brightest = findMaximum(picture.values) || 1;
+  const gray = mapGrid(picture, (value) => value / brightest);
+  const minCorrelation = Math.min(MIN_NEIGHBOR_CORRELATION, 4 / Math.sqrt(gray.values.length));
+  const page = computeNeighborCorrelation(gray) < minCorrelation ? null : computePageContrast(gray);
+  const digitMask = page && segmentDigitOnPage(mapGrid(page.smoothed, (value) => value / page.ink));
+  if (!page || touchesBorder(createInkMask(page))) {
+    const crop = computeCropContrast(gray);
+    if (crop && !isDigitOnSheet(digitMask, createInkMask(crop))) {
+      return normalizeContrast(crop, selectLargeComponents(createInkMask(crop)));
     }
-    if (page) {
-        return normalizeContrast(page, digitMask);
-    }
-    throw new NoDigitError(
-        "picture must show a digit that is clearly darker or lighter than the background, got a picture without one. " +
-            "Increase the contrast, or crop the picture to the digit."
-    );
+  }
+  if (page) {
+    return normalizeContrast(page, digitMask);
+  }
+  throw new NoDigitError(
+    "picture must show a digit that is clearly darker or lighter than the background, got a picture without one. " +
+      "Increase the contrast, or crop the picture to the digit."
+  );
 }
 
 /** Return the mask of the pixels of which more than half is covered by ink. */
 function createInkMask({ smoothed, ink }) {
-    return createMask(smoothed, (value) => value > 0.5 * ink);
+  return createMask(smoothed, (value) => value > 0.5 * ink);
 }
 
 /** Scale the contrast to 0 for the background and 1 for ink, and remove everything outside of the digit. */
 function normalizeContrast({ values, ink, noise }, digitMask) {
-    const lower = Math.min(Math.max(2 * noise, 0.02 * ink), 0.33 * ink);
-    const [start, range] = [lower, ink - lower].map(Math.fround);
-    const dilated = dilateMask(dilateMask(digitMask)).values;
-    const scale = (value) => Math.min(Math.max(Math.fround(value - start) / range, 0), 1);
-    const scaled = mapGrid(values, (value, pixel) => dilated[pixel] && scale(value));
-    const maximum = findMaximum(scaled.values);
-    return mapGrid(scaled, (value) => value / maximum);
+  const lower = Math.min(Math.max(2 * noise, 0.02 * ink), 0.33 * ink);
+  const [start, range] = [lower, ink - lower].map(Math.fround);
+  const dilated = dilateMask(dilateMask(digitMask)).values;
+  const scale = (value) => Math.min(Math.max(Math.fround(value - start) / range, 0), 1);
+  const scaled = mapGrid(values, (value, pixel) => dilated[pixel] && scale(value));
+  const maximum = findMaximum(scaled.values);
+  return mapGrid(scaled, (value) => value / maximum);
 }
 
 /** Reduce noise by a Gaussian filter with `sigma` relative to the longer side. */
 function smoothPicture(gray, sigma = 0.004) {
-    return filterGaussian(gray, sigma * getLongerSide(gray));
+  return filterGaussian(gray, sigma * getLongerSide(gray));
 }
 
 function getLongerSide({ height, width }) {
-    return Math.max(height, width);
+  return Math.max(height, width);
 }
 
 function subtractGrid(grid, subtracted) {
-    return mapGrid(grid, (value, pixel) => value - subtracted.values[pixel]);
+  return mapGrid(grid, (value, pixel) => value - subtracted.values[pixel]);
 }
 
 function negateGrid(grid) {
-    return mapGrid(grid, (value) => -value);
+  return mapGrid(grid, (value) => -value);
 }
 
 function selectValues({ values }, mask) {
-    return values.filter((_, pixel) => mask.values[pixel]);
+  return values.filter((_, pixel) => mask.values[pixel]);
 }
 
 /** Estimate the contrast of ink as a mean over a mask, in which pale edges and ruled lines have low weights. */
 function estimateInkContrast(contrast, mask) {
-    const values = Float64Array.from(selectValues(contrast, mask));
-    return Math.fround(computeTotal(values.map((value) => value ** 5)) / computeTotal(values.map((value) => value ** 4)));
+  const values = Float64Array.from(selectValues(contrast, mask));
+  return Math.fround(computeTotal(values.map((value) => value ** 5)) / computeTotal(values.map((value) => value ** 4)));
 }
 
 /** Estimate the standard deviation around 0 robustly, by the median of the absolute values. */
 function estimateStd(values) {
-    return 1.4826 * computeMedian(values.map(Math.abs));
+  return 1.4826 * computeMedian(values.map(Math.abs));
 }
 
 /** Return the values of the outermost pixels. */
 function getBorder({ values, width }) {
-    const isAtSide = (pixel) => pixel % width === 0 || pixel % width === width - 1;
-    return values.filter((_, pixel) => pixel < width || pixel >= values.length - width || isAtSide(pixel));
+  const isAtSide = (pixel) => pixel % width === 0 || pixel % width === width - 1;
+  return values.filter((_, pixel) => pixel < width || pixel >= values.length - width || isAtSide(pixel));
 }
 
 function touchesBorder(mask) {
-    return getBorder(mask).includes(1);
+  return getBorder(mask).includes(1);
 }
 
 /** Return whether all pixels are in a mask, or none. */
 function isConstant({ values }) {
-    return !values.includes(0) || !values.includes(1);
+  return !values.includes(0) || !values.includes(1);
 }
 
 // Pictures that are mostly background
 
 /** Compute the contrast in a picture that is mostly background, or return null if there is no clear contrast. */
 function computePageContrast(gray) {
-    let values = subtractGrid(gray, fitBackground(gray));
-    let smoothed = smoothPicture(values);
-    if (computeTotal(smoothed.values.map((value) => value ** 3)) < 0) {
-        [values, smoothed] = [values, smoothed].map(negateGrid); // dark ink
-    }
-    const threshold = Math.max(Math.fround(MIN_CONTRAST), computeOtsuThreshold(smoothed.values));
-    const inkMask = createMask(smoothed, (value) => value > threshold);
-    if (isConstant(inkMask)) {
-        return null;
-    }
-    const ink = estimateInkContrast(smoothed, inkMask);
-    const noise = estimateStd(selectValues(smoothed, invertMask(inkMask)));
-    return ink > 6 * noise ? { values, smoothed, ink, noise } : null;
+  let values = subtractGrid(gray, fitBackground(gray));
+  let smoothed = smoothPicture(values);
+  if (computeTotal(smoothed.values.map((value) => value ** 3)) < 0) {
+    [values, smoothed] = [values, smoothed].map(negateGrid); // dark ink
+  }
+  const threshold = Math.max(Math.fround(MIN_CONTRAST), computeOtsuThreshold(smoothed.values));
+  const inkMask = createMask(smoothed, (value) => value > threshold);
+  if (isConstant(inkMask)) {
+    return null;
+  }
+  const ink = estimateInkContrast(smoothed, inkMask);
+  const noise = estimateStd(selectValues(smoothed, invertMask(inkMask)));
+  return ink > 6 * noise ? { values, smoothed, ink, noise } : null;
 }
 
 /** Fit a polynomial of degree 2 to the brightness of the background, by robust least squares. */
 function fitBackground(gray, mask = null) {
-    const { height, width } = gray;
-    const getTerms = (row, column) => {
-        const [y, x] = [(2 * row) / (height - 1) - 1, (2 * column) / (width - 1) - 1];
-        return [1, x, x ** 2, y, y * x, y ** 2];
-    };
-    const pixels = samplePixels(gray, mask);
-    const terms = pixels.map((pixel) => getTerms(Math.floor(pixel / width), pixel % width));
-    const values = Float64Array.from(pixels, (pixel) => gray.values[pixel]);
-    let coefficients = [];
-    const median = computeMedian(values);
-    let residuals = values.map((value) => Math.abs(value - median));
-    for (let iteration = 0; iteration < 8; iteration++) {
-        const limit = 2.5 * estimateStd(residuals);
-        const inliers = [...terms.keys()].filter((i) => residuals[i] <= limit);
-        coefficients = solveLeastSquares(inliers.map((i) => [...terms[i], values[i]]));
-        residuals = values.map((value, i) => Math.abs(value - computeDotProduct(coefficients, terms[i])));
-    }
-    return createGrid(height, width, (row, column) => computeDotProduct(coefficients, getTerms(row, column)));
+  const { height, width } = gray;
+  const getTerms = (row, column) => {
+    const [y, x] = [(2 * row) / (height - 1) - 1, (2 * column) / (width - 1) - 1];
+    return [1, x, x ** 2, y, y * x, y ** 2];
+  };
+  const pixels = samplePixels(gray, mask);
+  const terms = pixels.map((pixel) => getTerms(Math.floor(pixel / width), pixel % width));
+  const values = Float64Array.from(pixels, (pixel) => gray.values[pixel]);
+  let coefficients = [];
+  const median = computeMedian(values);
+  let residuals = values.map((value) => Math.abs(value - median));
+  for (let iteration = 0; iteration < 8; iteration++) {
+    const limit = 2.5 * estimateStd(residuals);
+    const inliers = [...terms.keys()].filter((i) => residuals[i] <= limit);
+    coefficients = solveLeastSquares(inliers.map((i) => [...terms[i], values[i]]));
+    residuals = values.map((value, i) => Math.abs(value - computeDotProduct(coefficients, terms[i])));
+  }
+  return createGrid(height, width, (row, column) => computeDotProduct(coefficients, getTerms(row, column)));
 }
 
 /** Sample pixels, of a mask if there is one, by a quasi-random sequence, and return their indices. */
 function samplePixels({ values, height, width }, mask, nPixels = 4000) {
-    const spread = (i, size, step) => Math.floor(((0.5 + step * i) % 1) * size);
-    const indices = [...new Array(nPixels).keys()];
-    if (mask) {
-        const masked = Array.from(values.keys()).filter((pixel) => mask.values[pixel]);
-        const sample = indices.map((i) => masked[spread(i, masked.length, R2_STEPS[0])]);
-        return masked.length > nPixels ? sample : masked;
-    }
-    const sample = (i) => spread(i, height, R2_STEPS[0]) * width + spread(i, width, R2_STEPS[1]);
-    return indices.slice(0, values.length).map(sample);
+  const spread = (i, size, step) => Math.floor(((0.5 + step * i) % 1) * size);
+  const indices = [...new Array(nPixels).keys()];
+  if (mask) {
+    const masked = Array.from(values.keys()).filter((pixel) => mask.values[pixel]);
+    const sample = indices.map((i) => masked[spread(i, masked.length, R2_STEPS[0])]);
+    return masked.length > nPixels ? sample : masked;
+  }
+  const sample = (i) => spread(i, height, R2_STEPS[0]) * width + spread(i, width, R2_STEPS[1]);
+  return indices.slice(0, values.length).map(sample);
 }
 
 /** Return the coefficients of a linear model, by elimination in the normal equations; rows end with the target. */
 function solveLeastSquares(rows) {
-    const nTerms = rows[0].length - 1;
-    const matrix = Array.from({ length: nTerms }, (_, i) => {
-        return rows[0].map((_, j) => rows.reduce((sum, row) => sum + row[i] * row[j], 0));
-    });
-    const minPivots = matrix.map((equation, i) => 1e-10 * equation[i]);
-    for (let i = 0; i < nTerms; i++) {
-        // A term that depends on others, as in a picture of two columns, gets the coefficient 0.
-        const scale = matrix[i][i] > minPivots[i] ? 1 / matrix[i][i] : 0;
-        matrix[i] = matrix[i].map((value) => value * scale);
-        for (let k = 0; k < nTerms; k++) {
-            const factor = k === i ? 0 : matrix[k][i];
-            matrix[k] = matrix[k].map((value, j) => value - factor * matrix[i][j]);
-        }
+  const nTerms = rows[0].length - 1;
+  const matrix = Array.from({ length: nTerms }, (_, i) => {
+    return rows[0].map((_, j) => rows.reduce((sum, row) => sum + row[i] * row[j], 0));
+  });
+  const minPivots = matrix.map((equation, i) => 1e-10 * equation[i]);
+  for (let i = 0; i < nTerms; i++) {
+    // A term that depends on others, as in a picture of two columns, gets the coefficient 0.
+    const scale = matrix[i][i] > minPivots[i] ? 1 / matrix[i][i] : 0;
+    matrix[i] = matrix[i].map((value) => value * scale);
+    for (let k = 0; k < nTerms; k++) {
+      const factor = k === i ? 0 : matrix[k][i];
+      matrix[k] = matrix[k].map((value, j) => value - factor * matrix[i][j]);
     }
-    return matrix.map((equation) => equation[nTerms]);
+  }
+  return matrix.map((equation) => equation[nTerms]);
 }
 
 function computeDotProduct(first, second) {
-    let sum = 0;
-    for (let i = 0; i < first.length; i++) {
-        sum += first[i] * second[i];
-    }
-    return sum;
+  let sum = 0;
+  for (let i = 0; i < first.length; i++) {
+    sum += first[i] * second[i];
+  }
+  return sum;
 }
 
 /** Return the mask of the digit among everything on a page that is as dark or light as ink. */
 function segmentDigitOnPage(strength) {
-    const low = segmentDigit(strength, 0.2);
-    // Ruled lines may connect the digit to the border. A higher threshold removes them, as they are paler than ink.
-    const high = low.crosses ? segmentDigit(strength, 0.5) : low;
-    return high.crosses ? low.mask : high.mask;
+  const low = segmentDigit(strength, 0.2);
+  // Ruled lines may connect the digit to the border. A higher threshold removes them, as they are paler than ink.
+  const high = low.crosses ? segmentDigit(strength, 0.5) : low;
+  return high.crosses ? low.mask : high.mask;
 }
 
 /** Return the mask of the connected components that form the digit, and whether the largest one crosses the picture. */
 function segmentDigit(strength, threshold) {
-    const isAbove = (limit) => createMask(strength, (value) => value > limit);
-    const { labels, areas } = labelComponents(isAbove(threshold), isAbove(0.5));
-    const { width } = strength;
-    const getSide = (column) => labels.filter((_, pixel) => pixel % width === column);
-    const sides = [labels.subarray(0, width), labels.subarray(-width), getSide(0), getSide(width - 1)];
-    const crosses = areas.map((_, label) => sides.filter((side) => side.includes(label)).length >= 2);
-    const scores = areas.map((area, label) => (crosses[label] ? 0.01 : 1) * area);
-    const largest = scores.indexOf(findMaximum(scores));
-    const selected = areas.map(
-        (area, label) => label > 0 && area >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest]
-    );
-    return { mask: createMask(strength, (_, pixel) => selected[labels[pixel]]), crosses: crosses[largest] };
+  const isAbove = (limit) => createMask(strength, (value) => value > limit);
+  const { labels, areas } = labelComponents(isAbove(threshold), isAbove(0.5));
+  const { width } = strength;
+  const getSide = (column) => labels.filter((_, pixel) => pixel % width === column);
+  const sides = [labels.subarray(0, width), labels.subarray(-width), getSide(0), getSide(width - 1)];
+  const crosses = areas.map((_, label) => sides.filter((side) => side.includes(label)).length >= 2);
+  const scores = areas.map((area, label) => (crosses[label] ? 0.01 : 1) * area);
+  const largest = scores.indexOf(findMaximum(scores));
+  const selected = areas.map(
+    (area, label) => label > 0 && area >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest]
+  );
+  return { mask: createMask(strength, (_, pixel) => selected[labels[pixel]]), crosses: crosses[largest] };
 }
 
 // Pictures without a margin
 
 /** Compute the contrast in a picture with two levels of brightness, or return null if neither has strokes. */
 function computeCropContrast(gray) {
-    const smoothed = smoothPicture(gray);
-    const threshold = computeOtsuThreshold(smoothed.values);
-    if (
-        computeNeighborCorrelation(gray) < MIN_NEIGHBOR_CORRELATION ||
-        computeExplainedVariance(smoothed.values, threshold) < MIN_EXPLAINED_VARIANCE
-    ) {
-        return null;
-    }
-    const light = createMask(upsampleSmall(smoothPicture(gray, 0.01)), (value) => value > threshold);
-    if (isConstant(light)) {
-        return null;
-    }
-    const [first, second] = [light, invertMask(light)].map((mask) => ({ mask, score: measureDissimilarity(mask) }));
-    const isLightInk = first.score < second.score;
-    const { mask, score } = isLightInk ? first : second;
-    if (score > MAX_DISSIMILARITY || measureStrokeWidth(mask) > MAX_STROKE_WIDTH * getLongerSide(mask)) {
-        return null;
-    }
-    const inkMask = createMask(smoothed, (value) => value > threshold === isLightInk);
-    return subtractBackground(...[gray, smoothed].map((grid) => (isLightInk ? grid : negateGrid(grid))), inkMask);
+  const smoothed = smoothPicture(gray);
+  const threshold = computeOtsuThreshold(smoothed.values);
+  if (
+    computeNeighborCorrelation(gray) < MIN_NEIGHBOR_CORRELATION ||
+    computeExplainedVariance(smoothed.values, threshold) < MIN_EXPLAINED_VARIANCE
+  ) {
+    return null;
+  }
+  const light = createMask(upsampleSmall(smoothPicture(gray, 0.01)), (value) => value > threshold);
+  if (isConstant(light)) {
+    return null;
+  }
+  const [first, second] = [light, invertMask(light)].map((mask) => ({ mask, score: measureDissimilarity(mask) }));
+  const isLightInk = first.score < second.score;
+  const { mask, score } = isLightInk ? first : second;
+  if (score > MAX_DISSIMILARITY || measureStrokeWidth(mask) > MAX_STROKE_WIDTH * getLongerSide(mask)) {
+    return null;
+  }
+  const inkMask = createMask(smoothed, (value) => value > threshold === isLightInk);
+  return subtractBackground(...[gray, smoothed].map((grid) => (isLightInk ? grid : negateGrid(grid))), inkMask);
 }
 
 function subtractBackground(brightness, smoothedBrightness, inkMask) {
-    const { background, noise } = estimateBackground(brightness, invertMask(inkMask));
-    const [values, smoothed] = [brightness, smoothedBrightness].map((grid) => subtractGrid(grid, background));
-    const ink = estimateInkContrast(smoothed, inkMask);
-    return ink > MIN_CONTRAST ? { values, smoothed, ink, noise } : null;
+  const { background, noise } = estimateBackground(brightness, invertMask(inkMask));
+  const [values, smoothed] = [brightness, smoothedBrightness].map((grid) => subtractGrid(grid, background));
+  const ink = estimateInkContrast(smoothed, inkMask);
+  return ink > MIN_CONTRAST ? { values, smoothed, ink, noise } : null;
 }
 
 /** Estimate the brightness of the background and its noise from the pixels of a mask. */
 function estimateBackground(brightness, mask) {
-    const interior = erodeMask(mask, 1);
-    const selected = interior.values.includes(1) ? interior : mask;
-    const addNoise = (background) => {
-        return { background, noise: estimateStd(selectValues(subtractGrid(brightness, background), selected)) };
-    };
-    const level = computeMedian(selectValues(brightness, selected));
-    const constant = addNoise(mapGrid(brightness, () => level));
-    if (computeMean(selected.values) < MIN_BACKGROUND_FRACTION || constant.noise === 0) {
-        return constant;
-    }
-    const surface = addNoise(fitBackground(brightness, selected));
-    return surface.noise < 0.5 * constant.noise ? surface : constant; // for uneven light
+  const interior = erodeMask(mask, 1);
+  const selected = interior.values.includes(1) ? interior : mask;
+  const addNoise = (background) => {
+    return { background, noise: estimateStd(selectValues(subtractGrid(brightness, background), selected)) };
+  };
+  const level = computeMedian(selectValues(brightness, selected));
+  const constant = addNoise(mapGrid(brightness, () => level));
+  if (computeMean(selected.values) < MIN_BACKGROUND_FRACTION || constant.noise === 0) {
+    return constant;
+  }
+  const surface = addNoise(fitBackground(brightness, selected));
+  return surface.noise < 0.5 * constant.noise ? surface : constant; // for uneven light
 }
 
 /** Return the correlation of vertical or horizontal neighbors, whichever is higher. */
 function computeNeighborCorrelation(gray) {
-    const { height, width } = gray;
-    const vertical = [cropGrid(gray, 1, 0, height, width), cropGrid(gray, 0, 0, height - 1, width)];
-    const horizontal = [cropGrid(gray, 0, 1, height, width), cropGrid(gray, 0, 0, height, width - 1)];
-    return Math.max(computeCorrelation(...vertical), computeCorrelation(...horizontal));
+  const { height, width } = gray;
+  const vertical = [cropGrid(gray, 1, 0, height, width), cropGrid(gray, 0, 0, height - 1, width)];
+  const horizontal = [cropGrid(gray, 0, 1, height, width), cropGrid(gray, 0, 0, height, width - 1)];
+  return Math.max(computeCorrelation(...vertical), computeCorrelation(...horizontal));
 }
 
 /** Return the correlation of two grids, or 0 if one of them is constant. */
 function computeCorrelation(first, second) {
-    const [x, y] = [first, second].map(({ values }) => {
-        const mean = computeMean(values);
-        return values.map((value) => value - mean);
-    });
-    const norm = Math.sqrt(computeDotProduct(x, x) * computeDotProduct(y, y));
-    return norm > 0 ? computeDotProduct(x, y) / norm : 0;
+  const [x, y] = [first, second].map(({ values }) => {
+    const mean = computeMean(values);
+    return values.map((value) => value - mean);
+  });
+  const norm = Math.sqrt(computeDotProduct(x, x) * computeDotProduct(y, y));
+  return norm > 0 ? computeDotProduct(x, y) / norm : 0;
 }
 
 function computeVariance(values) {
-    const mean = computeMean(values);
-    return computeMean(values.map((value) => (value - mean) ** 2));
+  const mean = computeMean(values);
+  return computeMean(values.map((value) => (value - mean) ** 2));
 }
 
 /** Return the fraction of the variance that is between the groups below and above a threshold. */
 function computeExplainedVariance(values, threshold) {
-    const groups = [true, false].map((isAbove) => values.filter((value) => value > threshold === isAbove));
-    const [above, below] = groups.map(computeMean);
-    const product = (groups[0].length * groups[1].length) / values.length ** 2;
-    return product === 0 ? 0 : (product * (above - below) ** 2) / computeVariance(values);
+  const groups = [true, false].map((isAbove) => values.filter((value) => value > threshold === isAbove));
+  const [above, below] = groups.map(computeMean);
+  const product = (groups[0].length * groups[1].length) / values.length ** 2;
+  return product === 0 ? 0 : (product * (above - below) ** 2) / computeVariance(values);
 }
 
 /** Upsample a small picture, so that its strokes are several pixels wide. */
 function upsampleSmall(gray) {
-    const factor = roundHalfToEven(UPSAMPLED_SIZE / getLongerSide(gray));
-    return factor > 1 ? upsampleGrid(gray, factor) : gray;
+  const factor = roundHalfToEven(UPSAMPLED_SIZE / getLongerSide(gray));
+  return factor > 1 ? upsampleGrid(gray, factor) : gray;
 }
 
 /** Measure how dissimilar a mask is to a digit that fills the picture; a typical digit has about 0.25. */
 function measureDissimilarity(mask) {
-    const { areas } = labelComponents(mask);
-    const disconnected = 1 - findMaximum(areas) / computeTotal(areas);
-    const { values, width } = computeDistance(padGrid(mask, 1));
-    const isMaximum = (value, pixel) => getNeighbors(pixel, width).every((neighbor) => values[neighbor] <= value);
-    const halfWidth = values.filter((value, pixel) => value > 0 && isMaximum(value, pixel));
-    const variation = Math.sqrt(computeVariance(halfWidth)) / computeMean(halfWidth);
-    return disconnected + variation + 0.4 * computeMean(getBorder(mask));
+  const { areas } = labelComponents(mask);
+  const disconnected = 1 - findMaximum(areas) / computeTotal(areas);
+  const { values, width } = computeDistance(padGrid(mask, 1));
+  const isMaximum = (value, pixel) => getNeighbors(pixel, width).every((neighbor) => values[neighbor] <= value);
+  const halfWidth = values.filter((value, pixel) => value > 0 && isMaximum(value, pixel));
+  const variation = Math.sqrt(computeVariance(halfWidth)) / computeMean(halfWidth);
+  return disconnected + variation + 0.4 * computeMean(getBorder(mask));
 }
 
 /** Return the maximum stroke width: the diameter of the largest circle inside a mask. */
 function measureStrokeWidth(mask) {
-    return 2 * findMaximum(computeDistance(padGrid(mask, 1)).values);
+  return 2 * findMaximum(computeDistance(padGrid(mask, 1)).values);
 }
 
 /** Return whether a mask is a sheet of paper, with a digit on it that does not touch the border of the picture. */
 function isDigitOnSheet(digitMask, sheetMask) {
-    if (!digitMask || touchesBorder(digitMask)) {
-        return false;
-    }
-    const { values, width } = digitMask;
-    const longerSide = getLongerSide(digitMask);
-    const digitHeight = Math.floor(values.lastIndexOf(1) / width) - Math.floor(values.indexOf(1) / width) + 1;
-    const minWidth = Math.max(MIN_SHEET_WIDTH * longerSide, MIN_SHEET_TO_STROKE_RATIO * measureStrokeWidth(digitMask));
-    return digitHeight >= MIN_DIGIT_HEIGHT_ON_SHEET * longerSide && measureStrokeWidth(sheetMask) >= minWidth;
+  if (!digitMask || touchesBorder(digitMask)) {
+    return false;
+  }
+  const { values, width } = digitMask;
+  const longerSide = getLongerSide(digitMask);
+  const digitHeight = Math.floor(values.lastIndexOf(1) / width) - Math.floor(values.indexOf(1) / width) + 1;
+  const minWidth = Math.max(MIN_SHEET_WIDTH * longerSide, MIN_SHEET_TO_STROKE_RATIO * measureStrokeWidth(digitMask));
+  return digitHeight >= MIN_DIGIT_HEIGHT_ON_SHEET * longerSide && measureStrokeWidth(sheetMask) >= minWidth;
 }
 
 /** Return the mask of the largest connected component and all that are not much smaller. */
 function selectLargeComponents(mask) {
-    const { labels, areas } = labelComponents(mask);
-    const minArea = MIN_COMPONENT_AREA * findMaximum(areas);
-    return createMask(mask, (inside, pixel) => inside && areas[labels[pixel]] >= minArea);
+  const { labels, areas } = labelComponents(mask);
+  const minArea = MIN_COMPONENT_AREA * findMaximum(areas);
+  return createMask(mask, (inside, pixel) => inside && areas[labels[pixel]] >= minArea);
 }

@@ -1,8 +1,8 @@
 // Conversion of pictures to the format of MNIST, a port of skmlp/digits/normalize.py, which explains the constants.
 
 import {
-    computeDistance, computeRowMaxima, computeTotal, createGrid, createMask, cropGrid, erodeMask, findMaximum, getPixel,
-    mapGrid, padGrid, resizeGrid, roundHalfToEven, transposeGrid
+  computeDistance, computeRowMaxima, computeTotal, createGrid, createMask, cropGrid, erodeMask, findMaximum, getPixel,
+  mapGrid, padGrid, resizeGrid, roundHalfToEven, transposeGrid
 } from "./image_filters.js";
 import { computeInk } from "./ink.js";
 import { loadGray } from "./picture.js";
@@ -19,72 +19,72 @@ const EDGE_LEVEL = 0.45;
  * @throws {NoDigitError} If the picture is blank, or nothing in it differs clearly from noise.
  */
 export function normalize(imageData) {
-    return centerInk(fitToBox(computeInk(loadGray(imageData))));
+  return centerInk(fitToBox(computeInk(loadGray(imageData))));
 }
 
 /** Crop the picture to its ink, and scale its longer side to 20 pixels. */
 function fitToBox(picture) {
-    const cropped = cropToInk(picture);
-    const longerSide = Math.max(cropped.height, cropped.width);
-    if (longerSide === BOX_SIZE) {
-        return cropped;
-    }
-    const ink = padGrid(thickenStrokes(cropped), 1 + Math.floor(longerSide / BOX_SIZE));
-    const extents = [ink, transposeGrid(ink)].map((grid) => findExtent(computeRowMaxima(grid)));
-    const scale = Math.max(...extents.map(({ start, end }) => end - start)) / BOX_SIZE;
-    const [rows, columns] = extents.map(({ start, end }) => {
-        const size = Math.max(1, roundHalfToEven((end - start) / scale));
-        const middle = (start + end) / 2;
-        return { start: middle - (size * scale) / 2, end: middle + (size * scale) / 2, size };
-    });
-    return resizeGrid(ink, rows, columns);
+  const cropped = cropToInk(picture);
+  const longerSide = Math.max(cropped.height, cropped.width);
+  if (longerSide === BOX_SIZE) {
+    return cropped;
+  }
+  const ink = padGrid(thickenStrokes(cropped), 1 + Math.floor(longerSide / BOX_SIZE));
+  const extents = [ink, transposeGrid(ink)].map((grid) => findExtent(computeRowMaxima(grid)));
+  const scale = Math.max(...extents.map(({ start, end }) => end - start)) / BOX_SIZE;
+  const [rows, columns] = extents.map(({ start, end }) => {
+    const size = Math.max(1, roundHalfToEven((end - start) / scale));
+    const middle = (start + end) / 2;
+    return { start: middle - (size * scale) / 2, end: middle + (size * scale) / 2, size };
+  });
+  return resizeGrid(ink, rows, columns);
 }
 
 /** Remove rows and columns without ink around the digit. */
 function cropToInk(ink) {
-    const [rows, columns] = [ink, transposeGrid(ink)].map((grid) => {
-        const hasInk = computeRowMaxima(grid).map((value) => value > 0.05);
-        return { start: hasInk.indexOf(true), end: hasInk.lastIndexOf(true) + 1 };
-    });
-    return cropGrid(ink, rows.start, columns.start, rows.end, columns.end);
+  const [rows, columns] = [ink, transposeGrid(ink)].map((grid) => {
+    const hasInk = computeRowMaxima(grid).map((value) => value > 0.05);
+    return { start: hasInk.indexOf(true), end: hasInk.lastIndexOf(true) + 1 };
+  });
+  return cropGrid(ink, rows.start, columns.start, rows.end, columns.end);
 }
 
 /** Return where a profile, the maxima of rows or columns, first and last crosses the edge level, interpolated. */
 function findExtent(profile) {
-    const isInside = profile.map((value) => value > EDGE_LEVEL);
-    const [first, last] = [isInside.indexOf(true), isInside.lastIndexOf(true)];
-    const interpolate = (outer, inner) => (EDGE_LEVEL - profile[outer]) / (profile[inner] - profile[outer]);
-    return { start: first - 0.5 + interpolate(first - 1, first), end: last + 1.5 - interpolate(last + 1, last) };
+  const isInside = profile.map((value) => value > EDGE_LEVEL);
+  const [first, last] = [isInside.indexOf(true), isInside.lastIndexOf(true)];
+  const interpolate = (outer, inner) => (EDGE_LEVEL - profile[outer]) / (profile[inner] - profile[outer]);
+  return { start: first - 0.5 + interpolate(first - 1, first), end: last + 1.5 - interpolate(last + 1, last) };
 }
 
 /** Thicken strokes that are thinner than those of MNIST. */
 function thickenStrokes(ink) {
-    const mask = createMask(ink, (value) => value > 0.5);
-    const area = computeTotal(mask.values);
-    const strokeWidth = (2 * area) / (area - computeTotal(erodeMask(mask).values));
-    const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * Math.max(ink.height, ink.width) - strokeWidth) / 2;
-    if (radius <= 0) {
-        return ink;
-    }
-    const padded = padGrid(ink, Math.ceil(radius));
-    const distance = computeDistance(createMask(padded, (value) => value <= 0.5)).values;
-    const reach = Math.fround(radius + 0.5);
-    const getInk = (pixel) => Math.min(reach - Math.fround(distance[pixel]), 1); // with anti-aliased edges
-    return mapGrid(padded, (value, pixel) => Math.max(value, getInk(pixel)));
+  const mask = createMask(ink, (value) => value > 0.5);
+  const area = computeTotal(mask.values);
+  const strokeWidth = (2 * area) / (area - computeTotal(erodeMask(mask).values));
+  const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * Math.max(ink.height, ink.width) - strokeWidth) / 2;
+  if (radius <= 0) {
+    return ink;
+  }
+  const padded = padGrid(ink, Math.ceil(radius));
+  const distance = computeDistance(createMask(padded, (value) => value <= 0.5)).values;
+  const reach = Math.fround(radius + 0.5);
+  const getInk = (pixel) => Math.min(reach - Math.fround(distance[pixel]), 1); // with anti-aliased edges
+  return mapGrid(padded, (value, pixel) => Math.max(value, getInk(pixel)));
 }
 
 /** Place ink of at most 20 x 20 pixels in an image of 28 x 28 pixels, with its center of mass in the center. */
 function centerInk(ink) {
-    const [top, left] = [ink, transposeGrid(ink)].map(findCorner);
-    const scale = Math.fround(255 / findMaximum(ink.values));
-    const getScaled = (row, column) => Math.fround(getPixel(ink, row - top, column - left) * scale);
-    const compute = (row, column) => roundHalfToEven(getScaled(row, column));
-    return createGrid(IMAGE_SIZE, IMAGE_SIZE, compute, Uint8Array).values;
+  const [top, left] = [ink, transposeGrid(ink)].map(findCorner);
+  const scale = Math.fround(255 / findMaximum(ink.values));
+  const getScaled = (row, column) => Math.fround(getPixel(ink, row - top, column - left) * scale);
+  const compute = (row, column) => roundHalfToEven(getScaled(row, column));
+  return createGrid(IMAGE_SIZE, IMAGE_SIZE, compute, Uint8Array).values;
 }
 
 /** Return the row at which ink must start so that its center of mass is in the center. */
 function findCorner({ values, height, width }) {
-    const moment = values.reduce((sum, value, pixel) => sum + value * Math.floor(pixel / width), 0);
-    const start = roundHalfToEven(IMAGE_SIZE / 2 - moment / computeTotal(values));
-    return Math.min(Math.max(start, 0), IMAGE_SIZE - height);
+  const moment = values.reduce((sum, value, pixel) => sum + value * Math.floor(pixel / width), 0);
+  const start = roundHalfToEven(IMAGE_SIZE / 2 - moment / computeTotal(values));
+  return Math.min(Math.max(start, 0), IMAGE_SIZE - height);
 }

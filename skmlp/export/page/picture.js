@@ -11,7 +11,7 @@ const LUMA_WEIGHTS = [0.299, 0.587, 0.114].map(Math.fround);
 
 /** Error of pictures that are blank or do not show a digit. */
 export class NoDigitError extends Error {
-    name = "NoDigitError";
+  name = "NoDigitError";
 }
 
 /**
@@ -20,60 +20,60 @@ export class NoDigitError extends Error {
  * @returns {import("./image_filters.js").Grid} Brightness from 0 to 255.
  */
 export function loadGray(imageData) {
-    checkSize(imageData.height, imageData.width);
-    return convertChannelsToGray([0, 1, 2, 3].map((channel) => downsampleChannel(imageData, channel)));
+  checkSize(imageData.height, imageData.width);
+  return convertChannelsToGray([0, 1, 2, 3].map((channel) => downsampleChannel(imageData, channel)));
 }
 
 function checkSize(height, width) {
-    const size = `${height} x ${width}`;
-    if (height < MIN_HEIGHT || width < MIN_WIDTH) {
-        throw new Error(
-            `picture must be at least ${MIN_HEIGHT} pixels high and ${MIN_WIDTH} pixels wide, got ${size} ` +
-                "(height x width). Use a higher resolution."
-        );
-    }
-    if (height * width > MAX_PIXELS) {
-        const limit = MAX_PIXELS.toLocaleString("en-US");
-        throw new Error(`picture must have at most ${limit} pixels, got ${size}. Reduce its size.`);
-    }
-    if (Math.max(height, width) > MAX_ASPECT_RATIO * Math.min(height, width)) {
-        throw new Error(
-            `picture must have a longer side of at most ${MAX_ASPECT_RATIO} times the shorter side, got ${size}. ` +
-                "Crop it to the digit."
-        );
-    }
+  const size = `${height} x ${width}`;
+  if (height < MIN_HEIGHT || width < MIN_WIDTH) {
+    throw new Error(
+      `picture must be at least ${MIN_HEIGHT} pixels high and ${MIN_WIDTH} pixels wide, got ${size} ` +
+        "(height x width). Use a higher resolution."
+    );
+  }
+  if (height * width > MAX_PIXELS) {
+    const limit = MAX_PIXELS.toLocaleString("en-US");
+    throw new Error(`picture must have at most ${limit} pixels, got ${size}. Reduce its size.`);
+  }
+  if (Math.max(height, width) > MAX_ASPECT_RATIO * Math.min(height, width)) {
+    throw new Error(
+      `picture must have a longer side of at most ${MAX_ASPECT_RATIO} times the shorter side, got ${size}. ` +
+        "Crop it to the digit."
+    );
+  }
 }
 
 /** Average blocks of pixels so that the longer side is close to the working size. */
 function downsampleChannel({ data, height, width }, channel) {
-    const factor = Math.max(1, Math.min(roundHalfToEven(Math.max(height, width) / WORKING_SIZE), height, width));
-    return createGrid(Math.floor(height / factor), Math.floor(width / factor), (row, column) => {
-        let total = 0;
-        for (let i = row * factor; i < (row + 1) * factor; i++) {
-            for (let j = column * factor; j < (column + 1) * factor; j++) {
-                total += data[4 * (i * width + j) + channel];
-            }
-        }
-        return total / factor ** 2;
-    });
+  const factor = Math.max(1, Math.min(roundHalfToEven(Math.max(height, width) / WORKING_SIZE), height, width));
+  return createGrid(Math.floor(height / factor), Math.floor(width / factor), (row, column) => {
+    let total = 0;
+    for (let i = row * factor; i < (row + 1) * factor; i++) {
+      for (let j = column * factor; j < (column + 1) * factor; j++) {
+        total += data[4 * (i * width + j) + channel];
+      }
+    }
+    return total / factor ** 2;
+  });
 }
 
 /** Convert channels to gray; transparent pixels get a background that contrasts with the others. */
 function convertChannelsToGray([red, green, blue, alpha]) {
-    const weigh = (channel, i, pixel) => Math.fround(channel.values[pixel] * LUMA_WEIGHTS[i]);
-    const gray = mapGrid(red, (_, pixel) => {
-        const redAndGreen = Math.fround(weigh(red, 0, pixel) + weigh(green, 1, pixel));
-        return redAndGreen + weigh(blue, 2, pixel);
-    });
-    const opacity = mapGrid(alpha, (value) => value / 255);
-    const total = computeTotal(opacity.values);
-    if (total === 0) {
-        throw new NoDigitError("picture must show a digit, got only transparent pixels.");
-    }
-    const brightness = computeTotal(gray.values.map((value, pixel) => value * opacity.values[pixel])) / total;
-    const background = brightness > 255 / 2 ? 0 : 255;
-    return mapGrid(gray, (value, pixel) => {
-        const opaque = opacity.values[pixel];
-        return Math.fround(value * opaque) + Math.fround(background * Math.fround(1 - opaque));
-    });
+  const weigh = (channel, i, pixel) => Math.fround(channel.values[pixel] * LUMA_WEIGHTS[i]);
+  const gray = mapGrid(red, (_, pixel) => {
+    const redAndGreen = Math.fround(weigh(red, 0, pixel) + weigh(green, 1, pixel));
+    return redAndGreen + weigh(blue, 2, pixel);
+  });
+  const opacity = mapGrid(alpha, (value) => value / 255);
+  const total = computeTotal(opacity.values);
+  if (total === 0) {
+    throw new NoDigitError("picture must show a digit, got only transparent pixels.");
+  }
+  const brightness = computeTotal(gray.values.map((value, pixel) => value * opacity.values[pixel])) / total;
+  const background = brightness > 255 / 2 ? 0 : 255;
+  return mapGrid(gray, (value, pixel) => {
+    const opaque = opacity.values[pixel];
+    return Math.fround(value * opaque) + Math.fround(background * Math.fround(1 - opaque));
+  });
 }

@@ -1,0 +1,269 @@
+"""The JavaScript port of `normalize_digit`, compared with Python."""
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, product
+
+import numpy as np
+import pytest
+from export.node import run_node
+from export.strokes import draw_digit, render_drawing
+from PIL import Image
+from scipy import ndimage
+
+from skmlp import NoDigitError, load_mnist, normalize_digit
+from skmlp.recipes import make_recipe
+
+# Normalizes every picture, and prints a list of pixels or of the name and message of an error as JSON.
+SCRIPT = """
+import { readFileSync } from "node:fs";
+import { normalize } from "./normalize.js";
+
+const shapes = JSON.parse(readFileSync("shapes.json", "utf8"));
+const pixels = readFileSync("pixels.bin");
+let offset = 0;
+const results = shapes.map(([height, width]) => {
+  const data = new Uint8ClampedArray(pixels.subarray(offset, offset + 4 * height * width));
+  offset += data.length;
+  try {
+    return [...normalize({ data, height, width })];
+  } catch (error) {
+    return [error.name, error.message];
+  }
+});
+process.stdout.write(JSON.stringify(results));
+"""
+CANVASES = {
+    "white": {},
+    "black": {"ink": (255, 255, 255, 255), "background": (0, 0, 0, 255)},
+    "transparent": {"background": (0, 0, 0, 0)},
+    "color on transparent": {"ink": (30, 60, 160, 255), "background": (0, 0, 0, 0)},
+    "gray": {"ink": (90, 90, 90, 255), "background": (205, 215, 220, 255)},
+}
+SIZES = (112, 140, 200, 280)
+N_DRAWINGS = 1000
+
+
+def normalize_in_node(pictures):
+    """Normalize RGBA pictures by the JavaScript modules, and return images, or names and messages of errors."""
+    files = {
+        "shapes.json": json.dumps([picture.shape[:2] for picture in pictures]).encode(),
+        "pixels.bin": b"".join(picture.tobytes() for picture in pictures),
+    }
+    results = json.loads(run_node(SCRIPT, input_files=files, timeout=300))
+    return [np.array(result) if len(result) == 784 else tuple(result) for result in results]
+
+
+def normalize_in_python(picture):
+    """Return an image, or the name and message of the error."""
+    try:
+        return normalize_digit(picture).ravel().astype(int)
+    except NoDigitError as error:
+        return "NoDigitError", str(error)
+    except ValueError as error:
+        return "Error", str(error)
+
+
+def normalize_in_both(pictures):
+    """Return the results of JavaScript and Python."""
+    with ThreadPoolExecutor() as executor:
+        future = executor.submit(normalize_in_node, pictures)
+        expected = [normalize_in_python(picture) for picture in pictures]
+    return future.result(), expected
+
+
+def assert_same_images(pictures):
+    """Assert that the images of JavaScript and Python differ by at most 1."""
+    images, expected = map(np.array, normalize_in_both(pictures))
+    assert images.shape == expected.shape == (len(pictures), 784)
+    difference = np.abs(images - expected).max(axis=1)
+    assert difference.max() <= 1, {i: int(difference[i]) for i in np.flatnonzero(difference > 1)}
+    return images, expected
+
+
+def to_rgba(gray):
+    """Convert brightness from 0 to 1 to an opaque picture."""
+    values = np.rint(255 * np.clip(gray, 0, 1)).astype(np.uint8)
+    return np.dstack([values] * 3 + [np.full_like(values, 255)])
+
+
+# Drawings
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    """Return the labels of random drawings, and their images by JavaScript and Python."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(N_DRAWINGS) % 10
+    pictures = [
+        render_drawing(draw_digit(label, rng), rng.choice(SIZES), **colors)
+        for label, colors in zip(labels, cycle(CANVASES.values()))
+    ]
+    return labels, *assert_same_images(pictures)
+
+
+def test_drawings_give_the_same_images(drawings):
+    _, images, expected = drawings
+    assert np.mean(images == expected) > 0.9999
+
+
+def test_drawings_get_the_same_labels(drawings, mnist_classifier):
+    labels, images, expected = drawings
+    predicted = mnist_classifier.predict(images)
+    assert np.mean(predicted == mnist_classifier.predict(expected)) > 0.995
+    assert np.mean(predicted == labels) > 0.95
+
+
+@pytest.fixture(scope="module")
+def mnist_classifier(mnist_dir):
+    X, y = load_mnist(mnist_dir, return_X_y=True)
+    return make_recipe("fast", random_state=0).set_params(max_iter=2).fit(X[:20000], y[:20000])
+
+
+# Photos
+
+
+def light_with_a_gradient(gray, rng):
+    rows, columns = np.mgrid[-1 : 1 : gray.shape[0] * 1j, -1 : 1 : gray.shape[1] * 1j]
+    return gray * (0.75 + 0.25 * (rng.uniform(-1, 1) * rows + rng.uniform(-1, 1) * columns))
+
+
+def light_with_a_lamp(gray, rng):
+    rows, columns = np.mgrid[-1 : 1 : gray.shape[0] * 1j, -1 : 1 : gray.shape[1] * 1j]
+    y, x = rng.uniform(-0.5, 0.5, 2)
+    return gray * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 6)
+
+
+def add_noise(gray, rng):
+    return gray + rng.normal(0, rng.choice([0.02, 0.08]), gray.shape)
+
+
+def rule_lines(gray, rng):
+    gray[rng.integers(20) :: 20] = np.minimum(gray[rng.integers(20) :: 20], 0.65)
+    return gray
+
+
+def rule_grid(gray, rng):
+    return rule_lines(rule_lines(gray, rng).T, rng).T
+
+
+def put_on_dark_table(gray, rng):
+    margin = rng.integers(5, 12)
+    return np.pad(gray, margin, constant_values=0.3)
+
+
+def crop_to_ink(gray, rng):
+    rows, columns = (np.flatnonzero((gray < 0.5).any(axis=axis)) for axis in (1, 0))
+    return gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def crop_with_noise(gray, rng):
+    return add_noise(crop_to_ink(gray, rng), rng)
+
+
+def crop_with_a_gradient(gray, rng):
+    crop = crop_to_ink(gray, rng)
+    return crop * np.linspace(1, 0.85, crop.shape[1])
+
+
+def resize(gray, size):
+    return np.asarray(
+        Image.fromarray(gray.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    )
+
+
+def enlarge(gray, rng):
+    return add_noise(resize(gray, rng.integers(500, 1000, 2)), rng)
+
+
+def reduce(gray, rng):
+    return resize(gray, (28, 28))
+
+
+def reduce_crop(gray, rng):
+    crop = crop_to_ink(gray, rng)
+    height = rng.integers(10, 40)
+    return resize(crop, (max(2, height * crop.shape[1] // crop.shape[0]), height))
+
+
+def blur(gray, rng):
+    return ndimage.gaussian_filter(gray, 2) * 0.4 + 0.3
+
+
+EFFECTS = [
+    *(
+        light_with_a_gradient,
+        light_with_a_lamp,
+        add_noise,
+        rule_lines,
+        rule_grid,
+        put_on_dark_table,
+        enlarge,
+        reduce,
+    ),
+    *(blur, crop_to_ink, crop_with_noise, crop_with_a_gradient, reduce_crop),
+]
+
+
+@pytest.mark.parametrize("is_light_ink", [False, True])
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_photos_give_the_same_images(effect, is_light_ink):
+    rng = np.random.default_rng(1)
+    pictures = []
+    for digit in range(10):
+        gray = (
+            0.1
+            + 0.8
+            * render_drawing(draw_digit(digit, rng), 180)[:, : rng.choice([150, 180]), 0]
+            / 255
+        )
+        gray = effect(gray, rng)
+        pictures.append(to_rgba(1 - gray if is_light_ink else gray))
+    assert_same_images(pictures)
+
+
+def test_narrow_crops_give_the_same_images():
+    pictures = []
+    for width, ink, factor in product([2, 3, 6], [0, 1], [1, 3, 15]):
+        crop = np.full((20, width), ink)
+        crop[:10, -1] = crop[10:, 0] = 1 - ink
+        pictures.append(to_rgba(np.kron(crop, np.ones((factor, factor)))))
+    assert_same_images(pictures)
+
+
+# Errors
+
+
+def test_errors_are_the_same():
+    rng = np.random.default_rng(0)
+    pictures = {
+        "white": np.full((100, 100, 4), 255),
+        "black": np.full((100, 100, 4), (0, 0, 0, 255)),
+        "transparent": np.zeros((100, 100, 4)),
+        "pale": np.full((40, 60, 4), (250, 240, 230, 200)),
+        "gradient": to_rgba(np.add.outer(np.linspace(0, 0.5, 90), np.linspace(0, 0.5, 120))),
+        "noise": to_rgba(rng.normal(0.5, 0.1, (150, 150))),
+        "small noise": to_rgba(rng.random((28, 28))),
+        "black and white noise": to_rgba(rng.random((60, 40)) < 0.5),
+        "too low": np.zeros((7, 28, 4)),
+        "too narrow": np.zeros((28, 1, 4)),
+        "too long": np.zeros((10, 400, 4)),
+    }
+    pictures = {name: picture.astype(np.uint8) for name, picture in pictures.items()}
+    actual, expected = normalize_in_both(pictures.values())
+    assert dict(zip(pictures, actual, strict=True)) == dict(zip(pictures, expected, strict=True))
+    assert Counter(name for name, _ in actual) == {"NoDigitError": 8, "Error": 3}
+
+
+def test_too_large_picture_raises_the_same_error():
+    script = """
+    import { normalize } from "./normalize.js";
+    try {
+      normalize({ data: new Uint8ClampedArray(4), height: 100_000, width: 100_000 });
+    } catch (error) {
+      process.stdout.write(error.message);
+    }
+    """
+    picture = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (10**5, 10**5, 4), (0, 0, 0))
+    assert run_node(script).decode() == normalize_in_python(picture)[1]
