@@ -1,40 +1,42 @@
 // Operations on pictures and masks, with the same results as those of NumPy, scipy.ndimage and Pillow.
 
 /**
- * Pixels, row by row. A mask has the values 0 and 1.
- * @typedef {{values: Float32Array | Float64Array | Uint8Array, height: number, width: number}} Grid
+ * Pixels, row by row. A mask has the values 0 and 1. One type of array for all grids makes functions several times faster.
+ * @typedef {{values: Float32Array, height: number, width: number}} Grid
  */
 
 /** Create a grid from a function of the row, the column and the index of each pixel. */
-export function createGrid(height, width, compute, ArrayType = Float32Array) {
-  const values = new ArrayType(height * width);
-  for (let pixel = 0; pixel < values.length; pixel++) {
-    values[pixel] = compute(Math.floor(pixel / width), pixel % width, pixel);
+export function createGrid(height, width, compute) {
+  const values = new Float32Array(height * width);
+  for (let row = 0, pixel = 0; row < height; row++) {
+    for (let column = 0; column < width; column++, pixel++) {
+      values[pixel] = compute(row, column, pixel);
+    }
   }
   return { values, height, width };
 }
 
 /** Create a grid from a function of the value and the index of each pixel of another grid. */
-export function mapGrid({ values, height, width }, compute, ArrayType) {
-  return createGrid(height, width, (row, column, pixel) => compute(values[pixel], pixel), ArrayType);
-}
-
-export function createMask(grid, isInside) {
-  return mapGrid(grid, isInside, Uint8Array);
+export function mapGrid({ values, height, width }, compute) {
+  const mapped = new Float32Array(values.length);
+  for (let pixel = 0; pixel < values.length; pixel++) {
+    mapped[pixel] = compute(values[pixel], pixel);
+  }
+  return { values: mapped, height, width };
 }
 
 export function invertMask(mask) {
-  return createMask(mask, (inside) => !inside);
+  return mapGrid(mask, (inside) => !inside);
 }
 
-export function getPixel({ values, height, width }, row, column, outside = 0) {
-  return row >= 0 && row < height && column >= 0 && column < width ? values[row * width + column] : outside;
+export function getPixel({ values, height, width }, row, column) {
+  return row >= 0 && row < height && column >= 0 && column < width ? values[row * width + column] : 0;
 }
 
 /** Return a part of a grid. Pixels outside of the grid are 0. */
 export function cropGrid(grid, top, left, bottom, right) {
   const compute = (row, column) => getPixel(grid, top + row, left + column);
-  return createGrid(bottom - top, right - left, compute, grid.values.constructor);
+  return createGrid(bottom - top, right - left, compute);
 }
 
 export function padGrid(grid, margin) {
@@ -42,7 +44,7 @@ export function padGrid(grid, margin) {
 }
 
 export function transposeGrid({ values, height, width }) {
-  return createGrid(width, height, (row, column) => values[column * width + row], values.constructor);
+  return createGrid(width, height, (row, column) => values[column * width + row]);
 }
 
 /** Return the maximum of each row. */
@@ -51,11 +53,19 @@ export function computeRowMaxima({ values, height, width }) {
 }
 
 export function findMaximum(values) {
-  return values.reduce((first, second) => Math.max(first, second));
+  let maximum = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    maximum = Math.max(maximum, values[i]);
+  }
+  return maximum;
 }
 
 export function computeTotal(values) {
-  return values.reduce((first, second) => first + second, 0);
+  let total = 0;
+  for (let i = 0; i < values.length; i++) {
+    total += values[i];
+  }
+  return total;
 }
 
 export function computeMean(values) {
@@ -74,41 +84,50 @@ export function roundHalfToEven(value) {
   return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-/** Remove the pixels of a mask that have a neighbor outside of it above, below, left or right. */
-export function erodeMask(mask, outside = 0) {
-  const get = (row, column) => getPixel(mask, row, column, outside);
-  const getVertical = (row, column) => get(row - 1, column) && get(row, column) && get(row + 1, column);
-  const isInside = (row, column) => getVertical(row, column) && get(row, column - 1) && get(row, column + 1);
-  return createGrid(mask.height, mask.width, isInside, Uint8Array);
+/** Add the pixels above, below, left and right of those of a mask. */
+export function dilateMask({ values, height, width }) {
+  const dilated = values.slice();
+  const lastRow = values.length - width;
+  for (let pixel = values.indexOf(1); pixel !== -1; pixel = values.indexOf(1, pixel + 1)) {
+    const column = pixel % width;
+    dilated[column > 0 ? pixel - 1 : pixel] = 1;
+    dilated[column < width - 1 ? pixel + 1 : pixel] = 1;
+    dilated[pixel >= width ? pixel - width : pixel] = 1;
+    dilated[pixel < lastRow ? pixel + width : pixel] = 1;
+  }
+  return { values: dilated, height, width };
 }
 
-export function dilateMask(mask) {
-  return invertMask(erodeMask(invertMask(mask), 1));
+/** Remove the pixels of a mask that have a neighbor above, below, left or right that is not in the mask. */
+export function erodeMask(mask) {
+  return invertMask(dilateMask(invertMask(mask)));
 }
 
 /** Return the indices of the 8 neighbors of a pixel that is not at the border. */
 export function getNeighbors(pixel, width) {
-  return [-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1].map((offset) => pixel + offset);
+  const [above, below] = [pixel - width, pixel + width];
+  return [above - 1, above, above + 1, pixel - 1, pixel + 1, below - 1, below, below + 1];
 }
 
 /** Label connected components, with 8 neighbors per pixel, from 1, and compute their areas as sums of weights. */
 export function labelComponents(mask, weights = mask) {
   const { values, height, width } = padGrid(mask, 1);
   const padded = padGrid(weights, 1).values;
-  const labels = new Int32Array(values.length);
+  const labels = new Float32Array(values.length);
   const areas = [0];
-  for (let start = 0; start < values.length; start++) {
-    if (!values[start] || labels[start]) {
-      continue;
-    }
+  for (let start = values.indexOf(1); start !== -1; start = values.indexOf(1, start + 1)) {
     const label = areas.push(0) - 1;
-    labels[start] = label;
+    values[start] = 0;
     for (const stack = [start]; stack.length > 0; ) {
       const pixel = stack.pop();
+      labels[pixel] = label;
       areas[label] += padded[pixel];
-      const added = getNeighbors(pixel, width).filter((neighbor) => values[neighbor] && !labels[neighbor]);
-      added.forEach((neighbor) => (labels[neighbor] = label));
-      stack.push(...added);
+      for (const neighbor of getNeighbors(pixel, width)) {
+        if (values[neighbor]) {
+          values[neighbor] = 0;
+          stack.push(neighbor);
+        }
+      }
     }
   }
   return { labels: cropGrid({ values: labels, height, width }, 1, 1, height - 1, width - 1).values, areas };
@@ -117,7 +136,7 @@ export function labelComponents(mask, weights = mask) {
 /** Compute the distance of each pixel of a mask to the nearest pixel outside of the mask. */
 export function computeDistance(mask) {
   const { height, width } = mask;
-  const vertical = mapGrid(mask, (inside) => (inside ? Infinity : 0), Float64Array).values;
+  const vertical = mapGrid(mask, (inside) => (inside ? Infinity : 0)).values;
   for (let pixel = width; pixel < vertical.length; pixel++) {
     vertical[pixel] = Math.min(vertical[pixel], vertical[pixel - width] + 1);
   }
@@ -133,20 +152,23 @@ export function computeDistance(mask) {
     }
     return Math.sqrt(squared);
   };
-  return createGrid(height, width, compute, Float64Array);
+  return createGrid(height, width, compute);
 }
 
 /** Replace each row by `newWidth` weighted sums of its values, with indices and weights from a function. */
 function filterRows({ values, height, width }, newWidth, getWindow) {
-  const windows = Array.from({ length: newWidth }, (_, column) => getWindow(column, width));
-  return createGrid(height, newWidth, (row, column) => {
-    const { indices, weights } = windows[column];
-    let sum = 0;
-    for (let i = 0; i < indices.length; i++) {
-      sum += values[row * width + indices[i]] * weights[i];
+  const filtered = new Float32Array(height * newWidth);
+  for (let column = 0; column < newWidth; column++) {
+    const { indices, weights } = getWindow(column, width);
+    for (let row = 0; row < height; row++) {
+      let sum = 0;
+      for (let i = 0; i < indices.length; i++) {
+        sum += values[row * width + indices[i]] * weights[i];
+      }
+      filtered[row * newWidth + column] = sum;
     }
-    return sum;
-  });
+  }
+  return { values: filtered, height, width: newWidth };
 }
 
 /** Filter the columns, then the rows. */
@@ -233,11 +255,11 @@ function computeHistogram(values, nBins) {
   const step = Math.fround(last - first) / nBins;
   const edges = Array.from({ length: nBins }, (_, bin) => Math.fround(Math.fround(bin * step) + first)).concat(last);
   const counts = new Array(nBins).fill(0);
-  for (const value of values) {
+  values.forEach((value) => {
     const bin = Math.min(Math.floor((value - first) / step), nBins - 1);
     // Rounding errors can move a value at the edge of a bin.
     const isAbove = bin < nBins - 1 && value >= edges[bin + 1];
     counts[value < edges[bin] ? bin - 1 : isAbove ? bin + 1 : bin]++;
-  }
+  });
   return { counts, edges };
 }

@@ -1,9 +1,9 @@
 // Separation of the ink of a digit from the background, a port of skmlp/digits/ink.py, which explains the method.
 
 import {
-  computeDistance, computeMean, computeMedian, computeOtsuThreshold, computeTotal, createGrid, createMask, cropGrid,
+  computeDistance, computeMean, computeMedian, computeOtsuThreshold, computeTotal, createGrid,
   dilateMask, erodeMask, filterGaussian, findMaximum, getNeighbors, invertMask, labelComponents, mapGrid, padGrid,
-  roundHalfToEven, upsampleGrid
+  roundHalfToEven, transposeGrid, upsampleGrid
 } from "./image_filters.js";
 import { NoDigitError } from "./picture.js";
 
@@ -55,7 +55,7 @@ export function computeInk(picture) {
 
 /** Return the mask of the pixels of which more than half is covered by ink. */
 function createInkMask({ smoothed, ink }) {
-  return createMask(smoothed, (value) => value > 0.5 * ink);
+  return mapGrid(smoothed, (value) => value > 0.5 * ink);
 }
 
 /** Scale the contrast to 0 for the background and 1 for ink, and remove everything outside of the digit. */
@@ -87,7 +87,13 @@ function negateGrid(grid) {
 }
 
 function selectValues({ values }, mask) {
-  return values.filter((_, pixel) => mask.values[pixel]);
+  const selected = new Float32Array(computeTotal(mask.values));
+  for (let pixel = 0, i = 0; pixel < values.length; pixel++) {
+    if (mask.values[pixel]) {
+      selected[i++] = values[pixel];
+    }
+  }
+  return selected;
 }
 
 /** Estimate the contrast of ink as a mean over a mask, in which pale edges and ruled lines have low weights. */
@@ -101,14 +107,14 @@ function estimateStd(values) {
   return 1.4826 * computeMedian(values.map(Math.abs));
 }
 
-/** Return the values of the outermost pixels. */
-function getBorder({ values, width }) {
-  const isAtSide = (pixel) => pixel % width === 0 || pixel % width === width - 1;
-  return values.filter((_, pixel) => pixel < width || pixel >= values.length - width || isAtSide(pixel));
+/** Return the values of the outermost pixels: the first and last row and column. */
+function getSides({ values, height, width }) {
+  const getColumn = (column) => Array.from({ length: height }, (_, row) => values[row * width + column]);
+  return [[...values.subarray(0, width)], [...values.subarray(-width)], getColumn(0), getColumn(width - 1)];
 }
 
 function touchesBorder(mask) {
-  return getBorder(mask).includes(1);
+  return getSides(mask).flat().includes(1);
 }
 
 /** Return whether all pixels are in a mask, or none. */
@@ -126,7 +132,7 @@ function computePageContrast(gray) {
     [values, smoothed] = [values, smoothed].map(negateGrid); // dark ink
   }
   const threshold = Math.max(Math.fround(MIN_CONTRAST), computeOtsuThreshold(smoothed.values));
-  const inkMask = createMask(smoothed, (value) => value > threshold);
+  const inkMask = mapGrid(smoothed, (value) => value > threshold);
   if (isConstant(inkMask)) {
     return null;
   }
@@ -138,23 +144,42 @@ function computePageContrast(gray) {
 /** Fit a polynomial of degree 2 to the brightness of the background, by robust least squares. */
 function fitBackground(gray, mask = null) {
   const { height, width } = gray;
-  const getTerms = (row, column) => {
-    const [y, x] = [(2 * row) / (height - 1) - 1, (2 * column) / (width - 1) - 1];
-    return [1, x, x ** 2, y, y * x, y ** 2];
-  };
   const pixels = samplePixels(gray, mask);
-  const terms = pixels.map((pixel) => getTerms(Math.floor(pixel / width), pixel % width));
+  const y = Float64Array.from(pixels, (pixel) => getPosition(Math.floor(pixel / width), height));
+  const x = Float64Array.from(pixels, (pixel) => getPosition(pixel % width, width));
+  const multiply = (first, second) => first.map((value, i) => value * second[i]);
+  const terms = [x.map(() => 1), x, multiply(x, x), y, multiply(y, x), multiply(y, y)];
   const values = Float64Array.from(pixels, (pixel) => gray.values[pixel]);
-  let coefficients = [];
-  const median = computeMedian(values);
-  let residuals = values.map((value) => Math.abs(value - median));
+  let coefficients = [computeMedian(values), 0, 0, 0, 0, 0];
   for (let iteration = 0; iteration < 8; iteration++) {
+    const residuals = values.map((value, i) => Math.abs(value - evaluateTerms(coefficients, terms, i)));
     const limit = 2.5 * estimateStd(residuals);
-    const inliers = [...terms.keys()].filter((i) => residuals[i] <= limit);
-    coefficients = solveLeastSquares(inliers.map((i) => [...terms[i], values[i]]));
-    residuals = values.map((value, i) => Math.abs(value - computeDotProduct(coefficients, terms[i])));
+    const isInlier = residuals.map((residual) => residual <= limit);
+    coefficients = solveLeastSquares(terms.map((term) => multiply(term, isInlier)), [...terms, values]);
   }
-  return createGrid(height, width, (row, column) => computeDotProduct(coefficients, getTerms(row, column)));
+  return evaluatePolynomial(coefficients, height, width);
+}
+
+function evaluateTerms(coefficients, terms, i) {
+  let sum = 0;
+  for (let j = 0; j < terms.length; j++) {
+    sum += coefficients[j] * terms[j][i];
+  }
+  return sum;
+}
+
+/** Return the position of a row or column as a number from -1 to 1. */
+function getPosition(index, size) {
+  return (2 * index) / (size - 1) - 1;
+}
+
+function evaluatePolynomial([constant, x1, x2, y1, xy, y2], height, width) {
+  const columns = Array.from({ length: width }, (_, column) => getPosition(column, width));
+  const rows = Array.from({ length: height }, (_, row) => getPosition(row, height));
+  return createGrid(height, width, (row, column) => {
+    const [x, y] = [columns[column], rows[row]];
+    return constant + x * (x1 + x * x2 + y * xy) + y * (y1 + y * y2);
+  });
 }
 
 /** Sample pixels, of a mask if there is one, by a quasi-random sequence, and return their indices. */
@@ -170,23 +195,18 @@ function samplePixels({ values, height, width }, mask, nPixels = 4000) {
   return indices.slice(0, values.length).map(sample);
 }
 
-/** Return the coefficients of a linear model, by elimination in the normal equations; rows end with the target. */
-function solveLeastSquares(rows) {
-  const nTerms = rows[0].length - 1;
-  const matrix = Array.from({ length: nTerms }, (_, i) => {
-    return rows[0].map((_, j) => rows.reduce((sum, row) => sum + row[i] * row[j], 0));
-  });
+/** Return the coefficients of a linear model of the last column, by elimination in the normal equations. */
+function solveLeastSquares(terms, columns) {
+  let matrix = terms.map((term) => columns.map((column) => computeDotProduct(term, column)));
   const minPivots = matrix.map((equation, i) => 1e-10 * equation[i]);
-  for (let i = 0; i < nTerms; i++) {
+  for (let i = 0; i < terms.length; i++) {
     // A term that depends on others, as in a picture of two columns, gets the coefficient 0.
     const scale = matrix[i][i] > minPivots[i] ? 1 / matrix[i][i] : 0;
-    matrix[i] = matrix[i].map((value) => value * scale);
-    for (let k = 0; k < nTerms; k++) {
-      const factor = k === i ? 0 : matrix[k][i];
-      matrix[k] = matrix[k].map((value, j) => value - factor * matrix[i][j]);
-    }
+    const pivotRow = matrix[i].map((value) => value * scale);
+    const eliminate = (equation) => equation.map((value, j) => value - equation[i] * pivotRow[j]);
+    matrix = matrix.map((equation, k) => (k === i ? pivotRow : eliminate(equation)));
   }
-  return matrix.map((equation) => equation[nTerms]);
+  return matrix.map((equation) => equation[terms.length]);
 }
 
 function computeDotProduct(first, second) {
@@ -207,18 +227,16 @@ function segmentDigitOnPage(strength) {
 
 /** Return the mask of the connected components that form the digit, and whether the largest one crosses the picture. */
 function segmentDigit(strength, threshold) {
-  const isAbove = (limit) => createMask(strength, (value) => value > limit);
+  const isAbove = (limit) => mapGrid(strength, (value) => value > limit);
   const { labels, areas } = labelComponents(isAbove(threshold), isAbove(0.5));
-  const { width } = strength;
-  const getSide = (column) => labels.filter((_, pixel) => pixel % width === column);
-  const sides = [labels.subarray(0, width), labels.subarray(-width), getSide(0), getSide(width - 1)];
+  const sides = getSides({ ...strength, values: labels });
   const crosses = areas.map((_, label) => sides.filter((side) => side.includes(label)).length >= 2);
   const scores = areas.map((area, label) => (crosses[label] ? 0.01 : 1) * area);
   const largest = scores.indexOf(findMaximum(scores));
   const selected = areas.map(
     (area, label) => label > 0 && area >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest]
   );
-  return { mask: createMask(strength, (_, pixel) => selected[labels[pixel]]), crosses: crosses[largest] };
+  return { mask: mapGrid(strength, (_, pixel) => selected[labels[pixel]]), crosses: crosses[largest] };
 }
 
 // Pictures without a margin
@@ -233,7 +251,7 @@ function computeCropContrast(gray) {
   ) {
     return null;
   }
-  const light = createMask(upsampleSmall(smoothPicture(gray, 0.01)), (value) => value > threshold);
+  const light = mapGrid(upsampleSmall(smoothPicture(gray, 0.01)), (value) => value > threshold);
   if (isConstant(light)) {
     return null;
   }
@@ -243,7 +261,7 @@ function computeCropContrast(gray) {
   if (score > MAX_DISSIMILARITY || measureStrokeWidth(mask) > MAX_STROKE_WIDTH * getLongerSide(mask)) {
     return null;
   }
-  const inkMask = createMask(smoothed, (value) => value > threshold === isLightInk);
+  const inkMask = mapGrid(smoothed, (value) => value > threshold === isLightInk);
   return subtractBackground(...[gray, smoothed].map((grid) => (isLightInk ? grid : negateGrid(grid))), inkMask);
 }
 
@@ -256,7 +274,7 @@ function subtractBackground(brightness, smoothedBrightness, inkMask) {
 
 /** Estimate the brightness of the background and its noise from the pixels of a mask. */
 function estimateBackground(brightness, mask) {
-  const interior = erodeMask(mask, 1);
+  const interior = erodeMask(mask);
   const selected = interior.values.includes(1) ? interior : mask;
   const addNoise = (background) => {
     return { background, noise: estimateStd(selectValues(subtractGrid(brightness, background), selected)) };
@@ -272,20 +290,21 @@ function estimateBackground(brightness, mask) {
 
 /** Return the correlation of vertical or horizontal neighbors, whichever is higher. */
 function computeNeighborCorrelation(gray) {
-  const { height, width } = gray;
-  const vertical = [cropGrid(gray, 1, 0, height, width), cropGrid(gray, 0, 0, height - 1, width)];
-  const horizontal = [cropGrid(gray, 0, 1, height, width), cropGrid(gray, 0, 0, height, width - 1)];
-  return Math.max(computeCorrelation(...vertical), computeCorrelation(...horizontal));
+  const compute = ({ values, width }) => computeCorrelation(values.subarray(width), values.subarray(0, -width));
+  return Math.max(compute(gray), compute(transposeGrid(gray)));
 }
 
-/** Return the correlation of two grids, or 0 if one of them is constant. */
+/** Return the correlation of two arrays, or 0 if one of them is constant. */
 function computeCorrelation(first, second) {
-  const [x, y] = [first, second].map(({ values }) => {
-    const mean = computeMean(values);
-    return values.map((value) => value - mean);
-  });
-  const norm = Math.sqrt(computeDotProduct(x, x) * computeDotProduct(y, y));
-  return norm > 0 ? computeDotProduct(x, y) / norm : 0;
+  const [firstMean, secondMean] = [first, second].map(computeMean);
+  let [xx, xy, yy] = [0, 0, 0];
+  for (let i = 0; i < first.length; i++) {
+    const [x, y] = [first[i] - firstMean, second[i] - secondMean];
+    xx += x * x;
+    xy += x * y;
+    yy += y * y;
+  }
+  return xx * yy > 0 ? xy / Math.sqrt(xx * yy) : 0;
 }
 
 function computeVariance(values) {
@@ -315,7 +334,9 @@ function measureDissimilarity(mask) {
   const isMaximum = (value, pixel) => getNeighbors(pixel, width).every((neighbor) => values[neighbor] <= value);
   const halfWidth = values.filter((value, pixel) => value > 0 && isMaximum(value, pixel));
   const variation = Math.sqrt(computeVariance(halfWidth)) / computeMean(halfWidth);
-  return disconnected + variation + 0.4 * computeMean(getBorder(mask));
+  const [top, bottom, left, right] = getSides(mask);
+  const border = [...top, ...bottom, ...left.slice(1, -1), ...right.slice(1, -1)];
+  return disconnected + variation + 0.4 * computeMean(border);
 }
 
 /** Return the maximum stroke width: the diameter of the largest circle inside a mask. */
@@ -339,5 +360,5 @@ function isDigitOnSheet(digitMask, sheetMask) {
 function selectLargeComponents(mask) {
   const { labels, areas } = labelComponents(mask);
   const minArea = MIN_COMPONENT_AREA * findMaximum(areas);
-  return createMask(mask, (inside, pixel) => inside && areas[labels[pixel]] >= minArea);
+  return mapGrid(mask, (inside, pixel) => inside && areas[labels[pixel]] >= minArea);
 }

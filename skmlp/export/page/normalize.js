@@ -1,7 +1,7 @@
 // Conversion of pictures to the format of MNIST, a port of skmlp/digits/normalize.py, which explains the constants.
 
 import {
-  computeDistance, computeRowMaxima, computeTotal, createGrid, createMask, cropGrid, erodeMask, findMaximum, getPixel,
+  computeDistance, computeRowMaxima, computeTotal, createGrid, cropGrid, erodeMask, findMaximum, getPixel,
   mapGrid, padGrid, resizeGrid, roundHalfToEven, transposeGrid
 } from "./image_filters.js";
 import { computeInk } from "./ink.js";
@@ -59,7 +59,7 @@ function findExtent(profile) {
 
 /** Thicken strokes that are thinner than those of MNIST. */
 function thickenStrokes(ink) {
-  const mask = createMask(ink, (value) => value > 0.5);
+  const mask = padGrid(mapGrid(ink, (value) => value > 0.5), 1);
   const area = computeTotal(mask.values);
   const strokeWidth = (2 * area) / (area - computeTotal(erodeMask(mask).values));
   const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * Math.max(ink.height, ink.width) - strokeWidth) / 2;
@@ -67,9 +67,9 @@ function thickenStrokes(ink) {
     return ink;
   }
   const padded = padGrid(ink, Math.ceil(radius));
-  const distance = computeDistance(createMask(padded, (value) => value <= 0.5)).values;
+  const distance = computeDistance(mapGrid(padded, (value) => value <= 0.5)).values;
   const reach = Math.fround(radius + 0.5);
-  const getInk = (pixel) => Math.min(reach - Math.fround(distance[pixel]), 1); // with anti-aliased edges
+  const getInk = (pixel) => Math.min(reach - distance[pixel], 1); // with anti-aliased edges
   return mapGrid(padded, (value, pixel) => Math.max(value, getInk(pixel)));
 }
 
@@ -79,7 +79,7 @@ function centerInk(ink) {
   const scale = Math.fround(255 / findMaximum(ink.values));
   const getScaled = (row, column) => Math.fround(getPixel(ink, row - top, column - left) * scale);
   const compute = (row, column) => roundHalfToEven(getScaled(row, column));
-  return createGrid(IMAGE_SIZE, IMAGE_SIZE, compute, Uint8Array).values;
+  return Uint8Array.from(createGrid(IMAGE_SIZE, IMAGE_SIZE, compute).values);
 }
 
 /** Return the row at which ink must start so that its center of mass is in the center. */

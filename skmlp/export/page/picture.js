@@ -59,21 +59,21 @@ function downsampleChannel({ data, height, width }, channel) {
 }
 
 /** Convert channels to gray; transparent pixels get a background that contrasts with the others. */
-function convertChannelsToGray([red, green, blue, alpha]) {
-  const weigh = (channel, i, pixel) => Math.fround(channel.values[pixel] * LUMA_WEIGHTS[i]);
-  const gray = mapGrid(red, (_, pixel) => {
-    const redAndGreen = Math.fround(weigh(red, 0, pixel) + weigh(green, 1, pixel));
-    return redAndGreen + weigh(blue, 2, pixel);
+function convertChannelsToGray(channels) {
+  const [red, green, blue, opacity] = channels.map((channel) => channel.values);
+  const [redWeight, greenWeight, blueWeight] = LUMA_WEIGHTS;
+  const gray = mapGrid(channels[0], (_, pixel) => {
+    const redAndGreen = Math.fround(Math.fround(red[pixel] * redWeight) + Math.fround(green[pixel] * greenWeight));
+    return redAndGreen + Math.fround(blue[pixel] * blueWeight);
   });
-  const opacity = mapGrid(alpha, (value) => value / 255);
-  const total = computeTotal(opacity.values);
+  const total = computeTotal(opacity);
   if (total === 0) {
     throw new NoDigitError("picture must show a digit, got only transparent pixels.");
   }
-  const brightness = computeTotal(gray.values.map((value, pixel) => value * opacity.values[pixel])) / total;
-  const background = brightness > 255 / 2 ? 0 : 255;
+  const weighted = mapGrid(gray, (value, pixel) => value * opacity[pixel]);
+  const background = computeTotal(weighted.values) > (total * 255) / 2 ? 0 : 255;
   return mapGrid(gray, (value, pixel) => {
-    const opaque = opacity.values[pixel];
+    const opaque = Math.fround(opacity[pixel] / 255);
     return Math.fround(value * opaque) + Math.fround(background * Math.fround(1 - opaque));
   });
 }
