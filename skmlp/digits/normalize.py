@@ -18,6 +18,8 @@ BOX_SIZE = 20
 IMAGE_SIZE = 28
 MIN_STROKE_WIDTH = 1.7  # pixels in the box; few digits of MNIST have thinner strokes
 EDGE_LEVEL = 0.45  # ink at the edge of a stroke
+# The center of mass of a symmetric digit can be halfway between two pixels, up to rounding errors, which this exceeds.
+CENTER_TOLERANCE = 1e-4
 
 
 def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
@@ -131,7 +133,7 @@ def center_ink(ink):
     image = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.float32)
     corner = []
     for size, middle in zip(ink.shape, ndimage.center_of_mass(ink), strict=True):
-        start = round(IMAGE_SIZE / 2 - middle)
+        start = round(IMAGE_SIZE / 2 - middle - CENTER_TOLERANCE)
         corner.append(min(max(start, 0), IMAGE_SIZE - size))
     top, left = corner
     image[top : top + ink.shape[0], left : left + ink.shape[1]] = ink

@@ -41,8 +41,7 @@ CANVASES = {
     "color on transparent": {"ink": (30, 60, 160, 255), "background": (0, 0, 0, 0)},
     "gray": {"ink": (90, 90, 90, 255), "background": (205, 215, 220, 255)},
 }
-SIZES = (70, 100, 140, 280)
-N_DRAWINGS = 1000
+SIZES = (84, 84, 84, 140, 280)
 
 
 def normalize_in_node(pictures):
@@ -74,12 +73,12 @@ def normalize_in_both(pictures):
 
 
 def assert_same_images(pictures):
-    """Assert that the images of JavaScript and Python differ by at most 1."""
-    images, expected = map(np.array, normalize_in_both(pictures))
-    assert images.shape == expected.shape == (len(pictures), 784)
-    difference = np.abs(images - expected).max(axis=1)
+    """Assert that the images of JavaScript and Python differ by at most 1, and return both."""
+    actual, expected = normalize_in_both(pictures)
+    assert [len(result) for result in actual] == [784] * len(pictures)
+    difference = np.abs(np.array(actual) - np.array(expected)).max(axis=1)
     assert difference.max() <= 1, {i: int(difference[i]) for i in np.flatnonzero(difference > 1)}
-    return images, expected
+    return np.array(actual), np.array(expected)
 
 
 def to_rgba(gray):
@@ -91,14 +90,14 @@ def to_rgba(gray):
 # Drawings
 
 
-@pytest.fixture(scope="module")
-def drawings():
+@pytest.fixture(scope="module", params=[300, pytest.param(1000, marks=pytest.mark.slow)])
+def drawings(request):
     """Return the labels of random drawings, and their images by JavaScript and Python."""
     rng = np.random.default_rng(0)
-    labels = np.arange(N_DRAWINGS) % 10
+    labels = np.arange(request.param) % 10
     pictures = [
-        render_drawing(draw_digit(label, rng), rng.choice(SIZES, p=[0.4, 0.3, 0.2, 0.1]), **colors)
-        for label, colors in zip(labels, cycle(CANVASES.values()))
+        render_drawing(draw_digit(label, rng), rng.choice(SIZES), **colors)
+        for label, colors in zip(labels, cycle(CANVASES.values()), strict=False)
     ]
     return labels, *assert_same_images(pictures)
 
@@ -140,7 +139,8 @@ def add_noise(gray, rng):
 
 
 def rule_lines(gray, rng):
-    gray[rng.integers(20) :: 20] = np.minimum(gray[rng.integers(20) :: 20], 0.65)
+    lines = slice(rng.integers(20), None, 20)
+    gray[lines] = np.minimum(gray[lines], 0.65)
     return gray
 
 
@@ -174,7 +174,7 @@ def resize(gray, size):
 
 
 def enlarge(gray, rng):
-    return add_noise(resize(gray, rng.integers(500, 1000, 2)), rng)
+    return add_noise(resize(gray, rng.integers(450, 700, 2)), rng)
 
 
 def reduce(gray, rng):
@@ -183,7 +183,7 @@ def reduce(gray, rng):
 
 def reduce_crop(gray, rng):
     crop = crop_to_ink(gray, rng)
-    height = rng.integers(10, 40)
+    height = rng.integers(16, 40)
     return resize(crop, (max(2, height * crop.shape[1] // crop.shape[0]), height))
 
 
@@ -206,20 +206,14 @@ EFFECTS = [
 ]
 
 
-@pytest.mark.parametrize("is_light_ink", [False, True])
-@pytest.mark.parametrize("effect", EFFECTS)
-def test_photos_give_the_same_images(effect, is_light_ink):
+def test_photos_give_the_same_images():
     rng = np.random.default_rng(1)
     pictures = []
-    for digit in range(10):
-        gray = (
-            0.1
-            + 0.8
-            * render_drawing(draw_digit(digit, rng), 180)[:, : rng.choice([150, 180]), 0]
-            / 255
-        )
-        gray = effect(gray, rng)
-        pictures.append(to_rgba(1 - gray if is_light_ink else gray))
+    for effect, digit in product(EFFECTS, range(10)):
+        width = rng.choice([150, 180])
+        drawing = render_drawing(draw_digit(digit, rng), 180)[:, :width, 0]
+        gray = effect(0.1 + 0.8 * drawing / 255, rng)
+        pictures.append(to_rgba(1 - gray if rng.random() < 0.5 else gray))
     assert_same_images(pictures)
 
 

@@ -103,10 +103,9 @@ export function erodeMask(mask) {
   return invertMask(dilateMask(invertMask(mask)));
 }
 
-/** Return the indices of the 8 neighbors of a pixel that is not at the border. */
-export function getNeighbors(pixel, width) {
-  const [above, below] = [pixel - width, pixel + width];
-  return [above - 1, above, above + 1, pixel - 1, pixel + 1, below - 1, below, below + 1];
+/** Return the differences of the indices of 8 neighbors and that of a pixel that is not at the border. */
+export function getNeighborOffsets(width) {
+  return [-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1];
 }
 
 /** Label connected components, with 8 neighbors per pixel, from 1, and compute their areas as sums of weights. */
@@ -114,6 +113,7 @@ export function labelComponents(mask, weights = mask) {
   const { values, height, width } = padGrid(mask, 1);
   const padded = padGrid(weights, 1).values;
   const labels = new Float32Array(values.length);
+  const offsets = getNeighborOffsets(width);
   const areas = [0];
   for (let start = values.indexOf(1); start !== -1; start = values.indexOf(1, start + 1)) {
     const label = areas.push(0) - 1;
@@ -122,10 +122,10 @@ export function labelComponents(mask, weights = mask) {
       const pixel = stack.pop();
       labels[pixel] = label;
       areas[label] += padded[pixel];
-      for (const neighbor of getNeighbors(pixel, width)) {
-        if (values[neighbor]) {
-          values[neighbor] = 0;
-          stack.push(neighbor);
+      for (const offset of offsets) {
+        if (values[pixel + offset]) {
+          values[pixel + offset] = 0;
+          stack.push(pixel + offset);
         }
       }
     }

@@ -2,7 +2,7 @@
 
 import {
   computeDistance, computeMean, computeMedian, computeOtsuThreshold, computeTotal, createGrid,
-  dilateMask, erodeMask, filterGaussian, findMaximum, getNeighbors, invertMask, labelComponents, mapGrid, padGrid,
+  dilateMask, erodeMask, filterGaussian, findMaximum, getNeighborOffsets, invertMask, labelComponents, mapGrid, padGrid,
   roundHalfToEven, transposeGrid, upsampleGrid
 } from "./image_filters.js";
 import { NoDigitError } from "./picture.js";
@@ -331,7 +331,8 @@ function measureDissimilarity(mask) {
   const { areas } = labelComponents(mask);
   const disconnected = 1 - findMaximum(areas) / computeTotal(areas);
   const { values, width } = computeDistance(padGrid(mask, 1));
-  const isMaximum = (value, pixel) => getNeighbors(pixel, width).every((neighbor) => values[neighbor] <= value);
+  const offsets = getNeighborOffsets(width);
+  const isMaximum = (value, pixel) => offsets.every((offset) => values[pixel + offset] <= value);
   const halfWidth = values.filter((value, pixel) => value > 0 && isMaximum(value, pixel));
   const variation = Math.sqrt(computeVariance(halfWidth)) / computeMean(halfWidth);
   const [top, bottom, left, right] = getSides(mask);

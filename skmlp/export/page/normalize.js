@@ -11,6 +11,7 @@ const BOX_SIZE = 20;
 const IMAGE_SIZE = 28;
 const MIN_STROKE_WIDTH = 1.7;
 const EDGE_LEVEL = 0.45;
+const CENTER_TOLERANCE = 1e-4;
 
 /**
  * Convert a picture of one digit to the format of MNIST.
@@ -85,6 +86,6 @@ function centerInk(ink) {
 /** Return the row at which ink must start so that its center of mass is in the center. */
 function findCorner({ values, height, width }) {
   const moment = values.reduce((sum, value, pixel) => sum + value * Math.floor(pixel / width), 0);
-  const start = roundHalfToEven(IMAGE_SIZE / 2 - moment / computeTotal(values));
+  const start = roundHalfToEven(IMAGE_SIZE / 2 - moment / computeTotal(values) - CENTER_TOLERANCE);
   return Math.min(Math.max(start, 0), IMAGE_SIZE - height);
 }
