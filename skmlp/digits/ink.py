@@ -161,8 +161,8 @@ def fit_background(gray, mask=None, n_pixels=4000):
     background : ndarray of shape (height, width)
     """
     powers = [np.linspace(-1, 1, size) ** [[0], [1], [2]] for size in gray.shape]
-    # A sample of the pixels suffices for a smooth surface. It is quasi-random, because a regular grid could coincide with
-    # the lines of ruled paper.
+    # A sample of the pixels suffices for a smooth surface. It is quasi-random, because a regular grid could coincide
+    # with the lines of ruled paper.
     if mask is None:
         n_pixels = min(gray.size, n_pixels)
         row, column = map(partial(spread_indices, n_pixels), gray.shape, R2_STEPS)

@@ -1,7 +1,7 @@
 // Operations on pictures and masks, with the same results as those of NumPy, scipy.ndimage and Pillow.
 
 /**
- * Pixels, row by row. A mask has the values 0 and 1. One type of array for all grids makes functions several times faster.
+ * Pixels, row by row. A mask has the values 0 and 1. As all grids have the same type of array, functions are fast.
  * @typedef {{values: Float32Array, height: number, width: number}} Grid
  */
 
