@@ -149,7 +149,7 @@ def test_errors_of_int8_weights_are_at_most_half_a_step(magnitude):
 
 
 @pytest.mark.parametrize("weights", WEIGHT_FORMATS)
-@pytest.mark.parametrize("tiny", [0, 1e-60, 3e-43])
+@pytest.mark.parametrize("tiny", [0, 1e-60, 2.4e-43, 3e-43])
 def test_rows_of_zeros_and_rows_of_tiny_weights_are_stored(weights, tiny):
     matrix = np.array([[1.0, -2.0], [tiny, -tiny], [0.5, 0.0]])
     quantized = quantize_network(make_network(matrix), weights)

@@ -7,18 +7,12 @@
  *            weights: Float32Array, biases: Float32Array}} DenseLayer
  */
 
-/**
- * Activations of each hidden layer, logits (a single one for two classes), and the probability of each class or label.
- *
- * @typedef {{hidden: Float32Array[], logits: Float32Array, probabilities: Float32Array}} ForwardPass
- */
-
 const LEAKY_SLOPE = 0.01;
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
 const NORMAL_TAIL_START = 3;
 const NORMAL_TAIL_TERMS = 20;
-// Without characters that have a meaning in HTML or in JavaScript strings.
+// Without the special characters of HTML and of JavaScript strings.
 const BASE85_DIGITS =
   "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#,%.()*+-;:=[?@^_]{|}~";
 
@@ -59,7 +53,7 @@ function computeSoftmax(logits) {
 }
 
 /**
- * Compute the standard normal cumulative distribution function Phi, with a small relative error also for negative z.
+ * Compute the standard normal cumulative distribution function Phi, accurate also for very negative z.
  *
  * Phi(z) = 1/2 + phi(z) (z + z^3 / 3 + z^5 / (3 5) + ...), where phi is the density. If |z| is large,
  * Phi(-|z|) = phi(z) / (|z| + 1 / (|z| + 2 / (|z| + ...))).
@@ -82,12 +76,7 @@ function computeNormalCdf(z) {
   return z < 0 ? tail : 1 - tail;
 }
 
-/**
- * Return the network of a description by `describe_network` in Python.
- *
- * @param {object} description
- * @returns {Promise<Network>}
- */
+/** Return a promise of the Network of a description by `describe_network` in Python. */
 export async function decodeNetwork(description) {
   const compressed = new Blob([decodeBase85(description.data)]);
   const stream = compressed.stream().pipeThrough(new DecompressionStream("deflate"));
@@ -106,7 +95,7 @@ export async function decodeNetwork(description) {
   return new Network(layers, description);
 }
 
-/** Decode text to bytes: five digits, or fewer at the end, to four bytes. */
+/** Decode text to bytes. Five digits represent four bytes. */
 function decodeBase85(text) {
   const digitValues = new Uint8Array(128);
   Array.from(BASE85_DIGITS).forEach((digit, value) => (digitValues[digit.charCodeAt(0)] = value));
@@ -121,7 +110,7 @@ function decodeBase85(text) {
   return view.buffer.slice(0, Math.floor((4 * text.length) / 5));
 }
 
-/** Decode the bits of a float16: sign, 5 bits of exponent, 10 bits of fraction. */
+/** Decode the bits of a float16: sign, exponent, fraction. */
 function decodeFloat16(bits) {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
@@ -129,7 +118,7 @@ function decodeFloat16(bits) {
   return bits >> 15 ? -size : size;
 }
 
-/** Multiply values, given column by column, by the scales of the rows. */
+/** Multiply values in column order by the scales of the rows. */
 function restoreWeights(columns, scales) {
   const fanOut = scales.length;
   const fanIn = columns.length / fanOut;
@@ -151,11 +140,11 @@ export class Network {
   }
 
   /**
-   * Compute the activations of all layers for one sample.
+   * Compute the activations of the hidden layers, the logits and the probability of each class or label.
    *
    * @param {ArrayLike<number>} features
-   * @param {?Array<?ArrayLike<number>>} masks a factor for each unit of each hidden layer; null for no factors
-   * @returns {ForwardPass}
+   * @param {?Array<?ArrayLike<number>>} masks factors of the units of each hidden layer
+   * @returns {{hidden: Float32Array[], logits: Float32Array, probabilities: Float32Array}}
    */
   forward(features, masks = null) {
     const hidden = [];
@@ -170,14 +159,13 @@ export class Network {
     return { hidden, logits, probabilities: this.computeProbabilities(logits) };
   }
 
-  /** Compute the probability of each class or label. */
   computeProbabilities(logits) {
     const isBinary = this.outActivation === "logistic" && !this.multilabel;
     const expanded = isBinary ? [-logits[0], logits[0]] : logits;
     return Float32Array.from(PROBABILITY_FUNCTIONS[this.outActivation](expanded));
   }
 
-  /** Return the indices of the predicted labels: the most probable class or, if multilabel, any number of labels. */
+  /** Return the index of the most probable class in an array, or the indices of the predicted labels if multilabel. */
   predict(probabilities) {
     if (this.multilabel) {
       return Array.from(probabilities.keys()).filter((label) => probabilities[label] > 0.5);
@@ -191,7 +179,7 @@ function computeActivations({ weights, biases, fanIn, fanOut, activation }, inpu
   const [positions, nonzero] = selectNonzero(inputs);
   const sums = new Float64Array(fanOut);
   for (let unit = 0; unit < fanOut; unit += 4) {
-    // Four rows at a time are twice as fast. In the last group, rows can repeat; assignments beyond the end do nothing.
+    // Four rows at a time are twice as fast. Rows can repeat at the end, where assignments have no effect.
     const [a, b, c, d] = [0, 1, 2, 3].map((i) => fanIn * Math.min(unit + i, fanOut - 1));
     let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
     for (let i = 0; i < nonzero.length; i++) {
@@ -208,7 +196,7 @@ function computeActivations({ weights, biases, fanIn, fanOut, activation }, inpu
   return Float32Array.from(sums, (sum, unit) => apply(sum + biases[unit]));
 }
 
-/** Return the positions and values of the inputs that are not zero. Most pixels are zero. */
+/** Return the positions and values of the nonzero inputs. Most pixels are zero. */
 function selectNonzero(inputs) {
   const positions = new Uint32Array(inputs.length);
   const nonzero = new Float64Array(inputs.length);
