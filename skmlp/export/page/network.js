@@ -1,4 +1,4 @@
-/** The network: decoding of its numbers, and the forward pass, with sums in float64 and results in float32. */
+/** The network and its forward pass, with sums in float64 and results in float32. */
 
 /**
  * Fully connected layer, a = f(W x + b), with fanOut rows of fanIn weights.
@@ -179,7 +179,7 @@ function computeActivations({ weights, biases, fanIn, fanOut, activation }, inpu
   const [positions, nonzero] = selectNonzero(inputs);
   const sums = new Float64Array(fanOut);
   for (let unit = 0; unit < fanOut; unit += 4) {
-    // Four rows at a time are twice as fast. Rows can repeat at the end, where assignments have no effect.
+    // Four rows at a time are faster. At the end, rows repeat without effect.
     const [a, b, c, d] = [0, 1, 2, 3].map((i) => fanIn * Math.min(unit + i, fanOut - 1));
     let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
     for (let i = 0; i < nonzero.length; i++) {
