@@ -31,6 +31,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "drawing_page",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "reference/backreferences"]

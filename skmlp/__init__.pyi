@@ -2,6 +2,7 @@
 
 from skmlp import augment as augment
 from skmlp import callbacks as callbacks
+from skmlp import export as export
 from skmlp import recipes as recipes
 from skmlp import schedules as schedules
 from skmlp import typing as typing

@@ -49,7 +49,9 @@ def find_chromium():
 
 
 @contextmanager
-def open_page(browser, path, *, width=1280, height=900, dark=False, javascript=True):
+def open_page(
+    browser, path, *, width=1280, height=900, dark=False, reduced_motion=False, javascript=True
+):
     """Open a local page without network access, wait until it is loaded, and yield an OpenPage.
 
     With ``javascript=False`` the scripts of the page are disabled; the checks still work.
@@ -57,6 +59,7 @@ def open_page(browser, path, *, width=1280, height=900, dark=False, javascript=T
     with browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
+        reduced_motion="reduce" if reduced_motion else "no-preference",
         java_script_enabled=javascript,
         offline=True,
     ) as context:

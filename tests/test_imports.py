@@ -97,7 +97,7 @@ ALLOWED = {
         "engine",
         "estimator",
     },
-    "export": {"", "image_shape", "files", "engine", "estimator"},
+    "export": {"", "typing", "image_shape", "files", "engine", "estimator"},
     "callbacks": {"typing", "files.checkpoints"},
     "recipes": {"", "typing", "estimator", "augment", "digits"},
     "cli": {
@@ -110,6 +110,7 @@ ALLOWED = {
         "digits",
         "files",
         "plots",
+        "export",
         "formatting",
     },
     "__main__": {"cli"},

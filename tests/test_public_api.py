@@ -16,7 +16,7 @@ import skmlp
 from skmlp import DigitAugmenter, IDXReader, MLPDigitClassifier
 
 STUB = Path(skmlp.__file__).with_suffix(".pyi")
-MODULES = ["augment", "callbacks", "recipes", "schedules", "typing"]
+MODULES = ["augment", "callbacks", "export", "recipes", "schedules", "typing"]
 ESTIMATORS = [MLPDigitClassifier, IDXReader, DigitAugmenter]
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from skmlp.cli import compile as compile_command
-from skmlp.cli import evaluate, fetch, info, list_recipes, predict, report, train
+from skmlp.cli import draw, evaluate, export, fetch, info, list_recipes, predict, report, train
 from skmlp.cli.console import discard_output, print_error
 from skmlp.cli.errors import (
     BROKEN_PIPE,
@@ -21,7 +21,10 @@ from skmlp.cli.values import OptionError
 
 COMMANDS = {
     module.COMMAND.name: module.COMMAND
-    for module in (train, evaluate, report, predict, info, fetch, list_recipes, compile_command)
+    for module in (
+        *(train, evaluate, report, predict, draw, export),
+        *(info, fetch, list_recipes, compile_command),
+    )
 }
 
 DESCRIPTION = """\

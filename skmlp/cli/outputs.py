@@ -24,23 +24,23 @@ def make_directory(path, option):
     return directory
 
 
-def check_output_file(path, inputs):
-    """Check that --out is a file that can be written and none of the input files, before its content is computed."""
+def check_output_file(path, inputs, option="--out"):
+    """Check that an option is a file that can be written and no input file, before its content is computed."""
     path = Path(path)
     for given in inputs:
         if given is not None and path.exists() and path.samefile(given):
             raise CommandError(
                 USAGE,
-                f"{path}: --out must differ from the model files, got the path of {given}. Choose another path.",
+                f"{path}: {option} must differ from the model files, got the path of {given}. Choose another path.",
             )
-    trial = path.with_name(f".{path.name}.trial")
     with translate_errors(CANNOT_WRITE, OSError):
         if path.exists() and not path.is_file():
             found = "directory" if path.is_dir() else "device"
             raise CommandError(
                 CANNOT_WRITE,
-                f"{path}: --out must be a file, got a {found}. Choose another path.",
+                f"{path}: {option} must be a file, got a {found}. Choose another path.",
             )
+        trial = path.with_name(f".{path.name}.trial")
         try:
             with atomic_write(trial):
                 pass

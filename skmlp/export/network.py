@@ -53,12 +53,12 @@ class DenseNetwork:
     targets: TargetEncoding
 
 
-def fold_network(model):
+def fold_network(mlp):
     """Return the DenseNetwork of a fitted classifier, computed in float64.
 
     Parameters
     ----------
-    model : MLPDigitClassifier
+    mlp : MLPDigitClassifier
         Fitted classifier.
 
     Returns
@@ -69,29 +69,29 @@ def fold_network(model):
     Raises
     ------
     TypeError
-        If `model` is not an MLPDigitClassifier.
+        If `mlp` is not an MLPDigitClassifier.
     NotFittedError
-        If `model` is not fitted.
+        If `mlp` is not fitted.
     """
-    check_model(model)
-    parameters = Views(*map(convert_to_float64, fitted.get_parameters(model)))
-    statistics = StatisticsViews(*map(convert_to_float64, fitted.get_statistics(model)))
+    check_model(mlp)
+    parameters = Views(*map(convert_to_float64, fitted.get_parameters(mlp)))
+    statistics = StatisticsViews(*map(convert_to_float64, fitted.get_statistics(mlp)))
     folded = fold_batch_norm(parameters, statistics)
     weights, biases = folded.weights, folded.biases
-    weights[0] = weights[0] * (model.input_scale or 1)
-    activations = (*parse_activations(model.activation, len(weights) - 1), "identity")
+    weights[0] = weights[0] * (mlp.input_scale or 1)
+    activations = (*parse_activations(mlp.activation, len(weights) - 1), "identity")
     layers = tuple(map(DenseLayer, weights, biases, activations))
-    return DenseNetwork(layers, fitted.get_targets(model))
+    return DenseNetwork(layers, fitted.get_targets(mlp))
 
 
-def check_model(model):
-    """Raise TypeError or NotFittedError unless `model` is a fitted classifier."""
-    if not isinstance(model, MLPDigitClassifier):
+def check_model(mlp):
+    """Raise TypeError or NotFittedError unless `mlp` is a fitted classifier."""
+    if not isinstance(mlp, MLPDigitClassifier):
         raise TypeError(
-            f"model must be a fitted MLPDigitClassifier, got {type(model).__name__}. To export a Pipeline, pass its "
+            f"mlp must be a fitted MLPDigitClassifier, got {type(mlp).__name__}. To export a Pipeline, pass its "
             "last step, the classifier."
         )
-    check_is_fitted(model)
+    check_is_fitted(mlp)
 
 
 def convert_to_float64(arrays):

@@ -17,12 +17,12 @@ MAX_SAFE_INTEGER = 2**53 - 1  # larger integers are not exact in JavaScript
 HTML_SAFE_DIGITS = bytes.maketrans(b"$&<>`", b",.:[]")
 
 
-def describe_network(model, *, weights="int8", image_shape=None):
+def describe_network(mlp, *, weights="int8", image_shape=None):
     """Describe the network of a fitted classifier for the drawing page.
 
     Parameters
     ----------
-    model : MLPDigitClassifier
+    mlp : MLPDigitClassifier
         Fitted classifier.
     weights : {"float32", "float16", "int8"}, default="int8"
         Format of the weights, see `quantize_network`.
@@ -38,19 +38,19 @@ def describe_network(model, *, weights="int8", image_shape=None):
     Raises
     ------
     TypeError
-        If `model` is not an MLPDigitClassifier, or its classes are not numbers, booleans or strings.
+        If `mlp` is not an MLPDigitClassifier, or its classes are not numbers, booleans or strings.
     NotFittedError
-        If `model` is not fitted.
+        If `mlp` is not fitted.
     ValueError
         If `weights` or `image_shape` is invalid, or the weights are not finite in float32.
     """
-    network = quantize_network(fold_network(model), weights)
-    shape = find_image_shape(image_shape, model)
+    network = quantize_network(fold_network(mlp), weights)
+    shape = find_image_shape(image_shape, mlp)
     return {
         "format": FORMAT,
         "version": __version__,
-        "digest": compute_model_digest(model),
-        "classes": list(map(convert_label, classes_to_json(model.classes_)["labels"])),
+        "digest": compute_model_digest(mlp),
+        "classes": list(map(convert_label, classes_to_json(mlp.classes_)["labels"])),
         "imageShape": None if shape is None else list(shape),
         "weights": weights,
         "outActivation": get_loss_name(network.targets),

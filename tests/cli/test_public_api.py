@@ -15,6 +15,7 @@ PUBLIC = {
     "skmlp.augment",
     "skmlp.callbacks",
     "skmlp.exceptions",
+    "skmlp.export",
     "skmlp.recipes",
     "skmlp.schedules",
 }

@@ -1,5 +1,6 @@
 """Run scripts that import the modules of exported pages in node."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -40,12 +41,20 @@ def run_node(script, *, input_files=None, timeout=60):
 
 
 def find_node():
-    """Return the path of node: $SKMLP_NODE, or `node` on PATH, or None."""
+    """Return the path of node: $SKMLP_NODE, `node` on PATH, that of Playwright, or None."""
     path = os.environ.get(ENVIRONMENT_VARIABLE)
     if path is None:
-        return shutil.which("node")
+        return shutil.which("node") or find_node_of_playwright()
     if shutil.which(path) is None:
         raise FileNotFoundError(
             f"{ENVIRONMENT_VARIABLE} must be the path of node, got {path!r}. Correct or unset it."
         )
     return shutil.which(path)
+
+
+def find_node_of_playwright():
+    """Return the path of the node that Playwright's package contains, or None."""
+    specification = importlib.util.find_spec("playwright")
+    if specification is None:
+        return None
+    return shutil.which(Path(specification.origin).parent / "driver" / "node")

@@ -107,7 +107,7 @@ def test_logits_are_computed_in_blocks_of_samples():
     ("model", "exception", "message"),
     [
         (make_pipeline(StandardScaler(), MLPDigitClassifier()), TypeError, "Pipeline.*last step"),
-        (None, TypeError, "model must be a fitted MLPDigitClassifier, got NoneType"),
+        (None, TypeError, "mlp must be a fitted MLPDigitClassifier, got NoneType"),
         (MLPDigitClassifier(), NotFittedError, "not fitted"),
     ],
 )

@@ -143,7 +143,7 @@ export function computeDistance(mask) {
   for (let pixel = vertical.length - width - 1; pixel >= 0; pixel--) {
     vertical[pixel] = Math.min(vertical[pixel], vertical[pixel + width] + 1);
   }
-  const compute = (row, column, pixel) => {
+  const compute = (_row, column, pixel) => {
     let squared = vertical[pixel] ** 2;
     for (let offset = 1; offset < width && offset ** 2 < squared; offset++) {
       const left = offset <= column ? vertical[pixel - offset] : Infinity;

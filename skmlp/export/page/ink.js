@@ -1,9 +1,24 @@
 // Separation of the ink of a digit from the background, a port of skmlp/digits/ink.py, which explains the method.
 
 import {
-  computeDistance, computeMean, computeMedian, computeOtsuThreshold, computeTotal, createGrid,
-  dilateMask, erodeMask, filterGaussian, findMaximum, getNeighborOffsets, invertMask, labelComponents, mapGrid, padGrid,
-  roundHalfToEven, transposeGrid, upsampleGrid
+  computeDistance,
+  computeMean,
+  computeMedian,
+  computeOtsuThreshold,
+  computeTotal,
+  createGrid,
+  dilateMask,
+  erodeMask,
+  filterGaussian,
+  findMaximum,
+  getNeighborOffsets,
+  invertMask,
+  labelComponents,
+  mapGrid,
+  padGrid,
+  roundHalfToEven,
+  transposeGrid,
+  upsampleGrid,
 } from "./image_filters.js";
 import { NoDigitError } from "./picture.js";
 
@@ -49,7 +64,7 @@ export function computeInk(picture) {
   }
   throw new NoDigitError(
     "picture must show a digit that is clearly darker or lighter than the background, got a picture without one. " +
-      "Increase the contrast, or crop the picture to the digit."
+      "Increase the contrast, or crop the picture to the digit.",
   );
 }
 
@@ -155,7 +170,10 @@ function fitBackground(gray, mask = null) {
     const residuals = values.map((value, i) => Math.abs(value - evaluateTerms(coefficients, terms, i)));
     const limit = 2.5 * estimateStd(residuals);
     const isInlier = residuals.map((residual) => residual <= limit);
-    coefficients = solveLeastSquares(terms.map((term) => multiply(term, isInlier)), [...terms, values]);
+    coefficients = solveLeastSquares(
+      terms.map((term) => multiply(term, isInlier)),
+      [...terms, values],
+    );
   }
   return evaluatePolynomial(coefficients, height, width);
 }
@@ -234,7 +252,7 @@ function segmentDigit(strength, threshold) {
   const scores = areas.map((area, label) => (crosses[label] ? 0.01 : 1) * area);
   const largest = scores.indexOf(findMaximum(scores));
   const selected = areas.map(
-    (area, label) => label > 0 && area >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest]
+    (area, label) => label > 0 && area >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest],
   );
   return { mask: mapGrid(strength, (_, pixel) => selected[labels[pixel]]), crosses: crosses[largest] };
 }

@@ -13,8 +13,7 @@ const SELU_SCALE = 1.0507009873554805;
 const NORMAL_TAIL_START = 3;
 const NORMAL_TAIL_TERMS = 20;
 // Without the special characters of HTML and of JavaScript strings.
-const BASE85_DIGITS =
-  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#,%.()*+-;:=[?@^_]{|}~";
+const BASE85_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#,%.()*+-;:=[?@^_]{|}~";
 
 const ACTIVATION_FUNCTIONS = {
   identity: (z) => z,
@@ -78,27 +77,41 @@ function computeNormalCdf(z) {
 
 /** Return a promise of the Network of a description by `describe_network` in Python. */
 export async function decodeNetwork(description) {
-  const compressed = new Blob([decodeBase85(description.data)]);
-  const stream = compressed.stream().pipeThrough(new DecompressionStream("deflate"));
-  const buffer = await new Response(stream).arrayBuffer();
+  const buffer = await decompressText(description.data);
   const nUnits = description.layers.reduce((total, layer) => total + layer.fanOut, 0);
   const numbers = new Float32Array(buffer, 0, 2 * nUnits); // biases and scales of each layer
   const values = WEIGHT_READERS[description.weights](buffer, numbers.byteLength);
   let number = 0;
   let value = 0;
   const layers = description.layers.map((layer) => {
-    const biases = numbers.slice(number, (number += layer.fanOut));
-    const scales = numbers.subarray(number, (number += layer.fanOut));
-    const columns = values.subarray(value, (value += layer.fanOut * layer.fanIn));
+    const { fanIn, fanOut } = layer;
+    const biases = numbers.slice(number, number + fanOut);
+    const scales = numbers.subarray(number + fanOut, number + 2 * fanOut);
+    const columns = values.subarray(value, value + fanOut * fanIn);
+    number += 2 * fanOut;
+    value += fanOut * fanIn;
     return { ...layer, weights: restoreWeights(columns, scales), biases };
   });
   return new Network(layers, description);
 }
 
+/**
+ * Return the bytes of a text by `encode_text` in Python.
+ *
+ * @param {string} text
+ * @returns {Promise<ArrayBuffer>}
+ */
+export function decompressText(text) {
+  const stream = new Blob([decodeBase85(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
 /** Decode text to bytes. Five digits represent four bytes. */
 function decodeBase85(text) {
   const digitValues = new Uint8Array(128);
-  Array.from(BASE85_DIGITS).forEach((digit, value) => (digitValues[digit.charCodeAt(0)] = value));
+  Array.from(BASE85_DIGITS).forEach((digit, value) => {
+    digitValues[digit.charCodeAt(0)] = value;
+  });
   const view = new DataView(new ArrayBuffer(4 * Math.ceil(text.length / 5)));
   for (let group = 0; 5 * group < text.length; group++) {
     let number = 0;

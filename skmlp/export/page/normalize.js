@@ -1,8 +1,19 @@
 // Conversion of pictures to the format of MNIST, a port of skmlp/digits/normalize.py, which explains the constants.
 
 import {
-  computeDistance, computeRowMaxima, computeTotal, createGrid, cropGrid, erodeMask, findMaximum, getPixel,
-  mapGrid, padGrid, resizeGrid, roundHalfToEven, transposeGrid
+  computeDistance,
+  computeRowMaxima,
+  computeTotal,
+  createGrid,
+  cropGrid,
+  erodeMask,
+  findMaximum,
+  getPixel,
+  mapGrid,
+  padGrid,
+  resizeGrid,
+  roundHalfToEven,
+  transposeGrid,
 } from "./image_filters.js";
 import { computeInk } from "./ink.js";
 import { loadGray } from "./picture.js";
@@ -42,7 +53,7 @@ function fitToBox(picture) {
 }
 
 /** Remove rows and columns without ink around the digit. */
-function cropToInk(ink) {
+export function cropToInk(ink) {
   const [rows, columns] = [ink, transposeGrid(ink)].map((grid) => {
     const hasInk = computeRowMaxima(grid).map((value) => value > 0.05);
     return { start: hasInk.indexOf(true), end: hasInk.lastIndexOf(true) + 1 };
@@ -60,7 +71,10 @@ function findExtent(profile) {
 
 /** Thicken strokes that are thinner than those of MNIST. */
 function thickenStrokes(ink) {
-  const mask = padGrid(mapGrid(ink, (value) => value > 0.5), 1);
+  const mask = padGrid(
+    mapGrid(ink, (value) => value > 0.5),
+    1,
+  );
   const area = computeTotal(mask.values);
   const strokeWidth = (2 * area) / (area - computeTotal(erodeMask(mask).values));
   const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * Math.max(ink.height, ink.width) - strokeWidth) / 2;

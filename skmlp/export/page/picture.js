@@ -29,7 +29,7 @@ function checkSize(height, width) {
   if (height < MIN_HEIGHT || width < MIN_WIDTH) {
     throw new Error(
       `picture must be at least ${MIN_HEIGHT} pixels high and ${MIN_WIDTH} pixels wide, got ${size} ` +
-        "(height x width). Use a higher resolution."
+        "(height x width). Use a higher resolution.",
     );
   }
   if (height * width > MAX_PIXELS) {
@@ -39,7 +39,7 @@ function checkSize(height, width) {
   if (Math.max(height, width) > MAX_ASPECT_RATIO * Math.min(height, width)) {
     throw new Error(
       `picture must have a longer side of at most ${MAX_ASPECT_RATIO} times the shorter side, got ${size}. ` +
-        "Crop it to the digit."
+        "Crop it to the digit.",
     );
   }
 }

@@ -1,0 +1,34 @@
+"""The page of `skmlp export --html` and `skmlp draw`."""
+
+from pathlib import Path
+
+from skmlp.cli.console import print_line
+from skmlp.cli.datasets import warn_about_unscaled_pixels
+from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, translate_errors
+from skmlp.cli.options import Option
+from skmlp.cli.values import make_choice_type
+
+WEIGHTS = Option(
+    make_choice_type(("int8", "float16", "float32")),
+    "Number format of the weights on the page: int8, float16 or float32. int8 gives the smallest file. "
+    "[default: int8]",
+    "output",
+    "FORMAT",
+)
+MAX_PIXEL = 255
+
+
+def write_page(model, path, weights, program):
+    """Write the page and print its path and size. Pixels of a model without `input_scale` range from 0 to 255."""
+    import numpy as np
+
+    from skmlp.export import to_html
+
+    X = None
+    if model.input_scale is None:
+        X = np.repeat(np.array([[0], [MAX_PIXEL]], np.uint8), model.n_features_in_, axis=1)
+        warn_about_unscaled_pixels(X, [model], program)
+    with translate_errors(CANNOT_WRITE, OSError), translate_errors(BAD_MODEL, ValueError):
+        to_html(model, path, weights=weights, X=X)
+    size = Path(path).stat().st_size
+    print_line(f"Written to {path} ({size / 1e6:.2f} MB). Open it in a browser")

@@ -1,0 +1,271 @@
+"""Export to one HTML page on which a user draws images, or moves sliders, and sees the network predict.
+
+The sources of the page are in the directory `page`: a template, a style sheet and JavaScript modules, which are joined
+to one script.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.prediction import check_samples
+from skmlp.export.network import compute_probabilities, fold_network
+from skmlp.export.payload import describe_network, encode_text
+from skmlp.export.quantize import quantize_network
+from skmlp.files.atomic import atomic_write
+from skmlp.typing import ArrayLike, PathLike
+
+__all__ = ["to_html"]
+
+MAX_SLIDERS = 200
+N_SAMPLES = 5  # of the self-test
+MNIST_SHAPE = [28, 28]
+DIGITS = [*range(10)]
+EXAMPLE = 3  # the digit that the page draws when it is opened
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export ", re.MULTILINE)
+# Comments on lines of their own. No string of the sources continues on another line.
+COMMENT = re.compile(r"^ *(?:/\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
+INDENTATION = re.compile(r"^ +", re.MULTILINE)
+
+
+def to_html(
+    mlp: MLPDigitClassifier,
+    path: PathLike,
+    *,
+    weights: str = "int8",
+    X: ArrayLike | None = None,
+    image_shape: tuple[int, int] | bool | None = None,
+) -> None:
+    """Write a page on which one can draw a digit and see the network read it.
+
+    The page is one file. It makes no network requests and works from a local disk, also on phones. Drawings, pictures
+    and photos are converted as by :func:`skmlp.normalize_digit` for images of 28 x 28 pixels, and scaled to the size
+    of the images otherwise. If the features are not images, the page has a slider for each feature. The page shows the
+    probabilities, the activations and weights of all units, the strongest paths to the prediction, and the parts of
+    the image that matter.
+
+    Scripts can use ``window.skmlp``: ``predict(pixels)`` returns the probabilities for the pixels of an image, row by
+    row and from 0 to 255, or for the features if they are not images; ``normalize(imageData)`` returns the pixels for a
+    drawing; ``classes``, ``version``, ``digest`` and ``selfTest`` describe the model. The event ``skmlp-ready`` of the
+    document reports that it is available.
+
+    Parameters
+    ----------
+    mlp : MLPDigitClassifier
+        Fitted classifier.
+    path : str or Path
+        Path of the HTML file. An existing file is replaced when the new one is complete.
+    weights : {'int8', 'float16', 'float32'}, default='int8'
+        Number format of the weights. 'int8' has one scale per unit, and gives the smallest file; the probabilities of
+        'float32' are equal to those of `predict_proba` except for rounding.
+    X : array-like of shape (n_samples, n_features), default=None
+        Samples, which determine the range of the features. Required if the classifier has no `input_scale`. Without
+        them, features range from 0 to ``1 / input_scale``. Five samples are stored in the page for its self-test.
+    image_shape : tuple of int or False, default=None
+        Height and width of the images. None for the `image_shape` of the classifier or, if it has none, square images
+        of at least 5 x 5 pixels. False for sliders.
+
+    Raises
+    ------
+    NotFittedError
+        If the classifier is not fitted.
+    TypeError
+        If `mlp` is not an MLPDigitClassifier.
+    ValueError
+        If an argument is invalid, if `X` is required, or if there are more than 200 features that are not pixels.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    skmlp.write_report : Write a report on the accuracy and the mistakes of a classifier.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_digits
+    >>> from skmlp import MLPDigitClassifier
+    >>> from skmlp.export import to_html
+    >>> X, y = load_digits(return_X_y=True)
+    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = Path(directory) / "draw.html"
+    ...     to_html(mlp, path)
+    ...     path.stat().st_size < 200_000
+    True
+    """
+    description = describe_network(mlp, weights=weights, image_shape=image_shape)
+    X = None if X is None else np.asarray(check_samples(mlp, X))
+    page = {
+        "network": description,
+        "input": describe_input(mlp, description, X),
+        "samples": make_self_test(mlp, weights, X),
+    }
+    with atomic_write(path) as file:
+        file.write(render(page).encode())
+
+
+def describe_input(mlp, description, X):
+    """Return how samples are entered: by drawing, or by a slider for each feature."""
+    shape = description["imageShape"]
+    if shape is not None:
+        return {
+            "kind": "drawing",
+            "shape": shape,
+            "largest": find_largest(mlp, X),
+            "example": EXAMPLE if description["classes"] == DIGITS else None,
+        }
+    if mlp.n_features_in_ > MAX_SLIDERS:
+        raise ValueError(
+            f"mlp must have at most {MAX_SLIDERS} features if they are not images, got {mlp.n_features_in_}. Set "
+            "image_shape=(height, width) if the features are pixels."
+        )
+    return {"kind": "table", "features": describe_features(mlp, X), "example": None}
+
+
+def find_largest(mlp, X):
+    """Return the upper limit of the features."""
+    if mlp.input_scale is not None:
+        return 1 / mlp.input_scale
+    if X is None:
+        raise ValueError(
+            "X must contain samples if the classifier has no input_scale, got None. Pass some training samples, which "
+            "determine the range of the features."
+        )
+    return float(X.max())
+
+
+def describe_features(mlp, X):
+    """Return the name, the range and the initial value of each feature."""
+    names = getattr(
+        mlp, "feature_names_in_", [f"Feature {i + 1}" for i in range(mlp.n_features_in_)]
+    )
+    if X is None:
+        lower, upper = np.zeros(len(names)), np.full(len(names), find_largest(mlp, X))
+        middle = upper / 2
+    else:
+        lower, upper, middle = X.min(axis=0), X.max(axis=0), np.median(X, axis=0)
+    ranges = zip(names, lower.tolist(), upper.tolist(), middle.tolist(), strict=True)
+    return [
+        {"name": str(name), "min": low, "max": high, "value": value}
+        for name, low, high, value in ranges
+    ]
+
+
+def make_self_test(mlp, weights, X):
+    """Return samples and their probabilities, which the page compares with its own."""
+    if X is None:
+        rng = np.random.default_rng(0)
+        largest = find_largest(mlp, X)
+        shape = (N_SAMPLES, mlp.n_features_in_)
+        # Most pixels of a drawing are 0.
+        samples = largest * rng.integers(0, 2, shape) * rng.integers(0, 2, shape)
+    else:
+        samples = X[np.linspace(0, len(X) - 1, N_SAMPLES).astype(int)]
+    samples = samples.astype("<f4")
+    network = quantize_network(fold_network(mlp), weights).restore()
+    probabilities = compute_probabilities(network, samples)
+    return {
+        "features": encode_text(samples.tobytes()),
+        "probabilities": [[float(f"{p:.7g}") for p in row] for row in probabilities.tolist()],
+    }
+
+
+def render(page):
+    """Return the page for its description."""
+    style, script = shorten(read_source("page.css")), join_modules("page.js")
+    hashes = {name: hash_source(source) for name, source in (("style", style), ("script", script))}
+    network, shape = page["network"], page["network"]["imageShape"]
+    sizes = [layer["fanIn"] for layer in network["layers"]] + [network["layers"][-1]["fanOut"]]
+    return (
+        make_environment()
+        .from_string(read_source("page.html"))
+        .render(
+            description=page,
+            description_json=escape_json(page),
+            style=mark_safe(style),
+            script=mark_safe(script),
+            policy=(
+                f"default-src 'none'; style-src '{hashes['style']}'; script-src '{hashes['script']}'; "
+                "img-src data: blob:"
+            ),
+            title=choose_title(shape, network["classes"]),
+            is_mnist=shape == MNIST_SHAPE,
+            sizes=sizes,
+            n_parameters=sum(layer["fanOut"] * (layer["fanIn"] + 1) for layer in network["layers"]),
+        )
+    )
+
+
+def choose_title(shape, classes):
+    """Return the title of the page."""
+    if shape is None:
+        return "Explore a network"
+    return "Draw a digit" if classes == DIGITS else "Draw an image"
+
+
+@cache
+def make_environment():
+    """Return the jinja2 environment. All text is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    return Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def read_source(name):
+    """Return the text of a file in the directory `page`."""
+    return resources.files("skmlp.export").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def join_modules(name):
+    """Return a JavaScript module and all that it imports, as one script.
+
+    The names at the top level of all modules are distinct, so that imports and exports can be left out.
+    """
+    sources = {}
+
+    def add(module):
+        if module not in sources:
+            source = read_source(module)
+            sources[module] = None  # modules may not import each other in a cycle
+            for imported in IMPORT.findall(source):
+                add(imported)
+            del sources[module]
+            sources[module] = EXPORT.sub("", IMPORT.sub("", source))
+
+    add(name)
+    return f'"use strict";\n{{\n{shorten("".join(sources.values()))}}}\n'
+
+
+def shorten(source):
+    """Return a style sheet or a script without comments and indentation, a third of its size."""
+    return INDENTATION.sub("", COMMENT.sub("", source))
+
+
+def hash_source(source):
+    """Return the hash of an inline script or style sheet for a content security policy."""
+    digest = hashlib.sha256(source.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def escape_json(value):
+    """Return JSON that is safe inside of a script element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return mark_safe(text.replace("<", "\\u003c"))
+
+
+def mark_safe(text):
+    """Mark text that needs no escaping."""
+    from markupsafe import Markup
+
+    return Markup(text)

@@ -1,0 +1,131 @@
+"""`skmlp export` and `skmlp draw`: the written page, the options and errors."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
+
+
+@pytest.fixture(autouse=True)
+def _working_directory(tmp_path, monkeypatch):
+    """Write draw.html to a temporary directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+def read_description(path):
+    """Return the description of the network in a page."""
+    html = path.read_text(encoding="utf-8")
+    text = re.search(r'<script type="application/json" id="description">(.*)</script>', html)[1]
+    return json.loads(text)
+
+
+@pytest.fixture
+def unscaled_model(stripes, tmp_path):
+    """Return the path of a model that was trained on pixels from 0 to 255 without `input_scale`."""
+    X, y = load_mnist(stripes, return_X_y=True)
+    save_model(
+        MLPDigitClassifier((4,), solver="lbfgs", random_state=0).fit(X, y), tmp_path / "unscaled"
+    )
+    return tmp_path / "unscaled"
+
+
+class TestExport:
+    def test_page_contains_the_model(self, succeeds, stripes_model, tmp_path):
+        out = succeeds("export", stripes_model, "--html", "page.html")
+        size = (tmp_path / "page.html").stat().st_size
+        assert out == f"Written to page.html ({size / 1e6:.2f} MB). Open it in a browser\n"
+        network = read_description(tmp_path / "page.html")["network"]
+        model = load_model(stripes_model)
+        assert network["classes"] == model.classes_.tolist()
+        assert network["weights"] == "int8"
+        assert [layer["fanOut"] for layer in network["layers"]] == [16, len(model.classes_)]
+
+    def test_weights(self, succeeds, stripes_model, tmp_path):
+        succeeds("export", stripes_model, "--html", "page.html", "--weights", "float32")
+        assert read_description(tmp_path / "page.html")["network"]["weights"] == "float32"
+
+    def test_scale_of_the_pixels(self, run_skmlp, unscaled_model, tmp_path):
+        status, _, err = run_skmlp("export", unscaled_model, "--html", "page.html")
+        assert status == 0
+        assert "the pixels are used unscaled, from 0 to 255" in err
+        assert read_description(tmp_path / "page.html")["input"]["largest"] == 255
+        status, _, err = run_skmlp(
+            "export", unscaled_model, "--html", "page.html", "--scale", "1/100"
+        )
+        assert (status, err) == (0, "")
+        assert read_description(tmp_path / "page.html")["input"]["largest"] == pytest.approx(100)
+
+    def test_multilabel_model(self, run_skmlp, multilabel_model, tmp_path):
+        status, _, _ = run_skmlp("export", multilabel_model, "--html", "page.html")
+        assert status == 0
+        assert len(read_description(tmp_path / "page.html")["input"]["features"]) == 8
+
+    def test_format_is_required(self, run_skmlp, stripes_model):
+        status, out, err = run_skmlp("export", stripes_model)
+        assert (status, out) == (2, "")
+        assert "expected --html FILE" in err
+
+    def test_model_that_is_missing(self, run_skmlp, tmp_path):
+        status, _, err = run_skmlp("export", "missing.safetensors", "--html", "page.html")
+        assert status == 4
+        assert "missing.safetensors" in err
+        assert not (tmp_path / "page.html").exists()
+
+    def test_model_that_cannot_be_exported(self, run_skmlp, tmp_path):
+        X = np.eye(201)
+        model = MLPDigitClassifier((2,), input_scale=1, max_iter=1, n_iter_no_change=None)
+        save_model(model.fit(X, np.arange(201) % 2), "model.safetensors")
+        status, _, err = run_skmlp("export", "model.safetensors", "--html", "page.html")
+        assert status == 4
+        assert "at most 200 features" in err
+        assert "Traceback" not in err
+
+    @pytest.mark.parametrize("out", ["missing/page.html", "."])
+    def test_output_that_cannot_be_written(self, run_skmlp, stripes_model, out):
+        status, _, err = run_skmlp("export", stripes_model, "--html", out)
+        assert status == 1
+        assert out in err
+
+    def test_output_must_not_replace_the_model(self, run_skmlp, stripes_model):
+        status, _, err = run_skmlp("export", stripes_model, "--html", stripes_model)
+        assert status == 2
+        assert "--html must differ from the model files" in err
+        load_model(stripes_model)
+
+
+class TestDraw:
+    def test_page_of_a_model(self, succeeds, stripes_model, tmp_path):
+        out = succeeds("draw", stripes_model)
+        assert out.startswith("Written to draw.html (")
+        assert read_description(tmp_path / "draw.html")["input"]["kind"] == "drawing"
+
+    def test_network_is_trained(self, succeeds, stripes, tmp_path):
+        out = succeeds("draw", "--data", stripes, "--out", "page.html", "--seed", "3")
+        assert f"Training on {stripes}" in out
+        assert "epoch  1/60" in out
+        assert re.search(r"^Test accuracy \d", out, re.MULTILINE)
+        assert out.splitlines()[-1].startswith("Written to page.html")
+        network = read_description(tmp_path / "page.html")["network"]
+        assert [layer["fanOut"] for layer in network["layers"][:-1]] == [256]
+
+    def test_local_mnist_is_preferred(self, succeeds, write_striped_dataset, tmp_path):
+        (tmp_path / "mnist").mkdir()
+        write_striped_dataset(tmp_path / "mnist")
+        assert "Training on ./mnist:" in succeeds("draw")
+
+    def test_bundled_digits_are_the_default(self, succeeds, tmp_path, monkeypatch):
+        monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "data"))
+        out = succeeds("draw")
+        assert "Training on scikit-learn's bundled digits" in out
+        accuracy = float(re.search(r"^Test accuracy ([\d.]+) %", out, re.MULTILINE)[1])
+        assert accuracy > 97
+        assert read_description(tmp_path / "draw.html")["network"]["imageShape"] == [8, 8]
+
+    @pytest.mark.parametrize("option", ["--data", "--seed"])
+    def test_options_of_the_training_with_a_model(self, run_skmlp, stripes_model, option):
+        status, _, err = run_skmlp("draw", stripes_model, option, "1")
+        assert status == 2
+        assert f"{option} has no effect with MODEL" in err

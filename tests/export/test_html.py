@@ -1,0 +1,454 @@
+"""The page that `skmlp.export.to_html` writes, in Chromium."""
+
+import json
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import open_page as open_any_page
+from PIL import Image, ImageDraw
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmlp import MLPDigitClassifier, load_mnist, normalize_digit
+from skmlp.export import to_html
+from skmlp.export.html import join_modules
+from skmlp.recipes import make_recipe
+
+PAGE_DIRECTORY = Path(to_html.__code__.co_filename).with_name("page")
+PREDICT = "pixels => Array.from(window.skmlp.predict(pixels))"
+
+
+@contextmanager
+def open_page(browser, path, **options):
+    """Open a page and wait until its script has started. Examples are drawn at once."""
+    with open_any_page(browser, path, reduced_motion=True, **options) as opened:
+        if options.get("javascript", True):
+            started = "#self-test:not(:text('not run')), #failure:not([hidden])"
+            opened.page.locator(started).first.wait_for()
+        yield opened
+
+
+def make_small(X, y, **params):
+    defaults = {"hidden_layer_sizes": (16, 12), "max_iter": 3, "n_iter_no_change": None}
+    return MLPDigitClassifier(**defaults | {"random_state": 0} | params).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def mnist_model(mnist_dir):
+    """Return a network that reads drawings well, and the test set of MNIST."""
+    X, y = load_mnist(mnist_dir, return_X_y=True)
+    mlp = make_recipe("fast", random_state=0).set_params(augmentation="digits", max_iter=3)
+    return mlp.fit(X[:20000], y[:20000]), load_mnist(mnist_dir, subset="test", return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def mnist_page(mnist_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pages") / "draw.html"
+    to_html(mnist_model[0], path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def wide_page(tmp_path_factory):
+    """Return a page for images of 8 x 8 pixels with three hidden layers."""
+    X = np.random.default_rng(0).integers(0, 17, (60, 64)).astype(np.float32)
+    mlp = make_small(X, np.arange(60) % 10, hidden_layer_sizes=(40, 30, 20), input_scale=1 / 16)
+    path = tmp_path_factory.mktemp("pages") / "small.html"
+    to_html(mlp, path)
+    return path
+
+
+@pytest.fixture
+def open_small(browser, tmp_path):
+    """Return a function that opens the page of a classifier."""
+
+    def open_small(mlp, **options):
+        to_html(mlp, tmp_path / "page.html", **options)
+        return open_page(browser, tmp_path / "page.html")
+
+    return open_small
+
+
+def read_answer(page):
+    """Return the prediction that the page shows, after the next frame."""
+    page.evaluate(
+        "() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+    )
+    return page.locator("#answer").inner_text().strip().partition("\n")[0]
+
+
+def clear(page):
+    page.locator("#clear").click()
+
+
+def drag(page, points):
+    """Draw a stroke with the mouse; the points are relative to the sheet."""
+    box = page.locator("#sheet").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place)
+    page.mouse.up()
+
+
+def draw_one(page):
+    drag(page, [(0.5, 0.2 + 0.06 * i) for i in range(11)])
+
+
+class TestPage:
+    @pytest.mark.parametrize("width", [390, 1280])
+    @pytest.mark.parametrize("dark", [False, True])
+    def test_has_no_problems(self, browser, mnist_page, width, dark):
+        with open_page(browser, mnist_page, width=width, dark=dark) as opened:
+            clear(opened.page)
+            draw_one(opened.page)
+            opened.page.locator(".layer canvas").click()
+            assert opened.find_problems() == {}
+            assert opened.requests == []
+
+    @pytest.mark.parametrize("width", [390, 1280])
+    def test_several_layers_have_no_problems(self, browser, wide_page, width):
+        with open_page(browser, wide_page, width=width) as opened:
+            assert opened.page.locator(".layer").count() == 3
+            assert opened.find_problems() == {}
+
+    def test_size_of_the_recipe_fast(self, mnist_model, tmp_path):
+        mlp = make_recipe("fast", random_state=0).fit(*mnist_model[1])
+        to_html(mlp, tmp_path / "page.html")
+        assert (tmp_path / "page.html").stat().st_size <= 300_000
+
+    def test_self_test_passes(self, browser, mnist_page):
+        with open_page(browser, mnist_page) as opened:
+            result = opened.page.evaluate("window.skmlp.selfTest")
+            assert result["passed"]
+            assert result["nSamples"] == 5
+            assert "passed" in opened.page.locator("#self-test").inner_text()
+            assert opened.page.locator("#failure").is_hidden()
+
+    def test_self_test_detects_other_probabilities(self, browser, wide_page, tmp_path):
+        html = wide_page.read_text(encoding="utf-8")
+        description = read_description(html)
+        probabilities = description["samples"]["probabilities"]
+        probabilities[0][0] += 0.01
+        changed = html.replace(
+            json.dumps(read_description(html), separators=(",", ":")), json.dumps(description)
+        )
+        assert changed != html
+        (tmp_path / "changed.html").write_text(changed, encoding="utf-8")
+        with open_page(browser, tmp_path / "changed.html") as opened:
+            assert not opened.page.evaluate("window.skmlp.selfTest.passed")
+            assert "other probabilities than Python" in opened.page.locator("#failure").inner_text()
+
+    def test_damaged_weights_are_reported(self, browser, wide_page, tmp_path):
+        html = wide_page.read_text(encoding="utf-8")
+        data = read_description(html)["network"]["data"]
+        (tmp_path / "damaged.html").write_text(
+            html.replace(data, data[: len(data) // 2]), encoding="utf-8"
+        )
+        with open_page(browser, tmp_path / "damaged.html") as opened:
+            opened.page.locator("#failure").wait_for()
+            assert "cannot be started" in opened.page.locator("#failure").inner_text()
+
+    def test_no_script(self, browser, mnist_page):
+        with open_page(browser, mnist_page, javascript=False) as opened:
+            assert (
+                opened.page.locator("noscript")
+                .inner_text()
+                .startswith("This page needs JavaScript")
+            )
+
+    def test_modules_form_one_script_without_comments(self):
+        script = join_modules("page.js")
+        assert not re.search(r"^\s*(import|export)\b|^\s*/[*/]|^ ", script, re.MULTILINE)
+        declaration = re.compile(
+            r"^(?:export )?(?:async )?(?:function\*?|const|class) (\w+)", re.MULTILINE
+        )
+        names = []
+        for module in PAGE_DIRECTORY.glob("*.js"):
+            source = module.read_text(encoding="utf-8")
+            declared = declaration.findall(source)
+            assert all(re.search(rf"^.*\b{name}\b", script, re.MULTILINE) for name in declared)
+            # Removing the indentation must not change a string of several lines.
+            assert all(line.count("`") % 2 == 0 for line in source.splitlines()), module.name
+            names += declared
+        assert len(names) == len(set(names)) > 100  # imports are left out: the names must differ
+
+
+def read_description(html):
+    text = re.search(r'<script type="application/json" id="description">(.*)</script>', html)[1]
+    return json.loads(text)
+
+
+class TestDrawing:
+    def test_pixels_are_those_of_normalize_digit(self, browser, mnist_page):
+        picture = Image.new("RGB", (200, 240), "white")
+        ImageDraw.Draw(picture).line([(60, 60), (140, 60), (90, 190)], "black", 18, "curve")
+        rgba = np.asarray(picture.convert("RGBA"))
+        with open_page(browser, mnist_page) as opened:
+            pixels = opened.page.evaluate(
+                """([values, width, height]) =>
+                Array.from(window.skmlp.normalize(new ImageData(Uint8ClampedArray.from(values), width, height)))""",
+                [rgba.ravel().tolist(), 200, 240],
+            )
+        expected = normalize_digit(rgba)
+        assert np.abs(np.reshape(pixels, (28, 28)) - expected.astype(int)).max() <= 2
+
+    def test_strokes_of_the_mouse_are_read(self, browser, mnist_page):
+        with open_page(browser, mnist_page) as opened:
+            page = opened.page
+            clear(page)
+            assert read_answer(page) == ""
+            draw_one(page)
+            assert read_answer(page) == "1"
+            page.locator("#undo").click()
+            assert read_answer(page) == ""
+
+    def test_strokes_of_the_keyboard_are_read(self, browser, mnist_page):
+        with open_page(browser, mnist_page) as opened:
+            page = opened.page
+            clear(page)
+            page.locator("#sheet").focus()
+            page.keyboard.press("Space")
+            for _ in range(20):
+                page.keyboard.press("ArrowDown")
+            page.keyboard.press("Space")
+            page.keyboard.press("ArrowRight")  # the pen is lifted
+            assert read_answer(page) == "1"
+            page.keyboard.press("Delete")
+            assert read_answer(page) == ""
+
+    def test_touch_draws_and_does_not_scroll(self, browser, mnist_page):
+        with open_page(browser, mnist_page, width=390) as opened:
+            assert (
+                opened.page.locator("#sheet").evaluate("e => getComputedStyle(e).touchAction")
+                == "none"
+            )
+
+    def test_examples_are_read(self, browser, mnist_page):
+        with open_page(browser, mnist_page) as opened:
+            buttons = opened.page.locator("#examples button")
+            answers = []
+            for digit in range(10):
+                buttons.nth(digit).click()
+                answers.append(read_answer(opened.page))
+            assert answers == list("0123456789")
+
+    def test_picture_is_read(self, browser, mnist_page, tmp_path):
+        photo = Image.new("RGB", (600, 400), (200, 190, 180))
+        ImageDraw.Draw(photo).line([(300, 80), (300, 330)], (40, 40, 60), 22)
+        photo.save(tmp_path / "photo.jpg")
+        with open_page(browser, mnist_page) as opened:
+            opened.page.locator("#picture").set_input_files(tmp_path / "photo.jpg")
+            opened.page.wait_for_timeout(300)
+            assert read_answer(opened.page) == "1"
+
+    def test_pasted_picture_is_read(self, browser, mnist_page):
+        with open_page(browser, mnist_page) as opened:
+            clear(opened.page)
+            opened.page.evaluate(
+                """async () => {
+                  const canvas = new OffscreenCanvas(90, 90);
+                  const context = canvas.getContext("2d");
+                  context.fillStyle = "white"; context.fillRect(0, 0, 90, 90);
+                  context.fillStyle = "black"; context.fillRect(42, 15, 7, 60);
+                  const data = new DataTransfer();
+                  data.items.add(new File([await canvas.convertToBlob()], "one.png", {type: "image/png"}));
+                  document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
+                }"""
+            )
+            opened.page.wait_for_timeout(300)
+            assert read_answer(opened.page) == "1"
+
+    def test_file_that_is_no_picture_is_reported(self, browser, mnist_page, tmp_path):
+        (tmp_path / "notes.png").write_text("no picture")
+        with open_page(browser, mnist_page) as opened:
+            clear(opened.page)
+            opened.page.locator("#picture").set_input_files(tmp_path / "notes.png")
+            opened.page.wait_for_timeout(300)
+            assert read_answer(opened.page).startswith("The file must be a picture")
+
+    def test_blank_picture_is_reported(self, browser, mnist_page, tmp_path):
+        Image.new("L", (100, 100), 255).save(tmp_path / "blank.png")
+        with open_page(browser, mnist_page) as opened:
+            clear(opened.page)
+            opened.page.locator("#picture").set_input_files(tmp_path / "blank.png")
+            opened.page.wait_for_timeout(300)
+            assert "picture must show a digit" in read_answer(opened.page)
+
+    def test_images_of_another_size(self, browser, wide_page):
+        with open_page(browser, wide_page) as opened:
+            pixels = opened.page.evaluate(
+                """() => {
+                  const canvas = new OffscreenCanvas(80, 80);
+                  const context = canvas.getContext("2d");
+                  context.fillStyle = "white"; context.fillRect(0, 0, 80, 80);
+                  context.fillStyle = "black"; context.fillRect(30, 10, 20, 60);
+                  return Array.from(window.skmlp.normalize(context.getImageData(0, 0, 80, 80)));
+                }"""
+            )
+        image = np.reshape(pixels, (8, 8))
+        assert image.max() == 255
+        assert (image.argmax(axis=1) >= 2).all()
+        assert image[:, [0, 1, 6, 7]].max() < 40  # a vertical bar in the center
+        assert image[:, 3:5].min() > 200
+
+
+class TestViews:
+    def test_selected_unit_is_described(self, browser, wide_page):
+        with open_page(browser, wide_page) as opened:
+            page = opened.page
+            assert page.locator("#unit").is_hidden()
+            layer = page.locator(".layer canvas").nth(1)
+            layer.focus()
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowRight")
+            assert "Unit 2 of hidden layer 2" in page.locator("#unit").inner_text()
+            assert "unit 2 of 30" in layer.get_attribute("aria-valuetext")
+            page.locator(".layer canvas").nth(2).click(position={"x": 3, "y": 3})
+            text = page.locator("#unit").inner_text()
+            assert "Unit 1 of hidden layer 3" in text
+            assert "Largest outgoing weights: class" in text
+            assert page.locator(".marker:visible").count() == 1
+
+    def test_paths_lead_from_the_input_to_the_prediction(self, browser, wide_page):
+        with open_page(browser, wide_page) as opened:
+            page = opened.page
+            assert page.locator("#paths path").count() >= 6
+            page.locator("#show-paths").uncheck()
+            read_answer(page)
+            assert page.locator("#paths path").count() == 0
+
+    def test_noise_and_dropped_units_change_the_probabilities(self, browser, mnist_page):
+        with open_page(browser, mnist_page) as opened:
+            page = opened.page
+            for name, value in (("noise", "0.4"), ("dropped", "0.9")):
+                before = page.locator("#classes").inner_text()
+                page.locator(f"#{name}").fill(value)
+                read_answer(page)
+                assert page.locator("#classes").inner_text() != before
+                assert (
+                    page.locator(f'output[for="{name}"]').inner_text()
+                    == f"{100 * float(value):.0f} %"
+                )
+
+    def test_occlusion_map_is_shown(self, browser, mnist_page):
+        get_pixels = "() => document.querySelector('#seen canvas').toDataURL()"
+        with open_page(browser, mnist_page) as opened:
+            page = opened.page
+            image = page.evaluate(get_pixels)
+            page.locator("#show-occlusion").check()
+            assert page.locator("#occlusion-legend").is_visible()
+            page.wait_for_timeout(1000)
+            assert page.evaluate(get_pixels) != image
+
+
+class TestNetworks:
+    @pytest.mark.parametrize("weights", ["int8", "float16", "float32"])
+    def test_predict_agrees_with_python(self, browser, mnist_model, tmp_path, weights):
+        mlp, (X, _) = mnist_model
+        to_html(mlp, tmp_path / "page.html", weights=weights)
+        with open_page(browser, tmp_path / "page.html") as opened:
+            computed = [opened.page.evaluate(PREDICT, row.tolist()) for row in X[:20]]
+            digest = opened.page.evaluate("window.skmlp.digest")
+        tolerance = {"int8": 0.1, "float16": 1e-2, "float32": 1e-5}[weights]
+        np.testing.assert_allclose(computed, mlp.predict_proba(X[:20]), atol=tolerance)
+        assert re.fullmatch("[0-9a-f]{64}", digest)
+
+    def test_features_that_are_not_images_have_sliders(self, open_small):
+        X, y = load_iris(return_X_y=True, as_frame=True)
+        labels = np.array(["setosa", "versicolor", "<b>virginica</b>"])[y]
+        mlp = make_small(X, labels, activation="tanh", max_iter=50)
+        with open_small(mlp, X=X) as opened:
+            page = opened.page
+            text = page.locator("#features").inner_text()
+            assert "sepal length (cm)" in text
+            assert page.locator("#classes").inner_text().count("<b>virginica</b>") == 1
+            expected = mlp.predict_proba(X.median().to_frame().T)[0]
+            shown = page.evaluate(PREDICT, X.median().tolist())
+            np.testing.assert_allclose(shown, expected, atol=0.05)
+            before = page.locator("#classes").inner_text()
+            page.locator("#features input").nth(2).fill("6.5")
+            read_answer(page)
+            assert page.locator("#classes").inner_text() != before
+            assert page.locator("#paths path").count() > 0
+            page.locator("#reset").click()
+            read_answer(page)
+            assert page.locator("#classes").inner_text() == before
+            assert opened.find_problems() == {}
+
+    @pytest.mark.parametrize("labels", [["no", "yes"], [False, True], [3, 7, 12], ["only"]])
+    def test_labels(self, open_small, digits, labels):
+        X, y = digits
+        mlp = make_small(X, np.array(labels)[y % len(labels)], input_scale=1)
+        with open_small(mlp, weights="float32") as opened:
+            assert opened.page.evaluate("window.skmlp.classes") == labels
+            computed = opened.page.evaluate(PREDICT, (255 * X[0]).tolist())
+            np.testing.assert_allclose(computed, mlp.predict_proba(X[:1])[0], atol=1e-5)
+            assert opened.find_problems() == {}
+
+    def test_multilabel(self, open_small, digits):
+        X, y = digits
+        mlp = make_small(X, np.column_stack([y % 2, y > 4]), input_scale=1)
+        with open_small(mlp, weights="float32") as opened:
+            computed = opened.page.evaluate(PREDICT, (255 * X[0]).tolist())
+            np.testing.assert_allclose(computed, mlp.predict_proba(X[:1])[0], atol=1e-5)
+
+    def test_without_hidden_layers(self, open_small, digits):
+        mlp = make_small(*digits, hidden_layer_sizes=(), input_scale=1)
+        with open_small(mlp) as opened:
+            assert opened.page.locator(".layer").count() == 0
+            assert opened.page.locator("#dropped").count() == 0
+            assert opened.page.locator("#paths path").count() > 0
+            assert opened.find_problems() == {}
+
+    def test_label_cannot_inject_a_script(self, open_small, digits):
+        X, y = digits
+        attack = "</script><script>window.attacked = true</script>"
+        mlp = make_small(X, np.array(["safe", attack])[y % 2], input_scale=1)
+        with open_small(mlp) as opened:
+            assert opened.page.evaluate("window.attacked") is None
+            assert attack in opened.page.locator("#classes").inner_text()
+
+
+class TestErrors:
+    def test_not_fitted(self, tmp_path):
+        with pytest.raises(NotFittedError):
+            to_html(MLPDigitClassifier(), tmp_path / "page.html")
+
+    def test_pipeline(self, digits, tmp_path):
+        pipeline = make_pipeline(
+            StandardScaler(), MLPDigitClassifier((4,), max_iter=1, n_iter_no_change=None)
+        )
+        with pytest.raises(TypeError, match="pass its last step"):
+            to_html(pipeline.fit(*digits), tmp_path / "page.html")
+
+    def test_unknown_range_of_features(self, digits, tmp_path):
+        with pytest.raises(
+            ValueError, match="X must contain samples if the classifier has no input_scale"
+        ):
+            to_html(make_small(*digits), tmp_path / "page.html")
+
+    def test_too_many_sliders(self, tmp_path):
+        X = np.random.default_rng(0).random((20, 201))
+        with pytest.raises(
+            ValueError, match="at most 200 features if they are not images, got 201"
+        ):
+            to_html(make_small(X, np.arange(20) % 2), tmp_path / "page.html", X=X)
+
+    def test_weights(self, digits, tmp_path):
+        with pytest.raises(ValueError, match="weights must be one of"):
+            to_html(make_small(*digits, input_scale=1), tmp_path / "page.html", weights="int4")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_existing_file_is_kept_on_error(self, digits, tmp_path):
+        path = tmp_path / "page.html"
+        path.write_text("kept")
+        with pytest.raises(ValueError, match="X has 3 features"):
+            to_html(make_small(*digits), path, X=np.ones((2, 3)))
+        assert path.read_text() == "kept"
