@@ -158,8 +158,19 @@ def remove_citations(app, doctree):
                 parent.remove(citation)
 
 
+def join_units(app, doctree):
+    """Replace the spaces in "99 %", "10 s" and "28 x 28" by no-break spaces, except in code."""
+    space = re.compile(r"(?<=\d) (?=(?:%|s|ms|x \d|[KMG]i?B)(?!\w))|(?<=\d x) (?=\d)")
+    for text in [*doctree.findall(nodes.Text)]:
+        joined = space.sub("\N{NO-BREAK SPACE}", text)
+        is_code = isinstance(text.parent, nodes.literal | nodes.math | nodes.FixedTextElement)
+        if joined != text and not is_code:
+            text.parent.replace(text, nodes.Text(joined))
+
+
 def setup(app):
     """Register the handlers."""
     app.connect("autodoc-process-docstring", mark_attributes)
     app.connect("doctree-read", add_real_names)
     app.connect("doctree-read", remove_citations)
+    app.connect("doctree-read", join_units)
