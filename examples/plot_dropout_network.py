@@ -85,8 +85,9 @@ import matplotlib.pyplot as plt
 
 from skmlp import TrainingCurveDisplay
 
-display = TrainingCurveDisplay.from_estimator(mlp)
-display.figure_.suptitle(f"{name}, hidden layers of 512 and 512 units, dropout")
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+TrainingCurveDisplay.from_estimator(mlp, ax=axes)
+figure.suptitle(f"{name}, hidden layers of 512 and 512 units, dropout")
 
 # %%
 # Evaluate on the test set

@@ -142,8 +142,8 @@ for i in results["rank_test_score"].argsort(kind="stable"):
     )
     print(
         f"{results['rank_test_score'][i]:4}  {len(sizes):6}  {sizes[0]:5}  {learning_rate:13}  "
-        f"{batch_size:10}  {results['mean_test_score'][i]:8.2%}  {results['std_test_score'][i]:5.2%}  "
-        f"{results['mean_fit_time'][i]:7.2f}"
+        f"{batch_size:10}  {results['mean_test_score'][i]:8.2%}  "
+        f"{results['std_test_score'][i]:5.2%}  {results['mean_fit_time'][i]:7.2f}"
     )
 
 # %%
@@ -165,7 +165,8 @@ for i in results["rank_test_score"].argsort(kind="stable")[:3]:
     finalists.append((network.score(X_val, y_val), network))
     mlp = network[-1]
     print(
-        f"hidden_layer_sizes={mlp.hidden_layer_sizes}, learning_rate_init={mlp.learning_rate_init}, "
+        f"hidden_layer_sizes={mlp.hidden_layer_sizes}, "
+        f"learning_rate_init={mlp.learning_rate_init}, "
         f"batch_size={mlp.batch_size}: validation accuracy {finalists[-1][0]:.2%}"
     )
 

@@ -3,7 +3,7 @@
 Look at mistakes and weights
 ============================
 
-An accuracy does not tell which images a network misclassifies, and why. This example shows the
+The accuracy does not show which images a network misclassifies, or why. This example shows the
 confusions between classes, the most confident mistakes and the weights of the first layer.
 """
 

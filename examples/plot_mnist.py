@@ -66,13 +66,15 @@ print(f"test accuracy:       {classifier.score(X_test, y_test):.2%}")
 #
 # ``history_`` contains the loss and accuracy of each epoch, and ``TrainingCurveDisplay`` plots them.
 # If the training loss keeps decreasing but the validation loss does not, the network overfits.
+# (Without ``ax``, the learning rate, which is constant here, is plotted too.)
 
 import matplotlib.pyplot as plt
 
 from skmlp import TrainingCurveDisplay
 
-display = TrainingCurveDisplay.from_estimator(classifier)
-display.figure_.suptitle(f"{name}, hidden layers of 128 and 128 units")
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+TrainingCurveDisplay.from_estimator(classifier, ax=axes)
+figure.suptitle(f"{name}, hidden layers of 128 and 128 units")
 
 # %%
 # Plot misclassified images

@@ -69,8 +69,7 @@ for title, parameters in variants.items():
     history = mlp.history_
     print(
         f"{title}: validation accuracy {history['val_accuracy'][0]:.1%} after the first epoch, "
-        f"{history['val_accuracy'][-1]:.1%} after the last; "
-        f"validation loss {history['val_loss'][-1]:.3f}"
+        f"{history['val_accuracy'][-1]:.1%} after the last (loss {history['val_loss'][-1]:.3f})"
     )
 
 # %%

@@ -3,8 +3,9 @@
 Resume an interrupted training
 ==============================
 
-Long trainings are interrupted: by a power cut, a time limit, or Ctrl-C. With checkpoints, training
-continues where it stopped, and ends with the same weights as without the interruption, bit for bit.
+Long training runs may be interrupted: by a power failure, a time limit or Ctrl-C. With checkpoints,
+training continues where it stopped, and ends with the same weights as without the interruption, bit
+for bit.
 """
 
 # %%
@@ -101,7 +102,7 @@ print(
 # Resume
 # ------
 #
-# After a power cut, the Python process and the network are lost, and only the file remains.
+# After a power failure, the Python process and the network are lost, and only the file remains.
 # ``resume`` reads it and trains for the remaining epochs. The data must be the same; a digest in the
 # checkpoint verifies it. Pass the callback again to continue writing checkpoints.
 
@@ -127,10 +128,11 @@ import matplotlib.pyplot as plt
 
 from skmlp import TrainingCurveDisplay
 
-display = TrainingCurveDisplay.from_estimator(resumed)
-for ax in display.axes_:
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+TrainingCurveDisplay.from_estimator(resumed, ax=axes)
+for ax in axes:
     ax.axvline(interrupted.n_iter_ + 0.5, color="gray", linestyle="--", zorder=0)
-display.figure_.suptitle(f"{name}: interrupted after epoch {interrupted.n_iter_} and resumed")
+figure.suptitle(f"{name}: interrupted after epoch {interrupted.n_iter_} and resumed")
 scratch.cleanup()
 
 plt.show()

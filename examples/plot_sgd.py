@@ -94,7 +94,7 @@ history = mlp.history_
 lowest = int(np.argmin(history["val_loss"]))
 for title, epoch in [("lowest validation loss", lowest), ("last epoch", mlp.n_iter_ - 1)]:
     print(
-        f"{title} (epoch {epoch + 1}): training loss {history['loss'][epoch]:.4f}, "
+        f"{title} (epoch {epoch + 1}): loss {history['loss'][epoch]:.4f}, "
         f"validation loss {history['val_loss'][epoch]:.4f}, "
         f"validation accuracy {history['val_accuracy'][epoch]:.2%}"
     )
@@ -103,7 +103,7 @@ for title, epoch in [("lowest validation loss", lowest), ("last epoch", mlp.n_it
 # Evaluate on the test set
 # ------------------------
 #
-# The learning rate was chosen among 0.1 and 0.3 on the validation set. Its accuracy is therefore a
+# The learning rate, 0.1 or 0.3, was chosen on the validation set. Its accuracy is therefore a
 # slightly optimistic estimate for new images. The test set was not used for any choice, and is
 # evaluated once. LeCun et al. (1998) report 97.05 % on it for a network with hidden layers of 500 and
 # 150 units (`Gradient-based learning applied to document recognition
