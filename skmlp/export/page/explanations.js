@@ -1,5 +1,8 @@
 /** Explanations of a prediction: the strongest paths through the network, and the parts of the image that matter. */
 
+/** Largest number of edges of a layer; more would cover the units. */
+const MAX_EDGES = 12;
+
 /**
  * @typedef {object} PathEdge
  * @property {number} layer index of the dense layer that the edge belongs to
@@ -30,9 +33,10 @@ export function findStrongestPaths(network, features, hidden, output, sign = 1, 
     const found = targets.flatMap((target) =>
       findLargestContributions(network.layers[layer], activations, target, layer === 0 ? 2 * nEdges : nEdges),
     );
-    const largest = Math.max(...found.map((edge) => edge.contribution));
+    found.sort((first, second) => second.contribution - first.contribution);
+    found.length = Math.min(found.length, MAX_EDGES);
     for (const { from, to, contribution } of found) {
-      edges.push({ layer, from, to, strength: contribution / largest });
+      edges.push({ layer, from, to, strength: contribution / found[0].contribution });
     }
     // An activation can be negative: then the path continues with what makes it so.
     const signs = new Map(found.map(({ from }) => [from, activations[from] < 0 ? -1 : 1]));
