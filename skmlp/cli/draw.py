@@ -1,18 +1,20 @@
 """`skmlp draw`: write a page to draw digits on, with a model or with a network that is trained for it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from skmlp.cli.console import print_line
-from skmlp.cli.datasets import describe_data, load_subset
+from skmlp.cli.datasets import SCALE_HELP, apply_scale, choose_input_scale, describe_data
 from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import SUCCESS
 from skmlp.cli.model_files import read_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
-from skmlp.cli.values import PATH, SEED, OptionError
+from skmlp.cli.training_data import load_training_data
+from skmlp.cli.values import FACTOR, PATH, SEED, OptionError
 from skmlp.formatting import format_count, format_percent
 
 NAME = "draw"
@@ -75,44 +77,54 @@ class DrawOptions:
         ),
         "draw.html",
     )
-    weights: str = declare(WEIGHTS, "int8")
+    weights: str | None = declare(WEIGHTS, None)
+    scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixel", "FACTOR"), None)
+    validation_fraction: ClassVar[None] = None  # the test set shows the progress
 
     def __post_init__(self):
         for name in ("data", "seed"):
             if self.model is not None and getattr(self, name) is not None:
                 raise OptionError(f"--{name} has no effect with MODEL. Leave it out.")
+        if self.model is None and self.scale is not None:
+            raise OptionError("--scale has no effect without MODEL. Leave it out.")
 
 
 def run(options):
     """Run `skmlp draw`."""
     check_output_file(options.out, inputs=(options.model,))
-    model = train(options) if options.model is None else read_model(options.model)
-    write_page(model, options.out, options.weights, PROGRAM)
+    if options.model is None:
+        options = replace(options, data=options.data or find_local_data(), seed=options.seed or 0)
+        data = load_training_data(options)
+        write_page(train(options, data), options.out, options.weights, PROGRAM, data.X)
+    else:
+        (model,) = apply_scale(options.scale, [read_model(options.model)])
+        write_page(model, options.out, options.weights, PROGRAM)
     return SUCCESS
 
 
-def train(options):
+def train(options, data):
     """Return a network for drawings, trained with augmentation, because drawings differ from the training images."""
     from skmlp.cli.progress import make_progress
     from skmlp.recipes import make_recipe
 
-    data = options.data or find_local_data()
-    seed = options.seed or 0
-    training, test = (load_subset(data, subset, seed) for subset in ("train", "test"))
+    n_images = len(data.y)
     print_line(
-        f"Training on {describe_data(data)}: {format_count(len(training.y), 'image')}, and {len(test.y):,} for testing"
+        f"Training on {describe_data(options.data)}: {format_count(n_images, 'image')}, and {len(data.y_test):,} for "
+        "testing"
     )
-    model = make_recipe("fast", random_state=seed)
-    batch_size = min(model.batch_size, max(1, len(training.y) // MIN_BATCHES))
-    n_epochs = math.ceil(N_STEPS * batch_size / len(training.y))
+    model = make_recipe("fast", random_state=options.seed)
+    batch_size = min(model.batch_size, max(1, n_images // MIN_BATCHES))
+    n_epochs = math.ceil(N_STEPS * batch_size / n_images)
     model.set_params(
         augmentation="digits",
+        image_shape=data.image_shape,
+        input_scale=choose_input_scale(data.X),
         batch_size=batch_size,
         max_iter=min(max(n_epochs, N_EPOCHS), MAX_EPOCHS),
     )
     model.set_callbacks(make_progress("test"))
-    model.fit(training.X, training.y, X_val=test.X, y_val=test.y)
-    print_line(f"Test accuracy {format_percent(model.score(test.X, test.y))}")
+    model.fit(data.X, data.y, X_val=data.X_test, y_val=data.y_test)
+    print_line(f"Test accuracy {format_percent(model.score(data.X_test, data.y_test))}")
     return model
 
 

@@ -11,21 +11,24 @@ from skmlp.cli.values import make_choice_type
 WEIGHTS = Option(
     make_choice_type(("int8", "float16", "float32")),
     "Number format of the weights on the page: int8, float16 or float32. int8 gives the smallest file. "
-    "[default: int8]",
+    "[default: int8, or float32 if the features are not images]",
     "output",
     "FORMAT",
 )
 MAX_PIXEL = 255
 
 
-def write_page(model, path, weights, program):
-    """Write the page and print its path and size. Pixels of a model without `input_scale` range from 0 to 255."""
+def write_page(model, path, weights, program, X=None):
+    """Write the page, and print its path and size.
+
+    `X` are samples for the range of the pixels. Without them, pixels of a model without `input_scale` range from 0 to
+    255.
+    """
     import numpy as np
 
     from skmlp.export import to_html
 
-    X = None
-    if model.input_scale is None:
+    if X is None and model.input_scale is None:
         X = np.repeat(np.array([[0], [MAX_PIXEL]], np.uint8), model.n_features_in_, axis=1)
         warn_about_unscaled_pixels(X, [model], program)
     with translate_errors(CANNOT_WRITE, OSError), translate_errors(BAD_MODEL, ValueError):

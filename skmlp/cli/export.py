@@ -40,7 +40,7 @@ class ExportOptions:
         ),
         None,
     )
-    weights: str = declare(WEIGHTS, "int8")
+    weights: str | None = declare(WEIGHTS, None)
     scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixel", "FACTOR"), None)
 
     def __post_init__(self):

@@ -12,13 +12,15 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
+from scipy.sparse import issparse
 
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.prediction import check_samples
-from skmlp.export.network import compute_probabilities, fold_network
+from skmlp.export.network import check_model, compute_probabilities, fold_network
 from skmlp.export.payload import describe_network, encode_text
 from skmlp.export.quantize import quantize_network
 from skmlp.files.atomic import atomic_write
+from skmlp.image_shape import find_image_shape
 from skmlp.typing import ArrayLike, PathLike
 
 __all__ = ["to_html"]
@@ -26,7 +28,7 @@ __all__ = ["to_html"]
 MAX_SLIDERS = 200
 N_SAMPLES = 5  # of the self-test
 MNIST_SHAPE = [28, 28]
-DIGITS = [*range(10)]
+DIGITS = [str(digit) for digit in range(10)]
 EXAMPLE = 3  # the digit that the page draws when it is opened
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
@@ -39,7 +41,7 @@ def to_html(
     mlp: MLPDigitClassifier,
     path: PathLike,
     *,
-    weights: str = "int8",
+    weights: str | None = None,
     X: ArrayLike | None = None,
     image_shape: tuple[int, int] | bool | None = None,
 ) -> None:
@@ -62,10 +64,11 @@ def to_html(
         Fitted classifier.
     path : str or Path
         Path of the HTML file. An existing file is replaced when the new one is complete.
-    weights : {'int8', 'float16', 'float32'}, default='int8'
+    weights : {'int8', 'float16', 'float32'}, default=None
         Number format of the weights. 'int8' has one scale per unit, and gives the smallest file; the probabilities of
-        'float32' are equal to those of `predict_proba` except for rounding.
-    X : array-like of shape (n_samples, n_features), default=None
+        'float32' are equal to those of `predict_proba` except for rounding. None for 'int8' for images, and 'float32'
+        for features that are not images, whose weights can have very different sizes.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
         Samples, which determine the range of the features. Required if the classifier has no `input_scale`. Without
         them, features range from 0 to ``1 / input_scale``. Five samples are stored in the page for its self-test.
     image_shape : tuple of int or False, default=None
@@ -102,8 +105,11 @@ def to_html(
     ...     path.stat().st_size < 200_000
     True
     """
+    if weights is None:
+        check_model(mlp)
+        weights = "float32" if find_image_shape(image_shape, mlp) is None else "int8"
     description = describe_network(mlp, weights=weights, image_shape=image_shape)
-    X = None if X is None else np.asarray(check_samples(mlp, X))
+    X = None if X is None else convert_samples(mlp, X)
     page = {
         "network": description,
         "input": describe_input(mlp, description, X),
@@ -113,15 +119,26 @@ def to_html(
         file.write(render(page).encode())
 
 
+def convert_samples(mlp, X):
+    """Return validated samples as an array."""
+    X = check_samples(mlp, X)
+    return X.toarray() if issparse(X) else np.asarray(X)
+
+
 def describe_input(mlp, description, X):
     """Return how samples are entered: by drawing, or by a slider for each feature."""
     shape = description["imageShape"]
     if shape is not None:
+        smallest, largest = find_range(mlp, X)
+        are_digits = list(map(str, description["classes"])) == DIGITS
         return {
             "kind": "drawing",
             "shape": shape,
-            "largest": find_largest(mlp, X),
-            "example": EXAMPLE if description["classes"] == DIGITS else None,
+            "smallest": smallest,
+            "largest": largest,
+            "isMnist": shape == MNIST_SHAPE,
+            "examples": DIGITS if are_digits else [],
+            "example": EXAMPLE if are_digits else None,
         }
     if mlp.n_features_in_ > MAX_SLIDERS:
         raise ValueError(
@@ -131,16 +148,16 @@ def describe_input(mlp, description, X):
     return {"kind": "table", "features": describe_features(mlp, X), "example": None}
 
 
-def find_largest(mlp, X):
-    """Return the upper limit of the features."""
-    if mlp.input_scale is not None:
-        return 1 / mlp.input_scale
-    if X is None:
+def find_range(mlp, X):
+    """Return the smallest and the largest value of the features."""
+    if X is not None:
+        return float(X.min()), float(X.max())
+    if mlp.input_scale is None:
         raise ValueError(
             "X must contain samples if the classifier has no input_scale, got None. Pass some training samples, which "
             "determine the range of the features."
         )
-    return float(X.max())
+    return 0.0, 1 / mlp.input_scale
 
 
 def describe_features(mlp, X):
@@ -149,8 +166,8 @@ def describe_features(mlp, X):
         mlp, "feature_names_in_", [f"Feature {i + 1}" for i in range(mlp.n_features_in_)]
     )
     if X is None:
-        lower, upper = np.zeros(len(names)), np.full(len(names), find_largest(mlp, X))
-        middle = upper / 2
+        lower, upper = (np.full(len(names), limit) for limit in find_range(mlp, X))
+        middle = (lower + upper) / 2
     else:
         lower, upper, middle = X.min(axis=0), X.max(axis=0), np.median(X, axis=0)
     ranges = zip(names, lower.tolist(), upper.tolist(), middle.tolist(), strict=True)
@@ -164,7 +181,7 @@ def make_self_test(mlp, weights, X):
     """Return samples and their probabilities, which the page compares with its own."""
     if X is None:
         rng = np.random.default_rng(0)
-        largest = find_largest(mlp, X)
+        _, largest = find_range(mlp, X)
         shape = (N_SAMPLES, mlp.n_features_in_)
         # Most pixels of a drawing are 0.
         samples = largest * rng.integers(0, 2, shape) * rng.integers(0, 2, shape)
@@ -183,7 +200,7 @@ def render(page):
     """Return the page for its description."""
     style, script = shorten(read_source("page.css")), join_modules("page.js")
     hashes = {name: hash_source(source) for name, source in (("style", style), ("script", script))}
-    network, shape = page["network"], page["network"]["imageShape"]
+    network = page["network"]
     sizes = [layer["fanIn"] for layer in network["layers"]] + [network["layers"][-1]["fanOut"]]
     return (
         make_environment()
@@ -195,21 +212,20 @@ def render(page):
             script=mark_safe(script),
             policy=(
                 f"default-src 'none'; style-src '{hashes['style']}'; script-src '{hashes['script']}'; "
-                "img-src data: blob:"
+                "img-src data:; base-uri 'none'; form-action 'none'"
             ),
-            title=choose_title(shape, network["classes"]),
-            is_mnist=shape == MNIST_SHAPE,
+            title=choose_title(page["input"]),
             sizes=sizes,
             n_parameters=sum(layer["fanOut"] * (layer["fanIn"] + 1) for layer in network["layers"]),
         )
     )
 
 
-def choose_title(shape, classes):
-    """Return the title of the page."""
-    if shape is None:
+def choose_title(description):
+    """Return the title of a page for the description of its input."""
+    if description["kind"] == "table":
         return "Explore a network"
-    return "Draw a digit" if classes == DIGITS else "Draw an image"
+    return "Draw a digit" if description["examples"] else "Draw an image"
 
 
 @cache

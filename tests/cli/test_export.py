@@ -111,6 +111,18 @@ class TestDraw:
         network = read_description(tmp_path / "page.html")["network"]
         assert [layer["fanOut"] for layer in network["layers"][:-1]] == [256]
 
+    def test_range_of_float_pixels(self, succeeds, float_stripes, tmp_path):
+        succeeds("draw", "--data", float_stripes)
+        assert read_description(tmp_path / "draw.html")["input"]["largest"] <= 1
+
+    def test_scale_of_a_model(self, run_skmlp, unscaled_model, tmp_path):
+        assert run_skmlp("draw", unscaled_model, "--scale", "1/100")[0] == 0
+        largest = read_description(tmp_path / "draw.html")["input"]["largest"]
+        assert largest == pytest.approx(100)
+        status, _, err = run_skmlp("draw", "--scale", "1/100")
+        assert status == 2
+        assert "--scale has no effect without MODEL" in err
+
     def test_local_mnist_is_preferred(self, succeeds, write_striped_dataset, tmp_path):
         (tmp_path / "mnist").mkdir()
         write_striped_dataset(tmp_path / "mnist")

@@ -1,11 +1,12 @@
 /** The sheet that the user draws on: strokes by mouse, touch, pen or keyboard, or a picture. */
 
 /** Side of the raster that is normalized, in pixels; independent of the size on the screen. */
-export const RASTER_SIZE = 140;
+const RASTER_SIZE = 140;
 /** Larger pictures are reduced to this length of their longer side, in pixels. */
 const MAX_PICTURE_SIZE = 900;
 const KEYBOARD_STEP = 1 / 40;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const MAX_UNDO_STEPS = 200;
 
 /**
  * @typedef {object} Stroke
@@ -13,26 +14,32 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  * @property {number} width relative to the side of the sheet
  */
 
-/** Sheet with strokes and pictures on a canvas. Calls `onChange` after each change. */
+/** Sheet with strokes or a picture on a canvas. */
 export class Drawing {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {() => void} onChange
+   * @param {number} penWidth relative to the side of the sheet
+   * @param {() => void} onChange called after each change
+   * @param {(text: string) => void} announce called with a text for screen readers
    */
-  constructor(canvas, onChange) {
+  constructor(canvas, penWidth, onChange, announce) {
     this.canvas = canvas;
+    this.penWidth = penWidth;
     this.onChange = onChange;
-    this.penWidth = 0.08;
+    this.announce = announce;
     /** @type {(Stroke | { picture: ImageBitmap })[]} */
     this.marks = [];
+    this.history = [];
+    this.isExample = false;
     this.current = null;
+    this.pointerId = null;
     this.cursor = null;
     this.raster = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     this.raster.canvas.width = this.raster.canvas.height = RASTER_SIZE;
     canvas.addEventListener("pointerdown", (event) => this.startWithPointer(event));
     canvas.addEventListener("pointermove", (event) => this.continueWithPointer(event));
     for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      canvas.addEventListener(type, () => this.finishStroke());
+      canvas.addEventListener(type, (event) => this.finishWithPointer(event));
     }
     canvas.addEventListener("keydown", (event) => this.handleKey(event));
     canvas.addEventListener("blur", () => this.hideCursor());
@@ -43,9 +50,13 @@ export class Drawing {
     return this.marks.length === 0;
   }
 
+  get hasPicture() {
+    return this.marks.length === 1 && "picture" in this.marks[0];
+  }
+
   /** Return the sheet as dark ink on white, whatever the colors on the screen are, or the picture as it is. */
   getImageData() {
-    if (this.marks.length === 1 && "picture" in this.marks[0]) {
+    if (this.hasPicture) {
       return readPicture(this.marks[0].picture);
     }
     this.paintMarks(this.raster, RASTER_SIZE, "#ffffff", "#000000");
@@ -57,13 +68,28 @@ export class Drawing {
   }
 
   undo() {
-    this.replaceMarks(this.marks.slice(0, -1));
+    this.finishStroke();
+    this.isExample = false;
+    this.marks = this.history.pop() ?? [];
+    this.notify();
   }
 
-  /** @param {(Stroke | { picture: ImageBitmap })[]} marks */
+  /** Replace the drawing, which can be undone. @param {(Stroke | { picture: ImageBitmap })[]} marks */
   replaceMarks(marks) {
-    this.current = null;
+    this.finishStroke();
+    this.remember();
+    this.isExample = false;
     this.marks = marks;
+    this.notify();
+  }
+
+  /** Show a drawing that the first stroke of the user replaces. @param {Stroke[]} strokes */
+  showExample(strokes) {
+    if (!this.isExample) {
+      this.replaceMarks([]);
+    }
+    this.isExample = true;
+    this.marks = strokes;
     this.notify();
   }
 
@@ -72,9 +98,18 @@ export class Drawing {
     this.replaceMarks([{ picture }]);
   }
 
+  remember() {
+    if (!this.isExample) {
+      this.history = [...this.history, this.marks].slice(-MAX_UNDO_STEPS);
+    }
+  }
+
   startStroke(point) {
+    this.remember();
+    const kept = this.isExample || this.hasPicture ? [] : this.marks;
+    this.isExample = false;
     this.current = { points: [point], width: this.penWidth };
-    this.marks = [...this.marks, this.current];
+    this.marks = [...kept, this.current];
     this.notify();
   }
 
@@ -85,23 +120,33 @@ export class Drawing {
 
   finishStroke() {
     this.current = null;
+    this.pointerId = null;
   }
 
+  /** Start a stroke; other fingers and the palm are ignored until it ends. */
   startWithPointer(event) {
-    if (event.button !== 0 || this.current !== null) {
+    if (event.button !== 0 || this.pointerId !== null) {
       return;
     }
     event.preventDefault();
     this.canvas.focus({ preventScroll: true });
+    this.finishStroke();
     this.cursor = null;
+    this.pointerId = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
     this.startStroke(this.locate(event));
   }
 
   continueWithPointer(event) {
-    if (this.current !== null && this.cursor === null) {
+    if (event.pointerId === this.pointerId) {
       const events = event.getCoalescedEvents?.() ?? [];
       this.continueStroke((events.length ? events : [event]).map((part) => this.locate(part)));
+    }
+  }
+
+  finishWithPointer(event) {
+    if (event.pointerId === this.pointerId) {
+      this.finishStroke();
     }
   }
 
@@ -113,29 +158,43 @@ export class Drawing {
 
   /** Move the pen by the arrow keys; lower and lift it by the space bar. */
   handleKey(event) {
-    if (event.key in ARROWS) {
-      const step = event.shiftKey ? KEYBOARD_STEP / 4 : KEYBOARD_STEP;
-      const start = this.cursor ?? [0.5, 0.25];
-      this.cursor = ARROWS[event.key].map((sign, axis) => Math.min(1, Math.max(0, start[axis] + sign * step)));
-      if (this.current !== null) {
-        this.continueStroke([this.cursor]);
-      }
-    } else if (event.key === " " || event.key === "Enter") {
-      this.cursor ??= [0.5, 0.25];
-      if (this.current === null) {
-        this.startStroke(this.cursor);
-      } else {
-        this.finishStroke();
-      }
-    } else if (event.key === "Delete") {
-      this.clear();
-    } else if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) {
+    const hasModifier = event.ctrlKey || event.metaKey || event.altKey;
+    if (event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey)) {
       this.undo();
+    } else if (hasModifier) {
+      return;
+    } else if (event.key in ARROWS) {
+      this.moveCursor(ARROWS[event.key], event.shiftKey ? KEYBOARD_STEP / 4 : KEYBOARD_STEP);
+    } else if (event.key === " " || event.key === "Enter") {
+      if (!event.repeat) {
+        this.togglePen();
+      }
+    } else if (event.key === "Delete" || event.key === "Backspace") {
+      this.clear();
     } else {
       return;
     }
     event.preventDefault();
     this.paint();
+  }
+
+  moveCursor(direction, step) {
+    const start = this.cursor ?? [0.5, 0.25];
+    this.cursor = direction.map((sign, axis) => Math.min(1, Math.max(0, start[axis] + sign * step)));
+    if (this.current !== null) {
+      this.continueStroke([this.cursor]);
+    }
+  }
+
+  togglePen() {
+    this.cursor ??= [0.5, 0.25];
+    if (this.current === null) {
+      this.startStroke(this.cursor);
+      this.announce("Pen down");
+    } else {
+      this.finishStroke();
+      this.announce("Pen up");
+    }
   }
 
   hideCursor() {
@@ -162,13 +221,21 @@ export class Drawing {
     const context = this.canvas.getContext("2d");
     this.paintMarks(context, side, style.backgroundColor, style.color);
     if (this.cursor !== null) {
-      const [x, y] = this.cursor.map((position) => position * side);
-      context.lineWidth = side / 150;
-      context.strokeStyle = style.getPropertyValue("--accent");
-      context.beginPath();
-      context.arc(x, y, (this.penWidth * side) / 2 + side / 100, 0, 2 * Math.PI);
-      context.stroke();
+      this.paintCursor(context, side, style.getPropertyValue("--accent"));
     }
+  }
+
+  /** Draw the position of the pen as a ring, filled while the pen is down. */
+  paintCursor(context, side, color) {
+    const [x, y] = this.cursor.map((position) => position * side);
+    context.lineWidth = side / 150;
+    context.strokeStyle = context.fillStyle = color;
+    context.beginPath();
+    context.arc(x, y, (this.penWidth * side) / 2 + side / 100, 0, 2 * Math.PI);
+    if (this.current !== null) {
+      context.fill();
+    }
+    context.stroke();
   }
 
   paintMarks(context, side, background, ink) {

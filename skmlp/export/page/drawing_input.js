@@ -4,36 +4,46 @@ import { Drawing } from "./drawing.js";
 import { makeExampleDigit } from "./example_digits.js";
 import { fitImage } from "./fit_image.js";
 import { normalize } from "./normalize.js";
+import { NoDigitError } from "./picture.js";
 
 const EXAMPLE_PEN_WIDTH = 0.08;
 const ANIMATION_SECONDS = 0.8;
-const PICTURE_ERROR =
-  "The file must be a picture that this browser can open, such as PNG or JPEG. Choose another file.";
+const NO_DRAWING = "No drawing found. Use a thicker pen, or a picture with more contrast.";
+const NO_PICTURE = "The file must be a picture that this browser can open, such as PNG or JPEG. Choose another file.";
 
-/** Input of images. `read` returns the pixels; `onChange` is called when they may have changed. */
+/** Input of images. */
 export class DrawingInput {
   /**
-   * @param {{ shape: [number, number], largest: number }} settings height and width, and the value of full ink
-   * @param {unknown[]} classes
-   * @param {() => void} onChange
+   * @param {object} settings
+   * @param {[number, number]} settings.shape height and width of the images
+   * @param {number} settings.smallest value of the background
+   * @param {number} settings.largest value of full ink
+   * @param {boolean} settings.isMnist whether images are normalized as those of MNIST
+   * @param {string[]} settings.examples labels of the digits that can be drawn as examples
+   * @param {() => void} onChange called when `read` may return something else
+   * @param {(text: string) => void} announce called with a text for screen readers
    */
-  constructor(settings, classes, onChange) {
+  constructor(settings, onChange, announce) {
     this.settings = settings;
     this.message = "";
-    this.onChange = onChange;
-    this.drawing = new Drawing(document.getElementById("sheet"), () => {
-      document.getElementById("hint").hidden = !this.drawing.isEmpty;
-      this.message = "";
-      onChange();
-    });
-    document.getElementById("undo").addEventListener("click", () => this.drawing.undo());
-    document.getElementById("clear").addEventListener("click", () => this.drawing.clear());
+    this.features = undefined;
+    this.nPictures = 0;
+    this.notice = document.getElementById("notice");
     const pen = document.getElementById("pen");
+    const handleChange = () => {
+      this.features = undefined;
+      this.notice.hidden = true;
+      document.getElementById("hint").hidden = !this.drawing.isEmpty && !this.drawing.isExample;
+      onChange();
+    };
+    this.drawing = new Drawing(document.getElementById("sheet"), pen.value / 100, handleChange, announce);
     pen.addEventListener("input", () => {
       this.drawing.penWidth = pen.value / 100;
     });
+    document.getElementById("undo").addEventListener("click", () => this.drawing.undo());
+    document.getElementById("clear").addEventListener("click", () => this.drawing.clear());
     this.listenForPictures();
-    this.addExamples(classes.map(String));
+    this.addExamples();
   }
 
   /**
@@ -42,26 +52,34 @@ export class DrawingInput {
    * @returns {Float32Array | null}
    */
   read() {
+    if (this.features === undefined) {
+      this.features = this.compute();
+    }
+    return this.features;
+  }
+
+  compute() {
+    this.message = "";
     if (this.drawing.isEmpty) {
       return null;
     }
     try {
       return this.convert(this.normalize(this.drawing.getImageData()));
     } catch (error) {
-      this.message = error.message;
+      this.message = error instanceof NoDigitError ? NO_DRAWING : error.message;
       return null;
     }
   }
 
   /** @param {ImageData} imageData @returns {Uint8Array} */
   normalize(imageData) {
-    const [height, width] = this.settings.shape;
-    return height === 28 && width === 28 ? normalize(imageData) : fitImage(imageData, height, width);
+    return this.settings.isMnist ? normalize(imageData) : fitImage(imageData, ...this.settings.shape);
   }
 
   /** Convert pixels from 0 to 255 to features. @param {ArrayLike<number>} pixels @returns {Float32Array} */
   convert(pixels) {
-    return Float32Array.from(pixels, (pixel) => (pixel * this.settings.largest) / 255);
+    const { smallest, largest } = this.settings;
+    return Float32Array.from(pixels, (pixel) => smallest + (pixel * (largest - smallest)) / 255);
   }
 
   listenForPictures() {
@@ -74,9 +92,7 @@ export class DrawingInput {
     }
     document.addEventListener("paste", (event) => {
       const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
-      if (file) {
-        this.openPicture(file);
-      }
+      this.openPicture(file);
     });
     const sheet = this.drawing.canvas.parentElement;
     for (const type of ["dragover", "dragleave", "drop"]) {
@@ -90,27 +106,29 @@ export class DrawingInput {
     }
   }
 
-  /** Show a picture, rotated as the camera recorded it. @param {Blob | undefined} file */
+  /** Show a picture, with the orientation that the file states. @param {Blob | undefined} file */
   async openPicture(file) {
     if (!file) {
       return;
     }
-    try {
-      this.drawing.showPicture(await createImageBitmap(file));
-    } catch {
-      this.message = PICTURE_ERROR;
-      this.onChange();
+    this.nPictures += 1;
+    const [number, marks] = [this.nPictures, this.drawing.marks];
+    const picture = await createImageBitmap(file).catch(() => null);
+    if (number !== this.nPictures || marks !== this.drawing.marks) {
+      picture?.close(); // the user has opened another picture or drawn in the meantime
+    } else if (picture === null) {
+      this.notice.textContent = NO_PICTURE;
+      this.notice.hidden = false;
+    } else {
+      this.drawing.showPicture(picture);
     }
   }
 
-  /** Add buttons that draw a digit, if the classes are the ten digits. */
-  addExamples(labels) {
-    if (labels.join() !== "0,1,2,3,4,5,6,7,8,9") {
-      return;
-    }
+  /** Add buttons that draw a digit. */
+  addExamples() {
     const group = document.getElementById("examples");
-    group.hidden = false;
-    labels.forEach((label, digit) => {
+    group.hidden = this.settings.examples.length === 0;
+    this.settings.examples.forEach((label, digit) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = label;
@@ -123,20 +141,20 @@ export class DrawingInput {
   /** Draw a digit, point by point unless the user prefers reduced motion. */
   drawExample(digit) {
     const strokes = makeExampleDigit(digit, EXAMPLE_PEN_WIDTH);
-    const nPoints = strokes.reduce((sum, { points }) => sum + points.length, 0);
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
-      this.drawing.replaceMarks(strokes);
+      this.drawing.showExample(strokes);
       return;
     }
+    const nPoints = strokes.reduce((sum, { points }) => sum + points.length, 0);
     const start = performance.now();
-    let shown = [];
+    let shown = null;
     const drawNext = (now) => {
-      if (this.drawing.marks !== shown && now !== start) {
+      if (shown !== null && this.drawing.marks !== shown) {
         return; // the user has changed the drawing
       }
       const elapsed = (now - start) / 1000 / ANIMATION_SECONDS;
       shown = cutStrokes(strokes, Math.max(1, Math.ceil(elapsed * nPoints)));
-      this.drawing.replaceMarks(shown);
+      this.drawing.showExample(shown);
       if (elapsed < 1) {
         requestAnimationFrame(drawNext);
       }

@@ -61,21 +61,20 @@ function findLargestContributions(layer, activations, { unit, sign }, count) {
 }
 
 /**
- * Measure how much the log-odds of a class decrease if a part of the image is covered by background.
+ * Measure how much the score of a class decreases if a part of the image is covered by background.
  *
  * The patch is moved over the image in steps of half its side. The value of a pixel is the mean decrease over all
  * patches that contain it. The generator yields after each prediction, so that the page can stay responsive.
  *
- * @param {Network} network
- * @param {ArrayLike<number>} features
+ * @param {(features: Float32Array) => number} computeScore for example the log-odds of the class
+ * @param {Float32Array} features
  * @param {[number, number]} shape height and width
- * @param {number} classIndex
+ * @param {number} background value of the pixels without ink
  * @param {number} size side of the patch in pixels
  * @returns {Generator<void, Float32Array>} returns values that are positive where the image supports the class
  */
-export function* computeOcclusionMap(network, features, [height, width], classIndex, size) {
-  const score = (values) => computeLogOdds(network.forward(values), classIndex);
-  const complete = score(features);
+export function* computeOcclusionMap(computeScore, features, [height, width], background, size) {
+  const complete = computeScore(features);
   const sums = new Float32Array(features.length);
   const counts = new Float32Array(features.length);
   const step = Math.max(1, size >> 1);
@@ -84,11 +83,11 @@ export function* computeOcclusionMap(network, features, [height, width], classIn
       const patch = listPatchPixels(top, left, size, height, width);
       const covered = Float32Array.from(features);
       for (const pixel of patch) {
-        covered[pixel] = 0;
+        covered[pixel] = background;
         counts[pixel] += 1;
       }
-      if (patch.some((pixel) => features[pixel] !== 0)) {
-        const decrease = complete - score(covered);
+      if (patch.some((pixel) => features[pixel] !== background)) {
+        const decrease = complete - computeScore(covered);
         for (const pixel of patch) {
           sums[pixel] += decrease;
         }
@@ -99,10 +98,18 @@ export function* computeOcclusionMap(network, features, [height, width], classIn
   return sums.map((sum, pixel) => sum / counts[pixel]);
 }
 
-/** Return log(p / (1 - p)) of a class from its logits, which do not round to 1 as probabilities do. */
-function computeLogOdds({ logits, probabilities }, classIndex) {
-  if (logits.length !== probabilities.length || logits.length === 1) {
-    return logits[0] * (classIndex === 0 && probabilities.length === 2 ? -1 : 1);
+/**
+ * Return log(p / (1 - p)) of a class, from the logits, which do not round to 1 as probabilities do.
+ *
+ * @param {Network} network
+ * @param {ForwardPass} pass
+ * @param {number} classIndex
+ * @returns {number}
+ */
+export function computeLogOdds(network, { logits }, classIndex) {
+  if (network.outActivation !== "softmax") {
+    const isFirstOfTwo = !network.multilabel && classIndex === 0;
+    return network.multilabel ? logits[classIndex] : isFirstOfTwo ? -logits[0] : logits[0];
   }
   const others = logits.filter((_, index) => index !== classIndex);
   const largest = Math.max(...others);

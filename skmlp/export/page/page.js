@@ -1,7 +1,7 @@
 /** The page: connects the input, the network and the views. */
 
 import { DrawingInput } from "./drawing_input.js";
-import { computeOcclusionMap, findStrongestPaths } from "./explanations.js";
+import { computeLogOdds, computeOcclusionMap, findStrongestPaths } from "./explanations.js";
 import { decodeNetwork, decompressText } from "./network.js";
 import { addNoise, makeDropMasks } from "./perturbations.js";
 import { runSelfTest } from "./self_test.js";
@@ -18,6 +18,7 @@ import {
 } from "./views.js";
 
 const FRAME_MILLISECONDS = 12;
+const PAUSE_MILLISECONDS = 800;
 const OCCLUSION_PATCH = 4;
 const SEED = 1;
 
@@ -29,18 +30,25 @@ class Page {
     this.network = network;
     this.settings = description.input;
     this.classes = description.network.classes;
-    this.multilabel = description.network.multilabel;
     this.result = null;
     this.scheduled = false;
     this.occlusion = null;
+    this.announcement = null;
     const onChange = () => this.schedule();
     this.input =
       this.settings.kind === "drawing"
-        ? new DrawingInput(this.settings, this.classes, onChange)
+        ? new DrawingInput(this.settings, onChange, (text) => this.announce(text, 0))
         : new TableInput(this.settings, onChange);
     this.makeViews();
     for (const id of ["show-paths", "show-occlusion", "noise", "dropped"]) {
-      findElement(id)?.addEventListener("input", onChange);
+      findElement(id)?.addEventListener("input", () => {
+        showPercentages();
+        this.schedule();
+      });
+    }
+    showPercentages();
+    for (const list of [findElement("classes"), findElement("features")]) {
+      list?.addEventListener("scroll", () => this.showPaths());
     }
     new ResizeObserver(() => this.showPaths()).observe(findElement("flow"));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -58,9 +66,9 @@ class Page {
     );
     this.probabilityView = new ProbabilityView(findElement("classes"), this.classes, findElement("class-row"));
     this.seen = document.querySelector("#seen canvas");
-    const firstShape = this.settings.shape ?? [1, this.network.layers[0].fanIn];
-    const shapes = [firstShape, ...this.layerViews.map(({ rows, columns }) => [rows, columns])];
-    this.unitView = new UnitView(findElement("unit"), this.network, this.classes, shapes);
+    const shapes = [this.settings.shape ?? null, ...this.layerViews.map(({ rows, columns }) => [rows, columns])];
+    const names = (this.settings.features ?? []).map(({ name }) => name);
+    this.unitView = new UnitView(findElement("unit"), this.network, this.classes, shapes, names);
   }
 
   /** Update the page before the next frame. */
@@ -75,35 +83,32 @@ class Page {
   }
 
   update() {
-    const start = performance.now();
     const features = this.input.read();
     this.result = features === null ? null : this.computeResult(features);
-    this.showResult();
-    this.milliseconds = performance.now() - start;
-  }
-
-  /** Predict from features with the selected noise and dropped units. */
-  computeResult(original) {
-    const noise = readSlider("noise");
-    const features =
-      noise > 0 ? addNoise(original, noise * this.settings.largest, this.settings.largest, SEED) : original;
-    const sizes = this.layerViews.map(({ size }) => size);
-    const { hidden, probabilities } = this.network.forward(features, makeDropMasks(sizes, readSlider("dropped"), SEED));
-    return { features, hidden, probabilities, predicted: this.network.predict(probabilities) };
-  }
-
-  showResult() {
-    const { result } = this;
     const colors = readColors();
-    this.probabilityView.show(result?.probabilities ?? null, result?.predicted ?? []);
+    const { probabilities = null, predicted = [], hidden = null } = this.result ?? {};
+    this.probabilityView.show(probabilities, predicted);
     this.layerViews.forEach((view, layer) => {
-      view.show(result?.hidden[layer] ?? new Float32Array(view.size), colors);
+      view.show(hidden?.[layer] ?? new Float32Array(view.size), colors);
     });
-    this.unitView.update(result?.hidden ?? null);
+    this.unitView.update(hidden, colors);
     this.showAnswer();
     this.showSeen(colors);
     this.showPaths();
     this.startOcclusion(colors);
+  }
+
+  /** Predict from features with the selected noise and dropped units. */
+  computeResult(original) {
+    const { smallest, largest } = this.settings;
+    const noise = readSlider("noise");
+    const features = noise > 0 ? addNoise(original, noise * (largest - smallest), smallest, largest, SEED) : original;
+    const sizes = this.layerViews.map(({ size }) => size);
+    const masks = makeDropMasks(sizes, readSlider("dropped"), SEED);
+    const { hidden, probabilities } = this.network.forward(features, masks);
+    const predicted = this.network.predict(probabilities);
+    const explained = predicted.toSorted((a, b) => probabilities[b] - probabilities[a])[0] ?? null;
+    return { features, masks, hidden, probabilities, predicted, explained };
   }
 
   /** Show the prediction, or why there is none. */
@@ -111,53 +116,59 @@ class Page {
     const answer = findElement("answer");
     if (this.result === null) {
       answer.replaceChildren(this.input.message);
+      this.announce(this.input.message);
       return;
     }
     const { predicted, probabilities } = this.result;
     const label = document.createElement("strong");
-    label.textContent = predicted.length === 0 ? "none" : predicted.map((index) => this.classes[index]).join(", ");
+    label.textContent = predicted.map((index) => this.classes[index]).join(", ");
     answer.classList.toggle("long", label.textContent.length > 3);
     const text = document.createElement("span");
     text.className = "quiet";
     text.textContent =
-      predicted.length === 1
-        ? `with a probability of ${formatProbability(probabilities[predicted[0]])}`
-        : "predicted labels";
+      {
+        0: "No label is predicted.",
+        1: `with a probability of ${formatProbability(probabilities[predicted[0]])}`,
+      }[predicted.length] ?? "";
     answer.replaceChildren(label, text);
+    this.announce(`${label.textContent} ${text.textContent}`);
+  }
+
+  /** Let screen readers say a text, by default when the user has paused instead of after each change. */
+  announce(text, delay = PAUSE_MILLISECONDS) {
+    clearTimeout(this.announcement);
+    this.announcement = setTimeout(() => {
+      findElement("announcement").textContent = text;
+    }, delay);
   }
 
   showSeen(colors) {
     if (this.seen !== null) {
-      const features = this.result?.features ?? new Float32Array(this.network.layers[0].fanIn);
-      paintValues(
-        this.seen,
-        features,
-        this.settings.shape,
-        [colors.paper, colors.paper, colors.ink],
-        this.settings.largest,
-      );
+      const image = this.getImage(colors);
+      paintValues(this.seen, image.values, this.settings.shape, [colors.paper, colors.paper, colors.ink], image.limit);
     }
   }
 
-  /** Return the index of the class that is explained: the most probable one. */
-  findExplainedClass() {
-    const { probabilities } = this.result;
-    return probabilities.indexOf(Math.max(...probabilities));
+  /** Return the image that the network sees, with values from 0 for the background to the limit. */
+  getImage(colors) {
+    const { smallest, largest } = this.settings;
+    const features = this.result?.features ?? new Float32Array(this.network.layers[0].fanIn).fill(smallest);
+    return { values: features.map((value) => value - smallest), color: colors.ink, limit: largest - smallest };
   }
 
   showPaths() {
     const svg = findElement("paths");
-    if (this.result === null || !findElement("show-paths").checked) {
+    const explained = this.result?.explained ?? null;
+    if (explained === null || !findElement("show-paths").checked) {
       svg.replaceChildren();
       return;
     }
     const { features, hidden } = this.result;
-    const explained = this.findExplainedClass();
     const nOutputs = this.network.layers.at(-1).fanOut;
-    const isBinary = nOutputs === 1 && this.classes.length === 2;
     const output = nOutputs === 1 ? 0 : explained;
-    const edges = findStrongestPaths(this.network, features, hidden, output, isBinary && explained === 0 ? -1 : 1);
+    const sign = this.classes.length === 2 && nOutputs === 1 && explained === 0 ? -1 : 1;
     const places = this.measurePlaces(explained);
+    const edges = findStrongestPaths(this.network, features, hidden, output, sign);
     const lines = edges.map(({ layer, from, to, strength }) => ({
       from: places[layer](from),
       to: places[layer + 1](to),
@@ -169,19 +180,21 @@ class Page {
   /** Return functions that give the position of each input, unit and output relative to the area of the paths. */
   measurePlaces(explained) {
     const area = findElement("flow").getBoundingClientRect();
+    const subtract = ({ x, y }) => ({ x: x - area.left, y: y - area.top });
     const locate = (element, { x, y }) => {
       const { left, top, width, height } = element.getBoundingClientRect();
-      return { x: left - area.left + x * width, y: top - area.top + y * height };
+      return subtract({ x: left + x * width, y: top + y * height });
     };
     const inputs = (index) => this.locateInput(index, locate);
     const layers = this.layerViews.map((view) => (unit) => locate(view.canvas, view.getPosition(unit)));
-    const label = this.probabilityView.getTarget(explained);
-    return [inputs, ...layers, () => locate(label, { x: 0, y: 0.5 })];
+    return [inputs, ...layers, () => subtract(this.probabilityView.getTarget(explained))];
   }
 
   locateInput(index, locate) {
     if (this.seen === null) {
-      return locate(this.input.sliders[index].output, { x: 1, y: 0.5 });
+      const { x, y } = locate(this.input.sliders[index].shown, { x: 1, y: 0.5 });
+      const [top, bottom] = [0, 1].map((edge) => locate(this.input.table, { x: 0, y: edge }).y);
+      return { x, y: Math.min(bottom, Math.max(top, y)) };
     }
     const [height, width] = this.settings.shape;
     return locate(this.seen, { x: ((index % width) + 0.5) / width, y: (Math.floor(index / width) + 0.5) / height });
@@ -192,15 +205,11 @@ class Page {
     const isShown = findElement("show-occlusion")?.checked ?? false;
     findElement("occlusion-legend").hidden = !isShown;
     this.occlusion = null;
-    if (isShown && this.result !== null) {
-      const { features } = this.result;
-      this.occlusion = computeOcclusionMap(
-        this.network,
-        features,
-        this.settings.shape,
-        this.findExplainedClass(),
-        OCCLUSION_PATCH,
-      );
+    const { explained = null, features, masks } = this.result ?? {};
+    if (isShown && explained !== null) {
+      const { shape, smallest } = this.settings;
+      const computeScore = (values) => computeLogOdds(this.network, this.network.forward(values, masks), explained);
+      this.occlusion = computeOcclusionMap(computeScore, features, shape, smallest, OCCLUSION_PATCH);
       this.continueOcclusion(this.occlusion, colors);
     }
   }
@@ -219,8 +228,7 @@ class Page {
       return;
     }
     const scale = [colors.negative, colors.paper, colors.positive];
-    const image = { values: this.result.features, color: colors.ink, limit: this.settings.largest };
-    paintValues(this.seen, step.value, this.settings.shape, scale, findLargest(step.value), image);
+    paintValues(this.seen, step.value, this.settings.shape, scale, findLargest(step.value), this.getImage(colors));
   }
 
   selectUnit(layer, unit) {
@@ -235,7 +243,7 @@ class Page {
   /** Return what other scripts may use. */
   makeInterface({ version, digest }, selfTest) {
     return {
-      predict: (pixels) => this.network.forward(this.input.convert(pixels)).probabilities,
+      predict: (pixels) => this.predict(pixels),
       normalize: (imageData) => this.input.normalize(imageData),
       classes: this.classes,
       version,
@@ -243,16 +251,29 @@ class Page {
       selfTest,
     };
   }
+
+  /** Return the probabilities for the pixels of an image from 0 to 255, or for features that are not images. */
+  predict(pixels) {
+    const { fanIn } = this.network.layers[0];
+    if (pixels.length !== fanIn) {
+      throw new RangeError(`pixels must have ${fanIn} values, got ${pixels.length}. Pass one value per pixel.`);
+    }
+    return this.network.forward(this.input.convert(pixels)).probabilities;
+  }
 }
 
-/** Return the value of a slider as a number and show it as a percentage; 0 if the page has no such slider. */
+/** Return the value of a slider, or 0 if the page does not have it. */
 function readSlider(id) {
-  const slider = findElement(id);
-  if (slider === null) {
-    return 0;
+  return Number(findElement(id)?.value ?? 0);
+}
+
+/** Show the values of the sliders as percentages. */
+function showPercentages() {
+  for (const shown of document.querySelectorAll(".value[data-slider]")) {
+    const slider = findElement(shown.dataset.slider);
+    shown.textContent = `${Math.round(100 * slider.value)} %`;
+    slider.setAttribute("aria-valuetext", shown.textContent);
   }
-  document.querySelector(`output[for="${id}"]`).textContent = `${Math.round(100 * slider.value)} %`;
-  return Number(slider.value);
 }
 
 /** Decode the samples of the self-test. */
@@ -280,7 +301,7 @@ async function startPage() {
     `${selfTest.passed ? "passed" : "failed"}: ${selfTest.nSamples} samples, probabilities within ${difference} of Python's`;
   if (!selfTest.passed) {
     showFailure(
-      `This browser computes other probabilities than Python (difference ${difference}). Use another browser.`,
+      `The probabilities that this browser computes differ from Python's by up to ${difference}. Use another browser.`,
     );
   }
   const page = new Page(description, network);

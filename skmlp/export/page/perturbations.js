@@ -21,11 +21,12 @@ export function makeRandom(seed) {
  *
  * @param {ArrayLike<number>} pixels
  * @param {number} standardDeviation in the unit of the pixels
+ * @param {number} smallest lower limit of the pixels
  * @param {number} largest upper limit of the pixels
  * @param {number} seed
  * @returns {Float32Array}
  */
-export function addNoise(pixels, standardDeviation, largest, seed) {
+export function addNoise(pixels, standardDeviation, smallest, largest, seed) {
   const noisy = Float32Array.from(pixels);
   if (standardDeviation === 0) {
     return noisy;
@@ -33,7 +34,7 @@ export function addNoise(pixels, standardDeviation, largest, seed) {
   const random = makeRandom(seed);
   return noisy.map((pixel) => {
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-    return Math.min(largest, Math.max(0, pixel + standardDeviation * normal));
+    return Math.min(largest, Math.max(smallest, pixel + standardDeviation * normal));
   });
 }
 

@@ -8,8 +8,8 @@ export class TableInput {
    */
   constructor({ features }, onChange) {
     this.message = "";
-    const table = document.getElementById("features");
-    this.sliders = features.map((feature) => addSlider(table, feature, onChange));
+    this.table = document.getElementById("features");
+    this.sliders = features.map((feature) => addSlider(this.table, feature, onChange));
     document.getElementById("reset").addEventListener("click", () => {
       this.sliders.forEach(({ reset }) => {
         reset();
@@ -34,11 +34,14 @@ function addSlider(table, { name, min, max, value }, onChange) {
   const label = document.createElement("label");
   const text = document.createElement("span");
   const input = document.createElement("input");
-  const output = document.createElement("output");
+  const shown = document.createElement("span");
   text.textContent = name;
+  shown.className = "value";
+  shown.ariaHidden = "true"; // a screen reader says the value of the slider
   Object.assign(input, { type: "range", min, max, step: "any", value });
   const show = () => {
-    output.textContent = Number(input.valueAsNumber.toPrecision(4));
+    shown.textContent = Number(input.valueAsNumber.toPrecision(4));
+    input.setAttribute("aria-valuetext", shown.textContent);
   };
   const reset = () => {
     input.value = value;
@@ -48,8 +51,8 @@ function addSlider(table, { name, min, max, value }, onChange) {
     show();
     onChange();
   });
-  label.append(text, input, output);
+  label.append(text, input, shown);
   table.append(label);
   show();
-  return { input, output, reset };
+  return { input, shown, reset };
 }

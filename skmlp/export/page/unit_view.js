@@ -1,8 +1,8 @@
-/** Details of a selected unit: its incoming weights as an image, its activation and its largest outgoing weights. */
+/** Details of a selected unit: its incoming weights, its activation and its largest outgoing weights. */
 
 import { findLargest, paintValues } from "./views.js";
 
-const N_OUTGOING = 3;
+const N_LISTED = 3;
 
 /** Section that describes a unit of a hidden layer. */
 export class UnitView {
@@ -10,60 +10,87 @@ export class UnitView {
    * @param {HTMLElement} section
    * @param {Network} network
    * @param {unknown[]} classes
-   * @param {[number, number][]} inputShapes rows and columns of the grid of the inputs of each layer
+   * @param {([number, number] | null)[]} inputShapes rows and columns of the grid of the inputs of each layer; null for
+   *   features that are not images
+   * @param {string[]} featureNames names of these features
    */
-  constructor(section, network, classes, inputShapes) {
+  constructor(section, network, classes, inputShapes, featureNames) {
     this.section = section;
     this.network = network;
     this.classes = classes;
     this.inputShapes = inputShapes;
+    this.featureNames = featureNames;
     this.shown = null;
   }
 
-  /** Show the weights of a unit. */
+  /** Show a unit. */
   select(layer, unit, hidden, colors) {
     this.shown = { layer, unit };
-    const { weights, fanIn } = this.network.layers[layer];
-    const incoming = weights.subarray(unit * fanIn, (unit + 1) * fanIn);
-    const canvas = this.section.querySelector("canvas");
-    const scale = [colors.negative, colors.paper, colors.positive];
-    paintValues(canvas, incoming, this.inputShapes[layer], scale, findLargest(incoming));
-    const source = layer === 0 ? "the input" : `hidden layer ${layer}`;
-    canvas.setAttribute("aria-label", `Weights of the unit from ${source}`);
     this.section.querySelector("h2").textContent = `Unit ${unit + 1} of hidden layer ${layer + 1}`;
+    this.section.querySelector(".incoming").textContent = this.describeIncoming(layer, unit);
     this.section.querySelector(".outgoing").textContent = this.describeOutgoing(layer, unit);
     this.section.hidden = false;
-    this.update(hidden);
+    this.update(hidden, colors);
   }
 
-  /** Show the activation of the selected unit. @param {Float32Array[] | null} hidden */
-  update(hidden) {
+  /** Show the weights and the activation of the selected unit. @param {Float32Array[] | null} hidden */
+  update(hidden, colors) {
     if (this.shown !== null) {
       const { layer, unit } = this.shown;
-      const text = hidden === null ? "no input" : Number(hidden[layer][unit].toPrecision(3));
+      this.paintWeights(layer, unit, colors);
+      const text = hidden === null ? "no input" : formatNumber(hidden[layer][unit], 3);
       this.section.querySelector(".activation").textContent = `Activation: ${text}`;
     }
+  }
+
+  paintWeights(layer, unit, colors) {
+    const shape = this.inputShapes[layer];
+    this.section.querySelector("figure").hidden = shape === null;
+    this.section.querySelector(".legend").hidden = shape === null;
+    if (shape !== null) {
+      const canvas = this.section.querySelector("canvas");
+      const weights = this.getIncoming(layer, unit);
+      paintValues(canvas, weights, shape, [colors.negative, colors.paper, colors.positive], findLargest(weights));
+      const source = layer === 0 ? "the input" : `hidden layer ${layer}`;
+      canvas.setAttribute("aria-label", `Weights of the unit from ${source}`);
+    }
+  }
+
+  getIncoming(layer, unit) {
+    const { weights, fanIn } = this.network.layers[layer];
+    return weights.subarray(unit * fanIn, (unit + 1) * fanIn);
+  }
+
+  /** Describe the largest weights of features that have names. */
+  describeIncoming(layer, unit) {
+    if (this.inputShapes[layer] !== null) {
+      return "";
+    }
+    return `Largest incoming weights: ${listLargest(this.getIncoming(layer, unit), this.featureNames)}.`;
   }
 
   /** Describe the largest weights to the next layer; those to the classes by their labels. */
   describeOutgoing(layer, unit) {
     const { weights, fanIn, fanOut } = this.network.layers[layer + 1];
-    const outgoing = Array.from({ length: fanOut }, (_, target) => ({
-      target,
-      weight: weights[target * fanIn + unit],
-    }));
-    outgoing.sort((first, second) => Math.abs(second.weight) - Math.abs(first.weight));
+    const outgoing = Float32Array.from({ length: fanOut }, (_, target) => weights[target * fanIn + unit]);
     const isLast = layer + 2 === this.network.layers.length;
-    const hasClasses = isLast && fanOut === this.classes.length;
-    const list = outgoing.slice(0, N_OUTGOING).map(({ target, weight }) => {
-      const sign = weight < 0 ? "\u2212" : "+";
-      const name = hasClasses
-        ? `class ${this.classes[target]}`
-        : isLast
-          ? `class ${this.classes.at(-1)}`
-          : `unit ${target + 1}`;
-      return `${name} (${sign}${Math.abs(weight).toPrecision(2)})`;
-    });
-    return `Largest outgoing weights: ${list.join(", ")}.`;
+    // With two classes, the output unit is that of the second one.
+    const labels = fanOut === this.classes.length ? this.classes : this.classes.slice(-1);
+    const names = isLast ? labels.map((label) => `class ${label}`) : outgoing.map((_, target) => target + 1);
+    const prefix = isLast ? "" : "unit ";
+    const prefixed = Array.from(names, (name) => `${prefix}${name}`);
+    return `Largest outgoing weights: ${listLargest(outgoing, prefixed)}.`;
   }
+}
+
+/** Return the names of the weights with the largest absolute values, with these weights. */
+function listLargest(weights, names) {
+  const indices = Array.from(weights.keys()).sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a]));
+  const describe = (index) => `${names[index]} (${weights[index] < 0 ? "" : "+"}${formatNumber(weights[index], 2)})`;
+  return indices.slice(0, N_LISTED).map(describe).join(", ");
+}
+
+/** Return a number with a true minus sign. */
+function formatNumber(value, precision) {
+  return String(Number(value.toPrecision(precision))).replace("-", "\u2212");
 }

@@ -101,21 +101,29 @@ export class LayerView {
     }
     this.selected = unit;
     this.marker.hidden = unit === null;
+    this.describe();
     if (unit !== null) {
       const { x, y } = this.getPosition(unit);
       this.marker.style.left = `${100 * x}%`;
       this.marker.style.top = `${100 * y}%`;
       this.marker.style.width = `${100 / this.columns}%`;
-      this.describe();
       this.onSelect(unit);
     }
   }
 
   handleKey(event) {
-    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns };
-    if (event.key in steps) {
+    const current = this.selected ?? -1;
+    const targets = {
+      ArrowLeft: current - 1,
+      ArrowRight: current + 1,
+      ArrowUp: current - this.columns,
+      ArrowDown: current + this.columns,
+      Home: 0,
+      End: this.size - 1,
+    };
+    if (event.key in targets && !event.altKey && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      this.select(this.selected === null ? 0 : this.selected + steps[event.key]);
+      this.select(this.selected === null && event.key !== "End" ? 0 : targets[event.key]);
     }
   }
 
@@ -149,6 +157,7 @@ export class ProbabilityView {
    * @param {HTMLTemplateElement} template of a row
    */
   constructor(list, classes, template) {
+    this.list = list;
     this.rows = classes.map((label) => {
       const row = template.content.firstElementChild.cloneNode(true);
       row.querySelector(".label").textContent = String(label);
@@ -170,9 +179,11 @@ export class ProbabilityView {
     });
   }
 
-  /** Return the element at which the paths to a class end. */
+  /** Return the position on the screen at which the paths to a class end, in the visible part of the list. */
   getTarget(index) {
-    return this.rows[index].querySelector(".label");
+    const { left, top, height } = this.rows[index].querySelector(".label").getBoundingClientRect();
+    const visible = this.list.getBoundingClientRect();
+    return { x: left, y: Math.min(visible.bottom, Math.max(visible.top, top + height / 2)) };
   }
 }
 
