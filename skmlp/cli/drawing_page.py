@@ -34,4 +34,4 @@ def write_page(model, path, weights, program, X=None):
     with translate_errors(CANNOT_WRITE, OSError), translate_errors(BAD_MODEL, ValueError):
         to_html(model, path, weights=weights, X=X)
     size = Path(path).stat().st_size
-    print_line(f"Written to {path} ({size / 1e6:.2f} MB). Open it in a browser")
+    print_line(f"Written to {path} ({size / 1e6:.1f} MB). Open it in a browser")

@@ -36,7 +36,7 @@ class TestExport:
     def test_page_contains_the_model(self, succeeds, stripes_model, tmp_path):
         out = succeeds("export", stripes_model, "--html", "page.html")
         size = (tmp_path / "page.html").stat().st_size
-        assert out == f"Written to page.html ({size / 1e6:.2f} MB). Open it in a browser\n"
+        assert out == f"Written to page.html ({size / 1e6:.1f} MB). Open it in a browser\n"
         network = read_description(tmp_path / "page.html")["network"]
         model = load_model(stripes_model)
         assert network["classes"] == model.classes_.tolist()
