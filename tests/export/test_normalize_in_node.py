@@ -90,7 +90,7 @@ def to_rgba(gray):
 # Drawings
 
 
-@pytest.fixture(scope="module", params=[300, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[100, pytest.param(1000, marks=pytest.mark.slow)])
 def drawings(request):
     """Return the labels of random drawings, and their images by JavaScript and Python."""
     rng = np.random.default_rng(0)
