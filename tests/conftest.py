@@ -1,6 +1,7 @@
 """Fixtures shared by several test files."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from skmlp.engine import backend_choice
 from skmlp.engine.backend_choice import KERNEL_SETS
 
 collect_ignore = ["typing"]  # mypy checks these files, which are not run
+
+
+def pytest_configure():
+    """Restore the handler of SIGINT, which a shell sets to be ignored in commands that it runs in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ ALLOWED = {
         "engine",
         "estimator",
     },
-    "export": {"", "typing", "image_shape", "files", "engine", "estimator"},
+    "export": {"", "typing", "image_shape", "digits", "files", "engine", "estimator"},
     "callbacks": {"typing", "files.checkpoints"},
     "recipes": {"", "typing", "estimator", "augment", "digits"},
     "cli": {
@@ -112,6 +112,7 @@ ALLOWED = {
         "plots",
         "export",
         "formatting",
+        "image_shape",
     },
     "__main__": {"cli"},
 }

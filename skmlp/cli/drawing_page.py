@@ -4,7 +4,7 @@ from pathlib import Path
 
 from skmlp.cli.console import print_line
 from skmlp.cli.datasets import warn_about_unscaled_pixels
-from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, translate_errors
+from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, CommandError, translate_errors
 from skmlp.cli.options import Option
 from skmlp.cli.values import make_choice_type
 
@@ -29,9 +29,23 @@ def write_page(model, path, weights, program, X=None):
     from skmlp.export import to_html
 
     if X is None and model.input_scale is None:
+        check_features_are_pixels(model)
         X = np.repeat(np.array([[0], [MAX_PIXEL]], np.uint8), model.n_features_in_, axis=1)
         warn_about_unscaled_pixels(X, [model], program)
     with translate_errors(CANNOT_WRITE, OSError), translate_errors(BAD_MODEL, ValueError):
         to_html(model, path, weights=weights, X=X)
     size = Path(path).stat().st_size
     print_line(f"Written to {path} ({size / 1e6:.1f} MB). Open it in a browser")
+
+
+def check_features_are_pixels(model):
+    """Raise an error if the features of a model are not the pixels of images."""
+    from skmlp.image_shape import find_image_shape
+
+    if find_image_shape(None, model) is None:
+        raise CommandError(
+            BAD_MODEL,
+            "the model must have an input_scale, or pixels of images as features, got "
+            f"{model.n_features_in_} features of unknown range. Use skmlp.export.to_html(model, path, X=X) in Python, "
+            "with training samples that determine the ranges.",
+        )

@@ -14,20 +14,20 @@ from importlib import resources
 import numpy as np
 from scipy.sparse import issparse
 
+from skmlp.digits.normalize import IMAGE_SIZE
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.prediction import check_samples
-from skmlp.export.network import check_model, compute_probabilities, fold_network
+from skmlp.export.model_info import describe_model
+from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.payload import describe_network, encode_text
 from skmlp.export.quantize import quantize_network
 from skmlp.files.atomic import atomic_write
-from skmlp.image_shape import find_image_shape
 from skmlp.typing import ArrayLike, PathLike
 
 __all__ = ["to_html"]
 
 MAX_SLIDERS = 200
 N_SAMPLES = 5  # of the self-test
-MNIST_SHAPE = [28, 28]
 DIGITS = [str(digit) for digit in range(10)]
 EXAMPLE = 3  # the digit that the page draws when it is opened
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
@@ -105,15 +105,16 @@ def to_html(
     ...     path.stat().st_size < 200_000
     True
     """
+    folded = fold_network(mlp)
+    info = describe_model(mlp, image_shape)
     if weights is None:
-        check_model(mlp)
-        weights = "float32" if find_image_shape(image_shape, mlp) is None else "int8"
-    description = describe_network(mlp, weights=weights, image_shape=image_shape)
+        weights = "float32" if info.image_shape is None else "int8"
+    network = quantize_network(folded, weights)
     X = None if X is None else convert_samples(mlp, X)
     page = {
-        "network": description,
-        "input": describe_input(mlp, description, X),
-        "samples": make_self_test(mlp, weights, X),
+        "network": describe_network(network, info),
+        "input": describe_input(mlp, info, X),
+        "samples": make_self_test(mlp, network, X),
     }
     with atomic_write(path) as file:
         file.write(render(page).encode())
@@ -125,18 +126,17 @@ def convert_samples(mlp, X):
     return X.toarray() if issparse(X) else np.asarray(X)
 
 
-def describe_input(mlp, description, X):
+def describe_input(mlp, info, X):
     """Return how samples are entered: by drawing, or by a slider for each feature."""
-    shape = description["imageShape"]
-    if shape is not None:
+    if info.image_shape is not None:
         smallest, largest = find_range(mlp, X)
-        are_digits = list(map(str, description["classes"])) == DIGITS
+        are_digits = list(map(str, info.labels)) == DIGITS
         return {
             "kind": "drawing",
-            "shape": shape,
+            "shape": info.image_shape,
             "smallest": smallest,
             "largest": largest,
-            "isMnist": shape == MNIST_SHAPE,
+            "isMnist": info.image_shape == (IMAGE_SIZE, IMAGE_SIZE),
             "examples": DIGITS if are_digits else [],
             "example": EXAMPLE if are_digits else None,
         }
@@ -177,7 +177,7 @@ def describe_features(mlp, X):
     ]
 
 
-def make_self_test(mlp, weights, X):
+def make_self_test(mlp, network, X):
     """Return samples and their probabilities, which the page compares with its own."""
     if X is None:
         rng = np.random.default_rng(0)
@@ -188,8 +188,7 @@ def make_self_test(mlp, weights, X):
     else:
         samples = X[np.linspace(0, len(X) - 1, N_SAMPLES).astype(int)]
     samples = samples.astype("<f4")
-    network = quantize_network(fold_network(mlp), weights).restore()
-    probabilities = compute_probabilities(network, samples)
+    probabilities = compute_probabilities(network.restore(), samples)
     return {
         "features": encode_text(samples.tobytes()),
         "probabilities": [[float(f"{p:.7g}") for p in row] for row in probabilities.tolist()],

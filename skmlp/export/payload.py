@@ -3,56 +3,34 @@
 import base64
 import zlib
 
-from skmlp import __version__
 from skmlp.estimator.prediction import get_loss_name
-from skmlp.export.network import fold_network
-from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
-from skmlp.files.models import compute_model_digest
-from skmlp.files.records import classes_to_json
-from skmlp.image_shape import find_image_shape
+from skmlp.export.quantize import WEIGHT_FORMATS
 
-FORMAT = 1
 MAX_SAFE_INTEGER = 2**53 - 1  # larger integers are not exact in JavaScript
 # Replaces the digits of Python's base 85 that have a meaning in HTML or in JavaScript strings.
 HTML_SAFE_DIGITS = bytes.maketrans(b"$&<>`", b",.:[]")
 
 
-def describe_network(mlp, *, weights="int8", image_shape=None):
-    """Describe the network of a fitted classifier for the drawing page.
+def describe_network(network, info):
+    """Describe a network for the drawing page.
 
     Parameters
     ----------
-    mlp : MLPDigitClassifier
-        Fitted classifier.
-    weights : {"float32", "float16", "int8"}, default="int8"
-        Format of the weights, see `quantize_network`.
-    image_shape : (int, int), False or None, default=None
-        Height and width of the images. False if the features are not images, None for the `image_shape` of the
-        classifier or, if it has none, square images.
+    network : QuantizedNetwork
+    info : ModelInfo
+        Its model.
 
     Returns
     -------
     description : dict
         JSON values. 'data' contains the numbers, see `pack_numbers`.
-
-    Raises
-    ------
-    TypeError
-        If `mlp` is not an MLPDigitClassifier, or its classes are not numbers, booleans or strings.
-    NotFittedError
-        If `mlp` is not fitted.
-    ValueError
-        If `weights` or `image_shape` is invalid, or the weights are not finite in float32.
     """
-    network = quantize_network(fold_network(mlp), weights)
-    shape = find_image_shape(image_shape, mlp)
     return {
-        "format": FORMAT,
-        "version": __version__,
-        "digest": compute_model_digest(mlp),
-        "classes": list(map(convert_label, classes_to_json(mlp.classes_)["labels"])),
-        "imageShape": None if shape is None else list(shape),
-        "weights": weights,
+        "version": info.version,
+        "digest": info.digest,
+        "classes": list(map(convert_label, info.labels)),
+        "imageShape": info.image_shape,
+        "weights": network.weights,
         "outActivation": get_loss_name(network.targets),
         "multilabel": network.targets.multilabel,
         "layers": [

@@ -58,9 +58,14 @@ class TestExport:
         assert (status, err) == (0, "")
         assert read_description(tmp_path / "page.html")["input"]["largest"] == pytest.approx(100)
 
-    def test_multilabel_model(self, run_skmlp, multilabel_model, tmp_path):
-        status, _, _ = run_skmlp("export", multilabel_model, "--html", "page.html")
-        assert status == 0
+    def test_features_of_unknown_range(self, run_skmlp, multilabel_model, tmp_path):
+        status, _, err = run_skmlp("export", multilabel_model, "--html", "page.html")
+        assert status == 4
+        assert "got 8 features of unknown range. Use skmlp.export.to_html(model, path, X=X)" in err
+        assert list(tmp_path.glob("page*")) == []
+
+    def test_multilabel_model(self, succeeds, multilabel_model, tmp_path):
+        succeeds("export", multilabel_model, "--html", "page.html", "--scale", "1")
         assert len(read_description(tmp_path / "page.html")["input"]["features"]) == 8
 
     def test_format_is_required(self, run_skmlp, stripes_model):

@@ -19,8 +19,8 @@ PUBLIC = {
     "skmlp.recipes",
     "skmlp.schedules",
 }
-# Numbers as text, which the commands and the report share.
-SHARED = {"skmlp.formatting"}
+# Numbers as text and the shape of images, which the commands share with the report and the exports.
+SHARED = {"skmlp.formatting", "skmlp.image_shape"}
 # Atomic writes, the name of the previous checkpoint, and the reader of pictures.
 EXCEPTIONS = {
     "pictures.py": {"skmlp.digits.picture"},

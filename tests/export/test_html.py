@@ -198,6 +198,13 @@ def read_description(html):
     return json.loads(text)
 
 
+def save_zero(path):
+    """Write a picture of the digit 0."""
+    picture = Image.new("L", (300, 300), 255)
+    ImageDraw.Draw(picture).ellipse([90, 50, 210, 250], outline=0, width=22)
+    picture.save(path)
+
+
 class TestDrawing:
     def test_pixels_are_those_of_normalize_digit(self, browser, mnist_page):
         picture = Image.new("RGB", (200, 240), "white")
@@ -331,6 +338,61 @@ class TestDrawing:
             opened.page.wait_for_timeout(300)
             assert read_answer(opened.page) == "1"
 
+    def test_dropped_picture_is_read(self, browser, mnist_page):
+        with open_page(browser, mnist_page) as opened:
+            clear(opened.page)
+            is_marked = opened.page.evaluate(
+                """async () => {
+                  const canvas = new OffscreenCanvas(90, 90);
+                  const context = canvas.getContext("2d");
+                  context.fillStyle = "white"; context.fillRect(0, 0, 90, 90);
+                  context.fillStyle = "black"; context.fillRect(42, 15, 7, 60);
+                  const dataTransfer = new DataTransfer();
+                  dataTransfer.items.add(new File([await canvas.convertToBlob()], "one.png", {type: "image/png"}));
+                  const sheet = document.getElementById("sheet");
+                  const send = (type) =>
+                    sheet.dispatchEvent(new DragEvent(type, {dataTransfer, bubbles: true, cancelable: true}));
+                  const isCanceled = !send("dragover");
+                  const isMarked = sheet.parentElement.classList.contains("dropping");
+                  send("drop");
+                  return isCanceled && isMarked && !sheet.parentElement.classList.contains("dropping");
+                }"""
+            )
+            assert is_marked
+            opened.page.wait_for_timeout(300)
+            assert read_answer(opened.page) == "1"
+
+    def test_picture_from_the_camera_is_read(self, browser, mnist_page, tmp_path):
+        save_zero(tmp_path / "zero.jpg")
+        with open_page(browser, mnist_page, width=390) as opened:
+            camera = opened.page.locator("#camera")
+            assert camera.get_attribute("capture") == "environment"
+            camera.set_input_files(tmp_path / "zero.jpg")
+            opened.page.wait_for_timeout(500)
+            assert read_answer(opened.page) == "0"
+
+    @pytest.mark.parametrize("dark", [False, True])
+    @pytest.mark.parametrize("ink", [0, 255])
+    def test_transparent_picture_is_visible_and_read(
+        self, browser, mnist_page, tmp_path, dark, ink
+    ):
+        picture = Image.new("LA", (200, 200), (ink, 0))
+        ImageDraw.Draw(picture).line([(100, 30), (100, 170)], (ink, 255), 18)
+        picture.save(tmp_path / "one.png")
+        with open_page(browser, mnist_page, dark=dark) as opened:
+            opened.page.locator("#picture").set_input_files(tmp_path / "one.png")
+            opened.page.wait_for_timeout(500)
+            assert read_answer(opened.page) == "1"
+            center, corner = opened.page.evaluate(
+                """() => {
+                  const canvas = document.getElementById("sheet");
+                  const read = (x, y) => canvas.getContext("2d").getImageData(x, y, 1, 1).data[0];
+                  return [read(canvas.width / 2, canvas.height / 2), read(3, 3)];
+                }"""
+            )
+            assert center == ink
+            assert abs(center - corner) > 100
+
     def test_file_that_is_no_picture_is_reported(self, browser, mnist_page, tmp_path):
         (tmp_path / "notes.png").write_text("no picture")
         with open_page(browser, mnist_page) as opened:
@@ -342,9 +404,7 @@ class TestDrawing:
             assert opened.page.locator("#notice").is_hidden()
 
     def test_stroke_replaces_a_picture(self, browser, mnist_page, tmp_path):
-        picture = Image.new("L", (300, 300), 255)
-        ImageDraw.Draw(picture).ellipse([90, 50, 210, 250], outline=0, width=22)
-        picture.save(tmp_path / "zero.png")
+        save_zero(tmp_path / "zero.png")
         with open_page(browser, mnist_page) as opened:
             opened.page.locator("#picture").set_input_files(tmp_path / "zero.png")
             opened.page.wait_for_timeout(500)
@@ -472,6 +532,22 @@ class TestNetworks:
             computed = opened.page.evaluate(PREDICT, (255 * X[0]).tolist())
             np.testing.assert_allclose(computed, mlp.predict_proba(X[:1])[0], atol=1e-5)
             assert opened.find_problems() == {}
+
+    def test_most_probable_of_many_classes_are_shown_first(self, open_small, digits):
+        X, y = digits
+        mlp = make_small(X, 10 * (np.arange(len(y)) % 3) + y, input_scale=1)
+        with open_small(mlp) as opened:
+            clear(opened.page)
+            shown = opened.page.locator("#classes .label").all_inner_texts()
+            assert list(map(int, shown)) == mlp.classes_.tolist()
+            draw_one(opened.page)
+            answer = read_answer(opened.page)
+            shown = opened.page.locator("#classes li")
+            assert shown.first.locator(".label").inner_text() == answer
+            bars = "rows => rows.map(row => Number(row.querySelector('.bar span').style.transform.slice(7, -1)))"
+            probabilities = shown.evaluate_all(bars)
+            assert len(probabilities) == 30
+            assert probabilities == sorted(probabilities, reverse=True)
 
     def test_multilabel(self, open_small, digits):
         X, y = digits

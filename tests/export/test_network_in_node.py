@@ -5,13 +5,13 @@ from itertools import product
 
 import numpy as np
 import pytest
+from export.descriptions import describe
 from export.node import run_node
 from sklearn.datasets import load_digits
 
 from skmlp import MLPDigitClassifier, load_mnist
 from skmlp.engine.reference.activations import ACTIVATIONS
 from skmlp.export.network import compute_logits, compute_probabilities, fold_network
-from skmlp.export.payload import describe_network
 from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
 from skmlp.recipes import make_recipe
 
@@ -128,7 +128,7 @@ def assert_predicts_as_classifier(output, model, samples):
 def all_networks():
     """Return the classifier of each item of NETWORKS and its results in JavaScript, from a single run of node."""
     models = {name: fit(**params) for name, params in NETWORKS.items()}
-    descriptions = [describe_network(model, weights="float32") for model in models.values()]
+    descriptions = [describe(model, weights="float32") for model in models.values()]
     outputs = run_networks(descriptions, X_test)
     return dict(zip(models, zip(models.values(), outputs, strict=True), strict=True))
 
@@ -149,7 +149,7 @@ def test_activations_are_exact_in_float32():
         model.fit([[0.0], [1.0]], [0, 1])
         model.coefs_[0][...] = 1
         model.intercepts_[0][...] = 0
-        descriptions.append(describe_network(model, weights="float32"))
+        descriptions.append(describe(model, weights="float32"))
     outputs = run_networks(descriptions, z[:, np.newaxis], ["hidden"])
     for (name, activation), output in zip(ACTIVATIONS.items(), outputs, strict=True):
         expected = z.astype(np.float64)
@@ -168,7 +168,7 @@ def test_large_logits_give_valid_probabilities():
     models = {kind: fit(labels) for kind, labels in LABELS.items()}
     for model in models.values():
         model.coefs_[-1][...] *= 1e4
-    descriptions = [describe_network(model, weights="float32") for model in models.values()]
+    descriptions = [describe(model, weights="float32") for model in models.values()]
     outputs = run_networks(descriptions, X_test)
     for (kind, model), output in zip(models.items(), outputs, strict=True):
         probabilities = np.array(output["probabilities"])
@@ -185,7 +185,7 @@ def test_ties_are_resolved_as_in_the_classifier():
     for model in models:
         model.coefs_[-1][...] = 0
         model.intercepts_[-1][...] = 0
-    outputs = run_networks([describe_network(model) for model in models], X_test[:1])
+    outputs = run_networks([describe(model) for model in models], X_test[:1])
     for model, output in zip(models, outputs, strict=True):
         np.testing.assert_array_equal(
             decode_predictions(output["predicted"], model), model.predict(X_test[:1])
@@ -197,7 +197,7 @@ def test_weights_are_decoded_exactly(weights):
     model = fit(activation=("gelu", "elu"), batch_norm=True)
     model.coefs_[1][0] = 3e-6  # float16 stores them as subnormal numbers
     network = quantize_network(fold_network(model), weights).restore()
-    description = json.dumps(describe_network(model, weights=weights)).encode()
+    description = json.dumps(describe(model, weights=weights)).encode()
     layers = json.loads(run_node(WEIGHTS_SCRIPT, input_files={"description.json": description}))
     for layer, expected in zip(layers, network.layers, strict=True):
         decoded = np.reshape(layer["weights"], layer["shape"])
@@ -209,7 +209,7 @@ def test_weights_are_decoded_exactly(weights):
 def test_the_results_are_those_of_the_reference():
     models = [fit(labels, activation=("silu", "softplus")) for labels in LABELS.values()]
     cases = list(product(models, WEIGHT_FORMATS))
-    descriptions = [describe_network(model, weights=weights) for model, weights in cases]
+    descriptions = [describe(model, weights=weights) for model, weights in cases]
     outputs = run_networks(descriptions, X_test, ["logits", "probabilities"])
     for (model, weights), output in zip(cases, outputs, strict=True):
         network = quantize_network(fold_network(model), weights).restore()
@@ -227,7 +227,7 @@ def test_masks_multiply_the_activations_of_hidden_units(layer):
     masked.coefs_[layer + 1][...] *= factors[:, np.newaxis]
     masks = [None, None]
     masks[layer] = factors.tolist()
-    description = describe_network(model, weights="float32")
+    description = describe(model, weights="float32")
     [output] = run_networks([description], X_test, ["hidden", "probabilities"], masks)
     np.testing.assert_allclose(
         output["probabilities"], masked.predict_proba(X_test), rtol=0, atol=TOLERANCE
@@ -252,7 +252,7 @@ def mnist_classifier(mnist_dir):
 def mnist_outputs(mnist_classifier, mnist_test_set):
     """Return the results in JavaScript for the test digits of MNIST by format of the weights."""
     formats = ["float32", "int8"]
-    descriptions = [describe_network(mnist_classifier, weights=name) for name in formats]
+    descriptions = [describe(mnist_classifier, weights=name) for name in formats]
     return dict(zip(formats, run_networks(descriptions, mnist_test_set[0]), strict=True))
 
 
@@ -285,5 +285,5 @@ def test_int8_weights_are_as_accurate_as_the_classifier(
 
 
 def test_the_description_of_an_mnist_classifier_is_small(mnist_classifier):
-    description = describe_network(mnist_classifier, weights="int8")
+    description = describe(mnist_classifier, weights="int8")
     assert len(json.dumps(description)) < 215_000

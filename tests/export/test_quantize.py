@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from export.descriptions import describe
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -17,7 +18,6 @@ from skmlp.export.network import (
     fold_network,
     predict_labels,
 )
-from skmlp.export.payload import describe_network
 from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
 from skmlp.files.models import compute_model_digest
 
@@ -207,29 +207,29 @@ def test_weights_that_float32_cannot_represent_are_an_error(value, weights):
 )
 def test_the_description_contains_the_labels_and_the_digest(kind, classes, out_activation):
     model = fit(LABELS[kind])
-    description = describe_network(model)
+    description = describe(model)
     assert description["classes"] == classes
     assert list(map(type, description["classes"])) == list(map(type, classes))
     assert description["outActivation"] == out_activation
     assert description["multilabel"] == (kind == "multilabel")
     assert description["digest"] == compute_model_digest(model)
-    assert description["imageShape"] == [8, 8]
+    assert description["imageShape"] == (8, 8)
 
 
 def test_large_integer_labels_are_strings_in_the_description():
     labels = np.where(y_few > 4, 2**53 - 1, 2**53)
-    assert describe_network(fit(labels))["classes"] == [2**53 - 1, str(2**53)]
+    assert describe(fit(labels))["classes"] == [2**53 - 1, str(2**53)]
 
 
 @pytest.mark.parametrize(
     ("attribute", "argument", "expected"),
     [
-        (None, None, [8, 8]),
-        ((4, 16), None, [4, 16]),
-        ((4, 16), (2, 32), [2, 32]),
+        (None, None, (8, 8)),
+        ((4, 16), None, (4, 16)),
+        ((4, 16), (2, 32), (2, 32)),
         (None, False, None),
     ],
 )
 def test_the_image_shape_is_that_of_the_argument_or_the_classifier(attribute, argument, expected):
     model = fit(image_shape=attribute)
-    assert describe_network(model, image_shape=argument)["imageShape"] == expected
+    assert describe(model, image_shape=argument)["imageShape"] == expected

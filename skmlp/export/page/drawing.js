@@ -4,6 +4,8 @@
 const RASTER_SIZE = 140;
 /** Larger pictures are reduced to this length of their longer side, in pixels. */
 const MAX_PICTURE_SIZE = 900;
+/** Behind the transparent parts of a picture; dark and bright ink differ from it. */
+const PICTURE_BACKGROUND = "#808080";
 const KEYBOARD_STEP = 1 / 40;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const MAX_UNDO_STEPS = 200;
@@ -268,8 +270,11 @@ function readPicture(picture) {
 function paintPicture(context, side, picture) {
   const scale = side / Math.max(picture.width, picture.height);
   const [width, height] = [picture.width * scale, picture.height * scale];
+  const [left, top] = [(side - width) / 2, (side - height) / 2];
+  context.fillStyle = PICTURE_BACKGROUND;
+  context.fillRect(left, top, width, height);
   context.imageSmoothingQuality = "high";
-  context.drawImage(picture, (side - width) / 2, (side - height) / 2, width, height);
+  context.drawImage(picture, left, top, width, height);
 }
 
 /** Draw a stroke as a smooth curve through the middles of its segments; a single point becomes a dot. */

@@ -1,6 +1,8 @@
 /** Views of a prediction: images, grids of units, probabilities, and the paths between them. */
 
 const UNDERLAY_OPACITY = 0.3;
+/** A longer list of classes scrolls, and is sorted so that the most probable ones are in view. */
+const MAX_UNSORTED_CLASSES = 20;
 
 /**
  * Return the colors of the page, which depend on the color scheme, as arrays of red, green and blue from 0 to 255.
@@ -177,6 +179,10 @@ export class ProbabilityView {
       row.querySelector(".number").textContent = probabilities === null ? "" : formatProbability(probability);
       row.classList.toggle("predicted", probabilities !== null && predicted.includes(index));
     });
+    if (this.rows.length > MAX_UNSORTED_CLASSES && probabilities !== null) {
+      const order = [...this.rows.keys()].sort((a, b) => probabilities[b] - probabilities[a] || a - b);
+      this.list.append(...order.map((index) => this.rows[index]));
+    }
   }
 
   /** Return the position on the screen at which the paths to a class end, in the visible part of the list. */
