@@ -1,5 +1,6 @@
 """Callbacks for :class:`skmlp.MLPDigitClassifier`, in addition to those of :mod:`sklearn.callback`."""
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.callback import CallbackContext
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "OnEpoch"]
 
 
 class Checkpoint:
@@ -90,3 +91,59 @@ class Checkpoint:
         if state.ended or state.epoch % self.every == 0:
             write_checkpoint(self.path, estimator, self._data_fingerprint)
         return False
+
+
+class OnEpoch:
+    """Callback that calls a function with the metrics of each epoch, for example to log them or to stop training.
+
+    Parameters
+    ----------
+    function : callable
+        Function that is called as ``function(epoch, metrics)`` after each epoch. `epoch` is the number of epochs so
+        far, including those before training was resumed. `metrics` is a dict with the last value of each list of
+        ``history_``: 'loss', 'accuracy', 'learning_rate' and 'seconds', and with a validation set also 'val_loss' and
+        'val_accuracy'. If the function returns True, training stops. If it raises an exception, `fit` raises it.
+
+    Raises
+    ------
+    TypeError
+        If `function` is not callable.
+
+    See Also
+    --------
+    Checkpoint : Write checkpoints.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skmlp import MLPDigitClassifier
+    >>> from skmlp.callbacks import OnEpoch
+    >>> X, y = load_digits(return_X_y=True)
+    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, learning_rate_init=0.01, random_state=0)
+    >>> mlp = mlp.set_callbacks(OnEpoch(lambda epoch, metrics: metrics["loss"] < 0.1)).fit(X, y)
+    >>> mlp.history_["loss"][-2] > 0.1 > mlp.history_["loss"][-1]
+    True
+    """
+
+    def __init__(self, function: Callable[[int, dict[str, float]], bool | None]) -> None:
+        self.function = function
+        if not callable(function):
+            raise TypeError(
+                f"function must be callable as function(epoch, metrics), got {function!r}."
+            )
+
+    def setup(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Do nothing."""
+
+    def teardown(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Do nothing."""
+
+    def on_fit_task_begin(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Do nothing."""
+
+    def on_fit_task_end(self, estimator: "BaseEstimator", context: "CallbackContext") -> bool:
+        """Call the function after an epoch, and return whether it requests to stop."""
+        if context.task_name != "epoch":
+            return False
+        metrics = {name: values[-1] for name, values in estimator.history_.items()}
+        return bool(self.function(len(estimator.history_["loss"]), metrics))

@@ -8,6 +8,9 @@ import pytest
 from helpers import Recorder, assert_same_model, make_classifier_factory
 from sklearn.callback import ProgressBar, ScoringMonitor
 
+from skmlp import MLPDigitClassifier
+from skmlp.callbacks import Checkpoint, OnEpoch
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SOLVERS = ["adam", "sgd", "lbfgs"]
@@ -137,3 +140,50 @@ def test_scoring_monitor_scores_each_epoch(digits, solver, extra):
 def test_progress_bar_shows_training(digits, solver, capsys):
     make(solver=solver, max_iter=4).set_callbacks(ProgressBar()).fit(*digits)
     assert "MLPDigitClassifier - fit" in capsys.readouterr().out
+
+
+@every_solver
+@pytest.mark.parametrize("with_validation", [False, True])
+def test_on_epoch_passes_the_metrics_of_each_epoch(digits, solver, with_validation):
+    X, y = digits
+    calls = []
+    estimator = make(solver=solver, max_iter=4)
+    estimator.set_callbacks(OnEpoch(lambda epoch, metrics: calls.append((epoch, metrics))))
+    validation = {"X_val": X[:50], "y_val": y[:50]} if with_validation else {}
+    estimator.fit(X, y, **validation)
+    history = estimator.history_
+    assert ("val_loss" in history) == with_validation
+    rows = [dict(zip(history, row, strict=True)) for row in zip(*history.values(), strict=True)]
+    assert calls == list(enumerate(rows, start=1))
+    assert all(type(value) is float for _, metrics in calls for value in metrics.values())
+
+
+@every_solver
+@pytest.mark.parametrize("answer", [True, np.True_])
+def test_on_epoch_stops_training(digits, solver, answer):
+    callback = OnEpoch(lambda epoch, metrics: answer if epoch == 3 else None)
+    estimator = make(solver=solver, max_iter=50).set_callbacks(callback).fit(*digits)
+    assert_same_model(estimator, make(solver=solver, max_iter=3).fit(*digits))
+
+
+def test_on_epoch_raises_the_exception_of_its_function(digits):
+    def prune(epoch, metrics):
+        raise LookupError(f"pruned after epoch {epoch}")
+
+    with pytest.raises(LookupError, match="pruned after epoch 1"):
+        make().set_callbacks(OnEpoch(prune)).fit(*digits)
+
+
+def test_on_epoch_counts_the_epochs_before_training_was_resumed(digits, tmp_path):
+    path = tmp_path / "run.safetensors"
+    stop = OnEpoch(lambda epoch, metrics: epoch == 2)
+    make(max_iter=5).set_callbacks(stop, Checkpoint(path)).fit(*digits)
+    epochs = []
+    record = OnEpoch(lambda epoch, metrics: epochs.append(epoch))
+    MLPDigitClassifier.resume(path, *digits, callbacks=[record])
+    assert epochs == [3, 4, 5]
+
+
+def test_on_epoch_requires_a_function():
+    with pytest.raises(TypeError, match=r"function must be callable as function\(epoch, metrics\)"):
+        OnEpoch("print")

@@ -23,7 +23,7 @@ from skmlp import (
     write_idx,
 )
 from skmlp.augment import Affine, Annealed, Compose, Shift
-from skmlp.callbacks import Checkpoint
+from skmlp.callbacks import Checkpoint, OnEpoch
 from skmlp.recipes import make_recipe
 from skmlp.schedules import Cosine, Position, Warmup
 from skmlp.typing import FloatArray
@@ -59,6 +59,8 @@ assert_type(mlp.find_learning_rate(X, y).suggestion, float)
 mlp.fit(X)  # type: ignore[call-arg]
 mlp.fit(X, y, None, X, y)  # type: ignore[call-arg]
 Checkpoint("model.safetensors", every="epoch")  # type: ignore[arg-type]
+OnEpoch(lambda epoch, metrics: metrics["loss"] < epoch)
+OnEpoch(lambda epoch: None)  # type: ignore[misc, arg-type]
 
 # Files
 
