@@ -21,6 +21,7 @@ from skmlp.engine.backend_choice import set_kernels as set_kernels
 from skmlp.engine.compilation import compile_kernels as compile_kernels
 from skmlp.estimator.classifier import MLPDigitClassifier as MLPDigitClassifier
 from skmlp.exceptions import CheckpointError as CheckpointError
+from skmlp.exceptions import ExportError as ExportError
 from skmlp.exceptions import IDXFormatError as IDXFormatError
 from skmlp.exceptions import ModelFormatError as ModelFormatError
 from skmlp.exceptions import NoDigitError as NoDigitError

@@ -34,6 +34,10 @@ class NonFiniteLossError(ValueError):
     """
 
 
+class ExportError(RuntimeError):
+    """Error raised if an exported model predicts other probabilities or labels than the classifier."""
+
+
 class TrainingInterruptedWarning(UserWarning):
     """Warning issued if the user interrupts training (Ctrl-C).
 

@@ -82,6 +82,7 @@ ALLOWED = {
         "engine",
         "digits",
         "files.checkpoints",
+        "export.onnx_converter",  # which skl2onnx asks the estimator for
     },
     "report": {
         "",
@@ -97,7 +98,16 @@ ALLOWED = {
         "engine",
         "estimator",
     },
-    "export": {"", "typing", "image_shape", "digits", "files", "engine", "estimator"},
+    "export": {
+        "",
+        "exceptions",
+        "typing",
+        "image_shape",
+        "digits",
+        "files",
+        "engine",
+        "estimator",
+    },
     "callbacks": {"typing", "files.checkpoints"},
     "recipes": {"", "typing", "estimator", "augment", "digits"},
     "cli": {

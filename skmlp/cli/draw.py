@@ -95,10 +95,12 @@ def run(options):
     if options.model is None:
         options = replace(options, data=options.data or find_local_data(), seed=options.seed or 0)
         data = load_training_data(options)
-        write_page(train(options, data), options.out, options.weights, PROGRAM, data.X)
+        model = train(options, data)
+        announcement = write_page(model, options.out, options.weights, PROGRAM, data.X)
     else:
         (model,) = apply_scale(options.scale, [read_model(options.model)])
-        write_page(model, options.out, options.weights, PROGRAM)
+        announcement = write_page(model, options.out, options.weights, PROGRAM)
+    print_line(announcement)
     return SUCCESS
 
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from skmlp.cli.console import print_line
 from skmlp.cli.datasets import warn_about_unscaled_pixels
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, CommandError, translate_errors
 from skmlp.cli.options import Option
 from skmlp.cli.values import make_choice_type
+from skmlp.formatting import format_size
 
 WEIGHTS = Option(
     make_choice_type(("int8", "float16", "float32")),
@@ -19,7 +19,7 @@ MAX_PIXEL = 255
 
 
 def write_page(model, path, weights, program, X=None):
-    """Write the page, and print its path and size.
+    """Write the page, and return what to print about it.
 
     `X` are samples for the range of the pixels. Without them, pixels of a model without `input_scale` range from 0 to
     255.
@@ -34,8 +34,7 @@ def write_page(model, path, weights, program, X=None):
         warn_about_unscaled_pixels(X, [model], program)
     with translate_errors(CANNOT_WRITE, OSError), translate_errors(BAD_MODEL, ValueError):
         to_html(model, path, weights=weights, X=X)
-    size = Path(path).stat().st_size
-    print_line(f"Written to {path} ({size / 1e6:.1f} MB). Open it in a browser")
+    return f"Written to {path} ({format_size(Path(path).stat().st_size)}). Open it in a browser"
 
 
 def check_features_are_pixels(model):

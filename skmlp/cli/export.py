@@ -1,15 +1,27 @@
-"""`skmlp export`: write a model in a format that other programs read."""
+"""`skmlp export`: write a model in formats that other programs read."""
 
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from skmlp.cli.datasets import SCALE_HELP, apply_scale
+from skmlp.cli.console import print_line
+from skmlp.cli.datasets import (
+    SCALE_HELP,
+    apply_scale,
+    describe_data,
+    load_subset_for_models,
+)
 from skmlp.cli.drawing_page import WEIGHTS, write_page
-from skmlp.cli.errors import SUCCESS
-from skmlp.cli.model_files import declare_model_argument, read_model
+from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, translate_errors
+from skmlp.cli.model_files import declare_model_argument, read_model, read_single_label_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FACTOR, PATH, OptionError
+from skmlp.exceptions import ExportError
+from skmlp.formatting import format_count, format_percent, format_size
 
 NAME = "export"
 PROGRAM = f"skmlp {NAME}"
@@ -18,12 +30,23 @@ DESCRIPTION = """\
 Export a model to other programs.
 
 --html writes a page on which one can draw a digit and see the network read it.
-The page is one file, which works offline, from a local disk and on phones."""
+--onnx writes a model for onnxruntime and other runtimes, --c writes source code
+in C99 with 8-bit weights for microcontrollers, and --sklearn writes an
+MLPClassifier of scikit-learn in the format of skops. Existing files are
+replaced.
+
+The predictions of each export are compared with those of the model."""
 
 EXAMPLES = """\
 examples:
   skmlp export skmlp-run/model.safetensors --html draw.html
-  skmlp export mnist-run/model.safetensors --html draw.html --weights float16"""
+  skmlp export mnist-run/model.safetensors --onnx digits.onnx --check mnist-files
+  skmlp export mnist-run/model.safetensors --c digits.c"""
+
+
+def declare_output(text):
+    """Return the dataclass field of an option that is a file to write."""
+    return declare(Option(PATH, f"{text} [default: none]", "output", "FILE"), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,29 +54,170 @@ class ExportOptions:
     """Options of `skmlp export`."""
 
     model: str = declare_model_argument()
-    html: str | None = declare(
+    html: str | None = declare_output("Page to draw on, which works offline and on phones.")
+    onnx: str | None = declare_output(
+        "ONNX model with the input X, float32 pixels, and the outputs label and probabilities. Requires the extra "
+        "skmlp[onnx]."
+    )
+    c: str | None = declare_output(
+        "C source code with the function skmlp_predict and 8-bit weights."
+    )
+    sklearn: str | None = declare_output("MLPClassifier of scikit-learn. Requires skops.")
+    weights: str | None = declare(WEIGHTS, None)
+    check: str | None = declare(
         Option(
             PATH,
-            "HTML file to write. An existing file is replaced. [default: none]",
-            "output",
-            "FILE",
+            "Dataset whose test set the exports are compared on: a directory with the four IDX files of MNIST or a "
+            "compatible dataset, or 'mnist' to download MNIST, unless it is already there. [default: random images]",
+            "check",
+            "DIR",
         ),
         None,
     )
-    weights: str | None = declare(WEIGHTS, None)
     scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixel", "FACTOR"), None)
 
     def __post_init__(self):
-        if self.html is None:
-            raise OptionError("expected --html FILE, got no format to export to.")
+        if not any(getattr(self, name) for name in FORMATS):
+            options = ", ".join(f"--{name}" for name in FORMATS)
+            raise OptionError(f"expected at least one of {options} with a file, got no format.")
+        if self.weights is not None and self.html is None:
+            raise OptionError("--weights has no effect without --html. Leave it out.")
+
+
+class Samples(NamedTuple):
+    """Samples that predictions are compared on, their labels if there are any, and a description."""
+
+    X: Any
+    y: Any
+    name: str
+
+
+class Exported(NamedTuple):
+    """What to print about a written file, and a function that returns its Predictions for samples."""
+
+    announcement: str
+    predict: Callable[[Any], Any]
 
 
 def run(options):
     """Run `skmlp export`."""
-    (model,) = apply_scale(options.scale, [read_model(options.model)])
-    check_output_file(options.html, inputs=(options.model,), option="--html")
-    write_page(model, options.html, options.weights, PROGRAM)
+    paths = {name: getattr(options, name) for name in FORMATS if getattr(options, name)}
+    for name, path in paths.items():
+        check_output_file(path, inputs=(options.model,), option=f"--{name}")
+    read = read_model if options.check is None else read_single_label_model
+    (model,) = apply_scale(options.scale, [read(options.model)])
+    samples = load_samples(model, options.check)
+    for name, path in paths.items():
+        exported = FORMATS[name](model, path, options)
+        print_line(exported.announcement)
+        print_line(f"  {describe_comparison(model, exported, samples)}")
     return SUCCESS
+
+
+def load_samples(model, check):
+    """Return the Samples of --check, or random ones."""
+    from skmlp.export.checks import generate_samples
+
+    if check is None:
+        X = generate_samples(model.n_features_in_, model.input_scale)
+        return Samples(X, None, f"{len(X)} random samples")
+    images = load_subset_for_models([model], check, "test", None)
+    name = f"{format_count(len(images.X), 'image')} of {describe_data(check)}"
+    return Samples(images.X, images.y, name)
+
+
+def describe_comparison(model, exported, samples):
+    """Return a sentence on the differences between the predictions of a written file and of the model.
+
+    Labels are compared on images only, because those of random samples are arbitrary.
+    """
+    from skmlp.export.checks import Predictions, compare_predictions
+
+    X, y, name = samples
+    expected = Predictions(model.predict(X), model.predict_proba(X))
+    predictions = exported.predict(X)
+    comparison = compare_predictions(expected, predictions)
+    difference = f"probabilities differ by at most {comparison.largest_difference:.0e}"
+    if y is None:
+        return f"compared with the model on {name}: {difference}"
+    n_different = comparison.n_different
+    labels = f"{format_count(n_different, 'label')} {'differs' if n_different == 1 else 'differ'}"
+    accuracy, original = (
+        format_percent((labels == y).mean()) for labels in (predictions.labels, expected.labels)
+    )
+    return f"compared with the model on {name}: {labels}, {difference}, accuracy {accuracy} (model: {original})"
+
+
+def export_to_html(model, path, options):
+    """Write a page to draw on."""
+    from skmlp.export.checks import predict_with_rounded_weights
+    from skmlp.export.html import choose_weights
+
+    weights = options.weights or choose_weights(model)
+    announcement = write_page(model, path, weights, PROGRAM)
+    return Exported(announcement, lambda X: predict_with_rounded_weights(model, X, weights))
+
+
+def export_to_onnx(model, path, options):
+    """Write an ONNX model."""
+    from skmlp.export.onnx_model import predict_with_onnxruntime, to_onnx
+
+    with translate_export_errors():
+        exported = to_onnx(model, path)
+    return Exported(
+        f"Written to {path} ({measure_size(path)})",
+        lambda X: predict_with_onnxruntime(exported, X.astype("float32")),
+    )
+
+
+def export_to_c(model, path, options):
+    """Write source code in C."""
+    from skmlp.export.c_source import to_c
+    from skmlp.export.checks import predict_with_rounded_weights
+
+    with translate_export_errors():
+        footprint = to_c(model, path)
+    memory = f"{format_size(footprint.constants)} of flash, {format_size(footprint.stack)} of RAM"
+    return Exported(
+        f"Written to {path} ({measure_size(path)}; {memory})",
+        lambda X: predict_with_rounded_weights(model, X, "int8"),
+    )
+
+
+def export_to_sklearn(model, path, options):
+    """Write an MLPClassifier of scikit-learn."""
+    from skmlp.export.scikit_learn import predict_with_sklearn, to_sklearn
+
+    with translate_export_errors():
+        exported = to_sklearn(model, path)
+    return Exported(
+        f"Written to {path} ({measure_size(path)}). Load it with skops.io.load",
+        lambda X: predict_with_sklearn(exported, X),
+    )
+
+
+#: Functions that write a model, by the name of their option.
+FORMATS = {
+    "html": export_to_html,
+    "onnx": export_to_onnx,
+    "c": export_to_c,
+    "sklearn": export_to_sklearn,
+}
+
+
+@contextmanager
+def translate_export_errors():
+    """Convert the errors of an export: models that it cannot express, missing packages, and files."""
+    with (
+        translate_errors(CANNOT_WRITE, (OSError, ImportError)),
+        translate_errors(BAD_MODEL, (ValueError, TypeError, ExportError)),
+    ):
+        yield
+
+
+def measure_size(path):
+    """Return the size of a file as text."""
+    return format_size(Path(path).stat().st_size)
 
 
 COMMAND = Command(

@@ -8,11 +8,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
+from sklearn.utils.validation import check_consistent_length
 
 from skmlp.engine.backend_choice import get_explicit_kernels, inherit_kernels
 from skmlp.engine.lr_finder import run_lr_finder
 from skmlp.engine.schedules import Position
 from skmlp.estimator import fitted
+from skmlp.estimator.calibration import find_temperature
 from skmlp.estimator.callback_hooks import FitCallbacks, SingleEpoch
 from skmlp.estimator.constraints import (
     PARAMETER_CONSTRAINTS,
@@ -38,6 +40,7 @@ from skmlp.estimator.prediction import (
     compute_logits,
     compute_probabilities,
     convert_labels,
+    get_loss,
     make_batches,
     make_prediction_network,
 )
@@ -48,6 +51,7 @@ from skmlp.sklearn_compat import (
     available_if,
     callback_management_context,
     check_partial_fit_first_call,
+    check_sample_weight,
     fit_context,
     with_callbacks,
 )
@@ -658,6 +662,75 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             train(mlp, begin_training(mlp, plan), hooks)
         return mlp
 
+    # Calibration
+
+    def calibrate(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Calibrate the probabilities by temperature scaling [1]_.
+
+        The weights and biases of the output layer are divided by the temperature that minimizes the log loss of
+        samples. The predicted labels do not change. The result is an ordinary network, which can be saved, exported and
+        trained further.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples that the classifier was not trained on, such as the validation set. Some hundreds are sufficient.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of the samples.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample.
+
+        Returns
+        -------
+        self : MLPDigitClassifier
+            The calibrated classifier.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If an argument is invalid, or no temperature from 0.05 to 20 minimizes the loss, for example because the
+            labels of all samples are predicted correctly.
+
+        See Also
+        --------
+        ReliabilityDisplay : Plot of the accuracy as a function of the probability.
+
+        References
+        ----------
+        .. [1] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017,
+               https://arxiv.org/abs/1706.04599
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn.metrics import log_loss
+        >>> from skmlp import MLPDigitClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> mlp = MLPDigitClassifier(input_scale=1 / 16, learning_rate_init=0.01, random_state=0).fit(X[:900], y[:900])
+        >>> before = log_loss(y[900:], mlp.predict_proba(X[900:]))
+        >>> after = log_loss(y[900:], mlp.calibrate(X[900:], y[900:]).predict_proba(X[900:]))
+        >>> after < before
+        True
+        """
+        logits = self._logits(X)
+        targets = fitted.get_targets(self)
+        labels = convert_labels(y)
+        check_consistent_length(logits, labels)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, logits, ensure_non_negative=True)
+        encoded = targets.encode(labels)
+        temperature = find_temperature(logits, encoded, get_loss(targets), sample_weight)
+        if temperature is None:
+            raise ValueError(
+                "A temperature from 0.05 to 20 must minimize the log loss of X and y, got samples without one, with an "
+                f"accuracy of {self.score(X, y):.1%}. Use samples that the classifier was not trained on."
+            )
+        self.coefs_[-1] /= temperature
+        self.intercepts_[-1] /= temperature
+        return self
+
     # Prediction
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -937,6 +1010,38 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rates = np.geomspace(min_rate, max_rate, n_steps)
         losses = run_lr_finder(trainer, rates)
         return LearningRateCurve(rates[: len(losses)], losses)
+
+    # Conversion by skl2onnx. skmlp.export depends on this module, and is imported when it is needed.
+
+    def onnx_shape_calculator(self) -> Callable[..., None]:
+        """Return the function with which skl2onnx determines the outputs of the classifier.
+
+        Returns
+        -------
+        calculate_shapes : callable
+
+        See Also
+        --------
+        skmlp.export.to_onnx : Convert the classifier without skl2onnx, with an example.
+        """
+        from skmlp.export.onnx_converter import calculate_shapes
+
+        return calculate_shapes
+
+    def onnx_converter(self) -> Callable[..., None]:
+        """Return the function with which skl2onnx converts the classifier, alone or in a Pipeline.
+
+        Returns
+        -------
+        convert : callable
+
+        See Also
+        --------
+        skmlp.export.to_onnx : Convert the classifier without skl2onnx, with an example.
+        """
+        from skmlp.export.onnx_converter import convert
+
+        return convert
 
     # The interface of a scikit-learn estimator
 

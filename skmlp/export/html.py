@@ -17,11 +17,13 @@ from scipy.sparse import issparse
 from skmlp.digits.normalize import IMAGE_SIZE
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.prediction import check_samples
+from skmlp.export.checks import generate_samples
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.payload import describe_network, encode_text
 from skmlp.export.quantize import quantize_network
 from skmlp.files.atomic import atomic_write
+from skmlp.image_shape import find_image_shape
 from skmlp.typing import ArrayLike, PathLike
 
 __all__ = ["to_html"]
@@ -107,9 +109,7 @@ def to_html(
     """
     folded = fold_network(mlp)
     info = describe_model(mlp, image_shape)
-    if weights is None:
-        weights = "float32" if info.image_shape is None else "int8"
-    network = quantize_network(folded, weights)
+    network = quantize_network(folded, weights or choose_weights(mlp, image_shape))
     X = None if X is None else convert_samples(mlp, X)
     page = {
         "network": describe_network(network, info),
@@ -118,6 +118,11 @@ def to_html(
     }
     with atomic_write(path) as file:
         file.write(render(page).encode())
+
+
+def choose_weights(mlp, image_shape=None):
+    """Return the default format of the weights: the weights of features that are not pixels differ much in size."""
+    return "float32" if find_image_shape(image_shape, mlp) is None else "int8"
 
 
 def convert_samples(mlp, X):
@@ -180,11 +185,7 @@ def describe_features(mlp, X):
 def make_self_test(mlp, network, X):
     """Return samples and their probabilities, which the page compares with its own."""
     if X is None:
-        rng = np.random.default_rng(0)
-        _, largest = find_range(mlp, X)
-        shape = (N_SAMPLES, mlp.n_features_in_)
-        # Most pixels of a drawing are 0.
-        samples = largest * rng.integers(0, 2, shape) * rng.integers(0, 2, shape)
+        samples = generate_samples(mlp.n_features_in_, mlp.input_scale, N_SAMPLES)
     else:
         samples = X[np.linspace(0, len(X) - 1, N_SAMPLES).astype(int)]
     samples = samples.astype("<f4")

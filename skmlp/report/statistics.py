@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from scipy.stats import binomtest
 
+from skmlp.estimator.calibration import minimize_over_temperature
+
 CONFIDENCE_LEVEL = 0.95
-TEMPERATURE_RANGE = (0.05, 20.0)
 REFUSED_FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 
@@ -111,17 +111,16 @@ def fit_temperature(log_probabilities, truth):
     """
     rows = np.arange(len(truth))
 
-    def compute_log_loss(log_temperature):
-        scaled = log_probabilities * np.exp(-log_temperature)
+    def compute_log_loss(temperature):
+        scaled = log_probabilities / temperature
         return float((logsumexp(scaled, axis=1) - scaled[rows, truth]).mean())
 
-    bounds = np.log(TEMPERATURE_RANGE)
-    best = minimize_scalar(compute_log_loss, bounds=bounds, method="bounded")
-    if min(best.x - bounds[0], bounds[1] - best.x) < 0.01:
+    temperature = minimize_over_temperature(compute_log_loss)
+    if temperature is None:
         return None
-    scaled = log_probabilities * np.exp(-best.x)
+    scaled = log_probabilities / temperature
     probabilities = np.exp(scaled - logsumexp(scaled, axis=1, keepdims=True))
-    return Temperature(float(np.exp(best.x)), float(best.fun), probabilities)
+    return Temperature(temperature, compute_log_loss(temperature), probabilities)
 
 
 class RefusalCurve(NamedTuple):

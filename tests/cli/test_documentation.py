@@ -19,7 +19,9 @@ from skmlp.versions import VARIABLES
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("docs/reference/cli.rst", "README.md")
 # Commands whose numbers depend on the machine. Their percentages are compared with a tolerance, in percentage points.
-TRAINED = re.compile(r"skmlp (train|evaluate|report|info .*\.safetensors)|head .*history\.csv")
+TRAINED = re.compile(
+    r"skmlp (train|evaluate|report|draw|export|info .*\.safetensors)|head .*history\.csv"
+)
 TOLERANCE = 5
 
 NUMBER = re.compile(r"\d(?:[\w.,]*\w)?")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
+from skmlp.formatting import format_size
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +36,11 @@ def unscaled_model(stripes, tmp_path):
 class TestExport:
     def test_page_contains_the_model(self, succeeds, stripes_model, tmp_path):
         out = succeeds("export", stripes_model, "--html", "page.html")
-        size = (tmp_path / "page.html").stat().st_size
-        assert out == f"Written to page.html ({size / 1e6:.1f} MB). Open it in a browser\n"
+        size = format_size((tmp_path / "page.html").stat().st_size)
+        first, second = out.splitlines()
+        assert first == f"Written to page.html ({size}). Open it in a browser"
+        compared = r"  compared with the model on 64 random samples: probabilities differ by at most \de-\d\d"
+        assert re.fullmatch(compared, second)
         network = read_description(tmp_path / "page.html")["network"]
         model = load_model(stripes_model)
         assert network["classes"] == model.classes_.tolist()
@@ -71,7 +75,7 @@ class TestExport:
     def test_format_is_required(self, run_skmlp, stripes_model):
         status, out, err = run_skmlp("export", stripes_model)
         assert (status, out) == (2, "")
-        assert "expected --html FILE" in err
+        assert "expected at least one of --html, --onnx, --c, --sklearn with a file" in err
 
     def test_model_that_is_missing(self, run_skmlp, tmp_path):
         status, _, err = run_skmlp("export", "missing.safetensors", "--html", "page.html")
@@ -99,6 +103,72 @@ class TestExport:
         assert status == 2
         assert "--html must differ from the model files" in err
         load_model(stripes_model)
+
+
+class TestFormats:
+    """Files for other programs, which tests/export checks."""
+
+    def test_onnx(self, succeeds, stripes, stripes_model, tmp_path):
+        onnxruntime = pytest.importorskip("onnxruntime")
+        out = succeeds("export", stripes_model, "--onnx", "stripes.onnx", "--check", stripes)
+        X, y = load_mnist(stripes, subset="test", return_X_y=True)
+        model = load_model(stripes_model)
+        session = onnxruntime.InferenceSession(tmp_path / "stripes.onnx")
+        label, probabilities = session.run(None, {"X": X.astype(np.float32)})
+        np.testing.assert_array_equal(label, model.predict(X))
+        difference = abs(probabilities - model.predict_proba(X)).max()
+        accuracy = f"{100 * model.score(X, y):.2f} %"
+        assert out.splitlines()[1] == (
+            f"  compared with the model on {len(X)} images of {stripes}: 0 labels differ, probabilities differ by at "
+            f"most {difference:.0e}, accuracy {accuracy} (model: {accuracy})"
+        )
+
+    def test_c(self, succeeds, stripes_model, tmp_path):
+        out = succeeds("export", stripes_model, "--c", "stripes.c")
+        sizes = [weights.shape for weights in load_model(stripes_model).coefs_]
+        flash = sum(fan_in * fan_out + 8 * fan_out for fan_in, fan_out in sizes)
+        assert f"; {format_size(flash)} of flash, {format_size(4 * 16)} of RAM)" in out
+        assert "int skmlp_predict(const uint8_t *pixels" in (tmp_path / "stripes.c").read_text()
+
+    def test_sklearn(self, succeeds, stripes_model, tmp_path):
+        skops_io = pytest.importorskip("skops.io")
+        out = succeeds("export", stripes_model, "--sklearn", "stripes.skops")
+        assert "Load it with skops.io.load" in out
+        classifier = skops_io.load(tmp_path / "stripes.skops")
+        assert classifier.coefs_[0].shape == load_model(stripes_model).coefs_[0].shape
+
+    def test_several_formats(self, succeeds, stripes_model, tmp_path):
+        succeeds("export", stripes_model, "--c", "stripes.c", "--html", "stripes.html")
+        assert {path.name for path in tmp_path.glob("stripes.*")} == {"stripes.c", "stripes.html"}
+
+    def test_network_that_a_format_cannot_express(self, run_skmlp, tmp_path):
+        X, y = np.eye(64), np.arange(64) % 2
+        model = MLPDigitClassifier((2,), "gelu", input_scale=1, max_iter=1, n_iter_no_change=None)
+        save_model(model.fit(X, y), tmp_path / "model")
+        status, out, err = run_skmlp("export", "model", "--sklearn", "model.skops")
+        assert (status, out) == (4, "")
+        assert "activation must be one of identity, logistic, tanh, relu" in err
+        assert list(tmp_path.glob("*.skops")) == []
+
+    @pytest.mark.parametrize("option", ["--onnx", "--sklearn"])
+    def test_missing_package(self, run_skmlp, stripes_model, tmp_path, monkeypatch, option):
+        for module in ("onnx_model", "scikit_learn"):
+            monkeypatch.setattr(f"skmlp.export.{module}.find_spec", lambda name: None)
+        status, out, err = run_skmlp("export", stripes_model, option, "model.out")
+        assert (status, out) == (1, "")
+        assert "pip install" in err
+        assert list(tmp_path.glob("model.out")) == []
+
+    def test_dataset_of_other_images(self, run_skmlp, digits_model, stripes, tmp_path):
+        status, out, err = run_skmlp("export", digits_model, "--c", "m.c", "--check", stripes)
+        assert (status, out) == (3, "")
+        assert "pixels for this model" in err
+        assert list(tmp_path.glob("m.c")) == []
+
+    def test_options_without_effect(self, run_skmlp, stripes_model):
+        status, _, err = run_skmlp("export", stripes_model, "--c", "m.c", "--weights", "int8")
+        assert status == 2
+        assert "--weights has no effect without --html" in err
 
 
 class TestDraw:

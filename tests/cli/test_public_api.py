@@ -21,8 +21,12 @@ PUBLIC = {
 }
 # Numbers as text and the shape of images, which the commands share with the report and the exports.
 SHARED = {"skmlp.formatting", "skmlp.image_shape"}
-# Atomic writes, the name of the previous checkpoint, and the reader of pictures.
+# The predictions of exported models, atomic writes, the name of the previous checkpoint, and the reader of pictures.
 EXCEPTIONS = {
+    "export.py": {
+        f"skmlp.export.{name}"
+        for name in ("c_source", "checks", "html", "onnx_model", "scikit_learn")
+    },
     "pictures.py": {"skmlp.digits.picture"},
     "outputs.py": {"skmlp.files.atomic"},
     "run_directory.py": {"skmlp.files.atomic", "skmlp.files.checkpoints"},

@@ -439,12 +439,11 @@ def assert_same_predictions(mlp, images, X, y):
     assert np.mean(after == y) >= np.mean(before == y) - 0.0125
 
 
-@pytest.mark.parametrize("inverted", [False, True])
 @pytest.mark.parametrize("size", [28, 60, 140, 400])
 def test_predictions_are_the_same_for_upsampled_shifted_and_inverted_images(
-    mnist_dir, mnist_classifier, inverted, size
+    mnist_dir, mnist_classifier, size
 ):
-    X, y = (array[::20] for array in load_mnist(mnist_dir, subset="test", return_X_y=True))
+    X, y = (array[::30] for array in load_mnist(mnist_dir, subset="test", return_X_y=True))
     rng = np.random.default_rng(size)
     images = []
     for pixels in X.reshape(-1, 28, 28):
@@ -452,17 +451,17 @@ def test_predictions_are_the_same_for_upsampled_shifted_and_inverted_images(
         canvas = np.zeros((size * 2, size * 3), np.uint8)
         top, left = rng.integers(0, size + 1), rng.integers(0, 2 * size + 1)
         canvas[top : top + size, left : left + size] = upsampled
-        images.append(normalize_digit(255 - canvas if inverted else canvas))
+        is_inverted = len(images) % 2 == 1
+        images.append(normalize_digit(255 - canvas if is_inverted else canvas))
     assert_same_predictions(mnist_classifier, images, X, y)
 
 
-@pytest.mark.parametrize("inverted", [False, True])
 @pytest.mark.parametrize(
     ("threshold", "size", "noise", "step"),
-    [(0, None, 0, 10), (30, None, 0, 10), (0, 40, 0, 20), (30, 100, 8, 10), (0, 400, 0, 50)],
+    [(0, None, 0, 20), (30, None, 0, 20), (0, 40, 0, 30), (30, 100, 8, 20), (0, 400, 0, 100)],
 )
 def test_predictions_are_the_same_for_cropped_images(
-    mnist_dir, mnist_classifier, threshold, size, noise, step, inverted
+    mnist_dir, mnist_classifier, threshold, size, noise, step
 ):
     X, y = (array[::step] for array in load_mnist(mnist_dir, subset="test", return_X_y=True))
     rng = np.random.default_rng(0)
@@ -474,7 +473,8 @@ def test_predictions_are_the_same_for_cropped_images(
             new_size = [round(scale * side) for side in crop.shape[::-1]]
             crop = np.asarray(Image.fromarray(crop).resize(new_size, Image.Resampling.BICUBIC))
         crop = np.clip(crop + rng.normal(0, noise, crop.shape), 0, 255).astype(np.uint8)
-        images.append(normalize_digit(255 - crop if inverted else crop))
+        is_inverted = len(images) % 2 == 1
+        images.append(normalize_digit(255 - crop if is_inverted else crop))
     assert_same_predictions(mnist_classifier, images, X, y)
     if size is None:
         difference = np.abs(np.array(images, float) - X.reshape(-1, 28, 28))

@@ -131,9 +131,8 @@ class TestPage:
                 is_below = box["y"] >= output["y"] + output["height"]
                 assert is_left or is_below
 
-    def test_size_of_the_recipe_fast(self, mnist_model, tmp_path):
-        mlp = make_recipe("fast", random_state=0).fit(*mnist_model[1])
-        to_html(mlp, tmp_path / "page.html")
+    def test_size_of_the_recipe_fast(self, mnist_classifier, tmp_path):
+        to_html(mnist_classifier, tmp_path / "page.html")
         assert (tmp_path / "page.html").stat().st_size <= 300_000
 
     def test_self_test_passes(self, browser, mnist_page):

@@ -9,11 +9,10 @@ from export.descriptions import describe
 from export.node import run_node
 from sklearn.datasets import load_digits
 
-from skmlp import MLPDigitClassifier, load_mnist
+from skmlp import MLPDigitClassifier
 from skmlp.engine.reference.activations import ACTIVATIONS
 from skmlp.export.network import compute_logits, compute_probabilities, fold_network
 from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
-from skmlp.recipes import make_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -235,17 +234,6 @@ def test_masks_multiply_the_activations_of_hidden_units(layer):
     expected = model.hidden_activations(X_test, layer) * factors
     hidden = [sample[layer] for sample in output["hidden"]]
     np.testing.assert_allclose(hidden, expected, rtol=0, atol=TOLERANCE)
-
-
-@pytest.fixture(scope="module")
-def mnist_test_set(mnist_dir):
-    return load_mnist(mnist_dir, subset="test", return_X_y=True)
-
-
-@pytest.fixture(scope="module")
-def mnist_classifier(mnist_dir):
-    X_train, y_train = load_mnist(mnist_dir, return_X_y=True)
-    return make_recipe("fast", random_state=0).fit(X_train, y_train)
 
 
 @pytest.fixture(scope="module")

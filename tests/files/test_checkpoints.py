@@ -413,7 +413,7 @@ print("done", flush=True)
     "training", ["adam", "sgd, adaptive", "dropout, batch norm and ema", "one_cycle"]
 )
 def test_training_of_killed_process_can_be_resumed(path, training):
-    parameters = COMMON | TRAININGS[training] | {"max_iter": 300, "tol": 0.0}
+    parameters = COMMON | TRAININGS[training] | {"max_iter": 150, "tol": 0.0}
     parameters["n_iter_no_change"] = 1000
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

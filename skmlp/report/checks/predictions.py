@@ -22,8 +22,7 @@ def check_calibration(evaluation, figures):
     if abs(confidence - accuracy) <= LARGE_MISCALIBRATION or low <= confidence <= high:
         return pass_check(text)
     remedy = (
-        "Divide the logits by a temperature that minimizes the log loss of held-out samples: scikit-learn's "
-        "`CalibratedClassifierCV` with `method='temperature'` does so."
+        "Call `calibrate` with held-out samples: it divides the logits by the best temperature."
     )
     if confidence > accuracy:
         remedy += " Or train with `label_smoothing`, `dropout` or augmentation."

@@ -1,0 +1,237 @@
+"""Export to C source code with 8-bit weights, for microcontrollers."""
+
+import textwrap
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+
+from skmlp.engine.reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.export.model_info import describe_model
+from skmlp.export.network import fold_network
+from skmlp.export.quantize import MAX_INT8, quantize_network
+from skmlp.files.atomic import atomic_write
+from skmlp.typing import PathLike
+
+__all__ = ["CFootprint", "to_c"]
+
+MAX_PIXEL = 255
+FLOAT_SIZE = 4  # bytes
+LINE_LENGTH = 100
+#: Functions of C by the name of the activation; 'identity' needs none.
+ACTIVATION_EXPRESSIONS = {
+    "logistic": "1 / (1 + expf(-z))",
+    "tanh": "tanhf(z)",
+    "relu": "z > 0 ? z : 0",
+    "leaky_relu": f"z > 0 ? z : {LEAKY_SLOPE}f * z",
+    "elu": "z > 0 ? z : expm1f(z)",
+    "selu": f"{SELU_SCALE:.9f}f * (z > 0 ? z : {SELU_ALPHA:.9f}f * expm1f(z))",
+    "gelu": f"z * 0.5f * erfcf(-z * {np.sqrt(0.5):.9f}f)",
+    "silu": "z / (1 + expf(-z))",
+    "softplus": "fmaxf(z, 0) + log1pf(expf(-fabsf(z)))",
+}
+
+
+class CFootprint(NamedTuple):
+    """Memory that exported C code needs, without the machine code, which takes one to two kilobytes.
+
+    Parameters
+    ----------
+    constants : int
+        Bytes of weights, scales and biases, in flash memory on microcontrollers.
+    stack : int
+        Bytes for activations on the stack.
+    """
+
+    constants: int
+    stack: int
+
+
+def to_c(mlp: MLPDigitClassifier, path: PathLike) -> CFootprint:
+    """Write C source code that predicts from 8-bit weights, for microcontrollers and other programs.
+
+    The file contains the function ``int skmlp_predict(const uint8_t *pixels, float *probabilities)``, which stores the
+    probability of each class and returns the index of the most probable one in the array ``skmlp_classes``. It is C99,
+    allocates no memory, and needs no library but math.h. A classifier without `input_scale` gets the function
+    ``int skmlp_predict(const float *features, float *probabilities)``.
+
+    The weights of each unit are rounded to multiples of a 127th of their largest absolute value. So the probabilities
+    differ from those of the classifier; on MNIST, the accuracy changes by less than 0.1 percentage points.
+
+    Parameters
+    ----------
+    mlp : MLPDigitClassifier
+        Fitted classifier.
+    path : str or Path
+        Path of the C file. An existing file is replaced when the new one is complete.
+
+    Returns
+    -------
+    footprint : CFootprint
+        Named tuple of the number of bytes of `constants` and on the `stack`.
+
+    Raises
+    ------
+    TypeError
+        If `mlp` is not an MLPDigitClassifier.
+    NotFittedError
+        If the classifier is not fitted.
+    ValueError
+        If the classifier has a single class, or the weights are not finite in float32.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    to_onnx : Export to ONNX, with the weights in float32.
+
+    References
+    ----------
+    .. [1] B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+           inference", CVPR 2018, https://arxiv.org/abs/1712.05877
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_digits
+    >>> from skmlp import MLPDigitClassifier
+    >>> from skmlp.export import to_c
+    >>> X, y = load_digits(return_X_y=True)
+    >>> mlp = MLPDigitClassifier((32,), input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     to_c(mlp.fit(X, y), Path(directory) / "digits.c")
+    CFootprint(constants=2704, stack=128)
+    """
+    network = quantize_network(fold_network(mlp), "int8")
+    if len(network.targets.classes) == 1:
+        raise ValueError(
+            "mlp must have at least two classes for C, got 1. A network is not needed to predict a constant."
+        )
+    footprint = measure_footprint(network)
+    source = render(network, describe_model(mlp), footprint, mlp.input_scale)
+    with atomic_write(path) as file:
+        file.write(source.encode("ascii"))
+    return footprint
+
+
+def measure_footprint(network):
+    """Return the CFootprint of a QuantizedNetwork."""
+    constants = sum(
+        layer.values.nbytes + layer.scales.nbytes + layer.biases.nbytes for layer in network.layers
+    )
+    n_floats = sum(compute_buffer_sizes(network)) + (not has_logit_per_class(network.targets))
+    return CFootprint(constants, FLOAT_SIZE * n_floats)
+
+
+def has_logit_per_class(targets):
+    """Return whether the probabilities of all classes are computed from their own logits, in place."""
+    return targets.n_outputs == len(targets.classes)
+
+
+def compute_buffer_sizes(network):
+    """Return the sizes of the buffers for hidden activations, which consecutive layers use alternately."""
+    sizes = [len(layer.biases) for layer in network.layers[:-1]]
+    return [max(sizes[start::2]) for start in range(min(2, len(sizes)))]
+
+
+def render(network, info, footprint, input_scale):
+    """Return the source code."""
+    targets = network.targets
+    n_features = network.layers[0].values.shape[1]
+    names = {layer.activation for layer in network.layers} & set(ACTIVATION_EXPRESSIONS)
+    activations = [name for name in ACTIVATION_EXPRESSIONS if name in names]
+    takes_pixels = input_scale is not None
+    features = "pixels" if takes_pixels else "features"
+    max_sum = n_features * MAX_INT8 * MAX_PIXEL
+    return load_template().render(
+        info=info,
+        footprint=footprint,
+        feature_type="uint8_t" if takes_pixels else "float",
+        features=features,
+        n_features=n_features,
+        largest=f"{1 / input_scale:g}" if takes_pixels else None,
+        image_shape=info.image_shape,
+        labels=[f"    {quote(str(label))}" for label in info.labels],
+        multilabel=targets.multilabel,
+        layers=[
+            describe_layer(network, index, features, takes_pixels)
+            for index in range(len(network.layers))
+        ],
+        buffers=compute_buffer_sizes(network),
+        activations=activations,
+        activation_sources={name: define_activation(name) for name in activations},
+        sum_type="int32_t" if max_sum <= np.iinfo(np.int32).max else "int64_t",
+    )
+
+
+class LayerSource(NamedTuple):
+    """Variables of the template for a layer: numbers, names and lists of constants in C."""
+
+    fan_in: int
+    fan_out: int
+    activation: str
+    function: str
+    source: str
+    target: str
+    scales: str
+    biases: str
+    values: str
+
+
+def describe_layer(network, index, features, takes_pixels):
+    """Return the LayerSource of a layer."""
+    layer = network.layers[index]
+    fan_out, fan_in = layer.values.shape
+    is_first, is_last = index == 0, index == len(network.layers) - 1
+    output = "probabilities" if has_logit_per_class(network.targets) else "&logit"
+    return LayerSource(
+        fan_in=fan_in,
+        fan_out=fan_out,
+        activation=layer.activation,
+        function="apply_first_layer" if is_first and takes_pixels else "apply_layer",
+        source=features if is_first else f"buffer_{2 - index % 2}",
+        target=output if is_last else f"buffer_{1 + index % 2}",
+        scales=format_values(f"{scale:.9g}" for scale in layer.scales.tolist()),
+        biases=format_values(f"{bias:.9g}" for bias in layer.biases.tolist()),
+        values=format_values(map(str, layer.values.ravel().tolist())),
+    )
+
+
+def format_values(values):
+    """Return the values of an array in C, in lines of limited length."""
+    return textwrap.fill(
+        ", ".join(values),
+        LINE_LENGTH,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+    )
+
+
+def define_activation(name):
+    """Return the definition of an activation function in C."""
+    return f"static float apply_{name}(float z)\n{{\n    return {ACTIVATION_EXPRESSIONS[name]};\n}}"
+
+
+def quote(text):
+    """Return a string literal of C for the UTF-8 encoding of a text."""
+    is_plain = [chr(byte).isalnum() or chr(byte) in " -_.,:;+*/()" for byte in range(128)]
+    characters = (
+        chr(byte) if byte < 128 and is_plain[byte] else f"\\{byte:03o}" for byte in text.encode()
+    )
+    return f'"{"".join(characters)}"'
+
+
+@cache
+def load_template():
+    """Return the jinja2 template of the source code."""
+    from jinja2 import Environment, StrictUndefined
+
+    source = resources.files("skmlp.export").joinpath("c", "classifier.c").read_text("utf-8")
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    return environment.from_string(source)

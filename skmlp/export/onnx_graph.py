@@ -1,0 +1,179 @@
+"""Operators of ONNX that compute the predictions of a network.
+
+Only operators of opset 13 are used, which all current runtimes support.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from skmlp.engine.reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+
+
+@dataclass(frozen=True)
+class Node:
+    """Operator with the names of its inputs and its output.
+
+    Parameters
+    ----------
+    operator : str
+        Name of the operator in ONNX.
+    inputs : tuple of str
+    output : str
+    attributes : dict
+    """
+
+    operator: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: dict[str, Any]
+
+
+@dataclass
+class Graph:
+    """Graph that is being built.
+
+    Parameters
+    ----------
+    prefix : str, default=""
+        Prefix of the names of all values except the outputs, which makes them unique in a larger graph.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        In an order in which they can be computed.
+    constants : dict of str to ndarray
+    """
+
+    prefix: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, operator, *inputs, output=None, **attributes):
+        """Add an operator, and return the name of its output. Arrays among the inputs become constants."""
+        names = tuple(
+            self.add_constant(value) if isinstance(value, np.ndarray) else value for value in inputs
+        )
+        output = output or f"{self.prefix}{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(Node(operator, names, output, attributes))
+        return output
+
+    def add_constant(self, array):
+        """Add an array, and return its name."""
+        name = f"{self.prefix}constant_{len(self.constants)}"
+        self.constants[name] = array
+        return name
+
+
+def to_float32(values):
+    """Return an array of dtype float32, for constants."""
+    return np.asarray(values, np.float32)
+
+
+def add_gelu(graph, z):
+    """Add a = z (1 + erf(z / sqrt(2))) / 2."""
+    erf = graph.add("Erf", graph.add("Mul", z, to_float32(np.sqrt(0.5))))
+    return graph.add(
+        "Mul", graph.add("Mul", z, to_float32(0.5)), graph.add("Add", erf, to_float32(1))
+    )
+
+
+#: Functions that add the activation of a value to a graph, by name.
+ACTIVATIONS = {
+    "identity": lambda graph, z: z,
+    "logistic": lambda graph, z: graph.add("Sigmoid", z),
+    "tanh": lambda graph, z: graph.add("Tanh", z),
+    "relu": lambda graph, z: graph.add("Relu", z),
+    "leaky_relu": lambda graph, z: graph.add("LeakyRelu", z, alpha=LEAKY_SLOPE),
+    "elu": lambda graph, z: graph.add("Elu", z, alpha=1.0),
+    "selu": lambda graph, z: graph.add("Selu", z, alpha=SELU_ALPHA, gamma=SELU_SCALE),
+    "gelu": add_gelu,
+    "silu": lambda graph, z: graph.add("Mul", z, graph.add("Sigmoid", z)),
+    "softplus": lambda graph, z: graph.add("Softplus", z),
+}
+
+
+def add_network(graph, network, features):
+    """Add a DenseNetwork to a graph, with float32 weights.
+
+    Parameters
+    ----------
+    graph : Graph
+    network : DenseNetwork
+    features : str
+        Name of the features, of shape (n_samples, n_features) and dtype float32.
+
+    Returns
+    -------
+    logits : str
+        Name of the logits, of shape (n_samples, n_outputs).
+    """
+    a = features
+    for layer in network.layers:
+        product = graph.add("MatMul", a, to_float32(layer.weights.T))
+        z = graph.add("Add", product, to_float32(layer.biases))
+        a = ACTIVATIONS[layer.activation](graph, z)
+    return a
+
+
+def add_predictions(graph, targets, logits, *, label, probabilities):
+    """Add the label and the probabilities of each sample to a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    targets : TargetEncoding
+    logits : str
+        Name of the logits.
+    label, probabilities : str
+        Names of the outputs.
+    """
+    if targets.multilabel:
+        positive = graph.add("Greater", logits, to_float32(0))
+        graph.add("Cast", positive, output=label, to=get_onnx_type(np.dtype(np.int64)))
+        graph.add("Sigmoid", logits, output=probabilities)
+        return
+    if len(targets.classes) == 2:
+        # The softmax of (0, z) is (1 - p, p) for p = sigmoid(z).
+        logits = graph.add("Concat", graph.add("Mul", logits, to_float32(0)), logits, axis=1)
+    elif len(targets.classes) == 1:
+        logits = graph.add("Mul", logits, to_float32(0))
+    graph.add("Softmax", logits, output=probabilities, axis=1)
+    index = graph.add("ArgMax", logits, axis=1, keepdims=0)
+    graph.add("Gather", convert_labels(targets.classes), index, output=label, axis=0)
+
+
+def convert_labels(classes):
+    """Return the classes as an array of a type of ONNX: int64, double, bool or strings."""
+    if classes.dtype.kind in "iu":
+        return classes.astype(np.int64)
+    if classes.dtype.kind == "f":
+        return classes.astype(np.float64)
+    if classes.dtype.kind == "b":
+        return classes
+    return np.array([str(label) for label in classes], dtype=object)
+
+
+def get_label_dtype(targets):
+    """Return the dtype of the labels: that of `convert_labels`, or int64 if multilabel."""
+    return np.dtype(np.int64) if targets.multilabel else convert_labels(targets.classes).dtype
+
+
+def get_onnx_type(dtype):
+    """Return the number of the type of ONNX for a dtype, where object means strings."""
+    from onnx import TensorProto
+    from onnx.helper import np_dtype_to_tensor_dtype
+
+    return TensorProto.STRING if dtype.kind == "O" else np_dtype_to_tensor_dtype(dtype)
+
+
+def make_tensor(name, array):
+    """Return the TensorProto of a constant."""
+    from onnx.helper import make_tensor
+    from onnx.numpy_helper import from_array
+
+    if array.dtype.kind == "O":
+        strings = [label.encode() for label in array]
+        return make_tensor(name, get_onnx_type(array.dtype), array.shape, strings)
+    return from_array(np.ascontiguousarray(array), name)

@@ -1,0 +1,149 @@
+"""Conversion of the steps of a Pipeline before the classifier to operators of ONNX."""
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from skmlp.digits.reader import IDXReader
+from skmlp.export.onnx_graph import get_onnx_type, to_float32
+
+PIXEL_MAX = 255
+
+
+def split_pipeline(estimator):
+    """Return the fitted transformers of a Pipeline, which may be nested, and its last step."""
+    *transformers, last = list_steps(estimator)
+    return transformers, last
+
+
+def list_steps(estimator):
+    """Return the steps of a Pipeline and of the Pipelines in it, without those that do nothing."""
+    if not isinstance(estimator, Pipeline):
+        return [] if estimator is None or estimator == "passthrough" else [estimator]
+    return [step for _, nested in estimator.steps for step in list_steps(nested)]
+
+
+def add_shift_and_scale(graph, values, *, shift=None, scale=None):
+    """Add (values - shift) / scale; None leaves out the step."""
+    if shift is not None:
+        values = graph.add("Sub", values, to_float32(shift))
+    if scale is not None:
+        values = graph.add("Div", values, to_float32(scale))
+    return values
+
+
+def add_standard_scaler(graph, scaler, values):
+    """Add the transformation of a StandardScaler."""
+    shift = scaler.mean_ if scaler.with_mean else None
+    return add_shift_and_scale(graph, values, shift=shift, scale=scaler.scale_)
+
+
+def add_robust_scaler(graph, scaler, values):
+    """Add the transformation of a RobustScaler."""
+    return add_shift_and_scale(graph, values, shift=scaler.center_, scale=scaler.scale_)
+
+
+def add_max_abs_scaler(graph, scaler, values):
+    """Add the transformation of a MaxAbsScaler."""
+    values = add_shift_and_scale(graph, values, scale=scaler.scale_)
+    return add_clip(graph, values, -1, 1) if scaler.clip else values
+
+
+def add_min_max_scaler(graph, scaler, values):
+    """Add the transformation of a MinMaxScaler, x scale_ + min_."""
+    product = graph.add("Mul", values, to_float32(scaler.scale_))
+    values = graph.add("Add", product, to_float32(scaler.min_))
+    return add_clip(graph, values, *scaler.feature_range) if scaler.clip else values
+
+
+def add_clip(graph, values, smallest, largest):
+    """Add the limitation of values to a range."""
+    return graph.add("Clip", values, to_float32(smallest), to_float32(largest))
+
+
+def add_reader(graph, reader, values, input_dtype):
+    """Add the transformation of an IDXReader, the first step."""
+    if reader.image_shape_ is not None:
+        values = graph.add("Flatten", values, axis=1)
+    if reader.scale and input_dtype == np.uint8:
+        values = graph.add("Div", values, to_float32(PIXEL_MAX))
+    return values
+
+
+#: Functions that add the transformation of a fitted scaler to a graph.
+SCALERS = {
+    StandardScaler: add_standard_scaler,
+    RobustScaler: add_robust_scaler,
+    MaxAbsScaler: add_max_abs_scaler,
+    MinMaxScaler: add_min_max_scaler,
+}
+
+
+def check_steps(transformers):
+    """Raise TypeError for a transformer that cannot be converted."""
+    for position, transformer in enumerate(transformers):
+        is_reader = type(transformer) is IDXReader and position == 0
+        if not is_reader and type(transformer) not in SCALERS:
+            names = ", ".join(scaler.__name__ for scaler in SCALERS)
+            raise TypeError(
+                f"The steps before the classifier must be an IDXReader at the beginning, {names} or 'passthrough', got "
+                f"{type(transformer).__name__}. Use skl2onnx.to_onnx, which converts other transformers and calls the "
+                "converter of MLPDigitClassifier."
+            )
+
+
+def get_input_shape(transformers, classifier):
+    """Return the shape of a sample."""
+    first = transformers[0] if transformers else classifier
+    if isinstance(first, IDXReader) and first.image_shape_ is not None:
+        return first.image_shape_
+    return (first.n_features_in_,)
+
+
+def choose_input_dtype(transformers):
+    """Return the dtype of samples by default: uint8 if an IDXReader scales pixels, else float32."""
+    first = transformers[0] if transformers else None
+    return np.uint8 if isinstance(first, IDXReader) and first.scale else np.float32
+
+
+def add_steps(graph, transformers, values, input_dtype):
+    """Add transformers to a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    transformers : list of fitted transformers
+        Must pass `check_steps`.
+    values : str
+        Name of the samples.
+    input_dtype : dtype
+        Their dtype.
+
+    Returns
+    -------
+    features : str
+        Name of the features, of dtype float32.
+    """
+    if input_dtype != np.float32:
+        values = graph.add("Cast", values, to=get_onnx_type(np.dtype(np.float32)))
+    for transformer in transformers:
+        if isinstance(transformer, IDXReader):
+            values = add_reader(graph, transformer, values, input_dtype)
+        else:
+            values = SCALERS[type(transformer)](graph, transformer, values)
+    return values
+
+
+def restore_samples(transformers, features, input_dtype):
+    """Return samples, of the shape and dtype of the input, that transformers convert approximately to features."""
+    for transformer in reversed(transformers):
+        if isinstance(transformer, IDXReader):
+            features = (
+                features * PIXEL_MAX if choose_input_dtype([transformer]) == np.uint8 else features
+            )
+            features = features.reshape(-1, *get_input_shape([transformer], None))
+        else:
+            features = transformer.inverse_transform(features)
+    if input_dtype == np.uint8:
+        features = np.clip(np.rint(features), 0, PIXEL_MAX)
+    return features.astype(input_dtype)

@@ -1,0 +1,19 @@
+"""Fixtures for the exports of a classifier that was trained on MNIST."""
+
+import pytest
+
+from skmlp import load_mnist
+from skmlp.recipes import make_recipe
+
+
+@pytest.fixture(scope="session")
+def mnist_test_set(mnist_dir):
+    """Return the images and labels of the test set."""
+    return load_mnist(mnist_dir, subset="test", return_X_y=True)
+
+
+@pytest.fixture(scope="session")
+def mnist_classifier(mnist_dir):
+    """Return a classifier of the recipe `fast`."""
+    X_train, y_train = load_mnist(mnist_dir, return_X_y=True)
+    return make_recipe("fast", random_state=0).fit(X_train, y_train)

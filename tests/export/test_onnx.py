@@ -1,0 +1,203 @@
+"""Export to ONNX, with the predictions of onnxruntime."""
+
+import json
+
+import numpy as np
+import pytest
+from export.models import NETWORKS, X, X_few, fit, y_few
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from skmlp import IDXReader, MLPDigitClassifier
+from skmlp.exceptions import ExportError
+from skmlp.export import to_onnx
+from skmlp.files.models import compute_model_digest
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+TOLERANCE = 2e-6  # rounding of float32, twice
+IMAGES = np.random.default_rng(0).integers(0, 256, (300, 6, 9)).astype(np.uint8)
+
+
+def run(model, samples):
+    """Return the label and the probabilities that onnxruntime computes."""
+    content = model if isinstance(model, str) else model.SerializeToString()
+    session = onnxruntime.InferenceSession(content)
+    assert [output.name for output in session.get_outputs()] == ["label", "probabilities"]
+    return session.run(None, {"X": samples})
+
+
+def assert_predicts_as(model, estimator, samples):
+    label, probabilities = run(model, samples)
+    expected = estimator.predict_proba(samples)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=TOLERANCE)
+    np.testing.assert_array_equal(label, estimator.predict(samples))
+
+
+def fit_unscaled(*steps, X=X_few):
+    """Return a fitted Pipeline that ends with a classifier without `input_scale`."""
+    mlp = MLPDigitClassifier(
+        (20,), learning_rate_init=0.01, max_iter=8, n_iter_no_change=None, random_state=0
+    )
+    return make_pipeline(*steps, mlp).fit(X, y_few)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_predictions_are_those_of_the_classifier(name):
+    mlp = fit(**NETWORKS[name])
+    assert_predicts_as(to_onnx(mlp), mlp, X)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 100])
+def test_number_of_samples_is_free(n_samples):
+    mlp = fit()
+    assert_predicts_as(to_onnx(mlp), mlp, X[:n_samples])
+
+
+def test_pixels_can_be_uint8():
+    mlp = fit()
+    assert_predicts_as(to_onnx(mlp, input_dtype=np.uint8), mlp, X.astype(np.uint8))
+    assert_predicts_as(to_onnx(mlp, input_dtype="float32"), mlp, X)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [StandardScaler()],
+        [StandardScaler(with_mean=False)],
+        [StandardScaler(with_std=False)],
+        [MinMaxScaler((-1, 2))],
+        [MinMaxScaler(clip=True)],
+        [MaxAbsScaler()],
+        [MaxAbsScaler(clip=True)],
+        [RobustScaler()],
+        [RobustScaler(with_centering=False)],
+        ["passthrough"],
+        [MinMaxScaler(), make_pipeline(StandardScaler(), "passthrough")],
+    ],
+    ids=str,
+)
+def test_scalers(steps):
+    samples = X / 4 + 1
+    pipeline = fit_unscaled(*steps, X=samples[:300])
+    assert_predicts_as(to_onnx(pipeline), pipeline, samples)
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize(
+    ("reader", "dtype"),
+    [(IDXReader(), np.uint8), (IDXReader(scale=False, dtype=np.float64), np.float32)],
+)
+def test_reader_of_idx_files(reader, dtype, rows):
+    images = IMAGES.reshape(300, -1) if rows else IMAGES
+    pipeline = fit_unscaled(reader, StandardScaler(), X=images.astype(dtype))
+    model = to_onnx(pipeline)
+    assert_predicts_as(model, pipeline, images.astype(dtype))
+    shape = [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
+    assert shape == ["n_samples", *images.shape[1:]]
+
+
+def test_float_pixels_are_not_scaled_by_the_reader():
+    pipeline = fit_unscaled(IDXReader(), X=IMAGES)
+    model = to_onnx(pipeline, input_dtype=np.float32)
+    assert_predicts_as(model, pipeline, (IMAGES / 255).astype(np.float32))
+
+
+def test_file_contains_the_model_and_its_description(tmp_path):
+    mlp = fit(image_shape=(4, 16), labels=NETWORKS["strings"]["labels"])
+    path = tmp_path / "digits.onnx"
+    returned = to_onnx(mlp, path)
+    assert path.read_bytes() == returned.SerializeToString()
+    assert_predicts_as(str(path), mlp, X)
+    metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    assert metadata["skmlp_digest"] == compute_model_digest(mlp)
+    assert json.loads(metadata["classes"]) == mlp.classes_.tolist()
+    assert json.loads(metadata["image_shape"]) == [4, 16]
+    assert metadata["skmlp_version"] == returned.producer_version
+
+
+def test_predictions_on_mnist(mnist_classifier, mnist_test_set):
+    X_test, _ = mnist_test_set
+    label, probabilities = run(to_onnx(mnist_classifier, input_dtype=np.uint8), X_test)
+    np.testing.assert_array_equal(label, mnist_classifier.predict(X_test))
+    expected = mnist_classifier.predict_proba(X_test)
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=TOLERANCE)
+
+
+def test_quantized_model_is_as_accurate(mnist_classifier, mnist_test_set, tmp_path):
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    X_test, y_test = mnist_test_set
+    to_onnx(mnist_classifier, tmp_path / "digits.onnx")
+    # With QInt8, the sums of some CPUs overflow.
+    quantize_dynamic(tmp_path / "digits.onnx", tmp_path / "int8.onnx", weight_type=QuantType.QUInt8)
+    label, _ = run(str(tmp_path / "int8.onnx"), X_test.astype(np.float32))
+    accuracy = mnist_classifier.score(X_test, y_test)
+    assert np.mean(label == y_test) == pytest.approx(accuracy, abs=0.0005)
+    sizes = [(tmp_path / name).stat().st_size for name in ("int8.onnx", "digits.onnx")]
+    assert sizes[0] < 0.3 * sizes[1]
+
+
+class TestErrors:
+    def test_other_transformers(self, tmp_path):
+        pipeline = fit_unscaled(PCA(5))
+        with pytest.raises(TypeError, match=r"got PCA. Use skl2onnx.to_onnx"):
+            to_onnx(pipeline, tmp_path / "digits.onnx")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_other_estimators(self):
+        with pytest.raises(TypeError, match="must be a fitted MLPDigitClassifier, got PCA"):
+            to_onnx(make_pipeline(StandardScaler(), PCA()))
+
+    def test_not_fitted(self):
+        with pytest.raises(NotFittedError):
+            to_onnx(MLPDigitClassifier())
+
+    @pytest.mark.parametrize("dtype", [np.float64, "image"])
+    def test_input_dtype(self, dtype):
+        with pytest.raises(ValueError, match=r"input_dtype must be np\.float32, np\.uint8 or None"):
+            to_onnx(fit(), input_dtype=dtype)
+
+    def test_missing_packages(self, monkeypatch):
+        monkeypatch.setattr("skmlp.export.onnx_model.find_spec", lambda name: None)
+        with pytest.raises(ImportError, match=r"install \"skmlp\[onnx\]\""):
+            to_onnx(fit())
+
+    def test_other_predictions_are_an_error(self, monkeypatch, tmp_path):
+        mlp = fit()
+        other = fit(random_state=1)
+        monkeypatch.setattr(mlp, "predict_proba", other.predict_proba)
+        with pytest.raises(ExportError, match="within 1e-04, got a difference of"):
+            to_onnx(mlp, tmp_path / "digits.onnx")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_unwritable_path(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="missing"):
+            to_onnx(fit(), tmp_path / "missing" / "digits.onnx")
+
+
+class TestSkl2onnx:
+    """The conversion by skl2onnx, which calls `onnx_shape_calculator` and `onnx_converter`."""
+
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_predictions_are_those_of_the_classifier(self, name):
+        skl2onnx = pytest.importorskip("skl2onnx")
+        mlp = fit(**NETWORKS[name])
+        assert_predicts_as(skl2onnx.to_onnx(mlp, X[:1]), mlp, X)
+
+    def test_pipeline_with_other_transformers(self):
+        skl2onnx = pytest.importorskip("skl2onnx")
+        pipeline = fit_unscaled(StandardScaler(), PCA(20, random_state=0))
+        label, probabilities = run(skl2onnx.to_onnx(pipeline, X[:1]), X)
+        np.testing.assert_array_equal(label, pipeline.predict(X))
+        np.testing.assert_allclose(probabilities, pipeline.predict_proba(X), atol=1e-5)
+
+    def test_float64_samples(self):
+        skl2onnx = pytest.importorskip("skl2onnx")
+        mlp = fit(dtype=np.float64)
+        samples = X.astype(np.float64)
+        assert_predicts_as(skl2onnx.to_onnx(mlp, samples[:1]), mlp, samples)
