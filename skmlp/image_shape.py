@@ -36,17 +36,28 @@ def resolve_image_shape(image_shape, n_features):
                 "image_shape=(height, width)."
             )
         return side, side
-    shape = tuple(image_shape) if isinstance(image_shape, Iterable) else ()
-    if len(shape) != 2 or not all(is_positive_integer(size) for size in shape):
-        raise ValueError(
-            f"image_shape must be two positive integers, (height, width), got {image_shape!r}."
-        )
-    height, width = (int(size) for size in shape)
+    height, width = check_image_shape(image_shape)
     if height * width != n_features:
         raise ValueError(
             f"image_shape must have {n_features} pixels, one per feature of X, got {image_shape!r}."
         )
     return height, width
+
+
+def check_image_shape(shape, name="image_shape"):
+    """Return a height and width as integers, or raise ValueError unless they are two positive integers.
+
+    Parameters
+    ----------
+    shape : object
+        Value of a parameter.
+    name : str, default="image_shape"
+        Name of the parameter.
+    """
+    sizes = tuple(shape) if isinstance(shape, Iterable) else ()
+    if len(sizes) != 2 or not all(is_positive_integer(size) for size in sizes):
+        raise ValueError(f"{name} must be two positive integers, (height, width), got {shape!r}.")
+    return tuple(int(size) for size in sizes)
 
 
 def find_image_shape(image_shape, mlp):

@@ -16,6 +16,7 @@ from sklearn.utils.metaestimators import available_if as untyped_available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call as check_partial_fit_first_call,
 )
+from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "StrOptions",
     "available_if",
     "callback_management_context",
+    "check_feature_names_in",
     "check_partial_fit_first_call",
     "check_sample_weight",
     "fit_context",

@@ -54,6 +54,7 @@ ALLOWED = {
     "image_shape": set(),
     "colors": set(),
     "formatting": set(),
+    "skops_types": set(),
     "versions": {"", "machine", "engine"},
     "engine": {"exceptions", "typing"},
     "digits": {"exceptions", "typing", "image_shape", "sklearn_compat", "files.atomic"},
@@ -73,6 +74,7 @@ ALLOWED = {
     "files.training_states": {"exceptions", "files.encoding", "files.records", "engine"},
     "files.checkpoints": {"", "exceptions", "files", "engine"},
     "files.models": {"exceptions", "typing", "files", "estimator"},
+    "files.pipelines": {"exceptions", "skops_types"},
     "estimator": {
         "exceptions",
         "typing",
@@ -131,6 +133,7 @@ PRIVATE_SKLEARN_NAMES = {
     "sklearn.base._fit_context",
     "sklearn.callback._callback_support.callback_management_context",
     "sklearn.utils._param_validation.Interval",
+    "sklearn.utils.validation._check_feature_names_in",
     "sklearn.utils._param_validation.Options",
     "sklearn.utils._param_validation.StrOptions",
     "sklearn.utils.multiclass._check_partial_fit_first_call",

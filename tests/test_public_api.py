@@ -13,11 +13,11 @@ import pytest
 from sklearn.utils import estimator_html_repr
 
 import skmlp
-from skmlp import DigitAugmenter, IDXReader, MLPDigitClassifier
+from skmlp import DigitAugmenter, IDXReader, ImageResizer, MLPDigitClassifier
 
 STUB = Path(skmlp.__file__).with_suffix(".pyi")
 MODULES = ["augment", "callbacks", "export", "recipes", "schedules", "typing"]
-ESTIMATORS = [MLPDigitClassifier, IDXReader, DigitAugmenter]
+ESTIMATORS = [MLPDigitClassifier, IDXReader, DigitAugmenter, ImageResizer]
 
 
 def find_imported_names(path):

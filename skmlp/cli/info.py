@@ -5,7 +5,7 @@ from pathlib import Path
 
 from skmlp.cli.console import make_console, make_table, print_table
 from skmlp.cli.errors import BAD_DATA, SUCCESS, suggest_formats, translate_errors
-from skmlp.cli.model_files import is_multilabel, read_model
+from skmlp.cli.model_files import describe_steps, is_multilabel, read_model_or_pipeline
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FLAG, PATH, OptionError
@@ -145,8 +145,13 @@ def draw_first_image(array):
 
 def print_model(path, size):
     """Print a description of a model file."""
-    model = read_model(path)
+    from skmlp import MLPDigitClassifier
+
+    model = read_model_or_pipeline(path)
     print(f"{path}: a model, {size:,} bytes, intact\n")
+    if not isinstance(model, MLPDigitClassifier):
+        print(f"pipeline  {describe_steps(model)}\n")
+        model = model[-1]
     print(model.summary())
     print()
     for name, value in iterate_facts(model, path):

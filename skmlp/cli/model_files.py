@@ -11,12 +11,30 @@ def declare_model_argument():
     return declare(Option(PATH, text, metavar="MODEL", positional=True))
 
 
-def read_model(path):
-    """Load a model."""
+def read_model_or_pipeline(path):
+    """Load a model, which may be a Pipeline."""
     from skmlp import load_model
 
-    with translate_errors(BAD_MODEL):
+    with translate_errors(BAD_MODEL, (OSError, EOFError, ValueError, ImportError)):
         return load_model(path)
+
+
+def read_model(path):
+    """Load a model that is a classifier."""
+    from skmlp import MLPDigitClassifier
+
+    model = read_model_or_pipeline(path)
+    if not isinstance(model, MLPDigitClassifier):
+        raise CommandError(
+            BAD_MODEL,
+            f"{path}: the model must be a classifier, got a pipeline of {describe_steps(model)}. Use it from Python.",
+        )
+    return model
+
+
+def describe_steps(pipeline):
+    """Return the types of the steps of a Pipeline."""
+    return ", ".join(type(step).__name__ for _, step in pipeline.steps)
 
 
 def read_single_label_model(path):

@@ -5,6 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from skmlp.digits.reader import IDXReader
+from skmlp.digits.resizer import ImageResizer, make_pixel_averages
 from skmlp.export.onnx_graph import get_onnx_type, to_float32
 
 PIXEL_MAX = 255
@@ -23,6 +24,50 @@ def list_steps(estimator):
     return [step for _, nested in estimator.steps for step in list_steps(nested)]
 
 
+# The functions below take a graph, a fitted transformer, the name of the samples as float32, and whether the
+# transformer gets them as uint8. They return the name of the transformed samples.
+
+
+def add_reader(graph, reader, values, is_uint8):
+    """Add the transformation of an IDXReader."""
+    if reader.image_shape_ is not None:
+        values = graph.add("Flatten", values, axis=1)
+    if reader.scale and is_uint8:
+        values = graph.add("Div", values, to_float32(PIXEL_MAX))
+    return values
+
+
+def add_resizer(graph, resizer, values, is_uint8):
+    """Add the transformation of an ImageResizer, whose pixels are means. Those of uint8 images are rounded."""
+    averages = make_pixel_averages(resizer.image_shape_, resizer.shape)
+    values = graph.add("MatMul", values, to_float32(averages.T))
+    return graph.add("Round", values) if is_uint8 else values
+
+
+def add_standard_scaler(graph, scaler, values, is_uint8):
+    """Add the transformation of a StandardScaler."""
+    shift = scaler.mean_ if scaler.with_mean else None
+    return add_shift_and_scale(graph, values, shift=shift, scale=scaler.scale_)
+
+
+def add_robust_scaler(graph, scaler, values, is_uint8):
+    """Add the transformation of a RobustScaler."""
+    return add_shift_and_scale(graph, values, shift=scaler.center_, scale=scaler.scale_)
+
+
+def add_max_abs_scaler(graph, scaler, values, is_uint8):
+    """Add the transformation of a MaxAbsScaler."""
+    values = add_shift_and_scale(graph, values, scale=scaler.scale_)
+    return add_clip(graph, values, -1, 1) if scaler.clip else values
+
+
+def add_min_max_scaler(graph, scaler, values, is_uint8):
+    """Add the transformation of a MinMaxScaler, x scale_ + min_."""
+    product = graph.add("Mul", values, to_float32(scaler.scale_))
+    values = graph.add("Add", product, to_float32(scaler.min_))
+    return add_clip(graph, values, *scaler.feature_range) if scaler.clip else values
+
+
 def add_shift_and_scale(graph, values, *, shift=None, scale=None):
     """Add (values - shift) / scale; None leaves out the step."""
     if shift is not None:
@@ -32,72 +77,38 @@ def add_shift_and_scale(graph, values, *, shift=None, scale=None):
     return values
 
 
-def add_standard_scaler(graph, scaler, values):
-    """Add the transformation of a StandardScaler."""
-    shift = scaler.mean_ if scaler.with_mean else None
-    return add_shift_and_scale(graph, values, shift=shift, scale=scaler.scale_)
-
-
-def add_robust_scaler(graph, scaler, values):
-    """Add the transformation of a RobustScaler."""
-    return add_shift_and_scale(graph, values, shift=scaler.center_, scale=scaler.scale_)
-
-
-def add_max_abs_scaler(graph, scaler, values):
-    """Add the transformation of a MaxAbsScaler."""
-    values = add_shift_and_scale(graph, values, scale=scaler.scale_)
-    return add_clip(graph, values, -1, 1) if scaler.clip else values
-
-
-def add_min_max_scaler(graph, scaler, values):
-    """Add the transformation of a MinMaxScaler, x scale_ + min_."""
-    product = graph.add("Mul", values, to_float32(scaler.scale_))
-    values = graph.add("Add", product, to_float32(scaler.min_))
-    return add_clip(graph, values, *scaler.feature_range) if scaler.clip else values
-
-
 def add_clip(graph, values, smallest, largest):
     """Add the limitation of values to a range."""
     return graph.add("Clip", values, to_float32(smallest), to_float32(largest))
 
 
-def add_reader(graph, reader, values, input_dtype):
-    """Add the transformation of an IDXReader, the first step."""
-    if reader.image_shape_ is not None:
-        values = graph.add("Flatten", values, axis=1)
-    if reader.scale and input_dtype == np.uint8:
-        values = graph.add("Div", values, to_float32(PIXEL_MAX))
-    return values
-
-
-#: Functions that add the transformation of a fitted scaler to a graph.
-SCALERS = {
+#: Functions that add a fitted transformer to a graph, by its type.
+CONVERTERS = {
+    IDXReader: add_reader,
+    ImageResizer: add_resizer,
     StandardScaler: add_standard_scaler,
-    RobustScaler: add_robust_scaler,
-    MaxAbsScaler: add_max_abs_scaler,
     MinMaxScaler: add_min_max_scaler,
+    MaxAbsScaler: add_max_abs_scaler,
+    RobustScaler: add_robust_scaler,
 }
 
 
 def check_steps(transformers):
     """Raise TypeError for a transformer that cannot be converted."""
-    for position, transformer in enumerate(transformers):
-        is_reader = type(transformer) is IDXReader and position == 0
-        if not is_reader and type(transformer) not in SCALERS:
-            names = ", ".join(scaler.__name__ for scaler in SCALERS)
+    for transformer in transformers:
+        if type(transformer) not in CONVERTERS:
+            names = ", ".join(converted.__name__ for converted in CONVERTERS)
             raise TypeError(
-                f"The steps before the classifier must be an IDXReader at the beginning, {names} or 'passthrough', got "
-                f"{type(transformer).__name__}. Use skl2onnx.to_onnx, which converts other transformers and calls the "
-                "converter of MLPDigitClassifier."
+                f"The steps before the classifier must be {names} or 'passthrough', got {type(transformer).__name__}. "
+                "Use skl2onnx.to_onnx, which converts other transformers and calls the converter of MLPDigitClassifier."
             )
 
 
 def get_input_shape(transformers, classifier):
     """Return the shape of a sample."""
     first = transformers[0] if transformers else classifier
-    if isinstance(first, IDXReader) and first.image_shape_ is not None:
-        return first.image_shape_
-    return (first.n_features_in_,)
+    image_shape = first.image_shape_ if isinstance(first, IDXReader) else None
+    return image_shape or (first.n_features_in_,)
 
 
 def choose_input_dtype(transformers):
@@ -124,13 +135,12 @@ def add_steps(graph, transformers, values, input_dtype):
     features : str
         Name of the features, of dtype float32.
     """
-    if input_dtype != np.float32:
+    is_uint8 = input_dtype == np.uint8
+    if is_uint8:
         values = graph.add("Cast", values, to=get_onnx_type(np.dtype(np.float32)))
     for transformer in transformers:
-        if isinstance(transformer, IDXReader):
-            values = add_reader(graph, transformer, values, input_dtype)
-        else:
-            values = SCALERS[type(transformer)](graph, transformer, values)
+        values = CONVERTERS[type(transformer)](graph, transformer, values, is_uint8)
+        is_uint8 = is_uint8 and isinstance(transformer, ImageResizer)
     return values
 
 
@@ -138,10 +148,12 @@ def restore_samples(transformers, features, input_dtype):
     """Return samples, of the shape and dtype of the input, that transformers convert approximately to features."""
     for transformer in reversed(transformers):
         if isinstance(transformer, IDXReader):
-            features = (
-                features * PIXEL_MAX if choose_input_dtype([transformer]) == np.uint8 else features
-            )
+            if transformer.scale and input_dtype == np.uint8:
+                features = features * PIXEL_MAX
             features = features.reshape(-1, *get_input_shape([transformer], None))
+        elif isinstance(transformer, ImageResizer):
+            averages = make_pixel_averages(transformer.image_shape_, transformer.shape)
+            features = features[:, averages.argmax(axis=0)]
         else:
             features = transformer.inverse_transform(features)
     if input_dtype == np.uint8:

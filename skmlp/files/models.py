@@ -1,7 +1,8 @@
-"""Model files: a fitted classifier in one file, which cannot contain code."""
+"""Model files: a fitted classifier, or a Pipeline that ends with one, in one file, which cannot contain code."""
 
 from typing import Any
 
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
@@ -13,6 +14,13 @@ from skmlp.files.encoding import (
     read_container,
     read_description,
     write_container,
+)
+from skmlp.files.pipelines import (
+    ARRAY_NAME,
+    DESCRIPTION_KEY,
+    check_skops_is_installed,
+    decode_pipeline,
+    encode_transformers,
 )
 from skmlp.files.records import (
     build_estimator,
@@ -26,25 +34,30 @@ from skmlp.typing import PathLike
 __all__ = ["load_model", "read_model_header", "save_model"]
 
 
-def save_model(model: MLPDigitClassifier, path: PathLike) -> None:
-    """Save a fitted classifier and its training history to a file.
+def save_model(model: MLPDigitClassifier | Pipeline, path: PathLike) -> None:
+    """Save a fitted classifier, or a Pipeline that ends with one, and its training history to a file.
 
     The file is written completely or not at all: an existing file at the same path is kept until the new one is
     complete. The states of the optimizer and of the random number generators are not saved. A loaded model makes
     bit-identical predictions; further training starts with a new optimizer state.
 
+    The transformers of a Pipeline are encoded by skops, which must be installed. They must consist of types that skops
+    trusts, which are those of scikit-learn, NumPy and SciPy, or that ``skmlp.SKOPS_TRUSTED_TYPES`` contains.
+
     Parameters
     ----------
-    model : MLPDigitClassifier
-        Fitted classifier.
+    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
+        Fitted classifier, or Pipeline whose last step is one.
     path : str or Path
         Path of the file, by convention with the suffix ``.safetensors``.
 
     Raises
     ------
     TypeError
-        If `model` is not an MLPDigitClassifier, its classes are not numbers, booleans or strings, or a parameter is a
-        custom callable.
+        If `model` is of another type, its classes are not numbers, booleans or strings, a parameter is a custom
+        callable, or a transformer contains a custom type.
+    ImportError
+        If `model` is a Pipeline and skops is not installed.
     NotFittedError
         If `model` is not fitted.
     OSError
@@ -68,17 +81,29 @@ def save_model(model: MLPDigitClassifier, path: PathLike) -> None:
     >>> bool((loaded.predict(X) == model.predict(X)).all())
     True
     """
-    if type(model) is not MLPDigitClassifier:
+    classifier = model.steps[-1][1] if type(model) is Pipeline else model
+    if type(classifier) is not MLPDigitClassifier:
         raise TypeError(
-            f"model must be a fitted MLPDigitClassifier, got {type(model).__name__}. To save a Pipeline, pass its last "
-            "step, the classifier."
+            "model must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, got "
+            f"{describe_type(model)}. Save other estimators by skops or joblib."
         )
-    check_is_fitted(model)
-    write_container(path, {"kind": "model", **describe_estimator(model)}, collect_arrays(model))
+    check_is_fitted(classifier)
+    description = {"kind": "model", **describe_estimator(classifier)}
+    arrays = collect_arrays(classifier)
+    if classifier is not model:
+        check_skops_is_installed("save_model")
+        arrays[ARRAY_NAME], description[DESCRIPTION_KEY] = encode_transformers(model)
+    write_container(path, description, arrays)
 
 
-def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassifier:
-    """Load a classifier from a file written by `save_model`.
+def describe_type(model):
+    """Return the name of the type of a model, and of the last step of a Pipeline."""
+    name = type(model).__name__
+    return f"{name} with {type(model.steps[-1][1]).__name__}" if name == "Pipeline" else name
+
+
+def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassifier | Pipeline:
+    """Load a classifier or a Pipeline from a file written by `save_model`.
 
     Loading never runs code from the file and uses at most a small multiple of the file size in memory.
 
@@ -87,17 +112,20 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
     path : str or Path
         Path of the file.
     max_bytes : int, default=2147483648
-        Maximum size of the file in bytes.
+        Maximum size of the file in bytes, and of the decompressed transformers of a Pipeline.
 
     Returns
     -------
-    model : MLPDigitClassifier
-        Fitted classifier.
+    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
+        Fitted classifier, or the Pipeline that was saved.
 
     Raises
     ------
     ModelFormatError
-        If the file is too large, is not a model file, is damaged, or has an unsupported version.
+        If the file is too large, is not a model file, is damaged, has an unsupported version, or contains a transformer
+        of a type that is not trusted.
+    ImportError
+        If the file contains a Pipeline and skops is not installed.
     OSError
         If the file cannot be read.
 
@@ -108,10 +136,16 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
     """
     with format_errors(path):
         container = read_container(path, "model", max_bytes)
-        layout = check_shapes(container.description, container.arrays)
+        description, arrays = container.description, dict(container.arrays)
+        transformers = arrays.pop(ARRAY_NAME, None)
+        layout = check_shapes(description, arrays)
         container.check_digest()
-        check_finite(container.arrays, layout)
-        return build_estimator(MLPDigitClassifier, container.description, container.arrays, layout)
+        check_finite(arrays, layout)
+        classifier = build_estimator(MLPDigitClassifier, description, arrays, layout)
+        if DESCRIPTION_KEY not in description:
+            return classifier
+        check_skops_is_installed("load_model")
+        return decode_pipeline(transformers, description[DESCRIPTION_KEY], classifier, max_bytes)
 
 
 def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:

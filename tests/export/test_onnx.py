@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from skmlp import IDXReader, MLPDigitClassifier
+from skmlp import IDXReader, ImageResizer, MLPDigitClassifier
 from skmlp.exceptions import ExportError
 from skmlp.export import to_onnx
 from skmlp.files.models import compute_model_digest
@@ -99,6 +99,19 @@ def test_reader_of_idx_files(reader, dtype, rows):
     assert_predicts_as(model, pipeline, images.astype(dtype))
     shape = [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
     assert shape == ["n_samples", *images.shape[1:]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("with_reader", [False, True])
+def test_resizer(dtype, with_reader):
+    images = IMAGES.astype(dtype)
+    if with_reader:
+        pipeline = fit_unscaled(IDXReader(), ImageResizer((4, 5), image_shape=(6, 9)), X=images)
+    else:
+        images = images.reshape(300, -1)
+        resizer = ImageResizer((4, 5), image_shape=(6, 9))
+        pipeline = fit_unscaled(resizer, MinMaxScaler(), X=images)
+    assert_predicts_as(to_onnx(pipeline, input_dtype=dtype), pipeline, images)
 
 
 def test_float_pixels_are_not_scaled_by_the_reader():

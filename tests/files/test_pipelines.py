@@ -1,0 +1,167 @@
+"""Model files of pipelines, whose transformers skops encodes."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+
+from skmlp import (
+    DigitAugmenter,
+    IDXReader,
+    ImageResizer,
+    MLPDigitClassifier,
+    ModelFormatError,
+    load_model,
+    read_model_header,
+    save_model,
+)
+from skmlp.augment import Affine
+from skmlp.files.encoding import read_container, write_container
+
+skops_io = pytest.importorskip("skops.io")
+X, y = load_digits(return_X_y=True)
+X, y = X[:300], y[:300]
+IMAGES = X.reshape(-1, 8, 8).astype(np.uint8)
+TRANSFORMERS = {
+    "scaler": ([StandardScaler()], X),
+    "scaler and PCA": ([StandardScaler(), PCA(10, random_state=0)], X),
+    "reader and resizer": ([IDXReader(), ImageResizer((4, 4))], IMAGES),
+    "augmenter": ([DigitAugmenter(Affine(rotation=5), random_state=0)], X),
+    "columns": ([ColumnTransformer([("left", MinMaxScaler(), slice(0, 32))], remainder="drop")], X),
+    "selection": ([VarianceThreshold(0.1), "passthrough"], X),
+    "nested": ([make_pipeline(StandardScaler(), PCA(5, random_state=0))], X),
+}
+
+
+def fit(*transformers, X=X):
+    mlp = MLPDigitClassifier((12,), max_iter=5, n_iter_no_change=None, random_state=0)
+    return make_pipeline(*transformers, mlp).fit(X, y)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "pipeline.safetensors"
+
+
+@pytest.mark.filterwarnings("ignore:Features .* are constant", "ignore:invalid value encountered")
+@pytest.mark.parametrize("kind", TRANSFORMERS)
+def test_loaded_pipeline_predicts_the_same(path, kind):
+    transformers, samples = TRANSFORMERS[kind]
+    pipeline = fit(*transformers, X=samples)
+    save_model(pipeline, path)
+    loaded = load_model(path)
+    assert type(loaded) is Pipeline
+    assert list(loaded.named_steps) == list(pipeline.named_steps)
+    np.testing.assert_array_equal(loaded.predict_proba(samples), pipeline.predict_proba(samples))
+    assert loaded[-1].history_ == pipeline[-1].history_
+
+
+def test_the_header_names_the_transformers_and_their_encoding(path):
+    save_model(fit(StandardScaler(), PCA(10)), path)
+    header = read_model_header(path)
+    assert header["pipeline"] == {
+        "classifier": "mlpdigitclassifier",
+        "encoding": "skops",
+        "transformers": ["StandardScaler", "PCA"],
+    }
+    assert header["layer_sizes"] == [10, 12, 10]
+
+
+def test_the_classifier_is_checked_as_in_other_files(path):
+    save_model(fit(StandardScaler()), path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFormatError, match="SHA-256"):
+        load_model(path)
+
+
+def shout(X):
+    return X
+
+
+@pytest.mark.parametrize("function", [shout, lambda X: X], ids=["function", "lambda"])
+def test_other_types_are_not_saved(path, function):
+    with pytest.raises(
+        TypeError, match=r"must consist of types that skops trusts.*got .*test_pipelines"
+    ):
+        save_model(fit(FunctionTransformer(function)), path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_other_pipelines_are_not_saved(path):
+    with pytest.raises(TypeError, match="got Pipeline with LogisticRegression"):
+        save_model(make_pipeline(StandardScaler(), LogisticRegression()), path)
+    with pytest.raises(NotFittedError):
+        save_model(make_pipeline(StandardScaler(), MLPDigitClassifier()), path)
+
+
+def forge(path, transformers, **description):
+    """Replace the transformers of a file and values of their description, with a valid digest."""
+    save_model(fit(StandardScaler()), path)
+    container = read_container(path, "model")
+    container.description.pop("format_version")
+    container.description["pipeline"] |= description
+    arrays = dict(container.arrays)
+    arrays["transformers"] = np.frombuffer(transformers, np.uint8)
+    write_container(path, container.description, arrays)
+
+
+class Custom:
+    """Type that is not trusted."""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (skops_io.dumps([("custom", Custom())]), "got .*Custom, which are not trusted"),
+        (skops_io.dumps([("call", FunctionTransformer(shout))]), "shout, which are not trusted"),
+        (skops_io.dumps([("scaler", MinMaxScaler())]), r"expected the transformers \['StandardSc"),
+        (skops_io.dumps(StandardScaler()), "expected a list of named transformers"),
+        (b"PK\x03\x04", "expected transformers encoded by skops, got other bytes"),
+        (b"", "expected transformers encoded by skops, got other bytes"),
+    ],
+)
+def test_forged_transformers_are_refused(path, content, message):
+    forge(path, content)
+    with pytest.raises(ModelFormatError, match=message):
+        load_model(path)
+
+
+def test_other_encodings_are_refused(path):
+    forge(path, b"", encoding="pickle")
+    with pytest.raises(
+        ModelFormatError, match="expected transformers encoded by skops, got 'pickle'"
+    ):
+        load_model(path)
+
+
+def test_transformers_that_inflate_are_refused(path):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", b" " * 20_000_000)
+    forge(path, content.getvalue())
+    assert path.stat().st_size < 100_000
+    with pytest.raises(ModelFormatError, match="expected transformers of at most 1000000 bytes"):
+        load_model(path, max_bytes=1_000_000)
+
+
+def test_missing_skops_is_reported(path, monkeypatch):
+    pipeline = fit(StandardScaler())
+    save_model(pipeline, path)
+    monkeypatch.setattr("skmlp.files.pipelines.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="load_model requires skops for a Pipeline"):
+        load_model(path)
+    with pytest.raises(ImportError, match="save_model requires skops for a Pipeline"):
+        save_model(pipeline, path)
+    save_model(pipeline[-1], path)  # a classifier needs no skops
+    assert isinstance(load_model(path), MLPDigitClassifier)
