@@ -39,6 +39,7 @@ from skmlp.plots.reliability import ReliabilityDisplay as ReliabilityDisplay
 from skmlp.plots.saliency import SaliencyDisplay as SaliencyDisplay
 from skmlp.plots.weights import WeightImageDisplay as WeightImageDisplay
 from skmlp.report.writing import write_report as write_report
+from skmlp.skops_types import SKOPS_TRUSTED_TYPES as SKOPS_TRUSTED_TYPES
 from skmlp.versions import show_versions as show_versions
 
 __version__: str

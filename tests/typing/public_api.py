@@ -36,6 +36,8 @@ def decrease_rate(position: Position) -> float:
     return 0.01 / (1 + position.epoch)
 
 
+assert_type(skmlp.SKOPS_TRUSTED_TYPES, tuple[str, ...])
+
 # The classifier
 
 mlp = MLPDigitClassifier((32, 16), ["relu", "gelu"], solver="adamw", class_weight="balanced")
