@@ -27,8 +27,10 @@ from options import make_parser, parse_count, parse_names
 from report import describe_machine, print_progress, print_table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline, make_pipeline
 
 import skmlp
+from skmlp import ImageResizer
 from skmlp.recipes import RECIPES, make_recipe
 
 N_SAMPLES = {"small-sample": 1000}  # the other recipes use all training images
@@ -120,12 +122,20 @@ def load_images(directory, validate):
     return X, y, *skmlp.load_mnist(directory, subset="test", return_X_y=True)
 
 
-def make_classifier(name, random_state):
-    """Return the unfitted classifier of a recipe or variant."""
+def make_model(name, random_state, parameters):
+    """Return the unfitted classifier of a recipe or variant, in a Pipeline if it takes smaller images."""
     if name == WITHOUT_AUGMENTATION:
         # The training loss converges in fewer epochs than with augmented images.
-        return make_recipe("accurate", random_state).set_params(augmentation=None, max_iter=20)
-    return make_recipe(name, random_state)
+        mlp = make_recipe("accurate", random_state).set_params(augmentation=None, max_iter=20)
+    else:
+        mlp = make_recipe(name, random_state)
+    mlp.set_params(**parameters)
+    return mlp if mlp.image_shape is None else make_pipeline(ImageResizer(mlp.image_shape), mlp)
+
+
+def get_classifier(model):
+    """Return the classifier of a model, which can be the last step of a Pipeline."""
+    return model[-1] if isinstance(model, Pipeline) else model
 
 
 def train(name, seed, X, y, arguments):
@@ -133,26 +143,26 @@ def train(name, seed, X, y, arguments):
     path = arguments.keep and arguments.keep / f"{name.replace(' ', '-')}-{seed}.safetensors"
     if path and path.exists():
         return skmlp.load_model(path), json.loads(path.with_suffix(".json").read_text())["seconds"]
-    mlp = make_classifier(name, seed).set_params(**arguments.set)
+    model = make_model(name, seed, arguments.set)
     n_samples = N_SAMPLES.get(name, len(X))
     start = perf_counter()
-    mlp.fit(X[:n_samples], y[:n_samples])
+    model.fit(X[:n_samples], y[:n_samples])
     seconds = perf_counter() - start
     print_progress(f"{name}, seed {seed}: {seconds:.0f} s")
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_suffix(".json").write_text(json.dumps({"seconds": seconds}))
-        skmlp.save_model(mlp, path)
-    return mlp, seconds
+        skmlp.save_model(model, path)
+    return model, seconds
 
 
 def print_accuracies(results, n_train, X_test, y_test):
     """Print accuracy, log loss and training time of each recipe."""
     rows = []
     for name, trained in results.items():
-        mlp = trained[0][0]
-        scores = [mlp.score(X_test, y_test) for mlp, _ in trained]
-        losses = [log_loss(y_test, mlp.predict_proba(X_test)) for mlp, _ in trained]
+        mlp = get_classifier(trained[0][0])
+        scores = [model.score(X_test, y_test) for model, _ in trained]
+        losses = [log_loss(y_test, model.predict_proba(X_test)) for model, _ in trained]
         rows.append(
             [
                 name,
@@ -177,7 +187,9 @@ def print_ensembles(results, X_test, y_test):
     for name, trained in results.items():
         if len(trained) > 1:
             probabilities = np.mean([mlp.predict_proba(X_test) for mlp, _ in trained], axis=0)
-            accuracy = np.mean(trained[0][0].classes_[probabilities.argmax(axis=1)] == y_test)
+            accuracy = np.mean(
+                get_classifier(trained[0][0]).classes_[probabilities.argmax(axis=1)] == y_test
+            )
             seconds = sum(seconds for _, seconds in trained)
             rows.append([name, len(trained), f"{seconds:.0f}", f"{accuracy:.2%}"])
     if rows:

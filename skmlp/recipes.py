@@ -16,6 +16,7 @@ COMMON_PARAMETERS: Mapping[str, Any] = MappingProxyType(
     {"input_scale": 1 / 255, "n_iter_no_change": None}
 )
 
+WEAK_AUGMENTATION = Annealed(DigitDistortions(0.6), final_strength=0.1, begin=0.5)
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
 
 
@@ -141,6 +142,19 @@ RECIPES: dict[str, Recipe] = {
             },
         ),
         Recipe(
+            "tiny",
+            "For microcontrollers: images of 16 x 16 pixels and less than 16 kB of 8-bit weights",
+            {
+                "hidden_layer_sizes": (48, 48),
+                "image_shape": (16, 16),
+                "batch_size": 128,
+                "learning_rate": "one_cycle",
+                "learning_rate_init": 0.01,
+                "max_iter": 100,
+                "augmentation": WEAK_AUGMENTATION,
+            },
+        ),
+        Recipe(
             "plain",
             "Best accuracy without using the image structure: adversarial training",
             {
@@ -184,7 +198,8 @@ def make_recipe(name: str, random_state: RandomState = None) -> MLPDigitClassifi
     ----------
     name : str
         Name of the recipe: 'softmax', 'one-hidden', 'relu-256-sgd', 'relu-128-adam', 'dropout-512', 'small-sample',
-        'fast', 'plain' or 'accurate'. ``RECIPES[name].summary`` is its description.
+        'fast', 'tiny', 'plain' or 'accurate'. ``RECIPES[name].summary`` is its description. 'tiny' takes images of
+        16 x 16 pixels, for example from :class:`skmlp.ImageResizer`.
     random_state : int, RandomState instance or None, default=None
         Parameter `random_state` of the classifier. Pass an int for reproducible results.
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
 
-from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
+from skmlp import ImageResizer, MLPDigitClassifier, load_mnist, load_model, save_model
+from skmlp.export import to_c
 from skmlp.recipes import COMMON_PARAMETERS, RECIPES, make_recipe
 
 every_recipe = pytest.mark.parametrize("name", RECIPES)
@@ -61,6 +63,7 @@ def test_recipe_exceeds_70_percent_on_the_bundled_digits(name, tmp_path):
         max_iter=10,
         batch_size=32,
         hidden_layer_sizes=(64,) * n_hidden_layers,
+        image_shape=None,
     )
     mlp.fit(X[:1400], y[:1400])
     assert mlp.n_iter_ == 10
@@ -76,3 +79,14 @@ def test_fast_reaches_98_percent_on_mnist(mnist_dir):
     X, y = load_mnist(mnist_dir, return_X_y=True)
     X_test, y_test = load_mnist(mnist_dir, subset="test", return_X_y=True)
     assert make_recipe("fast", random_state=0).fit(X, y).score(X_test, y_test) >= 0.98
+
+
+def test_tiny_takes_less_than_16_kb_of_flash(mnist_dir, tmp_path):
+    X, y = load_mnist(mnist_dir, return_X_y=True)
+    X_test, y_test = load_mnist(mnist_dir, subset="test", return_X_y=True)
+    mlp = make_recipe("tiny", random_state=0).set_params(max_iter=2, augmentation=None)
+    pipeline = make_pipeline(ImageResizer(mlp.image_shape), mlp).fit(X, y)
+    assert pipeline.score(X_test, y_test) > 0.94
+    footprint = to_c(mlp, tmp_path / "tiny.c")
+    assert footprint.constants <= 16_000
+    assert footprint.stack <= 2_000

@@ -1,8 +1,9 @@
 """Datasets that the commands train and evaluate on, and the scale of their pixels."""
 
 import copy
+import operator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,34 @@ def load_subset(data, subset, seed):
 
 
 def load_subset_for_models(models, data, subset, seed):
-    """Return the LabeledImages of a subset, or raise an error if they do not fit the models."""
+    """Return the LabeledImages of a subset, or raise an error if they do not fit the models.
+
+    Images that are larger than those of the models are resized, if the models store their image shape.
+    """
     source = describe_data(data)
     images = load_subset(data, subset, choose_seed(seed, models[0]))
+    shapes = {model.image_shape for model in models}
+    if len(shapes) == 1 and is_larger(images.image_shape, models[0].image_shape):
+        images = resize_images(images, *shapes)
     for model in models:
         check_pixels(images.X, model, source)
         check_labels(images.y, model.classes_, f"the {subset} set of {source}")
     return images
+
+
+def is_larger(image_shape, other):
+    """Return whether images are larger than a height and width, which can be None."""
+    return other is not None and all(map(operator.gt, image_shape, other))
+
+
+def resize_images(images, shape):
+    """Return LabeledImages with another height and width, or unchanged if `shape` is None."""
+    from skmlp import ImageResizer
+
+    if shape in (None, images.image_shape):
+        return images
+    X = ImageResizer(shape, image_shape=images.image_shape).fit_transform(images.X)
+    return replace(images, X=X, image_shape=shape)
 
 
 def choose_seed(given, model):

@@ -38,6 +38,7 @@ RECIPES = (
     "dropout-512",
     "small-sample",
     "fast",
+    "tiny",
     "plain",
     "accurate",
 )

@@ -4,6 +4,7 @@ import io
 import math
 import sys
 
+from skmlp.cli.datasets import is_larger
 from skmlp.cli.errors import (
     BAD_DATA,
     CommandError,
@@ -17,17 +18,18 @@ PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff")
 MNIST_SIDE = 28
 
 
-def read_images(path, n_pixels, *, dark_on_light=False, normalize=False):
-    """Return the images of an IDX file or a picture, in rows of `n_pixels`.
+def read_images(path, model, *, dark_on_light=False, normalize=False):
+    """Return the images of an IDX file or a picture, in rows of as many pixels as a model takes.
 
-    For a model of MNIST, pictures of another size are normalized. With `normalize`, all pictures are.
+    For a model of MNIST, pictures of another size are normalized. With `normalize`, all pictures are. For a model of
+    smaller images that stores their shape, images are resized, and pictures are normalized before.
     """
     with translate_errors(BAD_DATA):
         source, magic = open_source(path)
         if magic.startswith(PICTURE_MAGICS):
-            return read_picture(source, path, n_pixels, dark_on_light, normalize)
+            return read_picture(source, path, model, dark_on_light, normalize)
         with suggest_formats(magic, "an IDX, PNG or JPEG file"):
-            images = read_idx_images(source, path, n_pixels)
+            images = read_idx_images(source, path, model)
         return invert_pixels(images, path, dark_on_light)
 
 
@@ -54,12 +56,12 @@ def invert_pixels(images, path, dark_on_light):
     return 255 - images
 
 
-def read_idx_images(source, path, n_pixels):
+def read_idx_images(source, path, model):
     """Return the images of an IDX file."""
     from skmlp import read_idx
 
     images = read_idx(source)
-    shape = images.shape
+    shape, n_pixels = images.shape, model.n_features_in_
     if len(shape) == 1:
         raise CommandError(
             BAD_DATA,
@@ -68,19 +70,32 @@ def read_idx_images(source, path, n_pixels):
         )
     if len(shape) == 2 and shape[1] != n_pixels and math.prod(shape) == n_pixels:
         return images.reshape(1, n_pixels)
+    if len(shape) == 3 and is_larger(shape[1:], model.image_shape):
+        return resize(images, model.image_shape)
     if math.prod(shape[1:]) != n_pixels:
         raise CommandError(BAD_DATA, describe_wrong_size(path, n_pixels, "images", shape[1:]))
     return images.reshape(len(images), n_pixels)
 
 
-def read_picture(source, path, n_pixels, dark_on_light, normalize):
+def resize(images, shape):
+    """Return images of shape (n_images, height, width), resized, with one per row."""
+    from skmlp import ImageResizer
+
+    resizer = ImageResizer(shape, image_shape=images.shape[1:])
+    return resizer.fit_transform(images.reshape(len(images), -1))
+
+
+def read_picture(source, path, model, dark_on_light, normalize):
     """Return the image of a PNG or JPEG file."""
     from skmlp import normalize_digit
     from skmlp.digits.picture import open_picture, to_uint8_gray
 
     picture = open_picture(source, name=path)
+    n_pixels, mnist_shape = model.n_features_in_, (MNIST_SIDE, MNIST_SIDE)
     try:
-        if n_pixels == MNIST_SIDE**2 and (normalize or picture.size != (MNIST_SIDE, MNIST_SIDE)):
+        if is_larger(mnist_shape, model.image_shape) and picture.size[::-1] != model.image_shape:
+            return resize(normalize_digit(picture)[None], model.image_shape)
+        if n_pixels == MNIST_SIDE**2 and (normalize or picture.size != mnist_shape):
             return normalize_digit(picture).reshape(1, n_pixels)
         check_size(picture.size, path, n_pixels)
         pixels = to_uint8_gray(picture, background=255 if dark_on_light else 0)

@@ -82,7 +82,7 @@ def run(options):
         try:
             images = read_images(
                 path,
-                model.n_features_in_,
+                model,
                 dark_on_light=options.invert,
                 normalize=options.normalize,
             )

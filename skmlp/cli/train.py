@@ -61,7 +61,7 @@ examples:
 def run(options):
     """Run `skmlp train`."""
     options, finished = resolve_options(options)
-    data = load_training_data(options)
+    data = load_training_data(options, get_image_shape(options.recipe))
     out = make_directory(options.out, "--out")
     if options.checkpoint is not None and options.resume is None:
         RunDirectory(options.checkpoint).start(options)
@@ -97,6 +97,13 @@ def resolve_options(options):
     if options.checkpoint is not None:
         return options.with_absolute_paths(), False
     return options, False
+
+
+def get_image_shape(recipe):
+    """Return the height and width of the images that a recipe requires, or None if it takes any."""
+    from skmlp.recipes import RECIPES
+
+    return None if recipe is None else RECIPES[recipe].parameters.get("image_shape")
 
 
 def make_model(options, X):

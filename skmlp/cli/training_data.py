@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from skmlp.cli.datasets import check_labels, describe_data, load_subset
+from skmlp.cli.datasets import check_labels, describe_data, load_subset, resize_images
 from skmlp.cli.errors import BAD_DATA, CommandError, format_error
 from skmlp.formatting import format_count
 
@@ -26,12 +26,17 @@ class TrainingData:
     image_shape: tuple[int, int]
 
 
-def load_training_data(options):
-    """Load the dataset and hold out the validation set, if the options ask for one."""
+def load_training_data(options, image_shape=None):
+    """Load the dataset and hold out the validation set, if the options ask for one.
+
+    The images are resized to `image_shape`, unless it is None.
+    """
     import numpy as np
 
-    training = load_subset(options.data, "train", options.seed)
-    test = load_subset(options.data, "test", options.seed)
+    training, test = (
+        resize_images(load_subset(options.data, subset, options.seed), image_shape)
+        for subset in ("train", "test")
+    )
     X, y = training.X, training.y
     if X.shape[1] != test.X.shape[1]:
         raise CommandError(

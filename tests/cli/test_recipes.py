@@ -1,9 +1,10 @@
 """`skmlp recipes`, and `skmlp train --recipe`."""
 
 import pytest
+from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
-from skmlp import load_model
+from skmlp import ImageResizer, load_mnist, load_model, save_model
 from skmlp.recipes import RECIPES, make_recipe
 
 
@@ -57,3 +58,42 @@ def test_recipe_exceeds_97_percent_on_the_bundled_digits(run_skmlp, tmp_path):
 )
 def test_train_rejects_options_that_do_not_fit_the_recipe(fails, tmp_path, options, message):
     assert message in fails(2, "train", *options, "--out", tmp_path)
+
+
+def test_recipe_of_smaller_images(succeeds, tmp_path, mnist_dir):
+    options = ("--data", mnist_dir, "--epochs", "1", "--out", tmp_path, "--no-report")
+    out = succeeds("train", "--recipe", "tiny", *options)
+    assert "60,000 images of 256 pixels" in out
+    model = tmp_path / "model.safetensors"
+    trained = load_model(model)
+    assert (trained.n_features_in_, trained.image_shape) == (256, (16, 16))
+    # Larger images are resized by the other commands, too.
+    X, y = load_mnist(mnist_dir, subset="test", return_X_y=True)
+    X = ImageResizer((16, 16)).fit_transform(X)
+    accuracy = f"{100 * trained.score(X, y):.2f} %"
+    assert f"accuracy  {accuracy}" in succeeds("evaluate", model, "--data", mnist_dir)
+    exported = succeeds("export", model, "--c", tmp_path / "tiny.c", "--check", mnist_dir)
+    assert f"(model: {accuracy})" in exported
+    lines = succeeds("predict", model, find_images(mnist_dir)).splitlines()
+    assert [int(line.split()[1]) for line in lines] == trained.predict(X).tolist()
+
+
+def test_pictures_for_a_recipe_of_smaller_images(succeeds, tmp_path, mnist_dir):
+    X, y = load_mnist(mnist_dir, subset="test", return_X_y=True)
+    mlp = make_recipe("tiny", random_state=0).set_params(max_iter=3, augmentation=None)
+    mlp.fit(ImageResizer((16, 16)).fit_transform(X), y)
+    save_model(mlp, tmp_path / "model.safetensors")
+    picture = Image.new("L", (640, 480), 225)
+    ImageDraw.Draw(picture).line([(250, 130), (390, 130), (300, 360)], fill=40, width=22)
+    picture.save(tmp_path / "photo.png")
+    out = succeeds("predict", tmp_path / "model.safetensors", tmp_path / "photo.png")
+    assert out.split()[1] == "7"
+    small = X[:1].reshape(28, 28)
+    Image.fromarray(small).save(tmp_path / "digit.png")
+    out = succeeds("predict", tmp_path / "model.safetensors", tmp_path / "digit.png")
+    assert int(out.split()[1]) == y[0]
+
+
+def find_images(directory):
+    """Return the path of the test images of MNIST."""
+    return next(path for path in directory.iterdir() if path.name.startswith("t10k-images"))
