@@ -24,6 +24,7 @@ from skmlp import (
 )
 from skmlp.augment import Affine, Annealed, Compose, Shift
 from skmlp.callbacks import Checkpoint, OnEpoch
+from skmlp.export import CFootprint, to_c, to_html, to_onnx, to_sklearn
 from skmlp.recipes import make_recipe
 from skmlp.schedules import Cosine, Position, Warmup
 from skmlp.typing import FloatArray
@@ -54,6 +55,7 @@ MLPDigitClassifier((32,), "relu", "adam")  # type: ignore[call-arg]
 assert_type(mlp.fit(X, y, X_val=X, y_val=y), MLPDigitClassifier)
 assert_type(mlp.partial_fit(X, y, classes=y), MLPDigitClassifier)
 assert_type(MLPDigitClassifier.resume(Path("model.safetensors"), X, y), MLPDigitClassifier)
+assert_type(mlp.calibrate(X, y), MLPDigitClassifier)
 assert_type(mlp.predict_proba(X), FloatArray)
 assert_type(mlp.predict_log_proba([[0.0] * 64]), FloatArray)
 assert_type(mlp.hidden_activations(X, layer=0), FloatArray)
@@ -67,11 +69,20 @@ OnEpoch(lambda epoch: None)  # type: ignore[misc, arg-type]
 # Files
 
 save_model(mlp, "model.safetensors")
-assert_type(load_model(Path("model.safetensors"), max_bytes=10**6), MLPDigitClassifier)
+load_model(Path("model.safetensors"), max_bytes=10**6).predict(X)
 read_model_header(3)  # type: ignore[arg-type]
 assert_type(read_idx_header("t10k-images-idx3-ubyte"), IDXHeader)
 assert_type(read_idx_header(b"").shape, tuple[int, ...])
 write_idx("labels-idx1-ubyte", read_idx(b"", mmap=False, max_bytes=10))
+
+# Exports
+
+assert_type(to_c(mlp, "digits.c"), CFootprint)
+assert_type(to_c(mlp, Path("digits.c")).stack, int)
+to_sklearn(mlp, "digits.skops").predict(X)
+to_onnx(mlp, "digits.onnx", input_dtype=np.uint8).SerializeToString()
+to_html(mlp, "digits.html", weights="int8", image_shape=False)
+to_c(mlp)  # type: ignore[call-arg]
 
 # The rest
 
