@@ -74,8 +74,44 @@ export function computeMean(values) {
 
 /** Return the median of a typed array. */
 export function computeMedian(values) {
-  const sorted = values.slice().sort();
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  const copy = values.slice();
+  const upper = selectSmallest(copy, copy.length >> 1);
+  const lower = copy.length % 2 === 0 ? copy.subarray(0, copy.length >> 1).reduce((a, b) => Math.max(a, b)) : upper;
+  return (lower + upper) / 2;
+}
+
+/**
+ * Return the value that would be at a position if a typed array were sorted, and move smaller values before it.
+ *
+ * This is Hoare's quickselect. It takes linear time, also if many values are equal.
+ */
+function selectSmallest(values, position) {
+  let [first, last] = [0, values.length - 1];
+  while (first < last) {
+    const pivot = values[(first + last) >> 1];
+    let [left, right] = [first, last];
+    while (left <= right) {
+      while (values[left] < pivot) {
+        left++;
+      }
+      while (values[right] > pivot) {
+        right--;
+      }
+      if (left <= right) {
+        const value = values[left];
+        values[left++] = values[right];
+        values[right--] = value;
+      }
+    }
+    if (position <= right) {
+      last = right;
+    } else if (position >= left) {
+      first = left;
+    } else {
+      break;
+    }
+  }
+  return values[position];
 }
 
 /** Round to the nearest integer, or to an even one if there are two, as Python does. */

@@ -166,10 +166,15 @@ function fitBackground(gray, mask = null) {
   const terms = [x.map(() => 1), x, multiply(x, x), y, multiply(y, x), multiply(y, y)];
   const values = Float64Array.from(pixels, (pixel) => gray.values[pixel]);
   let coefficients = [computeMedian(values), 0, 0, 0, 0, 0];
+  let previous = null;
   for (let iteration = 0; iteration < 8; iteration++) {
     const residuals = values.map((value, i) => Math.abs(value - evaluateTerms(coefficients, terms, i)));
     const limit = 2.5 * estimateStd(residuals);
     const isInlier = residuals.map((residual) => residual <= limit);
+    if (previous?.every((value, i) => value === isInlier[i])) {
+      break; // the same samples give the same coefficients
+    }
+    previous = isInlier;
     coefficients = solveLeastSquares(
       terms.map((term) => multiply(term, isInlier)),
       [...terms, values],

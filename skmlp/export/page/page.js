@@ -179,10 +179,17 @@ class Page {
 
   /** Return functions that give the position of each input, unit and output relative to the area of the paths. */
   measurePlaces(explained) {
-    const area = findElement("flow").getBoundingClientRect();
+    const rectangles = new Map();
+    const measure = (element) => {
+      if (!rectangles.has(element)) {
+        rectangles.set(element, element.getBoundingClientRect());
+      }
+      return rectangles.get(element);
+    };
+    const area = measure(findElement("flow"));
     const subtract = ({ x, y }) => ({ x: x - area.left, y: y - area.top });
     const locate = (element, { x, y }) => {
-      const { left, top, width, height } = element.getBoundingClientRect();
+      const { left, top, width, height } = measure(element);
       return subtract({ x: left + x * width, y: top + y * height });
     };
     const inputs = (index) => this.locateInput(index, locate);
