@@ -4,6 +4,8 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skmlp.files.checkpoints import compute_fingerprint, remove_incomplete_files, write_checkpoint
 from skmlp.typing import PathLike
 
@@ -102,7 +104,8 @@ class OnEpoch:
         Function that is called as ``function(epoch, metrics)`` after each epoch. `epoch` is the number of epochs so
         far, including those before training was resumed. `metrics` is a dict with the last value of each list of
         ``history_``: 'loss', 'accuracy', 'learning_rate' and 'seconds', and with a validation set also 'val_loss' and
-        'val_accuracy'. If the function returns True, training stops. If it raises an exception, `fit` raises it.
+        'val_accuracy'. If the function returns True, training stops; it must return True, False or None. If it raises
+        an exception, `fit` raises it. `partial_fit` does not call callbacks.
 
     Raises
     ------
@@ -146,4 +149,7 @@ class OnEpoch:
         if context.task_name != "epoch":
             return False
         metrics = {name: values[-1] for name, values in estimator.history_.items()}
-        return bool(self.function(len(estimator.history_["loss"]), metrics))
+        stop = self.function(len(estimator.history_["loss"]), metrics)
+        if stop is not None and not isinstance(stop, (bool, np.bool_)):
+            raise TypeError(f"function must return True, False or None, got {stop!r}.")
+        return bool(stop)

@@ -1,7 +1,6 @@
 """Datasets that the commands train and evaluate on, and the scale of their pixels."""
 
 import copy
-import operator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,22 +53,17 @@ def load_subset(data, subset, seed):
 def load_subset_for_models(models, data, subset, seed):
     """Return the LabeledImages of a subset, or raise an error if they do not fit the models.
 
-    Images that are larger than those of the models are resized, if the models store their image shape.
+    Images of another size are resized, if all models store the same image shape.
     """
     source = describe_data(data)
     images = load_subset(data, subset, choose_seed(seed, models[0]))
     shapes = {model.image_shape for model in models}
-    if len(shapes) == 1 and is_larger(images.image_shape, models[0].image_shape):
+    if len(shapes) == 1 and images.X.shape[1] != models[0].n_features_in_:
         images = resize_images(images, *shapes)
     for model in models:
         check_pixels(images.X, model, source)
         check_labels(images.y, model.classes_, f"the {subset} set of {source}")
     return images
-
-
-def is_larger(image_shape, other):
-    """Return whether images are larger than a height and width, which can be None."""
-    return other is not None and all(map(operator.gt, image_shape, other))
 
 
 def resize_images(images, shape):

@@ -14,7 +14,7 @@ from skmlp.cli.datasets import (
     load_subset_for_models,
 )
 from skmlp.cli.drawing_page import WEIGHTS, write_page
-from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, translate_errors
+from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, USAGE, CommandError, translate_errors
 from skmlp.cli.model_files import declare_model_argument, read_model, read_single_label_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
@@ -35,7 +35,8 @@ in C99 with 8-bit weights for microcontrollers, and --sklearn writes an
 MLPClassifier of scikit-learn in the format of skops. Existing files are
 replaced.
 
-The predictions of each export are compared with those of the model."""
+The predictions are compared with those of the model. For --html and --c, these
+are the predictions of the rounded weights, computed by NumPy."""
 
 EXAMPLES = """\
 examples:
@@ -93,17 +94,17 @@ class Samples(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """What to print about a written file, and a function that returns its Predictions for samples."""
+    """What to print about a written file, a function that returns its Predictions for samples, and what it runs."""
 
     announcement: str
     predict: Callable[[Any], Any]
+    subject: str = ""
 
 
 def run(options):
     """Run `skmlp export`."""
     paths = {name: getattr(options, name) for name in FORMATS if getattr(options, name)}
-    for name, path in paths.items():
-        check_output_file(path, inputs=(options.model,), option=f"--{name}")
+    check_outputs(paths, options)
     read = read_model if options.check is None else read_single_label_model
     (model,) = apply_scale(options.scale, [read(options.model)])
     samples = load_samples(model, options.check)
@@ -112,6 +113,26 @@ def run(options):
         print_line(exported.announcement)
         print_line(f"  {describe_comparison(model, exported, samples)}")
     return SUCCESS
+
+
+def check_outputs(paths, options):
+    """Check that the files can be written, and differ from each other, from the model and from the dataset."""
+    resolved = [Path(path).resolve() for path in paths.values()]
+    if len(set(resolved)) < len(resolved):
+        raise CommandError(
+            USAGE,
+            f"the output files must differ from each other, got {', '.join(paths.values())}. Choose other paths.",
+        )
+    for name, path in paths.items():
+        if (
+            options.check is not None
+            and Path(options.check).resolve() in Path(path).resolve().parents
+        ):
+            raise CommandError(
+                USAGE,
+                f"{path}: --{name} must not be in the directory of --check, got {options.check}. Choose another path.",
+            )
+        check_output_file(path, inputs=(options.model,), option=f"--{name}")
 
 
 def load_samples(model, check):
@@ -131,21 +152,22 @@ def describe_comparison(model, exported, samples):
 
     Labels are compared on images only, because those of random samples are arbitrary.
     """
-    from skmlp.export.checks import Predictions, compare_predictions
+    from skmlp.export.checks import compare_predictions, predict
 
     X, y, name = samples
-    expected = Predictions(model.predict(X), model.predict_proba(X))
+    expected = predict(model, X)
     predictions = exported.predict(X)
     comparison = compare_predictions(expected, predictions)
     difference = f"probabilities differ by at most {comparison.largest_difference:.0e}"
+    compared = f"{exported.subject}compared with the model on {name}"
     if y is None:
-        return f"compared with the model on {name}: {difference}"
+        return f"{compared}: {difference}"
     n_different = comparison.n_different
     labels = f"{format_count(n_different, 'label')} {'differs' if n_different == 1 else 'differ'}"
     accuracy, original = (
         format_percent((labels == y).mean()) for labels in (predictions.labels, expected.labels)
     )
-    return f"compared with the model on {name}: {labels}, {difference}, accuracy {accuracy} (model: {original})"
+    return f"{compared}: {labels}, {difference}, accuracy {accuracy} (model: {original})"
 
 
 def export_to_html(model, path, options):
@@ -155,7 +177,11 @@ def export_to_html(model, path, options):
 
     weights = options.weights or choose_weights(model)
     announcement = write_page(model, path, weights, PROGRAM)
-    return Exported(announcement, lambda X: predict_with_rounded_weights(model, X, weights))
+    return Exported(
+        announcement,
+        lambda X: predict_with_rounded_weights(model, X, weights),
+        f"weights in {weights} ",
+    )
 
 
 def export_to_onnx(model, path, options):
@@ -181,18 +207,20 @@ def export_to_c(model, path, options):
     return Exported(
         f"Written to {path} ({measure_size(path)}; {memory})",
         lambda X: predict_with_rounded_weights(model, X, "int8"),
+        "weights in int8 ",
     )
 
 
 def export_to_sklearn(model, path, options):
     """Write an MLPClassifier of scikit-learn."""
-    from skmlp.export.scikit_learn import predict_with_sklearn, to_sklearn
+    from skmlp.export.checks import predict
+    from skmlp.export.scikit_learn import to_sklearn
 
     with translate_export_errors():
         exported = to_sklearn(model, path)
     return Exported(
         f"Written to {path} ({measure_size(path)}). Load it with skops.io.load",
-        lambda X: predict_with_sklearn(exported, X),
+        lambda X: predict(exported, X),
     )
 
 

@@ -161,6 +161,7 @@ def print_model(path, size):
 def iterate_facts(model, path):
     """Yield the name and the value of each line below the layers."""
     from skmlp import read_model_header
+    from skmlp.files.models import compute_model_digest
 
     defaults = type(model)().get_params()
     settings = model.get_params().items()
@@ -169,6 +170,7 @@ def iterate_facts(model, path):
     kind = "multilabel: " if is_multilabel(model) else ""
     yield "classes", kind + ", ".join(map(str, model.classes_))
     yield "weights", str(model.coefs_[0].dtype)
+    yield "digest", compute_model_digest(model)
     yield from iterate_training_facts(model.history_)
     versions = read_model_header(path)["versions"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())

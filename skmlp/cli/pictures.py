@@ -4,7 +4,6 @@ import io
 import math
 import sys
 
-from skmlp.cli.datasets import is_larger
 from skmlp.cli.errors import (
     BAD_DATA,
     CommandError,
@@ -21,8 +20,8 @@ MNIST_SIDE = 28
 def read_images(path, model, *, dark_on_light=False, normalize=False):
     """Return the images of an IDX file or a picture, in rows of as many pixels as a model takes.
 
-    For a model of MNIST, pictures of another size are normalized. With `normalize`, all pictures are. For a model of
-    smaller images that stores their shape, images are resized, and pictures are normalized before.
+    Images of another size are resized if the model stores its image shape. Pictures of another size are normalized
+    first, also for a model of MNIST. With `normalize`, all pictures are.
     """
     with translate_errors(BAD_DATA):
         source, magic = open_source(path)
@@ -70,11 +69,11 @@ def read_idx_images(source, path, model):
         )
     if len(shape) == 2 and shape[1] != n_pixels and math.prod(shape) == n_pixels:
         return images.reshape(1, n_pixels)
-    if len(shape) == 3 and is_larger(shape[1:], model.image_shape):
+    if math.prod(shape[1:]) == n_pixels:
+        return images.reshape(len(images), n_pixels)
+    if len(shape) == 3 and model.image_shape is not None:
         return resize(images, model.image_shape)
-    if math.prod(shape[1:]) != n_pixels:
-        raise CommandError(BAD_DATA, describe_wrong_size(path, n_pixels, "images", shape[1:]))
-    return images.reshape(len(images), n_pixels)
+    raise CommandError(BAD_DATA, describe_wrong_size(path, n_pixels, "images", shape[1:]))
 
 
 def resize(images, shape):
@@ -92,11 +91,10 @@ def read_picture(source, path, model, dark_on_light, normalize):
 
     picture = open_picture(source, name=path)
     n_pixels, mnist_shape = model.n_features_in_, (MNIST_SIDE, MNIST_SIDE)
+    image_shape = mnist_shape if n_pixels == MNIST_SIDE**2 else model.image_shape
     try:
-        if is_larger(mnist_shape, model.image_shape) and picture.size[::-1] != model.image_shape:
-            return resize(normalize_digit(picture)[None], model.image_shape)
-        if n_pixels == MNIST_SIDE**2 and (normalize or picture.size != mnist_shape):
-            return normalize_digit(picture).reshape(1, n_pixels)
+        if image_shape is not None and (normalize or picture.size[::-1] != image_shape):
+            return resize(normalize_digit(picture)[None], image_shape)
         check_size(picture.size, path, n_pixels)
         pixels = to_uint8_gray(picture, background=255 if dark_on_light else 0)
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Transformer that changes the size of images."""
 
-from functools import cache
+from functools import lru_cache
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,8 @@ from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, check_feature_names_in, fit_
 from skmlp.typing import ArrayLike
 
 BLOCK_SIZE = 4096  # images
+# Means that end in .5 up to rounding errors are rounded down, whatever the order of summation is.
+ROUNDING_OFFSET = 0.499
 
 
 class ImageResizer(TransformerMixin, BaseEstimator):
@@ -150,29 +152,32 @@ class ImageResizer(TransformerMixin, BaseEstimator):
 def resize(samples, image_shape, shape):
     """Return images, one per row, of a new shape. The values of uint8 are rounded."""
     is_rounded = samples.dtype == np.uint8
-    images = samples.reshape(-1, *image_shape).astype(np.float32 if is_rounded else samples.dtype)
+    images = samples.reshape(-1, *image_shape).astype(choose_dtype(samples.dtype))
     rows, columns = (
         make_averages(*sizes).astype(images.dtype) for sizes in zip(image_shape, shape, strict=True)
     )
     resized = (rows @ images @ columns.T).reshape(len(samples), -1)
-    return np.rint(resized) if is_rounded else resized
+    return np.floor(resized + ROUNDING_OFFSET) if is_rounded else resized
 
 
-def make_pixel_averages(image_shape, shape):
-    """Return the matrix that averages the pixels of an image in one row, of shape (n_new_pixels, n_pixels)."""
-    rows, columns = (make_averages(*sizes) for sizes in zip(image_shape, shape, strict=True))
-    return np.kron(rows, columns)
+def choose_dtype(dtype):
+    """Return the dtype in which means of pixels are computed."""
+    if dtype.kind == "f":
+        return dtype
+    return np.float32 if dtype == np.uint8 else np.float64
 
 
-@cache
+@lru_cache(maxsize=16)
 def make_averages(size, new_size):
     """Return the matrix that averages pixels along one axis, of shape (new_size, size).
 
     New pixel i covers the interval from i s to (i + 1) s of the original pixels, where s = size / new_size. The weight
-    of an original pixel is the part of the interval that it covers.
+    of an original pixel is the fraction of the interval that it covers.
     """
     scale = size / new_size
     starts = scale * np.arange(new_size)[:, np.newaxis]
     pixels = np.arange(size)
     overlaps = np.minimum(starts + scale, pixels + 1) - np.maximum(starts, pixels)
-    return np.maximum(overlaps, 0) / scale
+    averages = np.maximum(overlaps, 0) / scale
+    averages.flags.writeable = False
+    return averages

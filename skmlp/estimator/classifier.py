@@ -668,8 +668,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Calibrate the probabilities by temperature scaling [1]_.
 
         The weights and biases of the output layer are divided by the temperature that minimizes the log loss of
-        samples. The predicted labels do not change. The result is an ordinary network, which can be saved, exported and
-        trained further.
+        samples. The predicted labels do not change. The result is an ordinary network, which can be saved and exported.
+        Further training continues from the calibrated weights, with a new state of the optimizer.
 
         Parameters
         ----------
@@ -723,12 +723,15 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         encoded = targets.encode(labels)
         temperature = find_temperature(logits, encoded, get_loss(targets), sample_weight)
         if temperature is None:
+            accuracy = self.score(X, y, sample_weight)
             raise ValueError(
                 "A temperature from 0.05 to 20 must minimize the log loss of X and y, got samples without one, with an "
-                f"accuracy of {self.score(X, y):.1%}. Use samples that the classifier was not trained on."
+                f"accuracy of {accuracy:.1%}. Use samples that the classifier was not trained on."
             )
-        self.coefs_[-1] /= temperature
-        self.intercepts_[-1] /= temperature
+        # The training state contains other copies of the weights, such as averaged ones.
+        self._state = None
+        self.coefs_ = [*self.coefs_[:-1], self.coefs_[-1] / temperature]
+        self.intercepts_ = [*self.intercepts_[:-1], self.intercepts_[-1] / temperature]
         return self
 
     # Prediction

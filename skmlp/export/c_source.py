@@ -40,7 +40,7 @@ class CFootprint(NamedTuple):
     Parameters
     ----------
     constants : int
-        Bytes of weights, scales and biases, in flash memory on microcontrollers.
+        Bytes of weights, scales and biases, which most compilers for microcontrollers store in flash memory.
     stack : int
         Bytes for activations on the stack.
     """
@@ -54,7 +54,8 @@ def to_c(mlp: MLPDigitClassifier, path: PathLike) -> CFootprint:
 
     The file contains the function ``int skmlp_predict(const uint8_t *pixels, float *probabilities)``, which stores the
     probability of each class and returns the index of the most probable one in the array ``skmlp_classes``. It is C99,
-    allocates no memory, and needs no library but math.h. A classifier without `input_scale` gets the function
+    allocates no memory, and needs no library but math.h. If the features are not integers from 0 to 255, so that
+    `input_scale` is None or less than 1/255, the function is
     ``int skmlp_predict(const float *features, float *probabilities)``.
 
     The weights of each unit are rounded to multiples of a 127th of their largest absolute value. So the probabilities
@@ -143,7 +144,7 @@ def render(network, info, footprint, input_scale):
     n_features = network.layers[0].values.shape[1]
     names = {layer.activation for layer in network.layers} & set(ACTIVATION_EXPRESSIONS)
     activations = [name for name in ACTIVATION_EXPRESSIONS if name in names]
-    takes_pixels = input_scale is not None
+    takes_pixels = fits_uint8(input_scale)
     features = "pixels" if takes_pixels else "features"
     max_sum = n_features * MAX_INT8 * MAX_PIXEL
     return load_template().render(
@@ -181,6 +182,14 @@ class LayerSource(NamedTuple):
     values: str
 
 
+def fits_uint8(input_scale):
+    """Return whether features that are scaled to the range from 0 to 1 are integers up to 255."""
+    if input_scale is None:
+        return False
+    largest = 1 / input_scale
+    return 1 <= round(largest) <= MAX_PIXEL and abs(largest - round(largest)) < 1e-6 * largest
+
+
 def describe_layer(network, index, features, takes_pixels):
     """Return the LayerSource of a layer."""
     layer = network.layers[index]
@@ -194,10 +203,16 @@ def describe_layer(network, index, features, takes_pixels):
         function="apply_first_layer" if is_first and takes_pixels else "apply_layer",
         source=features if is_first else f"buffer_{2 - index % 2}",
         target=output if is_last else f"buffer_{1 + index % 2}",
-        scales=format_values(f"{scale:.9g}" for scale in layer.scales.tolist()),
-        biases=format_values(f"{bias:.9g}" for bias in layer.biases.tolist()),
+        scales=format_values(map(format_float, layer.scales.tolist())),
+        biases=format_values(map(format_float, layer.biases.tolist())),
         values=format_values(map(str, layer.values.ravel().tolist())),
     )
+
+
+def format_float(value):
+    """Return a literal of the type float in C."""
+    text = f"{value:.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
 def format_values(values):

@@ -1,5 +1,6 @@
 """Comparison of the predictions of an exported model with those of the estimator."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,13 @@ def generate_samples(n_features, input_scale, n_samples=N_GENERATED):
     return (values * (rng.random(values.shape) < INK_FRACTION)).astype(np.float32)
 
 
+def predict(estimator, X):
+    """Return the Predictions of an estimator. Arrays without the names of features cause no warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        return Predictions(estimator.predict(X), estimator.predict_proba(X))
+
+
 def predict_with_rounded_weights(mlp, X, weights):
     """Return the Predictions of a classifier with rounded weights, see `quantize_network`."""
     network = quantize_network(fold_network(mlp), weights).restore()
@@ -64,7 +72,7 @@ def predict_with_rounded_weights(mlp, X, weights):
 
 def compare_predictions(expected, exported):
     """Return the Comparison of the Predictions of the estimator and of an exported model."""
-    is_different = np.asarray(expected.labels) != np.asarray(exported.labels)
+    is_different = find_different_labels(expected, exported)
     differences = np.abs(expected.probabilities - exported.probabilities.astype(np.float64))
     return Comparison(
         n_samples=len(expected.labels),
@@ -73,12 +81,33 @@ def compare_predictions(expected, exported):
     )
 
 
-def check_predictions(expected, exported, tolerance):
-    """Raise ExportError if probabilities differ by more than a tolerance.
+def find_different_labels(expected, exported):
+    """Return whether each label differs. Labels that a format can only store as strings are compared as such."""
+    labels, others = np.asarray(expected.labels), np.asarray(exported.labels)
+    return labels.astype(str) != others if others.dtype.kind == "O" else labels != others
 
-    Labels may differ where their probabilities are equal up to the tolerance, so these are not checked.
-    """
+
+def is_certain(predictions, margin):
+    """Return whether each label does not depend on rounding errors: two probabilities differ by a margin."""
+    probabilities = predictions.probabilities
+    if np.ndim(predictions.labels) == 2:
+        return np.abs(2 * probabilities - 1) > margin
+    if probabilities.shape[1] == 1:
+        return np.full(len(probabilities), True)
+    second, first = np.partition(probabilities, -2, axis=1)[:, -2:].T
+    return first - second > margin
+
+
+def check_predictions(expected, exported, tolerance):
+    """Raise ExportError if probabilities differ by more than a tolerance, or labels that are certain differ."""
     comparison = compare_predictions(expected, exported)
+    is_wrong = find_different_labels(expected, exported) & is_certain(expected, 2 * tolerance)
+    if is_wrong.any():
+        raise ExportError(
+            "The exported model must predict the labels of the estimator, got other labels for some of "
+            f"{comparison.n_samples} samples. Nothing was written. Report this as a bug, with the parameters of the "
+            "estimator."
+        )
     # NaN fails the check too.
     if not comparison.largest_difference <= tolerance:
         raise ExportError(

@@ -15,7 +15,7 @@ class ModelInfo:
     Parameters
     ----------
     digest : str
-        SHA-256 of the parameters and weights, in hexadecimal digits.
+        SHA-256 of the weights, activations, scale and classes, see `compute_model_digest`.
     version : str
         Version of skmlp that exports the model.
     labels : list of int, float, bool or str

@@ -145,8 +145,11 @@ def add_predictions(graph, targets, logits, *, label, probabilities):
 
 
 def convert_labels(classes):
-    """Return the classes as an array of a type of ONNX: int64, double, bool or strings."""
-    if classes.dtype.kind in "iu":
+    """Return the classes as an array of a type of ONNX: int64, double, bool or strings.
+
+    Integers that are not within the range of int64 become strings.
+    """
+    if classes.dtype.kind in "iu" and classes.max() <= np.iinfo(np.int64).max:
         return classes.astype(np.int64)
     if classes.dtype.kind == "f":
         return classes.astype(np.float64)

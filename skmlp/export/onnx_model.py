@@ -2,7 +2,7 @@
 
 import json
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.export.checks import Predictions, check_predictions, generate_samples
+from skmlp.export.checks import Predictions, check_predictions, generate_samples, predict
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import fold_network
 from skmlp.export.onnx_graph import (
@@ -29,6 +29,7 @@ from skmlp.export.onnx_steps import (
     restore_samples,
     split_pipeline,
 )
+from skmlp.export.quantize import check_range
 from skmlp.files.atomic import atomic_write
 from skmlp.typing import PathLike
 
@@ -108,6 +109,7 @@ def to_onnx(
     check_dependencies()
     transformers, mlp = split_pipeline(estimator)
     network = fold_network(mlp)
+    check_range(network)
     check_steps(transformers)
     for transformer in transformers:
         check_is_fitted(transformer)
@@ -200,7 +202,7 @@ def make_model(graph, network, samples, info):
     return model
 
 
-def make_metadata(info: Any) -> dict[str, str]:
+def make_metadata(info):
     """Return the metadata of a model for its ModelInfo. The values are strings, as ONNX requires."""
     return {
         "skmlp_digest": info.digest,
@@ -212,8 +214,7 @@ def make_metadata(info: Any) -> dict[str, str]:
 
 def check_export(model, estimator, X):
     """Raise ExportError if onnxruntime predicts other probabilities than the estimator."""
-    expected = Predictions(estimator.predict(X), estimator.predict_proba(X))
-    check_predictions(expected, predict_with_onnxruntime(model, X), TOLERANCE)
+    check_predictions(predict(estimator, X), predict_with_onnxruntime(model, X), TOLERANCE)
 
 
 def predict_with_onnxruntime(model, X):

@@ -5,7 +5,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from skmlp.digits.reader import IDXReader
-from skmlp.digits.resizer import ImageResizer, make_pixel_averages
+from skmlp.digits.resizer import ROUNDING_OFFSET, ImageResizer, make_averages
 from skmlp.export.onnx_graph import get_onnx_type, to_float32
 
 PIXEL_MAX = 255
@@ -13,8 +13,13 @@ PIXEL_MAX = 255
 
 def split_pipeline(estimator):
     """Return the fitted transformers of a Pipeline, which may be nested, and its last step."""
-    *transformers, last = list_steps(estimator)
-    return transformers, last
+    steps = list_steps(estimator)
+    if not steps:
+        raise TypeError(
+            "estimator must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, got "
+            f"{estimator!r}."
+        )
+    return steps[:-1], steps[-1]
 
 
 def list_steps(estimator):
@@ -38,10 +43,15 @@ def add_reader(graph, reader, values, is_uint8):
 
 
 def add_resizer(graph, resizer, values, is_uint8):
-    """Add the transformation of an ImageResizer, whose pixels are means. Those of uint8 images are rounded."""
-    averages = make_pixel_averages(resizer.image_shape_, resizer.shape)
-    values = graph.add("MatMul", values, to_float32(averages.T))
-    return graph.add("Round", values) if is_uint8 else values
+    """Add the transformation of an ImageResizer, in the order of `resize`."""
+    rows, columns = map(make_averages, resizer.image_shape_, resizer.shape)
+    images = graph.add("Reshape", values, np.array([-1, *resizer.image_shape_]))
+    reduced = graph.add("MatMul", to_float32(rows), images)
+    resized = graph.add("MatMul", reduced, to_float32(columns.T))
+    values = graph.add("Reshape", resized, np.array([-1, len(rows) * len(columns)]))
+    if not is_uint8:
+        return values
+    return graph.add("Floor", graph.add("Add", values, to_float32(ROUNDING_OFFSET)))
 
 
 def add_standard_scaler(graph, scaler, values, is_uint8):
@@ -144,6 +154,16 @@ def add_steps(graph, transformers, values, input_dtype):
     return values
 
 
+def enlarge(features, resizer):
+    """Return images of the original size by repeating the pixels of resized images."""
+    rows, columns = (
+        make_averages(*sizes).argmax(axis=0)
+        for sizes in zip(resizer.image_shape_, resizer.shape, strict=True)
+    )
+    images = features.reshape(-1, *resizer.shape)
+    return images[:, rows][:, :, columns].reshape(len(features), -1)
+
+
 def restore_samples(transformers, features, input_dtype):
     """Return samples, of the shape and dtype of the input, that transformers convert approximately to features."""
     for transformer in reversed(transformers):
@@ -152,8 +172,7 @@ def restore_samples(transformers, features, input_dtype):
                 features = features * PIXEL_MAX
             features = features.reshape(-1, *get_input_shape([transformer], None))
         elif isinstance(transformer, ImageResizer):
-            averages = make_pixel_averages(transformer.image_shape_, transformer.shape)
-            features = features[:, averages.argmax(axis=0)]
+            features = enlarge(features, transformer)
         else:
             features = transformer.inverse_transform(features)
     if input_dtype == np.uint8:

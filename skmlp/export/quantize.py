@@ -133,6 +133,7 @@ def quantize_network(network, weights="int8"):
     if weights not in WEIGHT_FORMATS:
         names = ", ".join(map(repr, WEIGHT_FORMATS))
         raise ValueError(f"weights must be one of {names}, got {weights!r}.")
+    check_range(network)
     weight_format = WEIGHT_FORMATS[weights]
     layers = tuple(quantize_layer(layer, weight_format) for layer in network.layers)
     return QuantizedNetwork(layers, network.targets, weights)
@@ -140,7 +141,6 @@ def quantize_network(network, weights="int8"):
 
 def quantize_layer(layer, weight_format):
     """Return the QuantizedLayer for a DenseLayer and a WeightFormat."""
-    check_range(layer)
     row_maxima = np.abs(layer.weights).max(axis=1).astype(np.float64)
     scales = weight_format.compute_scales(row_maxima).astype(np.float32)
     scales[scales == 0] = 1  # the weights of the row are zero or too small for float32
@@ -155,10 +155,10 @@ def quantize_layer(layer, weight_format):
     )
 
 
-def check_range(layer):
-    """Raise ValueError if a weight or bias of a DenseLayer is not finite in float32."""
+def check_range(network):
+    """Raise ValueError if a weight or bias of a DenseNetwork is not finite in float32."""
     limit = np.finfo(np.float32).max
-    for array in (layer.weights, layer.biases):
+    for array in (array for layer in network.layers for array in (layer.weights, layer.biases)):
         invalid = array[~(np.abs(array) <= limit)]
         if invalid.size:
             raise ValueError(

@@ -1,17 +1,18 @@
 """Export to scikit-learn's MLPClassifier."""
 
 import warnings
-from importlib.util import find_spec
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.export.checks import Predictions, check_predictions, generate_samples
+from skmlp.export.checks import Predictions, check_predictions, generate_samples, predict
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import compute_probabilities, fold_network, predict_labels
+from skmlp.export.quantize import check_range
 from skmlp.files.atomic import atomic_write
+from skmlp.files.pipelines import check_skops_is_installed
 from skmlp.typing import PathLike
 
 __all__ = ["to_sklearn"]
@@ -83,9 +84,10 @@ def to_sklearn(mlp: MLPDigitClassifier, path: PathLike | None = None) -> MLPClas
     True
     """
     network = fold_network(mlp)
+    check_range(network)
     check_is_supported(network)
     if path is not None:
-        check_skops_is_installed()
+        check_skops_is_installed("to_sklearn", "a path")
     hidden_layers = network.layers[:-1]
     classifier = make_placeholder(
         hidden_layer_sizes=tuple(len(layer.biases) for layer in hidden_layers),
@@ -98,8 +100,9 @@ def to_sklearn(mlp: MLPDigitClassifier, path: PathLike | None = None) -> MLPClas
     if hasattr(mlp, "feature_names_in_"):
         classifier.feature_names_in_ = mlp.feature_names_in_
     for name in TRAINING_ATTRIBUTES:
-        setattr(classifier, name, getattr(mlp, name))
-    classifier.best_loss_ = min(mlp.loss_curve_, default=np.inf)
+        if hasattr(mlp, name):  # not if a user has assigned the weights
+            setattr(classifier, name, getattr(mlp, name))
+    classifier.best_loss_ = min(classifier.loss_curve_, default=np.inf)
     info = describe_model(mlp)
     classifier.exported_from_ = {
         "digest": info.digest,
@@ -132,15 +135,6 @@ def check_is_supported(network):
         )
 
 
-def check_skops_is_installed():
-    """Raise ImportError if skops is missing."""
-    if find_spec("skops") is None:
-        raise ImportError(
-            "to_sklearn requires skops to write a file, but it is not installed. Install it with 'pip install skops', "
-            "or leave out path."
-        )
-
-
 def write_with_skops(classifier, path):
     """Write an estimator to a file."""
     from skops.io import dumps
@@ -167,16 +161,5 @@ def make_placeholder(hidden_layer_sizes, activation, n_features, targets):
 def check_export(classifier, network, mlp):
     """Raise ExportError if the predictions on random samples differ from those of the DenseNetwork."""
     X = generate_samples(mlp.n_features_in_, mlp.input_scale).astype(np.float64)
-    exported = predict_with_sklearn(classifier, X)
-    check_predictions(
-        Predictions(predict_labels(network, X), compute_probabilities(network, X)),
-        exported,
-        TOLERANCE,
-    )
-
-
-def predict_with_sklearn(classifier, X):
-    """Return the Predictions of an MLPClassifier."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "X does not have valid feature names")
-        return Predictions(classifier.predict(X), classifier.predict_proba(X))
+    expected = Predictions(predict_labels(network, X), compute_probabilities(network, X))
+    check_predictions(expected, predict(classifier, X), TOLERANCE)

@@ -13,6 +13,7 @@ from skmlp.files.encoding import (
     hash_arrays,
     read_container,
     read_description,
+    to_json,
     write_container,
 )
 from skmlp.files.pipelines import (
@@ -42,7 +43,8 @@ def save_model(model: MLPDigitClassifier | Pipeline, path: PathLike) -> None:
     bit-identical predictions; further training starts with a new optimizer state.
 
     The transformers of a Pipeline are encoded by skops, which must be installed. They must consist of types that skops
-    trusts, which are those of scikit-learn, NumPy and SciPy, or that ``skmlp.SKOPS_TRUSTED_TYPES`` contains.
+    trusts, such as the estimators of scikit-learn, or that ``skmlp.SKOPS_TRUSTED_TYPES`` contains. The parameters
+    `memory`, `transform_input` and `verbose` of the Pipeline are not saved.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def save_model(model: MLPDigitClassifier | Pipeline, path: PathLike) -> None:
     >>> bool((loaded.predict(X) == model.predict(X)).all())
     True
     """
-    classifier = model.steps[-1][1] if type(model) is Pipeline else model
+    classifier = model.steps[-1][1] if type(model) is Pipeline and model.steps else model
     if type(classifier) is not MLPDigitClassifier:
         raise TypeError(
             "model must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, got "
@@ -91,15 +93,16 @@ def save_model(model: MLPDigitClassifier | Pipeline, path: PathLike) -> None:
     description = {"kind": "model", **describe_estimator(classifier)}
     arrays = collect_arrays(classifier)
     if classifier is not model:
-        check_skops_is_installed("save_model")
+        check_skops_is_installed("save_model", "a Pipeline")
         arrays[ARRAY_NAME], description[DESCRIPTION_KEY] = encode_transformers(model)
     write_container(path, description, arrays)
 
 
 def describe_type(model):
-    """Return the name of the type of a model, and of the last step of a Pipeline."""
-    name = type(model).__name__
-    return f"{name} with {type(model.steps[-1][1]).__name__}" if name == "Pipeline" else name
+    """Return the name of the type of a model, and of the last step of a Pipeline of scikit-learn."""
+    if type(model) is Pipeline and model.steps:
+        return f"a Pipeline that ends with {type(model.steps[-1][1]).__name__}"
+    return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
 def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassifier | Pipeline:
@@ -112,7 +115,7 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
     path : str or Path
         Path of the file.
     max_bytes : int, default=2147483648
-        Maximum size of the file in bytes, and of the decompressed transformers of a Pipeline.
+        Maximum size of the file in bytes.
 
     Returns
     -------
@@ -137,15 +140,16 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
     with format_errors(path):
         container = read_container(path, "model", max_bytes)
         description, arrays = container.description, dict(container.arrays)
-        transformers = arrays.pop(ARRAY_NAME, None)
+        is_pipeline = DESCRIPTION_KEY in description
+        transformers = arrays.pop(ARRAY_NAME, None) if is_pipeline else None
         layout = check_shapes(description, arrays)
         container.check_digest()
         check_finite(arrays, layout)
         classifier = build_estimator(MLPDigitClassifier, description, arrays, layout)
-        if DESCRIPTION_KEY not in description:
+        if not is_pipeline:
             return classifier
-        check_skops_is_installed("load_model")
-        return decode_pipeline(transformers, description[DESCRIPTION_KEY], classifier, max_bytes)
+        check_skops_is_installed("load_model", "a Pipeline")
+        return decode_pipeline(transformers, description[DESCRIPTION_KEY], classifier)
 
 
 def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
@@ -192,14 +196,20 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
 
 
 def compute_model_digest(model):
-    """Return the SHA-256 digest of the weights of a fitted classifier.
+    """Return the SHA-256 digest of what determines the predictions of a fitted classifier.
 
-    It does not depend on the history, which contains durations, so that two runs with the same result have the same
-    digest.
+    These are the weights, the activations, the scale of the features and the classes. The digest does not depend on the
+    history, which contains durations, so that two runs with the same result have the same digest.
     """
-    arrays = collect_arrays(model)
-    weights = ("coefs.", "intercepts.", "batch_norm.")
-    return hash_arrays({name: each for name, each in arrays.items() if name.startswith(weights)})
+    description = describe_estimator(model)
+    settings = {
+        "classes": description["classes"],
+        "out_activation": model.out_activation_,
+        **{name: description["parameters"][name] for name in ("activation", "input_scale")},
+    }
+    names = ("coefs.", "intercepts.", "batch_norm.")
+    arrays = {name: each for name, each in collect_arrays(model).items() if name.startswith(names)}
+    return hash_arrays(arrays, to_json(settings))
 
 
 def compute_file_size(model):

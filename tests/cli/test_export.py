@@ -39,8 +39,8 @@ class TestExport:
         size = format_size((tmp_path / "page.html").stat().st_size)
         first, second = out.splitlines()
         assert first == f"Written to page.html ({size}). Open it in a browser"
-        compared = r"  compared with the model on 64 random samples: probabilities differ by at most \de-\d\d"
-        assert re.fullmatch(compared, second)
+        compared = "  weights in int8 compared with the model on 64 random samples: "
+        assert re.fullmatch(compared + r"probabilities differ by at most \de-\d\d", second)
         network = read_description(tmp_path / "page.html")["network"]
         model = load_model(stripes_model)
         assert network["classes"] == model.classes_.tolist()
@@ -152,8 +152,8 @@ class TestFormats:
 
     @pytest.mark.parametrize("option", ["--onnx", "--sklearn"])
     def test_missing_package(self, run_skmlp, stripes_model, tmp_path, monkeypatch, option):
-        for module in ("onnx_model", "scikit_learn"):
-            monkeypatch.setattr(f"skmlp.export.{module}.find_spec", lambda name: None)
+        for module in ("export.onnx_model", "files.pipelines"):
+            monkeypatch.setattr(f"skmlp.{module}.find_spec", lambda name: None)
         status, out, err = run_skmlp("export", stripes_model, option, "model.out")
         assert (status, out) == (1, "")
         assert "pip install" in err
@@ -164,6 +164,20 @@ class TestFormats:
         assert (status, out) == (3, "")
         assert "pixels for this model" in err
         assert list(tmp_path.glob("m.c")) == []
+
+    def test_outputs_must_differ(self, run_skmlp, stripes_model, tmp_path):
+        status, _, err = run_skmlp("export", stripes_model, "--c", "out", "--html", "./out")
+        assert status == 2
+        assert "the output files must differ from each other, got ./out, out" in err
+        assert list(tmp_path.glob("out*")) == []
+
+    def test_output_must_not_replace_the_dataset(self, run_skmlp, stripes, stripes_model):
+        labels = next(stripes.glob("t10k-labels*"))
+        before = labels.read_bytes()
+        status, _, err = run_skmlp("export", stripes_model, "--c", labels, "--check", stripes)
+        assert status == 2
+        assert "--c must not be in the directory of --check" in err
+        assert labels.read_bytes() == before
 
     def test_options_without_effect(self, run_skmlp, stripes_model):
         status, _, err = run_skmlp("export", stripes_model, "--c", "m.c", "--weights", "int8")

@@ -21,8 +21,10 @@ PUBLIC = {
 }
 # Numbers as text and the shape of images, which the commands share with the report and the exports.
 SHARED = {"skmlp.formatting", "skmlp.image_shape"}
-# The predictions of exported models, atomic writes, the name of the previous checkpoint, and the reader of pictures.
+# The digest of a model, the predictions of exported models, atomic writes, the name of the previous checkpoint, and the
+# reader of pictures.
 EXCEPTIONS = {
+    "info.py": {"skmlp.files.models"},
     "export.py": {
         f"skmlp.export.{name}"
         for name in ("c_source", "checks", "html", "onnx_model", "scikit_learn")

@@ -97,3 +97,10 @@ def test_pictures_for_a_recipe_of_smaller_images(succeeds, tmp_path, mnist_dir):
 def find_images(directory):
     """Return the path of the test images of MNIST."""
     return next(path for path in directory.iterdir() if path.name.startswith("t10k-images"))
+
+
+def test_recipe_of_larger_images(succeeds, tmp_path):
+    options = ("--epochs", "1", "--out", tmp_path, "--no-report", "--seed", "0")
+    out = succeeds("train", "--recipe", "tiny", *options)
+    accuracy = out.splitlines()[-2].split()[2]
+    assert f"accuracy  {accuracy} %" in succeeds("evaluate", tmp_path / "model.safetensors")

@@ -59,14 +59,31 @@ def test_pixels_are_those_of_pillow():
         (np.float32, np.float32),
         (np.float64, np.float64),
         (np.int64, np.float64),
+        (np.int8, np.float64),
+        (">i4", np.float64),
     ],
 )
 def test_dtype_and_blocks(dtype, expected, monkeypatch):
     samples = X[:50].astype(dtype)
     resized = ImageResizer((3, 3)).fit_transform(samples)
     assert resized.dtype == expected
+    means = ImageResizer((3, 3)).fit_transform(X[:50])
+    np.testing.assert_allclose(resized, means, rtol=1e-6, atol=0.51 * (dtype == np.uint8))
     monkeypatch.setattr("skmlp.digits.resizer.BLOCK_SIZE", 7)
     np.testing.assert_array_equal(ImageResizer((3, 3)).fit_transform(samples), resized)
+
+
+def test_booleans_are_zeros_and_ones():
+    resized = ImageResizer((1, 2)).fit_transform(np.array([[True, False, False, False]]))
+    np.testing.assert_array_equal(resized, [[0.5, 0]])
+
+
+@pytest.mark.parametrize(("size", "new_size"), [(12, 5), (14, 5), (30, 9), (28, 16), (4, 2)])
+def test_means_that_end_in_one_half_are_rounded_down(size, new_size):
+    images = np.random.default_rng(0).integers(0, 3, (50, size * size)).astype(np.uint8)
+    exact = ImageResizer((new_size, new_size)).fit_transform(images.astype(np.float64))
+    resized = ImageResizer((new_size, new_size)).fit_transform(images)
+    np.testing.assert_array_equal(resized, np.ceil(np.round(exact, 6) - 0.5))
 
 
 def test_names_of_the_pixels():

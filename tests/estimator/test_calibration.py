@@ -1,5 +1,7 @@
 """Temperature scaling by `calibrate`."""
 
+from copy import copy, deepcopy
+
 import numpy as np
 import pytest
 from helpers import make_classifier_factory
@@ -73,10 +75,7 @@ def test_sample_weights_are_repetitions(overconfident):
     mlp, X, labels = overconfident
     counts = np.arange(len(X)) % 3
     repeated = np.repeat(np.arange(len(X)), counts)
-    other = make(random_state=0).set_params(**mlp.get_params())
-    other.__dict__.update(mlp.__getstate__())
-    other.coefs_ = [weights.copy() for weights in mlp.coefs_]
-    other.intercepts_ = [biases.copy() for biases in mlp.intercepts_]
+    other = deepcopy(mlp)
     mlp.calibrate(X, labels, counts)
     other.calibrate(X[repeated], labels[repeated])
     np.testing.assert_allclose(mlp.coefs_[-1], other.coefs_[-1], rtol=1e-5)
@@ -102,6 +101,39 @@ def test_calibrated_classifier_can_be_saved_and_trained_further(digits, tmp_path
     mlp.partial_fit(X, y)
     change = abs(mlp.coefs_[-1] - calibrated).max()
     assert 0 < change < 0.1  # training continues from the calibrated weights
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"ema_decay": 0.9}, {"batch_norm": True}, {"early_stopping": True}], ids=str
+)
+@pytest.mark.parametrize("continue_training", ["warm_start", "partial_fit"])
+def test_training_continues_from_the_calibrated_weights(digits, params, continue_training):
+    if params.get("early_stopping") and continue_training == "partial_fit":
+        pytest.skip("partial_fit does not support early stopping")
+    X, y = digits
+    mlp = make(random_state=0, max_iter=60, warm_start=True, learning_rate_init=0.001, **params)
+    mlp.fit(X[:100], y[:100])
+    before = mlp.coefs_[-1].copy()
+    mlp.calibrate(X[100:], y[100:])
+    calibrated = mlp.coefs_[-1].copy()
+    mlp.set_params(max_iter=1, learning_rate_init=1e-6)
+    if continue_training == "warm_start":
+        mlp.fit(X[:100], y[:100])
+    else:
+        mlp.partial_fit(X[:100], y[:100])
+    change = abs(mlp.coefs_[-1] - calibrated).max()
+    assert 0 < change < 0.1 * abs(before - calibrated).max()
+
+
+def test_copies_and_memory_mapped_weights(digits):
+    X, y = digits
+    mlp = make(random_state=0).fit(X[:100], y[:100])
+    weights = mlp.coefs_[-1].copy()
+    shallow = copy(mlp)
+    shallow.coefs_[-1].flags.writeable = False  # as in models that joblib maps to memory
+    shallow.calibrate(X[100:], y[100:])
+    np.testing.assert_array_equal(mlp.coefs_[-1], weights)
+    assert not np.array_equal(shallow.coefs_[-1], weights)
 
 
 def test_samples_that_are_all_predicted_correctly_are_refused(digits):

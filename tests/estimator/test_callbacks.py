@@ -184,6 +184,13 @@ def test_on_epoch_counts_the_epochs_before_training_was_resumed(digits, tmp_path
     assert epochs == [3, 4, 5]
 
 
+@pytest.mark.parametrize("answer", ["yes", 1, np.ones(2)])
+def test_on_epoch_refuses_other_answers(digits, answer):
+    callback = OnEpoch(lambda epoch, metrics: answer)
+    with pytest.raises(TypeError, match="function must return True, False or None, got "):
+        make().set_callbacks(callback).fit(*digits)
+
+
 def test_on_epoch_requires_a_function():
     with pytest.raises(TypeError, match=r"function must be callable as function\(epoch, metrics\)"):
         OnEpoch("print")

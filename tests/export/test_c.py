@@ -16,7 +16,7 @@ from skmlp.export.checks import predict_with_rounded_weights
 from skmlp.files.models import compute_model_digest
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
-FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2"]
+FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic", "-O2"]
 TOLERANCE = 2e-6  # rounding of float32
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler found; install gcc")
@@ -35,7 +35,8 @@ def build(mlp, directory, *flags):
     compile_source(*flags, "-shared", "-fPIC", source, "-o", library)
     loaded = ctypes.CDLL(str(library))
     n_classes = len(mlp.classes_)
-    dtype = np.float32 if mlp.input_scale is None else np.uint8
+    takes_floats = "const float *features" in source.read_text("ascii")
+    dtype = np.float32 if takes_floats else np.uint8
 
     def predict(samples):
         samples = np.ascontiguousarray(samples, dtype)
@@ -101,6 +102,31 @@ def test_sanitizers_find_no_invalid_access(name, tmp_path):
     output = subprocess.run([program], capture_output=True, check=True).stdout
     expected = predict_with_rounded_weights(mlp, np.zeros((1, n_features)), "int8").labels
     assert int(output) == decode_answers(expected, mlp)[0]
+
+
+@pytest.mark.parametrize(
+    ("scale", "kind"),
+    [
+        (1 / 16, "uint8_t"),
+        (1, "uint8_t"),
+        (1 / 255, "uint8_t"),
+        (2, "float"),
+        (1e-3, "float"),
+        (0.3, "float"),
+    ],
+)
+def test_features_that_are_no_bytes_are_floats(scale, kind, tmp_path):
+    samples = X / 16 / scale
+    mlp = MLPDigitClassifier(
+        (8,), input_scale=scale, max_iter=2, n_iter_no_change=None, random_state=0
+    )
+    mlp.fit(np.rint(samples) if kind == "uint8_t" else samples, np.arange(len(X)) % 10)
+    program = build(mlp, tmp_path)
+    assert f"int skmlp_predict(const {kind} *" in (tmp_path / "digits.c").read_text("ascii")
+    samples = np.rint(samples[:50]) if kind == "uint8_t" else samples[:50]
+    _, probabilities = program.predict(samples)
+    expected = predict_with_rounded_weights(mlp, samples, "int8").probabilities
+    np.testing.assert_allclose(probabilities, expected, rtol=0, atol=TOLERANCE)
 
 
 def test_source_needs_only_the_mathematical_functions_of_c(tmp_path):

@@ -3,11 +3,12 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from export.models import NETWORKS, X, X_few, fit, y_few
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from skmlp import IDXReader, ImageResizer, MLPDigitClassifier
@@ -101,6 +102,14 @@ def test_reader_of_idx_files(reader, dtype, rows):
     assert shape == ["n_samples", *images.shape[1:]]
 
 
+@pytest.mark.parametrize(("size", "new_size"), [(12, 5), (14, 5), (30, 9), (100, 30)])
+def test_resizer_rounds_as_in_python(size, new_size):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (300, size * size)).astype(np.uint8)
+    pipeline = fit_unscaled(ImageResizer((new_size, new_size)), MinMaxScaler(), X=images)
+    assert_predicts_as(to_onnx(pipeline, input_dtype=np.uint8), pipeline, images)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 @pytest.mark.parametrize("with_reader", [False, True])
 def test_resizer(dtype, with_reader):
@@ -155,6 +164,20 @@ def test_quantized_model_is_as_accurate(mnist_classifier, mnist_test_set, tmp_pa
     assert sizes[0] < 0.3 * sizes[1]
 
 
+def test_classes_beyond_int64_are_strings():
+    labels = y_few.astype(np.uint64) + np.uint64(2**63)
+    mlp = fit(labels=labels)
+    label, _ = run(to_onnx(mlp), X)
+    np.testing.assert_array_equal(label, mlp.predict(X).astype(str))
+
+
+def test_classifier_of_a_data_frame_causes_no_warning():
+    frame = pd.DataFrame(X_few).add_prefix("pixel ")
+    mlp = MLPDigitClassifier((4,), max_iter=1, n_iter_no_change=None).fit(frame, y_few)
+    label, _ = run(to_onnx(mlp), X)
+    np.testing.assert_array_equal(label, mlp.predict(pd.DataFrame(X).add_prefix("pixel ")))
+
+
 class TestErrors:
     def test_other_transformers(self, tmp_path):
         pipeline = fit_unscaled(PCA(5))
@@ -179,6 +202,24 @@ class TestErrors:
         monkeypatch.setattr("skmlp.export.onnx_model.find_spec", lambda name: None)
         with pytest.raises(ImportError, match=r"install \"skmlp\[onnx\]\""):
             to_onnx(fit())
+
+    def test_other_labels_are_an_error(self, monkeypatch, tmp_path):
+        mlp = fit()
+        monkeypatch.setattr(mlp, "predict", lambda X: np.full(len(X), 3))
+        with pytest.raises(ExportError, match="must predict the labels of the estimator"):
+            to_onnx(mlp, tmp_path / "digits.onnx")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_weights_that_are_not_finite(self):
+        mlp = fit()
+        mlp.coefs_[0][0, 0] = np.nan
+        with pytest.raises(ValueError, match="finite in float32, got nan"):
+            to_onnx(mlp)
+
+    @pytest.mark.parametrize("estimator", [None, "passthrough", Pipeline([("a", "passthrough")])])
+    def test_nothing_to_export(self, estimator):
+        with pytest.raises(TypeError, match="must be a fitted MLPDigitClassifier, or a Pipeline"):
+            to_onnx(estimator)
 
     def test_other_predictions_are_an_error(self, monkeypatch, tmp_path):
         mlp = fit()

@@ -43,7 +43,7 @@ static const float scales_{{ loop.index }}[{{ layer.fan_out }}] = {
 static const float biases_{{ loop.index }}[{{ layer.fan_out }}] = {
 {{ layer.biases }}
 };
-static const int8_t values_{{ loop.index }}[{{ layer.fan_out }} * {{ layer.fan_in }}] = {
+static const int8_t values_{{ loop.index }}[{{ layer.fan_out * layer.fan_in }}] = {
 {{ layer.values }}
 };
 {% endfor %}
