@@ -728,10 +728,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "A temperature from 0.05 to 20 must minimize the log loss of X and y, got samples without one, with an "
                 f"accuracy of {accuracy:.1%}. Use samples that the classifier was not trained on."
             )
-        # The training state contains other copies of the weights, such as averaged ones.
-        self._state = None
-        self.coefs_ = [*self.coefs_[:-1], self.coefs_[-1] / temperature]
-        self.intercepts_ = [*self.intercepts_[:-1], self.intercepts_[-1] / temperature]
+        fitted.divide_logits(self, temperature)
         return self
 
     # Prediction

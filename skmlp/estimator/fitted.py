@@ -87,6 +87,16 @@ def publish_weights(estimator, layout, weights):
         }
 
 
+def divide_logits(estimator, divisor):
+    """Divide the weights and biases of the output layer, and remove the training state.
+
+    The state contains other copies of the weights, such as averaged ones.
+    """
+    estimator._state = None
+    estimator.coefs_ = [*estimator.coefs_[:-1], estimator.coefs_[-1] / divisor]
+    estimator.intercepts_ = [*estimator.intercepts_[:-1], estimator.intercepts_[-1] / divisor]
+
+
 def record_epoch(estimator, report, stopping_score):
     """Update the fitted attributes after an epoch.
 

@@ -89,7 +89,9 @@ def test_file_is_read_by_skops(tmp_path):
 def test_missing_skops_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr("skmlp.files.pipelines.find_spec", lambda name: None)
     to_sklearn(fit())  # needs no skops
-    with pytest.raises(ImportError, match=r"to_sklearn requires skops for a path.*pip install skops"):
+    with pytest.raises(
+        ImportError, match=r"to_sklearn requires skops for a path.*pip install skops"
+    ):
         to_sklearn(fit(), tmp_path / "model.skops")
 
 
