@@ -41,8 +41,8 @@ are the predictions of the rounded weights, computed by NumPy."""
 EXAMPLES = """\
 examples:
   skmlp export skmlp-run/model.safetensors --html draw.html
-  skmlp export mnist-run/model.safetensors --onnx digits.onnx --check mnist-files
-  skmlp export mnist-run/model.safetensors --c digits.c"""
+  skmlp export mnist-run/model.safetensors --onnx digits.onnx
+  skmlp export mnist-run/model.safetensors --c digits.c --check mnist"""
 
 
 def declare_output(text):
