@@ -165,7 +165,8 @@ def describe_comparison(model, exported, samples):
     n_different = comparison.n_different
     labels = f"{format_count(n_different, 'label')} {'differs' if n_different == 1 else 'differ'}"
     accuracy, original = (
-        format_percent((labels == y).mean()) for labels in (predictions.labels, expected.labels)
+        format_percent((predicted == y).mean())
+        for predicted in (predictions.labels, expected.labels)
     )
     return f"{compared}: {labels}, {difference}, accuracy {accuracy} (model: {original})"
 
