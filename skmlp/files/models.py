@@ -6,6 +6,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.config import parse_activations
 from skmlp.files.encoding import (
     MAX_BYTES,
     encode,
@@ -201,11 +202,11 @@ def compute_model_digest(model):
     These are the weights, the activations, the scale of the features and the classes. The digest does not depend on the
     history, which contains durations, so that two runs with the same result have the same digest.
     """
-    description = describe_estimator(model)
     settings = {
-        "classes": description["classes"],
+        "activations": parse_activations(model.activation, len(model.coefs_) - 1),
         "out_activation": model.out_activation_,
-        **{name: description["parameters"][name] for name in ("activation", "input_scale")},
+        "input_scale": model.input_scale and float(model.input_scale),
+        "classes": list(map(repr, model.classes_.tolist())),
     }
     names = ("coefs.", "intercepts.", "batch_norm.")
     arrays = {name: each for name, each in collect_arrays(model).items() if name.startswith(names)}

@@ -10,7 +10,13 @@ from sklearn.preprocessing import StandardScaler
 
 import skmlp.augment
 import skmlp.schedules
-from skmlp import SKOPS_TRUSTED_TYPES, DigitAugmenter, IDXReader, MLPDigitClassifier
+from skmlp import (
+    SKOPS_TRUSTED_TYPES,
+    DigitAugmenter,
+    IDXReader,
+    ImageResizer,
+    MLPDigitClassifier,
+)
 from skmlp.augment import (
     Affine,
     Annealed,
@@ -66,6 +72,7 @@ TRANSFORMERS = [
     IDXReader(),
     IDXReader(dtype=np.dtype("float64")),
     DigitAugmenter(random_state=0),
+    ImageResizer((4, 4)),
     DigitAugmenter(Shift(), image_shape=(8, 8), random_state=0),
 ]
 LABELS = {
