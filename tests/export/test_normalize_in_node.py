@@ -261,3 +261,25 @@ def test_too_large_picture_raises_the_same_error():
     """
     picture = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (10**5, 10**5, 4), (0, 0, 0))
     assert run_node(script).decode() == normalize_in_python(picture)[1]
+
+
+# Medians, on which the separation of ink and background is based
+
+
+def test_medians_are_those_of_numpy():
+    rng = np.random.default_rng(0)
+    arrays = [
+        rng.normal(size=size) if index % 2 else rng.integers(0, 4, size).astype(float)
+        for index, size in enumerate([1, 1, 2, 2, 3, 3, *rng.integers(4, 60, 200)])
+    ]
+    script = """
+    import { readFileSync } from "node:fs";
+    import { computeMedian } from "./image_filters.js";
+
+    const arrays = JSON.parse(readFileSync("arrays.json"));
+    const medians = arrays.map((values) => computeMedian(Float64Array.from(values)));
+    process.stdout.write(JSON.stringify(medians));
+    """
+    content = json.dumps([array.tolist() for array in arrays]).encode()
+    medians = json.loads(run_node(script, input_files={"arrays.json": content}))
+    np.testing.assert_array_equal(medians, [np.median(array) for array in arrays])
