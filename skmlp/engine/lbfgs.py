@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from skmlp.engine.evaluation import EpochReport, evaluate
+from skmlp.engine.evaluation import EpochReport
 from skmlp.engine.products import add_scaled, sum_of_squares
 from skmlp.exceptions import NonFiniteLossError
 
@@ -118,12 +118,7 @@ class LBFGS:
 
     def _report(self, trainer, iterate, batch, start):
         """Return the EpochReport of an iteration that started at the time `start`."""
-        validation = evaluate(
-            trainer.backend,
-            trainer.validation,
-            trainer.state.weights,
-            trainer.config.network.loss_name,
-        )
+        validation = trainer.evaluate()
         return EpochReport(
             loss=iterate.loss,
             accuracy=iterate.n_correct / batch.total_weight,

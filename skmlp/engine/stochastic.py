@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from skmlp.engine.batches import shuffle
-from skmlp.engine.evaluation import EpochReport, evaluate
+from skmlp.engine.evaluation import EpochReport
 from skmlp.engine.schedules import Position
 from skmlp.engine.stopping import StoppingRule
 from skmlp.engine.update import Update
@@ -110,13 +110,8 @@ class StochasticSolver:
         while not state.ended:
             on_epoch_begin()
             start = perf_counter()
-            report = self._train_epoch(trainer)
-            validation = evaluate(
-                trainer.backend,
-                trainer.validation,
-                state.prediction_weights,
-                trainer.config.network.loss_name,
-            )
+            report = trainer.train_epoch()
+            validation = trainer.evaluate()
             report = replace(report, val_loss=validation.loss, val_accuracy=validation.accuracy)
             message = self.stopping.end_epoch(report, state)
             yield replace(report, message=message, seconds=perf_counter() - start)
@@ -127,8 +122,8 @@ class StochasticSolver:
             "converged yet. Increase max_iter, or consider early_stopping=True."
         )
 
-    def _train_epoch(self, trainer):
-        """Train on every batch once, and return an EpochReport without validation."""
+    def train_epoch(self, trainer):
+        """Perform a step on each batch of a Trainer, and return an EpochReport without validation."""
         state, batches = trainer.state, trainer.batches
         if self.shuffle:
             state.order = shuffle(state.order, state.random_state)

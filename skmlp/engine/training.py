@@ -6,6 +6,7 @@ import numpy as np
 
 from skmlp.engine.backend_choice import make_backend
 from skmlp.engine.batches import Batches
+from skmlp.engine.evaluation import evaluate
 from skmlp.engine.initialization import draw_parameters
 from skmlp.engine.state import TrainState, Weights
 
@@ -93,6 +94,19 @@ class Trainer:
         finally:
             if self.state.best is not None:
                 self.state.prediction_weights.assign(self.state.best)
+
+    def train_epoch(self):
+        """Train for one epoch, and return an EpochReport without validation."""
+        return self.config.solver.train_epoch(self)
+
+    def evaluate(self):
+        """Return the Evaluation of the network on the validation set."""
+        return evaluate(
+            self.backend,
+            self.validation,
+            self.state.prediction_weights,
+            self.config.network.loss_name,
+        )
 
     def augmentation(self):
         """Return the function that augments the features of a batch in the next epoch, or None."""
