@@ -2,7 +2,7 @@
 
 import tomllib
 
-EXTRAS = ("fast", "fetch", "onnx", "test")
+EXTRAS = ("dask", "fast", "fetch", "onnx", "test")
 
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]

@@ -2,6 +2,7 @@
 
 from skmlp import augment as augment
 from skmlp import callbacks as callbacks
+from skmlp import dask as dask
 from skmlp import export as export
 from skmlp import recipes as recipes
 from skmlp import schedules as schedules
@@ -22,6 +23,7 @@ from skmlp.engine.backend_choice import set_kernels as set_kernels
 from skmlp.engine.compilation import compile_kernels as compile_kernels
 from skmlp.estimator.classifier import MLPDigitClassifier as MLPDigitClassifier
 from skmlp.exceptions import CheckpointError as CheckpointError
+from skmlp.exceptions import ClusterError as ClusterError
 from skmlp.exceptions import ExportError as ExportError
 from skmlp.exceptions import IDXFormatError as IDXFormatError
 from skmlp.exceptions import ModelFormatError as ModelFormatError

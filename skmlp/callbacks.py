@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skmlp.files.checkpoints import compute_fingerprint, remove_incomplete_files, write_checkpoint
+from skmlp.progress_line import ProgressLine
 from skmlp.typing import PathLike
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
     from sklearn.callback import CallbackContext
 
-__all__ = ["Checkpoint", "OnEpoch"]
+__all__ = ["Checkpoint", "OnEpoch", "TrainingProgress"]
 
 
 class Checkpoint:
@@ -153,3 +154,65 @@ class OnEpoch:
         if stop is not None and not isinstance(stop, (bool, np.bool_)):
             raise TypeError(f"function must return True, False or None, got {stop!r}.")
         return bool(stop)
+
+
+class TrainingProgress:
+    """Callback that shows the progress of training in one line: epoch, loss, accuracy and samples per second.
+
+    The line is updated in terminals and notebooks; notebooks require the package ipywidgets. In other outputs, such as
+    files, a line is printed after each epoch. The accuracy is that of the validation set if there is one.
+    :class:`skmlp.dask.DaskMLPDigitClassifier` also advances the bar within an epoch.
+
+    See Also
+    --------
+    OnEpoch : Call a function after each epoch.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skmlp import MLPDigitClassifier
+    >>> from skmlp.callbacks import TrainingProgress
+    >>> X, y = load_digits(return_X_y=True)
+    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=2, n_iter_no_change=None, random_state=0)
+    >>> mlp = mlp.set_callbacks(TrainingProgress()).fit(X, y)
+    epoch 1/2  loss 2.3...  accuracy ... %  ... samples/s
+    epoch 2/2  loss 2.1...  accuracy ... %  ... samples/s
+    """
+
+    def __init__(self) -> None:
+        self._line: ProgressLine | None = None
+        self._samples_seen = 0
+
+    def setup(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Show the empty bar."""
+        self._line = ProgressLine(context.max_subtasks)
+
+    def teardown(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Keep the last line, and stop updating it."""
+        if self._line is not None:
+            self._line.close()
+        self._line = None
+
+    def on_fit_task_begin(self, estimator: "BaseEstimator", context: "CallbackContext") -> None:
+        """Record how many samples have been processed before an epoch."""
+        if context.task_name == "epoch":
+            self._samples_seen = estimator.t_
+
+    def on_fit_task_end(self, estimator: "BaseEstimator", context: "CallbackContext") -> bool:
+        """Show the metrics of an epoch, and return False to continue training."""
+        if context.task_name != "epoch" or self._line is None:
+            return False
+        metrics = {name: values[-1] for name, values in estimator.history_.items()}
+        rate = (estimator.t_ - self._samples_seen) / max(metrics["seconds"], 1e-9)
+        accuracy = metrics.get("val_accuracy", metrics["accuracy"])
+        self._line.show_epoch(
+            len(estimator.history_["loss"]),
+            estimator._state.n_epochs,
+            f"loss {metrics['loss']:.4f}  accuracy {100 * accuracy:.1f} %  {rate:,.0f} samples/s",
+        )
+        return False
+
+    def add_samples(self, n_samples: int, n_total: int) -> None:
+        """Advance the bar by a number of samples of the current epoch, which has `n_total` samples."""
+        if self._line is not None:
+            self._line.advance(n_samples / n_total)

@@ -34,6 +34,14 @@ class NonFiniteLossError(ValueError):
     """
 
 
+class ClusterError(RuntimeError):
+    """Error raised if training on a Dask cluster cannot continue.
+
+    The connection to the scheduler is lost, too many workers have ended while they computed the same task, or no task
+    has finished within the timeout. Training can be resumed from a checkpoint.
+    """
+
+
 class ExportError(RuntimeError):
     """Error raised if an exported model predicts other probabilities or labels than the classifier."""
 

@@ -12,6 +12,7 @@ ALLOWED_PRIVATE_ATTRIBUTES = {
     "_init_callback_context": "scikit-learn's callback protocol",
     "_replace": "a public method of named tuples",
     "_state": "the training state of an estimator; scikit-learn forbids a public name that `fit` sets",
+    "_unsaved_parameters": "a class attribute that tells checkpoints what they cannot contain",
     "_validate_params": "scikit-learn's validation of parameters",
 }
 every_module = pytest.mark.parametrize("module", SOURCES)

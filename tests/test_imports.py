@@ -84,6 +84,7 @@ ALLOWED = {
         "engine",
         "digits",
         "files.checkpoints",
+        "dask.prediction",  # for dask arrays
         "export.onnx_converter",  # which skl2onnx asks the estimator for
     },
     "report": {
@@ -110,7 +111,18 @@ ALLOWED = {
         "engine",
         "estimator",
     },
-    "callbacks": {"typing", "files.checkpoints"},
+    "dask": {
+        "exceptions",
+        "typing",
+        "sklearn_compat",
+        "formatting",
+        "digits.idx",
+        "files.checkpoints",
+        "engine",
+        "estimator",
+    },
+    "progress_line": set(),
+    "callbacks": {"typing", "files.checkpoints", "progress_line"},
     "recipes": {"", "typing", "estimator", "augment", "digits"},
     "cli": {
         "",

@@ -14,10 +14,17 @@ from sklearn.utils import estimator_html_repr
 
 import skmlp
 from skmlp import DigitAugmenter, IDXReader, ImageResizer, MLPDigitClassifier
+from skmlp.dask import DaskMLPDigitClassifier
 
 STUB = Path(skmlp.__file__).with_suffix(".pyi")
-MODULES = ["augment", "callbacks", "export", "recipes", "schedules", "typing"]
-ESTIMATORS = [MLPDigitClassifier, IDXReader, DigitAugmenter, ImageResizer]
+MODULES = ["augment", "callbacks", "dask", "export", "recipes", "schedules", "typing"]
+ESTIMATORS = [
+    MLPDigitClassifier,
+    DaskMLPDigitClassifier,
+    IDXReader,
+    DigitAugmenter,
+    ImageResizer,
+]
 
 
 def find_imported_names(path):
@@ -127,7 +134,8 @@ def test_html_view_describes_every_parameter(estimator):
 def test_html_view_links_to_the_documentation(estimator):
     link = estimator()._get_doc_link()
     assert link.startswith("https://")
-    assert link.endswith(f"/reference/generated/skmlp.{estimator.__name__}.html")
+    module = "skmlp.dask" if estimator is DaskMLPDigitClassifier else "skmlp"
+    assert link.endswith(f"/reference/generated/{module}.{estimator.__name__}.html")
 
 
 def test_documentation_link_can_be_overridden(monkeypatch):

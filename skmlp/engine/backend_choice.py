@@ -254,6 +254,23 @@ def make_backend(config, state, data):
     return ReferenceBackend(config, state)
 
 
+def make_gradient_backend(config, state):
+    """Return a backend that computes gradients, and performs steps with given gradients, on workers of a cluster.
+
+    It always uses NumPy: each gradient requires a new backend, and preparing a compiled step takes longer.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    state : TrainState
+
+    Returns
+    -------
+    backend : ReferenceBackend
+    """
+    return ReferenceBackend(config, state)
+
+
 def make_predictor(activations, parameters, statistics, samples):
     """Return an object whose method ``logits(batch)`` returns the logits of a batch, of shape (n_outputs, batch_size).
 

@@ -26,6 +26,9 @@ class EpochReport:
         Duration of the epoch, including validation.
     message : str
         Action of the stopping rule and its reason; empty if there was no action.
+    compute_seconds, transfer_seconds, scheduler_seconds : float or None
+        Time that the workers of a cluster have computed and have transferred data, and the rest of the duration; None
+        without a cluster.
     """
 
     loss: float
@@ -35,6 +38,9 @@ class EpochReport:
     val_accuracy: float | None = None
     seconds: float = 0.0
     message: str = ""
+    compute_seconds: float | None = None
+    transfer_seconds: float | None = None
+    scheduler_seconds: float | None = None
 
 
 class Evaluation(NamedTuple):

@@ -1,6 +1,6 @@
 """State of a training run: everything that changes and is needed to resume bit for bit."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
@@ -120,9 +120,26 @@ class TrainState:
         """Whether training was stopped or has reached the maximum number of epochs."""
         return self.stopped or self.epoch >= self.n_epochs
 
+    @property
+    def progress(self):
+        """Complete fraction of the training run."""
+        return min(1.0, self.epoch / self.n_epochs) if self.n_epochs else 0.0
+
     def begin_monitoring(self, monitor):
         """Set the monitored quantity, and reset the best epoch."""
         self.monitor, self.best, self.plateau = monitor, None, Plateau()
+
+    def without_streams(self):
+        """Return a state that shares what a step changes, without random streams, order and the best weights."""
+        return replace(self, random_state=None, generator=None, order=None, best=None)
+
+    def assign_step(self, other):
+        """Copy what a step changes from another state into the existing arrays."""
+        for weights, others in zip(self.trained_weights(), other.trained_weights(), strict=True):
+            weights.assign(others)
+        for name, array in self.optimizer_arrays.items():
+            array[...] = other.optimizer_arrays[name]
+        self.step = other.step
 
     def trained_weights(self):
         """Return a list of the Weights that a step changes."""

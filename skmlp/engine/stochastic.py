@@ -161,7 +161,7 @@ class StochasticSolver:
         for number, batch in enumerate(batches.in_order(order, trainer.augmentation())):
             if batch.total_weight == 0:
                 continue
-            rate = self._learning_rate(state, state.step + len(steps), number, n_batches)
+            rate = self.learning_rate(state, state.step + len(steps), number, n_batches)
             steps.append(Step(number, batch, rate))
             if len(steps) == max_steps:
                 yield steps
@@ -169,7 +169,7 @@ class StochasticSolver:
         if steps:
             yield steps
 
-    def _learning_rate(self, state, step, number, n_batches):
+    def learning_rate(self, state, step, number, n_batches):
         """Return the learning rate of a step, on the batch with the given index in the epoch."""
         position = Position(
             step,

@@ -110,11 +110,9 @@ class Trainer:
 
     def augmentation(self):
         """Return the function that augments the features of a batch in the next epoch, or None."""
-        state = self.state
         if self.config.augmentation is None:
             return None
-        progress = min(1.0, state.epoch / state.n_epochs) if state.n_epochs else 0.0
-        return self.config.augmentation.at(progress, state.generator)
+        return self.config.augmentation.at(self.state.progress, self.state.generator)
 
     def _hold_out(self, data):
         """Return the data with a held-out validation set.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -21,7 +21,7 @@ from skmlp.estimator.constraints import (
     check_no_early_stopping,
     check_partial_fit_is_available,
 )
-from skmlp.estimator.data import FitArguments
+from skmlp.estimator.data import FitArguments, is_dask_collection
 from skmlp.estimator.fitting import (
     Start,
     begin_run,
@@ -43,6 +43,7 @@ from skmlp.estimator.prediction import (
     get_loss,
     make_batches,
     make_prediction_network,
+    predict_lazily,
 )
 from skmlp.estimator.summary import Summary, summarize_fitted, summarize_unfitted
 from skmlp.files.checkpoints import read_checkpoint
@@ -372,7 +373,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints = PARAMETER_CONSTRAINTS
+    _parameter_constraints: ClassVar[dict[str, Any]] = PARAMETER_CONSTRAINTS
+    # Parameters that checkpoints do not contain.
+    _unsaved_parameters: ClassVar[tuple[str, ...]] = ()
     _doc_link_module = "skmlp"
     _doc_link_template = DOC_LINK_TEMPLATE
 
@@ -517,7 +520,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
         with restore_features_on_failure(self):
-            plan = make_plan(self, arguments, Start.for_fit(self))
+            plan = self._make_plan(arguments, Start.for_fit(self))
             callbacks = FitCallbacks(self, arguments, plan)
             trainer = begin_training(self, plan)
         begin_run(self, trainer)
@@ -582,7 +585,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_partial_fit_first_call(self, classes)
         arguments = FitArguments(X, y, sample_weight)
         with restore_features_on_failure(self):
-            plan = make_plan(self, arguments, Start.for_partial_fit(self))
+            plan = self._make_plan(arguments, Start.for_partial_fit(self))
             trainer = begin_training(self, plan)
         begin_single_epoch(trainer)
         train(self, trainer, SingleEpoch())
@@ -654,13 +657,17 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         mlp = checkpoint.restore(cls)
         checkpoint.check_parameters(expected_parameters or {}, mlp.get_params(deep=False))
         with checkpoint.convert_data_errors():
-            plan = make_plan(mlp, arguments, Start.for_resume(mlp))
+            plan = mlp._make_plan(arguments, Start.for_resume(mlp))
         checkpoint.check_data(plan.data)
         checkpoint.warn_if_kernels_differ(plan.config)
         with callback_management_context(mlp.set_callbacks(*callbacks)):
             hooks = FitCallbacks(mlp, arguments, plan)
             train(mlp, begin_training(mlp, plan), hooks)
         return mlp
+
+    def _make_plan(self, arguments, start):
+        """Return the Plan of a training run. The subclass for Dask overrides this method."""
+        return make_plan(self, arguments, start)
 
     # Calibration
 
@@ -753,6 +760,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If `X` is invalid, for example because it has another number of features than in `fit`.
         """
+        if is_dask_collection(X):
+            return predict_lazily(self, "predict", X)
         logits = self._logits(X)
         return fitted.get_targets(self).decode(logits)
 
@@ -777,6 +786,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If `X` is invalid, for example because it has another number of features than in `fit`.
         """
+        if is_dask_collection(X):
+            return predict_lazily(self, "predict_proba", X)
         logits = self._logits(X)
         return compute_probabilities(logits, fitted.get_targets(self))
 
@@ -804,6 +815,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If `X` is invalid, for example because it has another number of features than in `fit`.
         """
+        if is_dask_collection(X):
+            return predict_lazily(self, "predict_log_proba", X)
         logits = self._logits(X)
         return compute_log_probabilities(logits, fitted.get_targets(self))
 

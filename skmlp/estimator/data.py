@@ -91,15 +91,27 @@ class SampleChecker(NamedTuple):
 
     def check_validation(self, arguments):
         """Return the CheckedSamples of the validation set, or None if there is none."""
-        X, y = arguments.X_val, arguments.y_val
-        if X is None and y is None:
+        if not has_validation_set(arguments):
             return None
-        if X is None or y is None:
-            missing = "X_val" if X is None else "y_val"
-            raise ValueError(
-                f"X_val and y_val must be passed together, got {missing}=None. Pass both or neither."
-            )
-        return self.check(X, y, arguments.sample_weight_val, reset=False)
+        return self.check(
+            arguments.X_val, arguments.y_val, arguments.sample_weight_val, reset=False
+        )
+
+
+def has_validation_set(arguments):
+    """Return whether FitArguments have a validation set; raise ValueError if only one of X_val and y_val is passed."""
+    X, y = arguments.X_val, arguments.y_val
+    if (X is None) != (y is None):
+        missing = "X_val" if X is None else "y_val"
+        raise ValueError(
+            f"X_val and y_val must be passed together, got {missing}=None. Pass both or neither."
+        )
+    return X is not None
+
+
+def is_dask_collection(value):
+    """Return whether a value is a collection of Dask, without importing Dask."""
+    return hasattr(value, "__dask_graph__")
 
 
 def check_sparse_arrays(X):
@@ -147,10 +159,22 @@ def encode_data(checked, checked_validation, targets, params):
     """
     if issparse(checked.X):
         check_sparse_is_supported(params)
+    samples = encode_samples(checked, targets, params, "y")
+    check_total_weight(samples.total_weight, "y")
     validation = None
     if checked_validation is not None:
         validation = encode_samples(checked_validation, targets, params, "y_val")
-    return TrainingData(encode_samples(checked, targets, params, "y"), validation)
+        check_total_weight(validation.total_weight, "y_val")
+    return TrainingData(samples, validation)
+
+
+def check_total_weight(total_weight, name):
+    """Raise ValueError unless the total weight of the samples with labels `name` is positive."""
+    if not total_weight > 0:
+        raise ValueError(
+            "The product of class weight and sample weight must be positive for at least one sample, got zero "
+            f"weights for all samples of {name}."
+        )
 
 
 def encode_samples(checked, targets, params, name):
@@ -162,11 +186,6 @@ def encode_samples(checked, targets, params, name):
         ).astype(get_weights_dtype(checked.X))
         if checked.weights is not None:
             weights *= checked.weights
-        if not weights.any():
-            raise ValueError(
-                "The product of class weight and sample weight must be positive for at least one sample, got zero "
-                f"weights for all samples of {name}."
-            )
     encoded = targets.encode(checked.y, name)
     return Samples(checked.X, encoded, weights, input_scale=params.input_scale)
 

@@ -85,10 +85,13 @@ class Start:
         None for new weights.
     choose_targets : callable
         Function of the labels that returns the TargetEncoding.
+    allows_missing_classes : bool
+        Whether the labels may lack classes.
     """
 
     previous: PreviousTraining | None
     choose_targets: Callable
+    allows_missing_classes: bool = False
 
     @classmethod
     def for_fit(cls, estimator):
@@ -107,9 +110,10 @@ class Start:
     def for_partial_fit(cls, estimator):
         """Return the start of `partial_fit`: the result of the previous run, if any. The classes are already set."""
         if not fitted.is_fitted(estimator):
-            return cls(None, lambda y: TargetEncoding(estimator.classes_, is_multilabel(y)))
+            classes = estimator.classes_
+            return cls(None, lambda y: TargetEncoding(classes, is_multilabel(y)), True)
         previous = PreviousTraining.from_estimator(estimator)
-        return cls(previous, lambda y: previous.targets)
+        return cls(previous, lambda y: previous.targets, True)
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,15 @@ class Plan:
     data : TrainingData
     targets : TargetEncoding
     start : Start
+    make_trainer : callable
+        ``make_trainer(config, data, state)`` returns the trainer.
     """
 
     config: TrainingConfig
     data: TrainingData
     targets: TargetEncoding
     start: Start
+    make_trainer: Callable = Trainer
 
 
 def make_plan(estimator, arguments, start):
@@ -181,7 +188,7 @@ def check_same_layers(layout, previous):
 
 
 def begin_training(estimator, plan):
-    """Return the Trainer of a Plan, and initialize the fitted attributes.
+    """Return the trainer of a Plan, and initialize the fitted attributes.
 
     If an exception is raised, the estimator is unchanged.
     """
@@ -192,7 +199,7 @@ def begin_training(estimator, plan):
         state = make_initial_state(config, dtype, random_state, spawn_generator(random_state))
     else:
         state = continue_state(previous, estimator.random_state)
-    trainer = Trainer(config, plan.data, state)
+    trainer = plan.make_trainer(config, plan.data, state)
     if previous is None:
         fitted.initialize_attributes(estimator, config, plan.targets)
     else:

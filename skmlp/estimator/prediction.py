@@ -42,6 +42,15 @@ def is_valid(X, n_features):
         return bool(np.isfinite(np.add.reduce(X, axis=None)))
 
 
+def predict_lazily(estimator, method, X):
+    """Return the result of a method of prediction for a dask array or DataFrame, as a dask array."""
+    check_is_fitted(estimator)
+    # skmlp.dask depends on this package, and is imported when it is needed.
+    from skmlp.dask.prediction import predict_blocks
+
+    return predict_blocks(estimator, method, X)
+
+
 def make_prediction_network(estimator):
     """Return a network for prediction with the fitted attributes of an estimator."""
     activations = parse_activations(estimator.activation, len(estimator.coefs_) - 1)

@@ -104,6 +104,7 @@ class CheckpointContent:
     def restore(self, model_class):
         """Return the estimator with the state it had when the checkpoint was written."""
         with checkpoint_errors(self.path):
+            check_class(self.description, model_class)
             model = build_estimator(model_class, self.description, self.arrays, self.layout)
         model._state = self.state
         return model
@@ -210,6 +211,16 @@ def check_version(description):
         )
 
 
+def check_class(description, model_class):
+    """Raise CheckpointError for a checkpoint of another class."""
+    stored = description["estimator"]
+    if stored != model_class.__name__:
+        raise CheckpointError(
+            f"expected a checkpoint of {model_class.__name__}, got one of {stored}. Use the method resume of that "
+            "class."
+        )
+
+
 # Data
 
 
@@ -227,7 +238,13 @@ def compute_fingerprint(data):
 
 
 def get_feature_arrays(X):
-    """Return a tuple with the dense features, or with the arrays of the canonical form of a sparse matrix."""
+    """Return the arrays that represent features in a digest.
+
+    These are the dense features, the arrays of the canonical form of a sparse matrix, or the digests of blocks on a
+    cluster.
+    """
+    if hasattr(X, "compute_digests"):
+        return (X.compute_digests(),)
     if not issparse(X):
         return (X,)
     if not X.has_canonical_format:

@@ -56,6 +56,7 @@ def describe_estimator(model):
         "parameters": {
             name: parameter_to_json(name, value)
             for name, value in model.get_params(deep=False).items()
+            if name not in model._unsaved_parameters
         },
         "layer_sizes": [model.n_features_in_, *(len(biases) for biases in model.intercepts_)],
         "batch_norm": model.batch_norm_ is not None,

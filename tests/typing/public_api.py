@@ -24,6 +24,8 @@ from skmlp import (
 )
 from skmlp.augment import Affine, Annealed, Compose, Shift
 from skmlp.callbacks import Checkpoint, OnEpoch
+from skmlp.dask import DaskMLPDigitClassifier
+from skmlp.dask import read_idx as read_idx_blocks
 from skmlp.export import CFootprint, to_c, to_html, to_onnx, to_sklearn
 from skmlp.recipes import make_recipe
 from skmlp.schedules import Cosine, Position, Warmup
@@ -65,6 +67,16 @@ mlp.fit(X, y, None, X, y)  # type: ignore[call-arg]
 Checkpoint("model.safetensors", every="epoch")  # type: ignore[arg-type]
 OnEpoch(lambda epoch, metrics: metrics["loss"] < epoch)
 OnEpoch(lambda epoch: None)  # type: ignore[misc, arg-type]
+
+# Dask
+
+cluster_mlp = DaskMLPDigitClassifier((32, 16), "relu", mode="exact", client=None, max_iter=5)
+assert_type(cluster_mlp.fit(X, y, X_val=X, y_val=y), DaskMLPDigitClassifier)
+assert_type(cluster_mlp.to_local(), MLPDigitClassifier)
+assert_type(cluster_mlp.score(X, y), float)
+DaskMLPDigitClassifier(mode="both")  # type: ignore[arg-type]
+read_idx_blocks(["train-images-idx3-ubyte"], chunks=10_000)
+read_idx_blocks("train-images-idx3-ubyte", chunks=None)  # type: ignore[arg-type]
 
 # Files
 

@@ -36,7 +36,10 @@ class ReferenceBackend:
 
     def step(self, batch, rate):
         """Perform a training step on a batch, and return the StepResult."""
-        result = self._training_gradient(batch)
+        return self.update(self._training_gradient(batch), rate)
+
+    def update(self, result, rate):
+        """Perform a training step with a BatchGradient, which is overwritten, and return the StepResult."""
         penalty = self._updater.apply(result.gradient, rate, result.weight)
         return StepResult(result.loss + penalty, result.n_correct, result.weight)
 

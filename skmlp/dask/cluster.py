@@ -1,0 +1,295 @@
+"""Computation of graphs of tasks, on a Dask cluster or with Dask's local scheduler.
+
+A graph is a dict that maps keys to tasks, see https://docs.dask.org/en/stable/spec.html. All tasks of skmlp are pure
+functions of their arguments. If a worker is lost, the scheduler computes the lost results again, with the same values.
+"""
+
+from collections import defaultdict
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic, time
+from typing import Any
+from uuid import uuid4
+
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+
+from skmlp.exceptions import ClusterError
+from skmlp.formatting import format_count
+
+POLL_INTERVAL = 1.0  # seconds
+HOW_TO_RESUME = (
+    "If the callback Checkpoint is set, DaskMLPDigitClassifier.resume continues from the last checkpoint, also on "
+    "another cluster."
+)
+
+
+@dataclass(frozen=True)
+class TaskTimes:
+    """Seconds that the tasks of a computation have taken, along its critical path.
+
+    Attributes
+    ----------
+    compute : float
+        Time of the longest task of each group of tasks that can run at the same time, summed over the groups.
+    transfer : float
+        The same for the time in which workers receive the arguments of tasks from other workers.
+    """
+
+    compute: float = 0.0
+    transfer: float = 0.0
+
+    def __add__(self, other):
+        return TaskTimes(self.compute + other.compute, self.transfer + other.transfer)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Result of a task that stays on the cluster.
+
+    Attributes
+    ----------
+    key : str or tuple
+        Key of the task.
+    value : Future or object
+        What a graph contains for the key.
+    """
+
+    key: Any
+    value: Any
+
+    def as_delayed(self):
+        """Return a Delayed object with the result."""
+        return Delayed(self.key, {self.key: self.value})
+
+
+class LocalScheduler:
+    """Dask's threads in this process."""
+
+    def __init__(self):
+        self._times = TaskTimes()
+
+    def pop_times(self):
+        """Return the TaskTimes of the computations since the last call."""
+        times, self._times = self._times, TaskTimes()
+        return times
+
+    def persist(self, tasks, purpose):
+        """Compute Delayed objects, and return the Handles of their results.
+
+        Parameters
+        ----------
+        tasks : list of Delayed
+        purpose : str
+            Purpose of the tasks in error messages, such as "the blocks of X".
+        """
+        import dask
+
+        values = dask.compute(*tasks, scheduler="threads")
+        return [Handle(task.key, value) for task, value in zip(tasks, values, strict=True)]
+
+    def compute_collections(self, collections, purpose):
+        """Compute collections of Dask, and return a tuple of their values; return other objects unchanged."""
+        import dask
+
+        return dask.compute(*collections, scheduler="threads")
+
+    def compute(self, graph, keys, purpose, on_result=None):
+        """Compute a graph, and return a list of the results of keys.
+
+        Parameters
+        ----------
+        graph : dict
+        keys : list
+        purpose : str
+            Purpose of the tasks in error messages, such as "the gradients of epoch 2".
+        on_result : callable, default=None
+            ``on_result(key)`` is called when the result of a key is known.
+        """
+        from dask.callbacks import Callback
+        from dask.threaded import get
+
+        starts, spans = {}, {}
+
+        def begin_task(key, graph, state):
+            starts[key] = time()
+
+        def end_task(key, value, graph, state, worker):
+            spans[key] = time() - starts[key]
+            if on_result is not None and key in keys:
+                on_result(key)
+
+        with Callback(pretask=begin_task, posttask=end_task):
+            results = get(graph, list(keys))
+        self._times += TaskTimes(compute=sum_longest(spans))
+        return list(results)
+
+
+class DistributedCluster:
+    """Cluster of workers to which a Client of dask.distributed is connected.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    timeout : float
+        Maximum time in seconds without a result, after which a computation fails.
+    """
+
+    def __init__(self, client, timeout):
+        self._times = TaskTimes()
+        self._client = client
+        # A closed client has no scheduler.
+        self._address = client.scheduler.address if client.scheduler else "the scheduler"
+        self._timeout = timeout
+
+    def pop_times(self):
+        """Return the TaskTimes of the computations since the last call."""
+        times, self._times = self._times, TaskTimes()
+        return times
+
+    def persist(self, tasks, purpose):
+        """Compute Delayed objects on the cluster, and return the Handles of their results, which stay there."""
+        self._check_connection(purpose)
+        futures = self._client.compute(tasks)
+        self._wait(futures, purpose)
+        return [Handle(future.key, future) for future in futures]
+
+    def compute_collections(self, collections, purpose):
+        """Compute collections of Dask, and return a tuple of their values; return other objects unchanged."""
+        from distributed import Future
+
+        self._check_connection(purpose)
+        computed = self._client.compute(collections)
+        futures = [each for each in computed if isinstance(each, Future)]
+        self._wait(futures, purpose)
+        values = iter(self._gather(futures, purpose))
+        return tuple(next(values) if isinstance(each, Future) else each for each in computed)
+
+    def compute(self, graph, keys, purpose, on_result=None):
+        """Compute a graph on the cluster, and return a list of the results of keys."""
+        self._check_connection(purpose)
+        start = time()
+        # Dask would compute a token of all arguments of a plain dict.
+        layer = HighLevelGraph.from_collections(uuid4().hex, graph)
+        futures = self._client.get(layer, list(keys), sync=False)
+        self._wait(futures, purpose, on_result)
+        results = self._gather(futures, purpose)
+        self._times += self._measure(start)
+        return results
+
+    def _wait(self, futures, purpose, on_result=None):
+        """Wait until all futures are finished; raise the error of the first one that has failed."""
+        finished = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(finished.put)
+        deadline = monotonic() + self._timeout
+        for n_finished in range(len(futures)):
+            future = None
+            while future is None:
+                future = self._await_result(finished, deadline, purpose, len(futures) - n_finished)
+            deadline = monotonic() + self._timeout
+            if on_result is not None and future.status == "finished":
+                on_result(future.key)
+        for future in futures:
+            if future.status != "finished":
+                self._raise_error(future, purpose)
+
+    def _await_result(self, finished, deadline, purpose, n_pending):
+        """Return the next finished future, or None after POLL_INTERVAL; raise ClusterError after the deadline."""
+        try:
+            return finished.get(timeout=POLL_INTERVAL)
+        except Empty:
+            pass
+        self._check_connection(purpose)
+        if monotonic() > deadline:
+            n_workers = self._count_workers()
+            raise ClusterError(
+                f"Workers must finish a task within timeout={self._timeout:g} seconds, got no result of {purpose} in "
+                f"that time, with {format_count(n_workers, 'worker')} connected and "
+                f"{format_count(n_pending, 'result')} missing. Start workers, use smaller blocks, or increase timeout. "
+                f"{HOW_TO_RESUME}"
+            )
+        return None
+
+    def _check_connection(self, purpose):
+        """Raise ClusterError if the client is not connected to the scheduler."""
+        if self._client.status != "running":
+            raise self._make_connection_error(purpose)
+
+    def _gather(self, futures, purpose):
+        """Return a list of the results of finished futures."""
+        try:
+            return [future.result(timeout=self._timeout) for future in futures]
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise self._make_connection_error(purpose) from error
+
+    def _raise_error(self, future, purpose):
+        """Raise the error of a future without a result."""
+        from distributed.scheduler import KilledWorker
+
+        if future.status != "error":
+            raise self._make_connection_error(purpose)
+        error = future.exception(timeout=self._timeout)
+        if isinstance(error, KilledWorker):
+            raise ClusterError(
+                f"Workers must survive the tasks of {purpose}, got {error.allowed_failures + 1} workers that ended "
+                f"while they computed {error.task!r}. Usually their memory is exhausted: use smaller blocks, or "
+                f"workers with more memory. {HOW_TO_RESUME}"
+            ) from error
+        raise error
+
+    def _make_connection_error(self, purpose):
+        return ClusterError(
+            f"The client must be connected to the scheduler, got a lost connection to {self._address} while it waited "
+            f"for {purpose}. Connect a client to a running cluster. {HOW_TO_RESUME}"
+        )
+
+    def _count_workers(self):
+        """Return the number of connected workers."""
+        return len(self._ask("identity", "the number of workers", n_workers=-1)["workers"])
+
+    def _ask(self, name, purpose, **arguments):
+        """Return the answer of the scheduler to a request; raise ClusterError if there is none within the timeout."""
+        request = getattr(self._client.scheduler, name)
+        try:
+            return self._client.sync(request, **arguments, callback_timeout=self._timeout)
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise self._make_connection_error(purpose) from error
+
+    def _measure(self, start):
+        """Return the TaskTimes of the tasks that have ended since a time."""
+        compute, transfer = {}, {}
+        for record in self._ask("get_task_stream", "the times of the tasks", start=start):
+            spans = defaultdict(float)
+            for span in record["startstops"]:
+                spans[span["action"]] += span["stop"] - span["start"]
+            compute[record["key"]], transfer[record["key"]] = spans["compute"], spans["transfer"]
+        return TaskTimes(sum_longest(compute), sum_longest(transfer))
+
+
+def sum_longest(spans):
+    """Return the sum over the groups of tasks of the time of their longest task.
+
+    Parameters
+    ----------
+    spans : dict of {tuple: float}
+        Time of each task. The tasks of a group differ only in the last element of their key.
+    """
+    longest = defaultdict(float)
+    for key, seconds in spans.items():
+        group = key[:-1] if isinstance(key, tuple) else key
+        longest[group] = max(longest[group], seconds)
+    return sum(longest.values())
+
+
+def connect(client, timeout):
+    """Return the cluster of a client, of the current client if `client` is None, or else the local scheduler."""
+    if client is None:
+        try:
+            from distributed import get_client
+
+            client = get_client()
+        except (ImportError, ValueError):
+            return LocalScheduler()
+    return DistributedCluster(client, timeout)
