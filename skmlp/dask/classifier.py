@@ -87,8 +87,8 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
     history_ : dict of str to list of float
         As for :class:`skmlp.MLPDigitClassifier`, with the durations of each epoch under further keys:
 
-        - 'compute_seconds': computation, along the sequence of tasks that depend on each other;
-        - 'transfer_seconds': transfer of data between workers, in the same way;
+        - 'compute_seconds': computation. In each step or round, that of the worker that takes longest;
+        - 'transfer_seconds': transfer of data between workers, measured in the same way;
         - 'scheduler_seconds': the rest of 'seconds', which is the work of the scheduler and the client.
 
     See Also

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic, time
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from dask.delayed import Delayed
@@ -27,12 +27,12 @@ HOW_TO_RESUME = (
 
 @dataclass(frozen=True)
 class TaskTimes:
-    """Seconds that the tasks of a computation have taken, along its critical path.
+    """Seconds that the tasks of a computation have taken.
 
     Attributes
     ----------
     compute : float
-        Time of the longest task of each group of tasks that can run at the same time, summed over the groups.
+        Time of the tasks. In each group of tasks that can run at the same time, that of the worker that takes longest.
     transfer : float
         The same for the time in which workers receive the arguments of tasks from other workers.
     """
@@ -62,6 +62,14 @@ class Handle:
     def as_delayed(self):
         """Return a Delayed object with the result."""
         return Delayed(self.key, {self.key: self.value})
+
+
+class Span(NamedTuple):
+    """Time that a worker has spent on a task."""
+
+    key: Any
+    worker: Any
+    seconds: float
 
 
 class LocalScheduler:
@@ -110,13 +118,13 @@ class LocalScheduler:
         from dask.callbacks import Callback
         from dask.threaded import get
 
-        starts, spans = {}, {}
+        starts, spans = {}, []
 
         def begin_task(key, graph, state):
             starts[key] = time()
 
         def end_task(key, value, graph, state, worker):
-            spans[key] = time() - starts[key]
+            spans.append(Span(key, worker, time() - starts[key]))
             if on_result is not None and key in keys:
                 on_result(key)
 
@@ -259,28 +267,30 @@ class DistributedCluster:
 
     def _measure(self, start):
         """Return the TaskTimes of the tasks that have ended since a time."""
-        compute, transfer = {}, {}
+        compute, transfer = [], []
         for record in self._ask("get_task_stream", "the times of the tasks", start=start):
-            spans = defaultdict(float)
-            for span in record["startstops"]:
-                spans[span["action"]] += span["stop"] - span["start"]
-            compute[record["key"]], transfer[record["key"]] = spans["compute"], spans["transfer"]
+            seconds = defaultdict(float)
+            for each in record["startstops"]:
+                seconds[each["action"]] += each["stop"] - each["start"]
+            place = record["key"], record["worker"]
+            compute.append(Span(*place, seconds["compute"]))
+            transfer.append(Span(*place, seconds["transfer"]))
         return TaskTimes(sum_longest(compute), sum_longest(transfer))
 
 
 def sum_longest(spans):
-    """Return the sum over the groups of tasks of the time of their longest task.
+    """Return the sum over the groups of tasks of the time of the worker that takes longest.
 
     Parameters
     ----------
-    spans : dict of {tuple: float}
-        Time of each task. The tasks of a group differ only in the last element of their key.
+    spans : list of Span
+        The tasks of a group differ only in the last element of their key.
     """
-    longest = defaultdict(float)
-    for key, seconds in spans.items():
-        group = key[:-1] if isinstance(key, tuple) else key
-        longest[group] = max(longest[group], seconds)
-    return sum(longest.values())
+    groups = defaultdict(lambda: defaultdict(float))
+    for span in spans:
+        group = span.key[:-1] if isinstance(span.key, tuple) else span.key
+        groups[group][span.worker] += span.seconds
+    return sum(max(workers.values()) for workers in groups.values())
 
 
 def connect(client, timeout):
