@@ -101,7 +101,8 @@ class LocalScheduler:
         """Compute collections of Dask, and return a tuple of their values; return other objects unchanged."""
         import dask
 
-        return dask.compute(*collections, scheduler="threads")
+        # Arrays and data frames cannot be computed together.
+        return tuple(dask.compute(each, scheduler="threads")[0] for each in collections)
 
     def compute(self, graph, keys, purpose, on_result=None):
         """Compute a graph, and return a list of the results of keys.
@@ -168,7 +169,7 @@ class DistributedCluster:
         from distributed import Future
 
         self._check_connection(purpose)
-        computed = self._client.compute(collections)
+        computed = [self._client.compute([each])[0] for each in collections]
         futures = [each for each in computed if isinstance(each, Future)]
         self._wait(futures, purpose)
         values = iter(self._gather(futures, purpose))

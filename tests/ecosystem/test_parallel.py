@@ -5,7 +5,7 @@ import pytest
 from helpers import assert_same_model
 from joblib import parallel_config
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_validate
 
 
 @pytest.fixture
@@ -32,6 +32,21 @@ def test_parallel_search_gives_the_same_results(split, search, backend):
     with parallel_config(n_jobs=2, **backend):
         search.fit(X_train, y_train)
     assert_same_search(search, expected)
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading", "dask"])
+def test_parallel_cross_validation_gives_the_same_scores(split, mlp, backend):
+    from distributed import Client
+
+    X_train, _, y_train, _ = split
+    mlp.set_params(max_iter=5)
+    expected = cross_validate(mlp, X_train, y_train, cv=3)["test_score"]
+    with (
+        Client(processes=False, dashboard_address=":0"),
+        parallel_config(backend=backend, n_jobs=2),
+    ):
+        scores = cross_validate(mlp, X_train, y_train, cv=3)["test_score"]
+    np.testing.assert_array_equal(scores, expected)
 
 
 @pytest.mark.filterwarnings("ignore:Couldn't detect a suitable IP address")  # without a network
