@@ -16,11 +16,11 @@ from skmlp.dask.block_tasks import (
     load_block,
     summarize_block,
 )
+from skmlp.dask.division import split_arguments
 from skmlp.engine.batches import Samples
 from skmlp.estimator.data import (
     check_sparse_is_supported,
     check_total_weight,
-    is_dask_collection,
 )
 
 HOW_TO_MIX = "Shuffle the samples before they are divided into blocks, use larger blocks, or set mode='exact'."
@@ -68,75 +68,6 @@ class RemoteSamples:
         return {handle.key: handle.value for handle in self.handles}
 
 
-def split_arguments(X, y, sample_weight, name):
-    """Return a list of the Delayed X, y and weights of each block.
-
-    Parameters
-    ----------
-    X : dask array or dask DataFrame
-    y, sample_weight : dask collection or array-like
-    name : {"X", "X_val"}
-        Name of X in error messages.
-    """
-    if not is_dask_collection(X):
-        raise TypeError(
-            f"{name} must be a dask array or a dask DataFrame, got {type(X).__name__}. Convert it, for example with "
-            "dask.array.from_array, or use MLPDigitClassifier."
-        )
-    check_block_axes(X, name)
-    blocks = list(np.ravel(X.to_delayed()))
-    columns = [blocks]
-    for column, column_name in ((y, name.replace("X", "y")), (sample_weight, "sample_weight")):
-        columns.append(
-            [None] * len(blocks) if column is None else split_column(column, X, column_name, name)
-        )
-    return list(zip(*columns, strict=True))
-
-
-def check_block_axes(X, name):
-    """Raise ValueError if X is an array that is not divided into blocks of rows."""
-    if X.ndim != 2:
-        raise ValueError(
-            f"{name} must have 2 dimensions, got {X.ndim}. Reshape images to one row per image, for example with "
-            f"{name}.reshape({name}.shape[0], -1)."
-        )
-    numblocks = getattr(X, "numblocks", (1, 1))
-    if len(numblocks) == 2 and numblocks[1] > 1:
-        raise ValueError(
-            f"{name} must be divided into blocks of rows, got {numblocks[1]} blocks along the features, with the sizes "
-            f"{X.chunks[1]}. Use {name}.rechunk({{1: -1}})."
-        )
-
-
-def split_column(column, X, column_name, name):
-    """Return a list of the Delayed blocks of labels or weights, for the same rows as the blocks of X."""
-    import dask.array as da
-
-    chunks = getattr(X, "chunks", None)
-    is_known = chunks is not None and not np.isnan(chunks[0]).any()
-    if not is_dask_collection(column):
-        if not is_known:
-            raise TypeError(
-                f"{column_name} must be a dask collection if the sizes of the blocks of {name} are unknown, got "
-                f"{type(column).__name__}. Divide it in the same way as {name}."
-            )
-        column = da.from_array(np.asarray(column), chunks=-1)
-    if is_known and hasattr(column, "chunks") and not np.isnan(column.chunks[0]).any():
-        if column.shape[0] != X.shape[0]:
-            raise ValueError(
-                f"{column_name} must have as many samples as {name}, {X.shape[0]}, got {column.shape[0]}."
-            )
-        column = column.rechunk((chunks[0], *([-1] * (column.ndim - 1))))
-    blocks = list(np.ravel(column.to_delayed()))
-    n_blocks = len(np.ravel(X.to_delayed()))
-    if len(blocks) != n_blocks:
-        raise ValueError(
-            f"{column_name} must have as many blocks as {name}, {n_blocks}, got {len(blocks)}, and the sizes of the "
-            "blocks are unknown. Use compute_chunk_sizes() or divide both in the same way."
-        )
-    return blocks
-
-
 class BlockLoader:
     """Loading, validation and encoding of samples in blocks on a cluster.
 
@@ -168,7 +99,7 @@ class BlockLoader:
                 *block,
                 dask_key_name=(f"load-block-{token}", number),
             )
-            for number, block in enumerate(split_arguments(X, y, sample_weight, name))
+            for number, block in enumerate(split_arguments(cluster, name, X, y, sample_weight))
         ]
         self._loaded = cluster.persist(tasks, f"the blocks of {name}")
         self.summaries = self._map(summarize_block, "summarize-block", self._loaded)

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from dask import delayed
 
-from skmlp.dask.blocks import check_block_axes
+from skmlp.dask.division import check_block_axes
 
 # Attributes that prediction uses.
 PREDICTION_ATTRIBUTES = (

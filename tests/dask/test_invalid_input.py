@@ -114,9 +114,9 @@ def test_blocks_without_a_class(data):
         (lambda X, y: (X.reshape(500, 8, 8), y), ValueError, "X must have 2 dimensions, got 3"),
         (lambda X, y: (X, y[:400]), ValueError, "y must have as many samples as X, 500, got 400"),
         (
-            lambda X, y: (X[X.sum(axis=1) > 0], y.compute()),
-            TypeError,
-            "y must be a dask collection if the sizes",
+            lambda X, y: (X[X.sum(axis=1) > 0], y.compute()[1:]),
+            ValueError,
+            "y must have as many samples as X, 500, got 499",
         ),
         (
             lambda X, y: (X, y, np.ones(3)),

@@ -275,6 +275,10 @@ def test_unknown_sizes_of_blocks(data):
     expected = DaskMLPDigitClassifier(**make_parameters()).fit(X, y)
     model = DaskMLPDigitClassifier(**make_parameters()).fit(unknown, y[y >= 0])
     assert_equal_models(model, expected)
+    # Labels that are divided differently, for which the samples of the blocks are counted.
+    for labels in (data.y, da.from_array(data.y, chunks=77)[y >= 0]):
+        model = DaskMLPDigitClassifier(**make_parameters()).fit(unknown, labels)
+        assert_equal_models(model, expected)
     assert_array_equal(model.predict(unknown).compute(), expected.predict(X).compute())
 
 

@@ -1,0 +1,100 @@
+"""Division of the arguments of `fit` into blocks of the same rows."""
+
+import math
+
+import numpy as np
+from dask import delayed
+
+from skmlp.estimator.data import is_dask_collection
+
+
+def split_arguments(cluster, name, X, y, sample_weight):
+    """Return a list of the Delayed X, y and weights of each block.
+
+    Parameters
+    ----------
+    cluster : LocalScheduler or DistributedCluster
+        Where the samples are counted if X is divided differently from y or the weights, and its blocks have unknown
+        sizes.
+    name : {"X", "X_val"}
+        Name of X in error messages.
+    X : dask array or dask DataFrame
+    y, sample_weight : dask collection or array-like
+    """
+    if not is_dask_collection(X):
+        raise TypeError(
+            f"{name} must be a dask array or a dask DataFrame, got {type(X).__name__}. Convert it, for example with "
+            "dask.array.from_array, or use MLPDigitClassifier."
+        )
+    check_block_axes(X, name)
+    blocks = list_blocks(X)
+    label_name, weight_name = name.replace("X", "y"), name.replace("X", "sample_weight")
+    labels = split_column(cluster, X, name, y, label_name)
+    weights = [None] * len(blocks)
+    if sample_weight is not None:
+        weights = split_column(cluster, X, name, sample_weight, weight_name)
+    return list(zip(blocks, labels, weights, strict=True))
+
+
+def check_block_axes(X, name):
+    """Raise ValueError if X is an array that is not divided into blocks of rows."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"{name} must have 2 dimensions, got {X.ndim}. Reshape images to one row per image, for example with "
+            f"{name}.reshape({name}.shape[0], -1)."
+        )
+    n_blocks = getattr(X, "numblocks", (1, 1))[1]
+    if n_blocks > 1:
+        raise ValueError(
+            f"{name} must be divided into blocks of rows, got {n_blocks} blocks along the features, with the sizes "
+            f"{X.chunks[1]}. Use {name}.rechunk({{1: -1}})."
+        )
+
+
+def split_column(cluster, X, name, column, column_name):
+    """Return a list of the Delayed blocks of labels or weights, for the same rows as the blocks of X."""
+    import dask.array as da
+
+    if not is_dask_collection(column):
+        column = da.from_array(np.asarray(column), chunks=-1)
+    sizes, column_sizes = get_sizes(X), get_sizes(column)
+    blocks, column_blocks = list_blocks(X), list_blocks(column)
+    if sizes is None or column_sizes is None:
+        agree = len(blocks) == len(
+            column_blocks
+        )  # unknown sizes are compared when the blocks are loaded
+    else:
+        agree = sizes == column_sizes
+    if agree:
+        return column_blocks
+    sizes = sizes or count_rows(cluster, blocks, name)
+    column_sizes = column_sizes or count_rows(cluster, column_blocks, column_name)
+    if sum(column_sizes) != sum(sizes):
+        raise ValueError(
+            f"{column_name} must have as many samples as {name}, {sum(sizes)}, got {sum(column_sizes)}."
+        )
+    arrays = [
+        da.from_delayed(delayed(np.asarray)(block), (size, *column.shape[1:]), column.dtype)
+        for block, size in zip(column_blocks, column_sizes, strict=True)
+    ]
+    return list_blocks(da.concatenate(arrays).rechunk({0: sizes}))
+
+
+def list_blocks(collection):
+    """Return a list of the Delayed blocks of an array with blocks of rows, or of a data frame."""
+    return list(np.ravel(collection.to_delayed()))
+
+
+def get_sizes(collection):
+    """Return the numbers of rows of the blocks as a tuple, or None if they are unknown."""
+    chunks = getattr(collection, "chunks", None)
+    if chunks is None or any(math.isnan(size) for size in chunks[0]):
+        return None
+    return chunks[0]
+
+
+def count_rows(cluster, blocks, name):
+    """Return the numbers of rows of blocks as a tuple, for which the blocks are computed."""
+    count = delayed(list)([delayed(len)(block) for block in blocks])
+    (sizes,) = cluster.compute_collections((count,), f"the sizes of the blocks of {name}")
+    return tuple(sizes)
