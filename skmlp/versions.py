@@ -15,7 +15,7 @@ from skmlp.machine import (
 
 PACKAGES = (
     *("numpy", "scipy", "scikit-learn", "numba", "llvmlite"),
-    *("jinja2", "matplotlib", "pillow", "rich", "safetensors"),
+    *("jinja2", "matplotlib", "pillow", "rich", "safetensors", "dask", "distributed"),
 )
 CORE_VARIABLE = "OPENBLAS_CORETYPE"
 # Environment variables that change the speed or the location of files.
