@@ -14,6 +14,7 @@ ENGINE = [
     "initialization",
     "schedules",
     "holdout",
+    "sources",
     "batches",
     "optimizers",
     "stopping",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skmlp.engine.holdout import split_stratified
+from skmlp.engine.holdout import choose_index_dtype, split_stratified
+from skmlp.engine.sources import BlockOrder, RowSource, WindowReader
 
 ALL_ROWS = slice(None)
 
@@ -18,7 +19,7 @@ class Samples:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_rows, n_features)
+    X : ndarray, CSR matrix or RowSource of shape (n_rows, n_features)
     targets : ndarray of shape (n_rows,) or (n_rows, n_outputs), default=None
         Class indices, or zeros and ones per output; None for prediction.
     weights : ndarray of shape (n_rows,), default=None
@@ -49,8 +50,8 @@ class Samples:
     def strata(self):
         """Stratum of each row of X: its class, or zero for multilabel targets."""
         if self.targets.ndim == 2 and self.targets.shape[1] > 1:
-            return np.zeros(len(self.targets), int)
-        return self.targets.reshape(-1).astype(int)
+            return np.zeros(len(self.targets), np.uint8)
+        return self.targets.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -214,40 +215,58 @@ class Batches:
 
         Parameters
         ----------
-        order : ndarray of int or None
+        order : ndarray of int, BlockOrder or None
             Permutation of the samples; None for their original order.
         augment : callable, default=None
             ``augment(x)`` returns the augmented features of a batch, of the shape of `x`, (n_samples, n_features).
         """
-        rows = self.samples.rows
-        if order is not None:
-            rows = order if rows is None else rows[order]
-        gather, scale = self._gather, self.samples.input_scale or 1.0
-        if augment is not None:
-            gather, scale = partial(self._gather_augmented, augment), None
-        n_samples = len(self.samples)
-        for start in range(0, n_samples, self.batch_size):
-            chosen = slice(start, min(start + self.batch_size, n_samples))
-            yield Batch(self.samples, chosen if rows is None else rows[chosen], gather, scale)
+        samples, reader = self.samples, None
+        if isinstance(samples.X, RowSource) and isinstance(order, BlockOrder):
+            reader = WindowReader(samples.X, samples.rows, order)
+        scale = None if augment is not None else samples.input_scale or 1.0
+        for start in range(0, len(samples), self.batch_size):
+            positions = slice(start, min(start + self.batch_size, len(samples)))
+            rows = positions if order is None else order[positions]
+            if samples.rows is not None:
+                rows = samples.rows[rows]
+            read = self._read if reader is None else partial(self._read_window, reader, positions)
+            gather = partial(self._gather, read)
+            if augment is not None:
+                gather = partial(self._gather_augmented, augment, gather)
+            yield Batch(samples, rows, gather, scale)
 
-    def _gather_augmented(self, augment, rows):
-        x = self._gather(rows)
+    def _gather_augmented(self, augment, gather, rows):
+        x, X = gather(rows), self.samples.X
         # An augmentation may work in place, but must not change the user's data.
-        return augment(x.copy() if np.may_share_memory(x, self.samples.X) else x)
+        is_shared = isinstance(X, np.ndarray) and np.may_share_memory(x, X)
+        return augment(x.copy() if is_shared else x)
 
-    def _gather(self, rows):
-        X, scale = self.samples.X, self.samples.input_scale
-        if issparse(X):
-            x = X[rows].astype(self.dtype, copy=False)
+    def _gather(self, read, rows):
+        scale = self.samples.input_scale
+        x = read(rows)
+        if issparse(x):
+            x = x.astype(self.dtype, copy=False)
             return x if scale is None else x * self.dtype.type(scale)
-        x = X[rows] if isinstance(rows, slice) else self._take(X, rows)
-        if scale is None and x.dtype == self.dtype:
+        if scale is None and x.dtype == self.dtype and x.flags.c_contiguous:
             return x
         converted = self._buffer("converted", x.shape, self.dtype)
         np.multiply(
             x, self.dtype.type(1 if scale is None else scale), out=converted, casting="unsafe"
         )
         return converted
+
+    def _read(self, rows):
+        """Return rows of X as they are."""
+        X = self.samples.X
+        if isinstance(X, np.ndarray) and not isinstance(rows, slice):
+            return self._take(X, rows)
+        return X[rows]
+
+    def _read_window(self, reader, positions, rows):
+        """Return the rows at a slice of positions in the epoch."""
+        taken = self._buffer("taken", (len(rows), self.samples.X.shape[1]), self.samples.X.dtype)
+        reader.read(positions, taken)
+        return taken
 
     def _take(self, X, rows):
         taken = self._buffer("taken", (len(rows), X.shape[1]), X.dtype)
@@ -262,6 +281,34 @@ class Batches:
 
 def shuffle(order, random_state):
     """Return a random permutation of `order`, the same as ``sklearn.utils.shuffle`` returns."""
-    permutation = np.arange(len(order))
-    random_state.shuffle(permutation)
-    return order[permutation]
+    permuted = order.copy()
+    random_state.shuffle(permuted)
+    return permuted
+
+
+def make_order(n_samples):
+    """Return the indices of samples in their original order."""
+    return np.arange(n_samples, dtype=choose_index_dtype(n_samples))
+
+
+def draw_order(samples, mode, state):
+    """Return the random order of the samples in the next epoch.
+
+    Parameters
+    ----------
+    samples : Samples
+    mode : True or "blocks"
+        Whether samples are shuffled together or window by window, see BlockOrder. Samples that are read from
+        consecutive blocks are always shuffled window by window.
+    state : TrainState
+        Provides the random stream, and for ``mode=True`` the order of the previous epoch, which is replaced.
+    """
+    is_sequential = isinstance(samples.X, RowSource) and samples.X.is_sequential
+    if mode == "blocks" or is_sequential:
+        seed = state.random_state.randint(2**32, size=4, dtype=np.uint32).tolist()
+        n_features = samples.X.shape[1]
+        return BlockOrder(len(samples), n_features, seed, shuffles_blocks=not is_sequential)
+    if state.order is None or len(state.order) != len(samples):
+        state.order = make_order(len(samples))
+    state.order = shuffle(state.order, state.random_state)
+    return state.order

@@ -49,27 +49,60 @@ def split_stratified(X, strata, weights, fraction, random_state):
     ValueError
         If no sample can be held out.
     """
+    n_rows = X.shape[0]
     hashes = hash_rows(X, random_state)
-    rows = np.arange(len(strata)) if weights is None else np.flatnonzero(weights)
-    rows = rows[np.lexsort((hashes[rows], strata[rows]))]
+    rows = None if weights is None else np.flatnonzero(weights)
+    if rows is not None:
+        hashes, strata = hashes[rows], strata[rows]
+    order = np.lexsort((hashes, strata))
+    is_new_stratum = mark_run_starts(strata[order])
+    is_new_sample = mark_run_starts(hashes[order]) | is_new_stratum
+    del hashes
+    sorted_rows = (order if rows is None else rows[order]).astype(choose_index_dtype(n_rows))
+    del order, rows
 
-    is_new_stratum = mark_run_starts(strata[rows])
-    is_new_sample = mark_run_starts(hashes[rows]) | is_new_stratum
-    sample_of_row = np.cumsum(is_new_sample) - 1
     # The first distinct sample of each stratum is reserved for training.
-    candidates = np.flatnonzero(~is_new_stratum[is_new_sample])
+    candidates = np.flatnonzero(is_new_sample & ~is_new_stratum)
     n_held_out = min(math.ceil(fraction * np.count_nonzero(is_new_sample)), len(candidates))
     if n_held_out == 0:
         raise ValueError(
-            f"The validation set is too small: with n_samples={X.shape[0]} and validation_fraction={fraction}, no "
+            f"The validation set is too small: with n_samples={n_rows} and validation_fraction={fraction}, no "
             "sample can be held out, because at least one sample of each class is used for training. Increase "
             "validation_fraction, use more samples, or pass X_val and y_val."
         )
     # Systematic sampling: evenly spaced candidates, which are sorted by stratum.
-    chosen = candidates[(np.arange(n_held_out) * len(candidates)) // n_held_out]
-    held_out = np.zeros(len(strata), bool)
-    held_out[rows] = np.isin(sample_of_row, chosen)
-    return HoldoutRows(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+    chosen = np.zeros(len(sorted_rows), bool)
+    chosen[candidates[(np.arange(n_held_out) * len(candidates)) // n_held_out]] = True
+    del candidates
+    held_out = np.zeros(n_rows, bool)
+    held_out[sorted_rows] = spread_over_runs(chosen, is_new_sample)
+    return HoldoutRows(find_rows(~held_out), find_rows(held_out))
+
+
+def spread_over_runs(chosen, is_start):
+    """Return a mask of the runs of which the first element is chosen.
+
+    Parameters
+    ----------
+    chosen : ndarray of bool
+        Mask of elements; only those of starts are used.
+    is_start : ndarray of bool
+        Mask of the first element of each run.
+    """
+    if is_start.all():
+        return chosen
+    lengths = np.diff(np.flatnonzero(is_start), append=len(is_start))
+    return np.repeat(chosen[is_start], lengths)
+
+
+def find_rows(mask):
+    """Return the indices of the rows in a mask."""
+    return np.flatnonzero(mask).astype(choose_index_dtype(len(mask)))
+
+
+def choose_index_dtype(n_rows):
+    """Return the smallest of the types int32 and int64 for indices of rows."""
+    return np.int32 if n_rows <= 2**31 else np.int64
 
 
 def mark_run_starts(values):
@@ -114,6 +147,8 @@ def to_uint64(values):
     """Map numbers to unsigned 64-bit integers, equal numbers to equal integers and zero to zero."""
     if values.dtype.kind != "f":
         return values.astype(np.uint64)
+    if values.dtype.itemsize > 8:
+        values = values.astype(np.float64)
     values = values + values.dtype.type(0)  # turns -0.0 into 0.0
     bits = values.view(f"u{values.dtype.itemsize}").astype(np.uint64)
     # The low bits of round numbers are zero. Without this step, the low bits of their products would be zero, too.

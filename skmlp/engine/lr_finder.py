@@ -5,7 +5,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from skmlp.engine.batches import shuffle
+from skmlp.engine.batches import draw_order
 
 SMOOTHING = 0.9
 DIVERGENCE_FACTOR = 4.0
@@ -27,11 +27,9 @@ def run_lr_finder(trainer, rates):
         Bias-corrected exponential moving average of the batch losses before each step.
     """
     state, batches = trainer.state, trainer.batches
-    state.order = shuffle(np.arange(len(batches.samples)), state.random_state)
+    order = draw_order(batches.samples, trainer.config.solver.shuffle or True, state)
     augment = trainer.augmentation()
-    all_batches = chain.from_iterable(
-        batches.in_order(order, augment) for order in repeat(state.order)
-    )
+    all_batches = chain.from_iterable(batches.in_order(order, augment) for order in repeat(order))
     losses, average, best = [], 0.0, math.inf
     with np.errstate(over="ignore", invalid="ignore"):
         for rate in rates:

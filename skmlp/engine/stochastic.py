@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from skmlp.engine.batches import shuffle
+from skmlp.engine.batches import draw_order
 from skmlp.engine.evaluation import EpochReport
 from skmlp.engine.schedules import Position
 from skmlp.engine.stopping import StoppingRule
@@ -47,8 +47,8 @@ class StochasticSolver:
     batch_size : int
     max_epochs : int
         Maximum number of epochs in one call to `fit`.
-    shuffle : bool
-        Whether to shuffle the samples before each epoch.
+    shuffle : bool or "blocks"
+        Whether to shuffle the samples before each epoch, all together or window by window, see BlockOrder.
     trains_all_epochs : bool
         Whether training is meant to last for `max_epochs` epochs, so that reaching the last one does not indicate a
         lack of convergence.
@@ -61,7 +61,7 @@ class StochasticSolver:
     stopping: StoppingRule
     batch_size: int
     max_epochs: int
-    shuffle: bool = True
+    shuffle: Any = True
     trains_all_epochs: bool = False
     uses_full_batches: ClassVar = False
 
@@ -80,8 +80,6 @@ class StochasticSolver:
         self.update.prepare(state)
         if not self.stopping.reduces_rate:
             state.rate_divisor = 1.0
-        if self.shuffle and (state.order is None or len(state.order) != n_samples):
-            state.order = np.arange(n_samples)
 
     def epochs(self, trainer, on_epoch_begin):
         """Train, and yield an EpochReport after each epoch.
@@ -125,9 +123,7 @@ class StochasticSolver:
     def train_epoch(self, trainer):
         """Perform a step on each batch of a Trainer, and return an EpochReport without validation."""
         state, batches = trainer.state, trainer.batches
-        if self.shuffle:
-            state.order = shuffle(state.order, state.random_state)
-        order = state.order if self.shuffle else None
+        order = draw_order(batches.samples, self.shuffle, state) if self.shuffle else None
         before = [weights.copy() for weights in state.trained_weights()]
         loss = n_correct = weight = n_trained = 0
         with np.errstate(over="ignore", invalid="ignore"):

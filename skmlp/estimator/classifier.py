@@ -56,7 +56,7 @@ from skmlp.sklearn_compat import (
     fit_context,
     with_callbacks,
 )
-from skmlp.typing import ArrayLike, FloatArray, PathLike, RandomState
+from skmlp.typing import ArrayLike, FloatArray, PathLike, RandomState, SamplesLike
 
 Activation: TypeAlias = Literal[
     "identity",
@@ -144,8 +144,11 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Exponent of the 'invscaling' schedule, at least 0.
     max_iter : int, default=200
         Maximum number of epochs in one call to `fit`, at least 1. For 'lbfgs', the maximum number of iterations.
-    shuffle : bool, default=True
-        Whether to shuffle the samples before each epoch. Not used by 'lbfgs'.
+    shuffle : bool or 'blocks', default=True
+        Whether to shuffle the samples before each epoch. Not used by 'lbfgs'. With 'blocks', samples that are stored
+        together are used at about the same time, for data that are slow to access in random order: blocks of
+        consecutive samples, of 2**19 values, are visited in random order, and the samples of about 32 blocks, 2**24
+        values, are shuffled together.
     random_state : int, RandomState instance or None, default=None
         Determines random number generation for the initial weights, the early-stopping split, shuffling, dropout and
         augmentation. Pass an int for reproducible results across multiple function calls.
@@ -303,6 +306,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     The weights have the dtype of `X` if it is float32 or float64. Otherwise, their dtype is float32 with `input_scale`
     and float64 without it.
 
+    Samples that do not fit into memory are read on demand. `X` can be a memory-mapped array; an object that returns
+    slices of rows and has a `shape` and a `dtype`, such as ``zarr.Array`` and ``h5py.Dataset``; or an iterable that
+    yields arrays of consecutive samples, in the same way in each iteration. In the last case, `y` can be an iterable of
+    the labels of these arrays. The result is that of the same samples in memory, bit for bit, except that the samples
+    of an iterable are shuffled in windows of about 2**24 values, in which they are consecutive. Shuffle other samples
+    that are slow to access in random order with ``shuffle='blocks'``. :doc:`/howto/data` shows examples.
+
     In adversarial training, the two forward passes of a step use the same dropout masks, and the running statistics of
     batch normalization are computed from the original samples.
 
@@ -391,7 +401,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
-        shuffle: bool = True,
+        shuffle: bool | Literal["blocks"] = True,
         random_state: RandomState = None,
         tol: float = 1e-4,
         verbose: bool | int = False,
@@ -470,11 +480,11 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X: ArrayLike,
+        X: SamplesLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: SamplesLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
@@ -482,13 +492,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix for multilabel classification.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, at least 0. None means equal weights.
-        X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
+        X_val : {array-like, sparse matrix, iterable} of shape (n_validation_samples, n_features), default=None
             Validation set, on which the network is evaluated after each epoch. The results are recorded in `history_`.
             With ``early_stopping=True``, they also determine when training stops and which weights are kept.
         y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
@@ -531,7 +541,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
-        X: ArrayLike,
+        X: SamplesLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         classes: ArrayLike | None = None,
@@ -543,7 +553,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix for multilabel classification.
@@ -595,11 +605,11 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def resume(
         cls,
         path: PathLike,
-        X: ArrayLike,
+        X: SamplesLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: SamplesLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         callbacks: Sequence[Any] = (),
@@ -615,13 +625,13 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         path : str or Path
             File written by :class:`skmlp.callbacks.Checkpoint`. If it is missing or damaged, the previous checkpoint is
             used, with a warning.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of the training samples.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each training sample.
-        X_val : {array-like, sparse matrix} of shape (n_validation_samples, n_features), default=None
+        X_val : {array-like, sparse matrix, iterable} of shape (n_validation_samples, n_features), default=None
             Validation set.
         y_val : array-like of shape (n_validation_samples,) or (n_validation_samples, n_labels), default=None
             Labels of `X_val`.
@@ -671,7 +681,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     # Calibration
 
-    def calibrate(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+    def calibrate(
+        self, X: SamplesLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Calibrate the probabilities by temperature scaling [1]_.
 
         The weights and biases of the output layer are divided by the temperature that minimizes the log loss of
@@ -680,7 +692,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Samples that the classifier was not trained on, such as the validation set. Some hundreds are sufficient.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of the samples.
@@ -740,12 +752,12 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     # Prediction
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: SamplesLike) -> np.ndarray:
         """Predict the labels of samples.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Samples.
 
         Returns
@@ -765,12 +777,12 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         logits = self._logits(X)
         return fitted.get_targets(self).decode(logits)
 
-    def predict_proba(self, X: ArrayLike) -> FloatArray:
+    def predict_proba(self, X: SamplesLike) -> FloatArray:
         """Predict the probability of each class.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Samples.
 
         Returns
@@ -791,7 +803,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         logits = self._logits(X)
         return compute_probabilities(logits, fitted.get_targets(self))
 
-    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
+    def predict_log_proba(self, X: SamplesLike) -> FloatArray:
         """Predict the logarithm of the probability of each class.
 
         Log-probabilities are computed from the logits and are accurate for small probabilities. They are never -inf:
@@ -800,7 +812,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Samples.
 
         Returns
@@ -825,12 +837,12 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
         return compute_logits(self, batches, self.n_outputs_)
 
-    def hidden_activations(self, X: ArrayLike, layer: int = -1) -> FloatArray:
+    def hidden_activations(self, X: SamplesLike, layer: int = -1) -> FloatArray:
         """Compute the activations of a hidden layer, which are the features learned by the network.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Samples.
         layer : int, default=-1
             Index of the hidden layer, starting at 0. Negative indices count from the last hidden layer.
@@ -867,7 +879,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
         return np.vstack([network.hidden_activations(batch.x)[layer].T for batch in batches])
 
-    def input_gradients(self, X: ArrayLike, y: ArrayLike | None = None) -> FloatArray:
+    def input_gradients(self, X: SamplesLike, y: ArrayLike | None = None) -> FloatArray:
         """Compute the gradient of the logit of a class with respect to the features.
 
         The gradient states how much the logit increases if a feature increases by a small amount. Its product with the
@@ -961,7 +973,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def find_learning_rate(
         self,
-        X: ArrayLike,
+        X: SamplesLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
@@ -975,7 +987,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Labels of any type, or an indicator matrix for multilabel classification.

@@ -163,7 +163,7 @@ def make_stochastic_solver(params, n_samples):
         stopping=make_stopping_rule(params),
         batch_size=clip_batch_size(params.batch_size, n_samples),
         max_epochs=int(params.max_iter),
-        shuffle=bool(params.shuffle),
+        shuffle="blocks" if params.shuffle == "blocks" else bool(params.shuffle),
         trains_all_epochs=params.n_iter_no_change is None
         or getattr(schedule, "spans_training", False),
     )

@@ -7,6 +7,7 @@ import numpy as np
 from skmlp.digits.augment import AUGMENTATIONS
 from skmlp.engine.initialization import INITIALIZERS
 from skmlp.engine.reference.activations import ACTIVATIONS
+from skmlp.engine.sources import ArrayRows, BlockRows
 from skmlp.estimator.config import OPTIMIZERS, SCHEDULES
 from skmlp.sklearn_compat import Interval, Options, StrOptions
 
@@ -25,7 +26,7 @@ PARAMETER_CONSTRAINTS = {
     "learning_rate_init": [POSITIVE],
     "power_t": [NON_NEGATIVE],
     "max_iter": [POSITIVE_INTEGER],
-    "shuffle": ["boolean"],
+    "shuffle": ["boolean", StrOptions({"blocks"})],
     "random_state": ["random_state"],
     "tol": [NON_NEGATIVE],
     "verbose": ["verbose"],
@@ -82,6 +83,15 @@ def check_lbfgs(params):
                 f"{name} must be {disabled} for solver='lbfgs', which requires a fixed loss function and computes its "
                 f"own step sizes, got {value!r}. Use another solver, such as 'adam'."
             )
+
+
+def check_lbfgs_samples(X):
+    """Raise ValueError if samples for L-BFGS are read on demand and are not memory-mapped."""
+    if isinstance(X, ArrayRows | BlockRows):
+        raise ValueError(
+            "X must be an array for solver='lbfgs', which uses all samples in each iteration, got X that is read on "
+            "demand. Load it into an array, or use another solver, such as 'adam'."
+        )
 
 
 def check_partial_fit_is_available(estimator):

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils.validation import check_array, check_consistent_length
 
 from skmlp.engine.batches import Samples, TrainingData
+from skmlp.estimator.sources import is_read_on_demand, join_labels, open_samples
 from skmlp.estimator.targets import check_labels, compute_class_weights
 from skmlp.sklearn_compat import check_sample_weight
 
@@ -38,7 +40,7 @@ class CheckedSamples:
 
     Attributes
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
+    X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_labels)
     weights : ndarray of shape (n_samples,) or None
     """
@@ -71,6 +73,16 @@ class SampleChecker(NamedTuple):
         reset : bool
             Whether to set `n_features_in_` and `feature_names_in_` or to compare X with them.
         """
+        read = self._open if is_read_on_demand(X) else self._load
+        X, y = read(X, y, reset)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(
+                sample_weight, X, dtype=get_weights_dtype(X), ensure_non_negative=True
+            )
+        return CheckedSamples(X, check_labels(y), sample_weight)
+
+    def _load(self, X, y, reset):
+        """Return validated samples and labels in memory."""
         check_sparse_arrays(X)
         X, y = self.validate(
             X=X,
@@ -83,11 +95,22 @@ class SampleChecker(NamedTuple):
             reset=reset,
         )
         check_sparse_arrays(X)  # SciPy converts other formats without checking the indices.
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(
-                sample_weight, X, dtype=get_weights_dtype(X), ensure_non_negative=True
-            )
-        return CheckedSamples(X, check_labels(y), sample_weight)
+        return X, y
+
+    def _open(self, X, y, reset):
+        """Return validated samples that are read on demand, and their labels."""
+        X = open_samples(X, self._choose_dtype)
+        self.validate(X=X, y=y, skip_check_array=True, reset=reset)
+        y = check_array(
+            join_labels(y, X), accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y"
+        )
+        check_consistent_length(X, y)
+        return X, y
+
+    def _choose_dtype(self, dtype):
+        """Return the type to which `_load` would convert samples."""
+        is_kept = self.input_scale is not None or dtype in (np.float64, np.float32)
+        return dtype if is_kept else np.dtype(np.float64)
 
     def check_validation(self, arguments):
         """Return the CheckedSamples of the validation set, or None if there is none."""

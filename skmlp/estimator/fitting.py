@@ -23,7 +23,7 @@ from skmlp.engine.stopping import Plateau
 from skmlp.engine.training import Trainer, make_initial_state
 from skmlp.estimator import fitted
 from skmlp.estimator.config import make_config
-from skmlp.estimator.constraints import check_lbfgs
+from skmlp.estimator.constraints import check_lbfgs, check_lbfgs_samples
 from skmlp.estimator.data import SampleChecker, check_same_classes, encode_data, get_weights_dtype
 from skmlp.estimator.targets import TargetEncoding, is_multilabel
 from skmlp.exceptions import TrainingInterruptedWarning, warn_caller
@@ -155,6 +155,8 @@ def make_plan(estimator, arguments, start):
     checked = checker.check(
         arguments.X, arguments.y, arguments.sample_weight, reset=start.previous is None
     )
+    if estimator.solver == "lbfgs":
+        check_lbfgs_samples(checked.X)
     targets = start.choose_targets(checked.y)
     config = make_config(estimator, targets, checked.X.shape[1], checked.X.shape[0])
     check_same_layers(config.network.layout, start.previous)

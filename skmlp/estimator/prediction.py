@@ -11,6 +11,7 @@ from skmlp.engine.reference.network import build_prediction_network
 from skmlp.estimator import fitted
 from skmlp.estimator.config import parse_activations
 from skmlp.estimator.data import check_sparse_arrays
+from skmlp.estimator.sources import is_read_on_demand, open_samples
 from skmlp.estimator.targets import check_labels
 
 PREDICTION_BATCH_SIZE = 2048
@@ -21,6 +22,9 @@ def check_samples(estimator, X):
     check_is_fitted(estimator)
     if not hasattr(estimator, "feature_names_in_") and is_valid(X, estimator.n_features_in_):
         return X
+    if is_read_on_demand(X):
+        X = open_samples(X, lambda dtype: dtype)
+        return validate_data(estimator, X, reset=False, skip_check_array=True)
     check_sparse_arrays(X)
     X = validate_data(estimator, X, accept_sparse="csr", reset=False)
     check_sparse_arrays(X)  # SciPy converts other formats without checking the indices.

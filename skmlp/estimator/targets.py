@@ -9,6 +9,8 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
+SAMPLES_PER_SLICE = 2**18
+
 
 def check_labels(y):
     """Return `y` as labels of shape (n_samples,) or as a dense indicator matrix of zeros and ones.
@@ -32,7 +34,13 @@ def check_labels(y):
 
 def is_multilabel(y):
     """Return whether `y` is an indicator matrix."""
-    return type_of_target(y).startswith("multilabel")
+    return y.ndim == 2 and type_of_target(y).startswith("multilabel")
+
+
+def iterate_slices(n_samples):
+    """Yield slices of samples. Temporary arrays for a slice take little memory."""
+    for start in range(0, n_samples, SAMPLES_PER_SLICE):
+        yield slice(start, min(start + SAMPLES_PER_SLICE, n_samples))
 
 
 def compute_class_weights(class_weight, y, sample_weight, known_classes):
@@ -131,6 +139,8 @@ class TargetEncoding:
     def encode(self, y, name="y"):
         """Convert labels to class indices (softmax) or to booleans with one column per output (logistic).
 
+        The class indices have the smallest unsigned integer type that suffices.
+
         Raises
         ------
         ValueError
@@ -143,14 +153,20 @@ class TargetEncoding:
             raise ValueError(f"{name} must have the shape {expected}, got {y.shape}.")
         if self.multilabel:
             return y.astype(bool)
-        unknown = np.setdiff1d(y, self.classes)
+        slices = list(iterate_slices(len(y)))
+        unknown = np.unique(
+            np.concatenate([np.setdiff1d(y[part], self.classes) for part in slices])
+        )
         if unknown.size:
             raise ValueError(
                 f"{name} must contain only the classes {self.classes.tolist()}, got {unknown.tolist()}. Include all "
                 "classes in y for fit, or pass them as classes in the first call to partial_fit."
             )
         if self.out_activation == "softmax":
-            return np.searchsorted(self.classes, y)
+            encoded = np.empty(len(y), np.min_scalar_type(len(self.classes) - 1))
+            for part in slices:
+                encoded[part] = np.searchsorted(self.classes, y[part])
+            return encoded
         return (y == self.classes[-1])[:, np.newaxis] & (len(self.classes) == 2)
 
     def decode(self, logits):

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from skmlp.engine.backend_choice import KERNEL_SETS
+from skmlp.engine.batches import make_order
 from skmlp.engine.state import TrainState, Weights
 from skmlp.engine.stopping import MONITORS, Plateau
 from skmlp.exceptions import CheckpointError
@@ -90,8 +91,9 @@ def select_order(arrays):
     """Return the order of the samples, a permutation, or None."""
     order = arrays.get("state.order")
     if order is not None:
-        check_array(order, (order.size,), np.int64)
-        is_permutation = np.array_equal(np.sort(order), np.arange(len(order)))
+        unshuffled = make_order(order.size)
+        check_array(order, unshuffled.shape, unshuffled.dtype)
+        is_permutation = np.array_equal(np.sort(order), unshuffled)
         check_value("order of the samples", "duplicate or missing samples", is_permutation)
     return order
 

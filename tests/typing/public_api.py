@@ -35,6 +35,14 @@ X = np.zeros((10, 64))
 y = np.arange(10)
 
 
+class Rows:
+    shape = 10, 64
+    dtype = np.dtype(float)
+
+    def __getitem__(self, rows: slice) -> FloatArray:
+        return np.zeros((10, 64))[rows]
+
+
 def decrease_rate(position: Position) -> float:
     return 0.01 / (1 + position.epoch)
 
@@ -56,6 +64,10 @@ MLPDigitClassifier((32,), "relu", "adam")  # type: ignore[call-arg]
 
 assert_type(mlp.fit(X, y, X_val=X, y_val=y), MLPDigitClassifier)
 assert_type(mlp.partial_fit(X, y, classes=y), MLPDigitClassifier)
+assert_type(mlp.fit([X, X], y).partial_fit(Rows(), y), MLPDigitClassifier)
+MLPDigitClassifier(shuffle="blocks").predict(Rows())
+MLPDigitClassifier(shuffle="windows")  # type: ignore[arg-type]
+mlp.fit(object(), y)  # type: ignore[arg-type]
 assert_type(MLPDigitClassifier.resume(Path("model.safetensors"), X, y), MLPDigitClassifier)
 assert_type(mlp.calibrate(X, y), MLPDigitClassifier)
 assert_type(mlp.predict_proba(X), FloatArray)

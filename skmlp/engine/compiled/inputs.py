@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix, issparse
 from skmlp.engine.compiled.layers import Dropout, Operand, fits_rows_of_lanes, get_first_copy
 from skmlp.engine.compiled.program import Slot, get_address
 from skmlp.engine.compiled.sparse_inputs import CompressedInputs, ScatteredInputs, SparseInputs
+from skmlp.engine.sources import RowSource
 
 # Fraction of nonzero features below which products that skip zeros are faster than dense products.
 MAX_LOW_DENSITY = 0.25
@@ -56,7 +57,7 @@ class Samples(NamedTuple):
 
 
 def find_source(X):
-    """Return the Source of a dataset that kernels can read."""
+    """Return the Source of a dataset, an ndarray, CSR matrix or RowSource."""
     if issparse(X):
         return Source(X.dtype.name, "csr", X.nnz < MAX_LOW_DENSITY * X.shape[0] * X.shape[1])
     is_low_density = fits_rows_of_lanes(X.shape[1]) and estimate_density(X) < MAX_LOW_DENSITY
@@ -64,9 +65,10 @@ def find_source(X):
 
 
 def estimate_density(X):
-    """Return the fraction of nonzero elements in some rows of an array, evenly spaced."""
+    """Return the fraction of nonzero elements in some rows of an array or RowSource, evenly spaced."""
     n_rows = max(1, min(MAX_COUNTED_ROWS, MAX_COUNTED_ELEMENTS // X.shape[1]))
-    counted = X[:: max(1, len(X) // n_rows)][:n_rows]
+    step = max(1, len(X) // n_rows)
+    counted = X.take_spaced(step, n_rows) if isinstance(X, RowSource) else X[::step][:n_rows]
     return np.count_nonzero(counted) / max(1, counted.size)
 
 
@@ -119,7 +121,8 @@ def is_readable(X, dtype):
             for array, expected in ((X.data, dtype), (X.indices, np.int32), (X.indptr, np.int32))
         )
     return (
-        X.dtype in (dtype, np.uint8)
+        isinstance(X, np.ndarray)
+        and X.dtype in (dtype, np.uint8)
         and X.dtype.isnative
         and X.strides[1] == X.itemsize
         and X.strides[0] % X.itemsize == 0

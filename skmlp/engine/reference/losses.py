@@ -43,7 +43,7 @@ class SoftmaxCrossEntropy:
         1.
         """
         batch_size = len(targets)
-        target_positions = targets * batch_size
+        target_positions = np.multiply(targets, batch_size, dtype=np.intp)
         target_positions += np.arange(batch_size)
         flat = logits.reshape(-1)
 
