@@ -216,9 +216,9 @@ def anonymous_memory(worker):
     return process_memory.read_status("RssAnon", worker.pid)
 
 
-def peak_during(worker, method):
+def peak_during(worker, method, *args):
     """Call a method; return the peak of the worker's anonymous memory during the call, and the result."""
-    worker.submit(method)
+    worker.submit(method, *args)
     peak = anonymous_memory(worker)
     while not worker.is_ready(SAMPLING_INTERVAL):
         peak = max(peak, anonymous_memory(worker))

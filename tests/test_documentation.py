@@ -144,7 +144,8 @@ def test_parameters_are_marked_if_lbfgs_does_not_support_them(name):
     )
     marked = {cell.split("=")[0].strip("`") for cell in cells if cell.endswith("*")}
     error = pytest.raises(ValueError, match=f"^{name} ") if name in marked else nullcontext()
-    mlp = MLPDigitClassifier((2,), solver="lbfgs", **{name: ADDITIONAL_PARAMETERS[name]})
+    parameters = {"random_state": 0, name: ADDITIONAL_PARAMETERS[name]}
+    mlp = MLPDigitClassifier((2,), solver="lbfgs", **parameters)
     with error:
         mlp.fit([[0, 1, 2, 3], [3, 2, 1, 0]], [0, 1])
 

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from skmlp.cli.console import print_warning
-from skmlp.cli.errors import BAD_DATA, CANNOT_WRITE, USAGE, CommandError, translate_errors
+from skmlp.cli.errors import (
+    BAD_DATA,
+    CANNOT_WRITE,
+    USAGE,
+    CommandError,
+    format_error,
+    translate_errors,
+)
 from skmlp.cli.values import OptionError
 
 DATA_HELP = (
@@ -27,6 +34,7 @@ SCALE_HELP = (
 PIXEL_SCALE = 1 / 255
 BUNDLED_TEST_FRACTION = 0.2
 MAX_LISTED_VALUES = 12
+IMAGES_PER_SLICE = 2**14
 
 
 @dataclass(frozen=True)
@@ -42,21 +50,55 @@ def load_subset(data, subset, seed):
     """Return the LabeledImages of the "train" or the "test" set."""
     if data is None:
         return load_bundled(subset, seed)
-    loaded = load_idx_files(data, subset)
-    X = loaded.data
-    if len(X) == 0:
+    images = label_images(load_idx_files(data, subset), data, subset)
+    X = images.X
+    return images if X.dtype == "uint8" else replace(images, X=X.astype("float32"))
+
+
+def map_subset(data, subset):
+    """Return the LabeledImages of a subset in a directory of IDX files, with images that are mapped into memory."""
+    from skmlp import IDXFormatError, load_mnist
+
+    check_directory(data)
+    try:
+        dataset = load_mnist(data, subset=subset, mmap=True)
+    except (OSError, IDXFormatError) as error:
+        raise CommandError(BAD_DATA, format_error(error)) from error
+    except ValueError as error:  # the file is compressed
+        path = str(error).partition(": ")[0]
+        raise CommandError(
+            BAD_DATA,
+            f"{path}: expected an uncompressed file for --stream, got gzip data. "
+            f"Decompress it with 'gunzip {path}', or leave out --stream.",
+        ) from error
+    return label_images(dataset, data, subset)
+
+
+def load_or_map_subset(data, subset, seed):
+    """Return the LabeledImages of a subset, with images that are mapped into memory if that is possible."""
+    if data in (None, "mnist") or not Path(data).is_dir():
+        return load_subset(data, subset, seed)
+    try:
+        return map_subset(data, subset)
+    except CommandError:  # the files are compressed or invalid
+        return load_subset(data, subset, seed)
+
+
+def label_images(dataset, data, subset):
+    """Return the LabeledImages of a dataset as a Bunch, or raise an error if it is empty."""
+    if len(dataset.data) == 0:
         raise CommandError(BAD_DATA, f"{data}: the {subset} set must contain images, got none.")
-    X = X if X.dtype == "uint8" else X.astype("float32")
-    return LabeledImages(X, loaded.target, loaded.images.shape[1:])
+    return LabeledImages(dataset.data, dataset.target, dataset.images.shape[1:])
 
 
-def load_subset_for_models(models, data, subset, seed):
+def load_subset_for_models(models, data, subset, seed, load=load_subset):
     """Return the LabeledImages of a subset, or raise an error if they do not fit the models.
 
-    Images of another size are resized, if all models store the same image shape.
+    Images of another size are resized, if all models store the same image shape. `load` is `load_subset` or
+    `load_or_map_subset`.
     """
     source = describe_data(data)
-    images = load_subset(data, subset, choose_seed(seed, models[0]))
+    images = load(data, subset, choose_seed(seed, models[0]))
     shapes = {model.image_shape for model in models}
     if len(shapes) == 1 and images.X.shape[1] != models[0].n_features_in_:
         images = resize_images(images, *shapes)
@@ -108,7 +150,7 @@ def check_pixels(X, model, source):
     """Raise an error for pixels that the model cannot predict from, or that it would scale wrongly."""
     import numpy as np
 
-    if X.dtype.kind == "f" and not np.isfinite(X).all():
+    if X.dtype.kind == "f" and not all(np.isfinite(X[part]).all() for part in iterate_slices(X)):
         raise CommandError(BAD_DATA, f"{source}: the pixels must be finite, got NaN or infinity.")
     if X.shape[1] != model.n_features_in_:
         raise CommandError(
@@ -122,6 +164,12 @@ def check_pixels(X, model, source):
             f"{source}: the pixels must be uint8 for this model, got {X.dtype}. "
             "Convert them to integers from 0 to 255.",
         )
+
+
+def iterate_slices(X):
+    """Yield slices of images. Temporary arrays for a slice take little memory."""
+    for start in range(0, len(X), IMAGES_PER_SLICE):
+        yield slice(start, start + IMAGES_PER_SLICE)
 
 
 def apply_scale(scale, models):
@@ -152,8 +200,10 @@ def warn_about_unscaled_pixels(X, models, program):
 
 def check_labels(y, classes, source):
     """Raise an error for labels that are not among the given classes."""
+    import numpy as np
+
     classes = classes.tolist()
-    unknown = sorted(set(y.tolist()).difference(classes))
+    unknown = sorted(set(np.unique(y).tolist()).difference(classes))
     if unknown:
         raise CommandError(
             BAD_DATA,
@@ -205,6 +255,13 @@ def load_idx_files(data, subset):
     if data == "mnist":
         with translate_download_errors():
             return fetch_mnist(subset=subset)
+    check_directory(data)
+    with translate_errors(BAD_DATA):
+        return load_mnist(data, subset=subset)
+
+
+def check_directory(data):
+    """Raise an error unless a value of --data is a directory."""
     if not Path(data).is_dir():
         found = "a file" if Path(data).exists() else "a path that does not exist"
         raise CommandError(
@@ -212,5 +269,3 @@ def load_idx_files(data, subset):
             f"{data}: expected a directory, got {found}. "
             "Pass the directory of the four IDX files, or 'mnist'.",
         )
-    with translate_errors(BAD_DATA):
-        return load_mnist(data, subset=subset)

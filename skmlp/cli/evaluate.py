@@ -11,6 +11,8 @@ from skmlp.cli.datasets import (
     apply_scale,
     check_seed,
     describe_data,
+    iterate_slices,
+    load_or_map_subset,
     load_subset_for_models,
     warn_about_unscaled_pixels,
 )
@@ -28,7 +30,8 @@ DESCRIPTION = """\
 Evaluate a model on labeled digits.
 
 Prints the accuracy and the log loss, the precision, recall and F1 score of each
-class, and the confusion matrix."""
+class, and the confusion matrix. Files that are not compressed are read in
+parts, so that they can be larger than memory."""
 
 EXAMPLES = """\
 examples:
@@ -65,7 +68,9 @@ class EvaluateOptions:
 def run(options):
     """Run `skmlp evaluate`."""
     model = read_single_label_model(options.model)
-    images = load_subset_for_models([model], options.data, options.subset, options.seed)
+    images = load_subset_for_models(
+        [model], options.data, options.subset, options.seed, load_or_map_subset
+    )
     (model,) = apply_scale(options.scale, [model])
     warn_about_unscaled_pixels(images.X, [model], PROGRAM)
     results = {
@@ -86,17 +91,19 @@ def compute_metrics(model, X, y):
     """Return the metrics of a model on labeled images, as JSON values."""
     import numpy as np
 
-    log_probabilities = model.predict_log_proba(X)
-    predicted = log_probabilities.argmax(axis=1)
-    truth = np.searchsorted(model.classes_, y)
-    confusion = np.zeros((len(model.classes_), len(model.classes_)), dtype=int)
-    np.add.at(confusion, (truth, predicted), 1)
+    n_classes, loss = len(model.classes_), 0.0
+    confusion = np.zeros((n_classes, n_classes), dtype=int)
+    for part in iterate_slices(X):
+        log_probabilities = model.predict_log_proba(X[part])
+        truth = np.searchsorted(model.classes_, y[part])
+        np.add.at(confusion, (truth, log_probabilities.argmax(axis=1)), 1)
+        loss -= log_probabilities[np.arange(len(truth)), truth].sum(dtype=float)
 
     n_correct = confusion.diagonal()
     support, n_predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     return {
-        "accuracy": float(np.mean(predicted == truth)),
-        "log_loss": float(np.abs(log_probabilities[np.arange(len(y)), truth]).mean(dtype=float)),
+        "accuracy": float(n_correct.sum() / len(y)),
+        "log_loss": abs(loss / len(y)),
         "classes": model.classes_.tolist(),
         "precision": divide(n_correct, n_predicted),
         "recall": divide(n_correct, support),

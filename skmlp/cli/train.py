@@ -24,7 +24,7 @@ from skmlp.cli.train_options import (
     PATIENCE,
     TrainOptions,
 )
-from skmlp.cli.training_data import load_training_data
+from skmlp.cli.training_data import load_training_data, select_for_report
 from skmlp.formatting import format_count, format_percent
 
 NAME = "train"
@@ -83,6 +83,8 @@ def run(options):
         files.append("report.html")
     if not options.quiet:
         print_line(f"Written to {out}: {', '.join(files)}")
+        if options.stream and "report.html" in files:
+            print_line(describe_report_images(data))
         if report_interrupted:
             print_line("Interrupted: report.html was not written. 'skmlp report' writes it")
         if interrupted and options.checkpoint is not None:
@@ -121,6 +123,8 @@ def make_model(options, X):
             HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind], batch_size=BATCH_SIZE[kind]
         )
     model.set_params(**options.get_parameters(), input_scale=choose_input_scale(X))
+    if options.stream:
+        model.shuffle = "blocks"
     if options.early_stopping and model.n_iter_no_change is None:
         model.n_iter_no_change = PATIENCE  # recipes do not stop early
     if options.batch_size is None and model.batch_size != "auto":
@@ -246,19 +250,35 @@ def describe_accuracy(accuracy, n_test):
     return f"Test accuracy {format_percent(accuracy)} ({n_correct:,} of {n_test:,})"
 
 
+def describe_report_images(data):
+    """Return the line with the numbers of images that the report on streamed images uses."""
+    parts = [
+        f"{len(select_for_report(X, y)[0]):,} of {len(X):,} {name} images"
+        for X, y, name in (
+            (data.X, data.y, "training"),
+            (data.X_test, data.y_test, "test"),
+        )
+    ]
+    return f"report.html shows {' and '.join(parts)}"
+
+
 def save_report(options, model, data, out):
     """Write the report, with the command that trains the same model. Return whether Ctrl-C interrupted it."""
     from skmlp import write_report
 
+    X, y, X_test, y_test = data.X, data.y, data.X_test, data.y_test
+    if options.stream:
+        X, y = select_for_report(X, y)
+        X_test, y_test = select_for_report(X_test, y_test)
     try:
         with translate_errors(CANNOT_WRITE, OSError):
             write_report(
                 model,
-                data.X_test,
-                data.y_test,
+                X_test,
+                y_test,
                 out / "report.html",
-                X_train=data.X,
-                y_train=data.y,
+                X_train=X,
+                y_train=y,
                 image_shape=data.image_shape,
                 name=str(out / "model.safetensors"),
                 command=options.get_command(),

@@ -102,6 +102,14 @@ class TrainOptions:
         f"each epoch. [default: none; {VALIDATION_FRACTION} with --early-stopping]",
         "FRACTION",
     )
+    stream: bool = declare_switch(
+        "data",
+        "Do not load the images but read them from their files in each epoch, for files larger than "
+        "memory, which must not be compressed. The images are shuffled in blocks, and the "
+        "validation set consists of the last training images.",
+        solvers=FIRST_ORDER_SOLVERS,
+        needs="data",
+    )
 
     recipe: str | None = declare_option(
         "network",
@@ -475,6 +483,11 @@ def check_combinations(options):
             raise OptionError(
                 f"{to_flag(name)} has no effect without {to_flag(needed)}. Add {to_flag(needed)}."
             )
+    if options.stream and options.data == "mnist":
+        raise OptionError(
+            "--stream needs a directory of uncompressed files, got --data mnist. Leave out --stream, or decompress the "
+            "files and pass their directory."
+        )
     for name in ("activation", "dropout"):
         values = given.get(name)
         if isinstance(values, tuple) and len(values) != len(hidden_layer_sizes):

@@ -1,11 +1,21 @@
 """Data of `skmlp train`: training, validation and test sets."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from skmlp.cli.datasets import check_labels, describe_data, load_subset, resize_images
+from skmlp.cli.datasets import (
+    check_labels,
+    describe_data,
+    load_subset,
+    map_subset,
+    resize_images,
+)
 from skmlp.cli.errors import BAD_DATA, CommandError, format_error
 from skmlp.formatting import format_count
+
+# With --stream, the report uses at most so many images of each set.
+MAX_REPORTED_IMAGES = 60_000
 
 
 @dataclass(frozen=True)
@@ -33,10 +43,8 @@ def load_training_data(options, image_shape=None):
     """
     import numpy as np
 
-    training, test = (
-        resize_images(load_subset(options.data, subset, options.seed), image_shape)
-        for subset in ("train", "test")
-    )
+    load = stream_subset if options.stream else load_resized_subset
+    training, test = (load(options, subset, image_shape) for subset in ("train", "test"))
     X, y = training.X, training.y
     if X.shape[1] != test.X.shape[1]:
         raise CommandError(
@@ -49,9 +57,27 @@ def load_training_data(options, image_shape=None):
     if fraction is None:
         validation = (test.X, test.y, "test")
     else:
-        X, X_val, y, y_val = hold_out(X, y, fraction, options.seed)
+        split = hold_out_last if options.stream else hold_out
+        X, X_val, y, y_val = split(X, y, fraction, options.seed)
         validation = (X_val, y_val, "validation")
     return TrainingData(X, y, *validation, test.X, test.y, test.image_shape)
+
+
+def load_resized_subset(options, subset, image_shape):
+    """Return the LabeledImages of a subset, resized to `image_shape` unless it is None."""
+    return resize_images(load_subset(options.data, subset, options.seed), image_shape)
+
+
+def stream_subset(options, subset, image_shape):
+    """Return the LabeledImages of a subset without loading the images, which must have the shape `image_shape`."""
+    images = map_subset(options.data, subset)
+    if image_shape not in (None, images.image_shape):
+        raise CommandError(
+            BAD_DATA,
+            f"{options.data}: the images must have {image_shape[0]} x {image_shape[1]} pixels for --stream and "
+            f"--recipe {options.recipe}, got {images.image_shape[0]} x {images.image_shape[1]}. Leave out --stream.",
+        )
+    return images
 
 
 def hold_out(X, y, fraction, seed):
@@ -66,3 +92,28 @@ def hold_out(X, y, fraction, seed):
             f"cannot hold out {fraction} of {format_count(len(X), 'training image')} with every "
             f"class in both sets: {format_error(error)} Pass another fraction to --validation.",
         ) from error
+
+
+def hold_out_last(X, y, fraction, _seed):
+    """Split the training set without copying it: the last images are held out."""
+    import numpy as np
+
+    n_training = len(X) - math.ceil(fraction * len(X))
+    for part in (y[:n_training], y[n_training:]):
+        missing = np.setdiff1d(y, part)
+        if len(missing):
+            raise CommandError(
+                BAD_DATA,
+                f"cannot hold out the last {fraction} of {format_count(len(X), 'training image')} "
+                f"with every class in both sets: class {missing[0]} is missing in one of them. "
+                "Shuffle the file, or leave out --stream.",
+            )
+    return X[:n_training], X[n_training:], y[:n_training], y[n_training:]
+
+
+def select_for_report(X, y):
+    """Return the images and labels that the report uses: evenly spaced ones, in memory, if there are many."""
+    import numpy as np
+
+    step = -(-len(X) // MAX_REPORTED_IMAGES)
+    return np.ascontiguousarray(X[::step]), y[::step]

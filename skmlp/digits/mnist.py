@@ -73,18 +73,22 @@ MNIST_FILES = (
 
 @overload
 def load_mnist(
-    data_dir: PathLike, *, subset: Subset = "train", return_X_y: Literal[False] = False
+    data_dir: PathLike,
+    *,
+    subset: Subset = "train",
+    return_X_y: Literal[False] = False,
+    mmap: bool = False,
 ) -> Bunch: ...
 @overload
 def load_mnist(
-    data_dir: PathLike, *, subset: Subset = "train", return_X_y: Literal[True]
+    data_dir: PathLike, *, subset: Subset = "train", return_X_y: Literal[True], mmap: bool = False
 ) -> tuple[np.ndarray, np.ndarray]: ...
 @overload
 def load_mnist(
-    data_dir: PathLike, *, subset: Subset = "train", return_X_y: bool
+    data_dir: PathLike, *, subset: Subset = "train", return_X_y: bool, mmap: bool = False
 ) -> Bunch | tuple[np.ndarray, np.ndarray]: ...
 def load_mnist(
-    data_dir: PathLike, *, subset: Subset = "train", return_X_y: bool = False
+    data_dir: PathLike, *, subset: Subset = "train", return_X_y: bool = False, mmap: bool = False
 ) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Load the images and labels of MNIST or a compatible dataset from a directory.
 
@@ -101,6 +105,9 @@ def load_mnist(
         Subset to load.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch object.
+    mmap : bool, default=False
+        Whether to map the images into memory, read-only, instead of reading them, see `read_idx`. Their file must not
+        be compressed.
 
     Returns
     -------
@@ -129,7 +136,7 @@ def load_mnist(
     IDXFormatError
         If a file is not a valid IDX file, or the images and labels do not match.
     ValueError
-        If `subset` is neither 'train' nor 'test'.
+        If `subset` is neither 'train' nor 'test', or `mmap` is true and the images are compressed.
 
     See Also
     --------
@@ -155,7 +162,7 @@ def load_mnist(
     prefix = get_file_prefix(subset)
     images_path = find_file(data_dir, f"{prefix}-images-idx3-ubyte")
     labels_path = find_file(data_dir, f"{prefix}-labels-idx1-ubyte")
-    images, labels = read_idx(images_path), read_idx(labels_path)
+    images, labels = read_idx(images_path, mmap=mmap), read_idx(labels_path)
     if images.ndim != 3 or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise IDXFormatError(
             f"{images_path} and {labels_path}: expected images of shape (n_samples, height, width) and integer labels "

@@ -8,6 +8,7 @@ from skmlp.engine.backend_choice import make_predictor
 from skmlp.engine.batches import Batches, Samples
 from skmlp.engine.reference.losses import LOSSES
 from skmlp.engine.reference.network import build_prediction_network
+from skmlp.engine.sources import RowSource
 from skmlp.estimator import fitted
 from skmlp.estimator.config import parse_activations
 from skmlp.estimator.data import check_sparse_arrays
@@ -18,7 +19,7 @@ PREDICTION_BATCH_SIZE = 2048
 
 
 def check_samples(estimator, X):
-    """Return validated samples for prediction. Sparse X is converted to CSR."""
+    """Return validated samples for prediction: an ndarray, CSR matrix or RowSource."""
     check_is_fitted(estimator)
     if not hasattr(estimator, "feature_names_in_") and is_valid(X, estimator.n_features_in_):
         return X
@@ -29,6 +30,12 @@ def check_samples(estimator, X):
     X = validate_data(estimator, X, accept_sparse="csr", reset=False)
     check_sparse_arrays(X)  # SciPy converts other formats without checking the indices.
     return X
+
+
+def load_samples(estimator, X):
+    """Return validated samples as an array or CSR matrix. Samples that are read on demand are loaded."""
+    X = check_samples(estimator, X)
+    return X[:] if isinstance(X, RowSource) else X
 
 
 def is_valid(X, n_features):

@@ -16,7 +16,7 @@ from scipy.sparse import issparse
 
 from skmlp.digits.normalize import IMAGE_SIZE
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.estimator.prediction import check_samples
+from skmlp.estimator.prediction import load_samples
 from skmlp.export.checks import generate_samples
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import compute_probabilities, fold_network
@@ -127,7 +127,7 @@ def choose_weights(mlp, image_shape=None):
 
 def convert_samples(mlp, X):
     """Return validated samples as an array."""
-    X = check_samples(mlp, X)
+    X = load_samples(mlp, X)
     return X.toarray() if issparse(X) else np.asarray(X)
 
 

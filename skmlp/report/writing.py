@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.estimator.prediction import check_samples
+from skmlp.estimator.prediction import load_samples
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_file_size
 from skmlp.image_shape import find_image_shape
@@ -165,7 +165,7 @@ def remove_feature_names(mlp):
 
 def make_samples(mlp, X, y, X_name, y_name):
     """Return validated LabeledSamples."""
-    X, y = check_samples(mlp, X), np.asarray(y)
+    X, y = load_samples(mlp, X), np.asarray(y)
     if y.shape != X.shape[:1]:
         raise ValueError(
             f"{y_name} must have the shape (n_samples,) with one label for each of the {X.shape[0]} samples of "

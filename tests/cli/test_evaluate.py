@@ -1,9 +1,13 @@
 """`skmlp evaluate`: metrics, tables and errors."""
 
+import gzip
+
+import numpy as np
 import pytest
 from sklearn.metrics import classification_report, confusion_matrix, log_loss
 
 from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
+from skmlp.cli import datasets
 
 
 @pytest.fixture
@@ -35,6 +39,32 @@ def test_metrics_equal_those_of_scikit_learn(json_lines, stripes, stripes_model)
         assert results["recall"][label] == pytest.approx(row["recall"])
         assert results["f1"][label] == pytest.approx(row["f1-score"])
         assert results["support"][label] == row["support"]
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_images_are_mapped_unless_they_are_compressed(
+    json_lines, stripes, stripes_model, tmp_path, monkeypatch, compressed
+):
+    expected = json_lines("evaluate", stripes_model, "--data", stripes)[0]
+    for path in stripes.iterdir():
+        content = path.read_bytes()
+        if path.suffix == ".gz" and not compressed:
+            (tmp_path / path.stem).write_bytes(gzip.decompress(content))
+        else:
+            (tmp_path / path.name).write_bytes(content)
+    kinds = set()
+    predict = MLPDigitClassifier.predict_log_proba
+    monkeypatch.setattr(
+        MLPDigitClassifier,
+        "predict_log_proba",
+        lambda self, X: (kinds.add(type(X)), predict(self, X))[1],
+    )
+    monkeypatch.setattr(datasets, "IMAGES_PER_SLICE", 7)
+    results = json_lines("evaluate", stripes_model, "--data", tmp_path)[0]
+    assert kinds == {np.ndarray if compressed else np.memmap}
+    assert results["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-6)
+    for name in ("accuracy", "confusion_matrix", "precision", "images"):
+        assert results[name] == expected[name]
 
 
 def test_bundled_digits_are_split_as_in_training(run_skmlp, json_lines, tmp_path):

@@ -18,6 +18,7 @@ STORED = [name for name, option in OPTIONS.items() if option.stored]
 EXAMPLES = {
     "data": [("/somewhere/mnist", "/somewhere/mnist")],
     "validation": [("0.25", 0.25)],
+    "stream": [("", True)],
     "recipe": [("small-sample", "small-sample"), ("accurate", "accurate")],
     "hidden": [("64,32", [64, 32]), ("64", [64]), ("none", [])],
     "activation": [("gelu", "gelu"), ("relu", "relu")],
@@ -51,6 +52,7 @@ EXAMPLES = {
 }
 # Other options that an option requires.
 REQUIRED = {
+    "stream": ("--data=digits",),
     "momentum": ("--solver=sgd",),
     "monitor": ("--early-stopping",),
     "patience": ("--early-stopping",),

@@ -1,7 +1,10 @@
 """`skmlp train`: options, printed lines, written files and errors."""
 
+import contextlib
 import csv
+import gzip
 import html
+import json
 import os
 import re
 import shlex
@@ -10,9 +13,14 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import assert_same_model
 from PIL import Image
+from sklearn.base import clone
 
+import skmlp
 from skmlp import MLPDigitClassifier, TrainingInterruptedWarning, load_mnist, load_model
+from skmlp.cli import training_data
+from skmlp.cli.errors import BAD_DATA
 from skmlp.cli.names import FIRST_ORDER_SOLVERS, SCHEDULES
 
 WRITTEN = ["curves.png", "history.csv", "model.safetensors"]  # without the report
@@ -407,6 +415,9 @@ def test_clipped_batch_size_is_a_warning(run_skmlp, stripes, tmp_path):
         ("--patience 5", "--patience has no effect without --early-stopping"),
         ("--monitor loss", "--monitor has no effect without --early-stopping"),
         ("--checkpoint-every 5", "--checkpoint-every has no effect without --checkpoint"),
+        ("--stream", "--stream has no effect without --data"),
+        ("--stream --data mnist", "--stream needs a directory of uncompressed files, got --data"),
+        ("--stream --data x --solver lbfgs", "--stream has no effect with --solver lbfgs"),
     ],
 )
 def test_invalid_options_are_errors(fails, tmp_path, options, message):
@@ -532,3 +543,96 @@ def test_early_stopping_applies_to_a_recipe(succeeds, tmp_path, patience):
     assert "the validation accuracy no longer improved" in str(printed)
     n_epochs = len((tmp_path / "run" / "history.csv").read_text().splitlines()) - 1
     assert n_epochs < (300 if not patience else 60)
+
+
+# Files larger than memory
+
+
+@pytest.fixture
+def uncompressed(stripes, tmp_path):
+    """Return a directory of the striped images without compression."""
+    directory = tmp_path / "uncompressed"
+    directory.mkdir()
+    for path in stripes.iterdir():
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        (directory / path.name.removesuffix(".gz")).write_bytes(content)
+    return directory
+
+
+@pytest.mark.parametrize("options", [(), ("--validation", "0.25"), ("--early-stopping",)])
+def test_stream_trains_the_model_of_the_mapped_images(train, uncompressed, tmp_path, options):
+    X, y = load_mnist(uncompressed, return_X_y=True)
+    X_val, y_val = load_mnist(uncompressed, subset="test", return_X_y=True)
+    if options:
+        n_training = 90 if "--validation" in options else 108
+        X, X_val, y, y_val = X[:n_training], X[n_training:], y[:n_training], y[n_training:]
+    train(uncompressed, tmp_path, "--stream", *options)
+    model = load_model(tmp_path / "model.safetensors")
+    assert model.shuffle == "blocks"
+    with warnings.catch_warnings(action="ignore"):
+        expected = clone(model).fit(X, y, X_val=X_val, y_val=y_val)
+    assert_same_model(model, expected)
+    assert model.history_["val_accuracy"] == expected.history_["val_accuracy"]
+
+
+def test_stream_maps_the_images(train, uncompressed, tmp_path, monkeypatch):
+    kinds = []
+    monkeypatch.setattr(
+        MLPDigitClassifier,
+        "fit",
+        lambda self, X, y, **validation: kinds.extend([type(X), type(validation["X_val"])]),
+    )
+    with contextlib.suppress(AttributeError):  # because the model is not fitted
+        train(uncompressed, tmp_path, "--stream", "--validation", "0.2")
+    assert kinds == [np.memmap, np.memmap]
+
+
+def test_report_of_streamed_images_uses_some_of_them(succeeds, uncompressed, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_data, "MAX_REPORTED_IMAGES", 30)
+    figures = {}
+    write_report = skmlp.write_report
+    monkeypatch.setattr(
+        "skmlp.write_report",
+        lambda *args, **options: figures.update(write_report(*args, **options)),
+    )
+    small = ("--hidden", "16", "--epochs", "3", "--out", tmp_path)
+    out = succeeds("train", "--data", uncompressed, "--stream", *small)
+    assert "report.html shows 30 of 120 training images and 20 of 40 test images" in out
+    assert figures["summary"]["n_training_samples"] == 30
+    assert figures["summary"]["n_samples"] == 20
+
+
+def test_stream_is_stored_with_the_run(succeeds, uncompressed, tmp_path):
+    run = tmp_path / "run"
+    options = ("--data", uncompressed, "--stream", "--epochs", "2", "--no-report", "--out")
+    succeeds("train", *options, tmp_path / "whole")
+    succeeds("train", *options, tmp_path / "resumed", "--checkpoint", run)
+    settings = json.loads((run / "settings.json").read_text())
+    assert settings["options"]["stream"] is True
+    whole, resumed = (
+        load_model(tmp_path / name / "model.safetensors") for name in ("whole", "resumed")
+    )
+    assert_same_model(resumed, whole)
+
+
+def test_stream_rejects_compressed_images(fails, stripes, tmp_path):
+    path = stripes / "train-images-idx3-ubyte.gz"
+    error = fails(BAD_DATA, "train", "--data", stripes, "--stream", "--out", tmp_path)
+    assert f"{path}: expected an uncompressed file for --stream, got gzip data. " in error
+    assert f"Decompress it with 'gunzip {path}', or leave out --stream." in error
+
+
+def test_stream_rejects_a_validation_set_without_a_class(fails, uncompressed, tmp_path, idx_bytes):
+    labels = np.sort(np.arange(120) % 4).astype(np.uint8)
+    (uncompressed / "train-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    options = ("--stream", "--validation", "0.1", "--out", tmp_path)
+    error = fails(BAD_DATA, "train", "--data", uncompressed, *options)
+    assert "class 0 is missing in one of them. Shuffle the file" in error
+
+
+def test_stream_does_not_resize_images(fails, uncompressed, tmp_path):
+    options = ("--stream", "--recipe", "tiny", "--out", tmp_path)
+    error = fails(BAD_DATA, "train", "--data", uncompressed, *options)
+    assert "the images must have 16 x 16 pixels for --stream and --recipe tiny, got 5 x 5" in error

@@ -83,6 +83,24 @@ def test_load_mnist_returns_the_attributes_of_load_digits(data_dir, subset, labe
     np.testing.assert_array_equal(y, mnist.target)
 
 
+def test_load_mnist_maps_images_that_are_not_compressed(tmp_path):
+    for name, data in SMALL_FILES.items():
+        (tmp_path / name).write_bytes(data)
+    loaded, mapped = load_mnist(tmp_path), load_mnist(tmp_path, mmap=True)
+    assert isinstance(mapped.data, np.memmap)
+    assert np.shares_memory(mapped.data, mapped.images)
+    np.testing.assert_array_equal(mapped.data, loaded.data)
+    np.testing.assert_array_equal(mapped.target, loaded.target, strict=True)
+    X, y = load_mnist(tmp_path, return_X_y=True, mmap=True)
+    np.testing.assert_array_equal(X, loaded.data)
+    np.testing.assert_array_equal(y, loaded.target)
+    name = "train-images-idx3-ubyte"
+    (tmp_path / f"{name}.gz").write_bytes(SERVED_FILES[f"{name}.gz"])
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError, match=r"ubyte\.gz: expected an uncompressed regular file"):
+        load_mnist(tmp_path, mmap=True)
+
+
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
 def test_load_mnist_raises_on_a_missing_file(tmp_path, name):
     for other in SMALL_FILES.keys() - {name}:

@@ -6,10 +6,12 @@ import tracemalloc
 import numpy as np
 import pytest
 from helpers import assert_same_training, interrupt_after, make_classifier_factory
+from sklearn.base import clone
 
 from skmlp import CheckpointError, MLPDigitClassifier, TrainingInterruptedWarning
 from skmlp.callbacks import Checkpoint
 from skmlp.engine import sources
+from skmlp.export import to_html
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -164,6 +166,25 @@ def test_training_resumes_bit_for_bit(small_windows, digits, kind, early_stoppin
     changed[299, 10] += 1
     with pytest.raises(CheckpointError, match="got different features"):
         MLPDigitClassifier.resume(path, Rows(changed), y)
+
+
+@every_kind
+def test_all_methods_give_the_results_for_arrays(digits, kind, tmp_path):
+    X, y = digits
+    opened = open_as(kind, X, tmp_path)
+    estimator = make(shuffle="blocks").fit(X, y)
+    for method in ("predict_log_proba", "hidden_activations", "input_gradients"):
+        call = getattr(estimator, method)
+        np.testing.assert_array_equal(call(opened), call(X))
+    assert estimator.score(opened, y) == estimator.score(X, y)
+    curves = [estimator.find_learning_rate(samples, y) for samples in (opened, X)]
+    np.testing.assert_array_equal(curves[0].losses, curves[1].losses)
+    pages = tmp_path / "opened.html", tmp_path / "array.html"
+    for page, samples in zip(pages, (opened, X), strict=True):
+        to_html(estimator, page, X=samples)
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+    calibrated = [clone(estimator).fit(X, y).calibrate(samples, y) for samples in (opened, X)]
+    assert_same_training(*calibrated)
 
 
 # The order of shuffle="blocks"
