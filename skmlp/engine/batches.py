@@ -104,6 +104,8 @@ class Batch:
         Rows of `samples.X` that belong to the batch.
     gather : callable, default=None
         ``gather(rows)`` returns the features, of shape (size, n_features); None for the unchanged rows of X.
+    locate : callable, default=None
+        ``locate()`` returns an array that contains the rows of X, and their indices in it; None for X itself.
     scale : float or None, default=1.0
         Factor by which the features differ from the rows of X; None if they differ in another way.
 
@@ -115,13 +117,14 @@ class Batch:
         Sum of the sample weights; the number of samples if there are no weights.
     """
 
-    __slots__ = ("_gather", "_x", "rows", "samples", "scale", "size", "total_weight")
+    __slots__ = ("_gather", "_locate", "_x", "rows", "samples", "scale", "size", "total_weight")
 
-    def __init__(self, samples, rows=ALL_ROWS, gather=None, scale=1.0):
+    def __init__(self, samples, rows=ALL_ROWS, gather=None, scale=1.0, locate=None):
         self.samples = samples
         self.rows = rows
         self.scale = scale
         self._gather = gather
+        self._locate = locate
         self._x = None
         if isinstance(rows, slice):
             self.size = len(range(*rows.indices(samples.X.shape[0])))
@@ -140,6 +143,13 @@ class Batch:
         """Sample weights of shape (size,); None for ones."""
         weights = self.samples.weights
         return None if weights is None else weights[self.rows]
+
+    def locate(self):
+        """Return an array, or X itself, that contains the rows of X that belong to the batch, and their indices in it.
+
+        Batches are located in their order.
+        """
+        return (self.samples.X, self.rows) if self._locate is None else self._locate()
 
     @property
     def x(self):
@@ -229,21 +239,24 @@ class Batches:
             rows = positions if order is None else order[positions]
             if samples.rows is not None:
                 rows = samples.rows[rows]
-            read = self._read if reader is None else partial(self._read_window, reader, positions)
-            gather = partial(self._gather, read)
+            locate = None if reader is None else partial(reader.locate, positions)
+            gather = partial(self._gather, locate)
             if augment is not None:
-                gather = partial(self._gather_augmented, augment, gather)
-            yield Batch(samples, rows, gather, scale)
+                gather = partial(self._gather_augmented, augment, locate)
+            yield Batch(samples, rows, gather, scale, locate)
 
-    def _gather_augmented(self, augment, gather, rows):
-        x, X = gather(rows), self.samples.X
+    def _gather_augmented(self, augment, locate, rows):
+        x, X = self._gather(locate, rows), self.samples.X
         # An augmentation may work in place, but must not change the user's data.
         is_shared = isinstance(X, np.ndarray) and np.may_share_memory(x, X)
         return augment(x.copy() if is_shared else x)
 
-    def _gather(self, read, rows):
-        scale = self.samples.input_scale
-        x = read(rows)
+    def _gather(self, locate, rows):
+        X, scale = self.samples.X, self.samples.input_scale
+        if locate is not None:
+            X, rows = locate()
+        is_taken = isinstance(X, np.ndarray) and not isinstance(rows, slice)
+        x = self._take(X, rows) if is_taken else X[rows]
         if issparse(x):
             x = x.astype(self.dtype, copy=False)
             return x if scale is None else x * self.dtype.type(scale)
@@ -254,19 +267,6 @@ class Batches:
             x, self.dtype.type(1 if scale is None else scale), out=converted, casting="unsafe"
         )
         return converted
-
-    def _read(self, rows):
-        """Return rows of X as they are."""
-        X = self.samples.X
-        if isinstance(X, np.ndarray) and not isinstance(rows, slice):
-            return self._take(X, rows)
-        return X[rows]
-
-    def _read_window(self, reader, positions, rows):
-        """Return the rows at a slice of positions in the epoch."""
-        taken = self._buffer("taken", (len(rows), self.samples.X.shape[1]), self.samples.X.dtype)
-        reader.read(positions, taken)
-        return taken
 
     def _take(self, X, rows):
         taken = self._buffer("taken", (len(rows), X.shape[1]), X.dtype)

@@ -254,11 +254,6 @@ class BlockOrder:
         )
         self._window = None
 
-    @property
-    def largest_window(self):
-        """Number of samples of the largest window."""
-        return int(np.diff(self._starts).max())
-
     def __len__(self):
         return self._n_samples
 
@@ -290,7 +285,7 @@ class BlockOrder:
 
 
 class WindowReader:
-    """Reader of the samples of an epoch in a BlockOrder, which keeps the rows of one window in memory.
+    """Reader of the samples of an epoch in a BlockOrder, which loads one window at a time.
 
     Parameters
     ----------
@@ -302,25 +297,37 @@ class WindowReader:
 
     def __init__(self, source, rows, order):
         self._source, self._rows, self._order = source, rows, order
-        self._buffer = source.allocate(order.largest_window)
-        self._window = None
+        self._window, self._loaded = None, None
+        self._positions, self._place = None, None
 
-    def read(self, positions, out):
-        """Read the rows of the samples at a slice of positions in the epoch."""
-        filled = 0
+    def locate(self, positions):
+        """Return an array that contains the samples at a slice of positions in the epoch, and their indices in it.
+
+        The positions must not decrease from call to call.
+        """
+        if positions != self._positions:
+            self._place = self._locate(positions)
+            self._positions = positions
+        return self._place
+
+    def _locate(self, positions):
+        parts = []
         for number, inside in self._order.split(positions):
             if self._window is None or self._window.number != number:
                 self._load(number)
-            chosen = self._window.permutation[inside]
-            # With mode="raise", `take` would first fill a temporary buffer.
-            self._buffer.take(chosen, axis=0, out=out[filled : filled + len(chosen)], mode="clip")
-            filled += len(chosen)
+            parts.append((self._loaded, self._window.permutation[inside]))
+        if len(parts) == 1:
+            return parts[0]
+        n_rows = positions.stop - positions.start
+        return np.concatenate([array[rows] for array, rows in parts]), np.arange(n_rows)
 
     def _load(self, number):
         self._window = self._order.make_window(number)
         samples, filled = self._window.samples, 0
+        # A new array, because the samples of the previous window may still be in use
+        self._loaded = self._source.allocate(len(samples))
         for part in np.split(samples, np.flatnonzero(np.diff(samples) > 1) + 1):
-            out = self._buffer[filled : filled + len(part)]
+            out = self._loaded[filled : filled + len(part)]
             if self._rows is None:
                 self._source.read(int(part[0]), out)
             else:

@@ -1,11 +1,9 @@
 """The compiled backend: gradients, training steps and logits without BLAS."""
 
-from itertools import count, groupby
-
 import numpy as np
 
 from skmlp.engine.backend import BatchGradient
-from skmlp.engine.compiled.inputs import find_samples, reads_rows
+from skmlp.engine.compiled.inputs import find_samples, is_readable
 from skmlp.engine.compiled.layers import BatchShape
 from skmlp.engine.compiled.prediction import Predictor
 from skmlp.engine.compiled.program import align, allocate
@@ -52,8 +50,8 @@ class CompiledBackend:
         """Perform a training step on each batch, and return a list of StepResults."""
         results = []
         for group in self._group(batches, rates):
-            group_batches, group_rates = zip(*group, strict=True)
-            samples = find_samples(group_batches, self._dtype)
+            group_batches, group_rates, places = zip(*group, strict=True)
+            samples = find_samples(group_batches, self._dtype, places)
             step = self._get_step(group_batches[0], samples)
             results += step.update(group_batches, samples, group_rates)
         return results
@@ -75,16 +73,26 @@ class CompiledBackend:
             yield batch, np.ascontiguousarray(predictor.logits(batch))
 
     def _group(self, batches, rates):
-        """Yield lists of consecutive pairs of a batch and a rate that one run of a program processes."""
-        update, reads_dataset = self.config.solver.update, reads_rows(batches[0], self._dtype)
-        numbers = count()
+        """Yield lists of consecutive batches that one run of a program processes, with their rates and places."""
+        update, group = self.config.solver.update, []
+        for batch, rate in zip(batches, rates, strict=True):
+            place = None if batch.scale is None else batch.locate()
+            if group and not self._can_follow(batch, place, group[-1], update):
+                yield group
+                group = []
+            group.append((batch, rate, place))
+        yield group
 
-        def make_key(step):
-            size, number = step[0].size, next(numbers)
-            return size, None if reads_dataset and is_fused(update, size) else number
-
-        for _, group in groupby(zip(batches, rates, strict=True), make_key):
-            yield list(group)
+    def _can_follow(self, batch, place, last, update):
+        """Return whether one run of a program can process a batch after the last one of a group."""
+        last_batch, _, last_place = last
+        return (
+            place is not None
+            and last_place[0] is place[0]
+            and last_batch.size == batch.size
+            and is_readable(place[0], self._dtype)
+            and is_fused(update, batch.size)
+        )
 
     def _get_step(self, batch, samples):
         """Return the TrainingStep for batches of the same size and kind."""

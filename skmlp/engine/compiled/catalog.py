@@ -13,6 +13,7 @@ from skmlp.engine.compiled.inputs import (
     find_source,
     find_used_source,
     is_readable,
+    is_readable_type,
 )
 from skmlp.engine.compiled.network import LOSS_KERNELS
 from skmlp.engine.compiled.prediction import choose_source
@@ -21,6 +22,7 @@ from skmlp.engine.compiled.target import get_registers
 from skmlp.engine.compiled.threads import get_thread_pool
 from skmlp.engine.optimizers import OPTIMIZERS
 from skmlp.engine.reference.activations import ACTIVATIONS
+from skmlp.engine.sources import RowSource
 
 REAL_TYPES = ("float32", "float64")
 # The kernels in RUNNER and POOLS do not depend on the type of the weights. They are compiled for float32 only.
@@ -125,7 +127,7 @@ def find_sources(X, dtype, reads_rows=True):
 
     Parameters
     ----------
-    X : ndarray or CSR matrix
+    X : ndarray, CSR matrix or RowSource
     dtype : dtype
         Type of the weights.
     reads_rows : bool, default=True
@@ -135,7 +137,10 @@ def find_sources(X, dtype, reads_rows=True):
     if reads_rows and is_readable(X, dtype):
         return [find_source(X)]
     if reads_rows and not issparse(X):
-        return [find_source(X)._replace(dtype=dtype.name)]
+        source, copied = find_source(X), find_source(X)._replace(dtype=dtype.name)
+        # Kernels read the windows of a BlockOrder.
+        is_loaded = isinstance(X, RowSource) and is_readable_type(X.dtype, dtype)
+        return [copied, source] if is_loaded and source != copied else [copied]
     layout = "csr" if issparse(X) else "dense"  # the densities of the batches differ
     return [Source(dtype.name, layout, is_low_density) for is_low_density in (False, True)]
 

@@ -72,16 +72,28 @@ def estimate_density(X):
     return np.count_nonzero(counted) / max(1, counted.size)
 
 
-def find_samples(batches, dtype):
+def find_samples(batches, dtype, places=None):
     """Return the Samples of batches, one after the other.
 
-    They are rows of the dataset if kernels can read them. Otherwise, there must be a single batch, whose features are
+    They are rows of an array if kernels can read them. Otherwise, there must be a single batch, whose features are
     gathered.
+
+    Parameters
+    ----------
+    batches : list of Batch
+        Batches whose rows are in the same array.
+    dtype : dtype
+        Type of the weights.
+    places : list of pairs, default=None
+        The result of ``batch.locate()`` for each batch, if it is known.
     """
     first = batches[0]
     X, is_augmented = first.samples.X, first.scale is None
-    if reads_rows(first, dtype):
-        return Samples(X, concatenate_rows(batches), first.scale, find_source(X))
+    if not is_augmented:
+        places = places or [batch.locate() for batch in batches]
+        array, rows = places[0][0], [rows for _, rows in places]
+        if is_readable(array, dtype):
+            return Samples(array, concatenate_rows(array, rows), first.scale, find_source(X))
     x = first.x.T
     if issparse(x):
         x = csr_matrix(x)  # a new matrix, whose arrays may be those of the dataset
@@ -95,19 +107,11 @@ def find_samples(batches, dtype):
     return Samples(x, np.arange(first.size), 1.0, source)
 
 
-def concatenate_rows(batches):
-    """Return the indices of the samples of batches, one after the other."""
-    if isinstance(batches[0].rows, slice):
-        n_rows = batches[0].samples.X.shape[0]
-        rows = [np.arange(*batch.rows.indices(n_rows)) for batch in batches]
-    else:
-        rows = [batch.rows for batch in batches]
+def concatenate_rows(X, rows):
+    """Return the indices of rows of X, which are given as a list of slices or arrays."""
+    if isinstance(rows[0], slice):
+        rows = [np.arange(*each.indices(X.shape[0])) for each in rows]
     return np.concatenate(rows, dtype=np.int64)
-
-
-def reads_rows(batch, dtype):
-    """Return whether kernels read the features of a batch from the dataset."""
-    return batch.scale is not None and is_readable(batch.samples.X, dtype)
 
 
 def is_readable(X, dtype):
@@ -122,12 +126,16 @@ def is_readable(X, dtype):
         )
     return (
         isinstance(X, np.ndarray)
-        and X.dtype in (dtype, np.uint8)
-        and X.dtype.isnative
+        and is_readable_type(X.dtype, dtype)
         and X.strides[1] == X.itemsize
         and X.strides[0] % X.itemsize == 0
         and X.flags.aligned
     )
+
+
+def is_readable_type(stored, dtype):
+    """Return whether there are kernels that read elements of a type for weights of another type."""
+    return stored in (dtype, np.uint8) and stored.isnative
 
 
 def make_inputs(shape, source, n_features, dropout=None, adversarial_norm=0.0):

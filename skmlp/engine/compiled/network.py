@@ -103,7 +103,8 @@ class TrainingNetwork:
         """
         self.inputs.set(samples)
         n_steps, n = len(batches), self._shape.n_samples
-        dataset, rows = batches[0].samples, concatenate_rows(batches)
+        dataset = batches[0].samples
+        rows = concatenate_rows(dataset.X, [batch.rows for batch in batches])
         targets = dataset.targets[rows].reshape(n_steps, n, -1)
         self._targets.array[:n_steps, :, :n] = targets.transpose(0, 2, 1)
         weights = self._weights.array[:n_steps]
