@@ -22,7 +22,15 @@ import process_memory
 from environment import remove_openblas_variables
 from memory import anonymous_memory, peak_during, with_worker
 from options import add_rounds, make_parser, parse_count
-from report import describe_machine, format_range, iterate_rounds, print_progress, print_table
+from report import (
+    describe_machine,
+    format_median,
+    format_range,
+    format_ratio,
+    iterate_rounds,
+    print_progress,
+    print_table,
+)
 from workers import WorkerError
 
 PARAMETERS = {"batch_size": 128, "input_scale": 1 / 255, "random_state": 0}
@@ -248,12 +256,19 @@ def print_comparison(arguments, paths):
         print(
             f"{arguments.compare:,} images in the page cache, {'-'.join(map(str, hidden))} hidden units\n"
         )
-        base = median(seconds[IN_MEMORY])
+        base = seconds[IN_MEMORY]
         rows = [
-            [kind, f"{median(values):.2f}", format_range(values, 2), f"{median(values) / base:.2f}"]
+            [
+                kind,
+                format_median(values, 2),
+                format_range(values, 2),
+                format_ratio(values, base),
+                f"{min(values) / min(base):.2f}",
+            ]
             for kind, values in seconds.items()
         ]
-        print_table(["samples", "s per epoch", "range", "/ in memory"], rows)
+        header = ["samples", "s per epoch", "range", "/ in memory", "fastest / fastest in memory"]
+        print_table(header, rows)
 
 
 def measure_epochs(worker, arguments, paths, kind, hidden):

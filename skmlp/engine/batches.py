@@ -291,6 +291,12 @@ def make_order(n_samples):
     return np.arange(n_samples, dtype=choose_index_dtype(n_samples))
 
 
+def prepare_order(state, n_samples):
+    """Set the order of a TrainState to the original order, unless it has an order of so many samples."""
+    if state.order is None or len(state.order) != n_samples:
+        state.order = make_order(n_samples)
+
+
 def draw_order(samples, mode, state):
     """Return the random order of the samples in the next epoch.
 
@@ -301,14 +307,13 @@ def draw_order(samples, mode, state):
         Whether samples are shuffled together or window by window, see BlockOrder. Samples that are read from
         consecutive blocks are always shuffled window by window.
     state : TrainState
-        Provides the random stream, and for ``mode=True`` the order of the previous epoch, which is replaced.
+        Provides the random stream, and for ``mode=True`` the order of the previous epoch, which is replaced. Prepared
+        by `prepare_order`.
     """
     is_sequential = isinstance(samples.X, RowSource) and samples.X.is_sequential
     if mode == "blocks" or is_sequential:
         seed = state.random_state.randint(2**32, size=4, dtype=np.uint32).tolist()
         n_features = samples.X.shape[1]
         return BlockOrder(len(samples), n_features, seed, shuffles_blocks=not is_sequential)
-    if state.order is None or len(state.order) != len(samples):
-        state.order = make_order(len(samples))
     state.order = shuffle(state.order, state.random_state)
     return state.order

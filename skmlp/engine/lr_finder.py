@@ -5,7 +5,7 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from skmlp.engine.batches import draw_order
+from skmlp.engine.batches import draw_order, prepare_order
 
 SMOOTHING = 0.9
 DIVERGENCE_FACTOR = 4.0
@@ -27,9 +27,12 @@ def run_lr_finder(trainer, rates):
         Bias-corrected exponential moving average of the batch losses before each step.
     """
     state, batches = trainer.state, trainer.batches
+    prepare_order(state, len(batches.samples))
     order = draw_order(batches.samples, trainer.config.solver.shuffle or True, state)
     augment = trainer.augmentation()
-    all_batches = chain.from_iterable(batches.in_order(order, augment) for order in repeat(order))
+    all_batches = chain.from_iterable(
+        batches.in_order(repeated, augment) for repeated in repeat(order)
+    )
     losses, average, best = [], 0.0, math.inf
     with np.errstate(over="ignore", invalid="ignore"):
         for rate in rates:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from skmlp.engine.batches import draw_order
+from skmlp.engine.batches import draw_order, prepare_order
 from skmlp.engine.evaluation import EpochReport
 from skmlp.engine.schedules import Position
 from skmlp.engine.stopping import StoppingRule
@@ -80,6 +80,8 @@ class StochasticSolver:
         self.update.prepare(state)
         if not self.stopping.reduces_rate:
             state.rate_divisor = 1.0
+        if self.shuffle is True:
+            prepare_order(state, n_samples)
 
     def epochs(self, trainer, on_epoch_begin):
         """Train, and yield an EpochReport after each epoch.
