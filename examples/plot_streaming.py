@@ -4,7 +4,8 @@ Train on a file larger than memory
 ==================================
 
 ``partial_fit`` trains on one part of the data at a time, and a memory-mapped IDX file is read only where
-it is used. Together they train a network on a file that does not fit into memory.
+it is used. Together they train a network on a file that does not fit into memory. ``fit`` can do this, too, with
+``shuffle="blocks"``: :ref:`beyond-memory`.
 """
 
 # %%

@@ -311,17 +311,21 @@ class WindowReader:
         return self._place
 
     def _locate(self, positions):
-        parts = []
-        for number, inside in self._order.split(positions):
-            if self._window is None or self._window.number != number:
-                self._load(number)
-            parts.append((self._loaded, self._window.permutation[inside]))
-        if len(parts) == 1:
-            return parts[0]
-        n_rows = positions.stop - positions.start
-        return np.concatenate([array[rows] for array, rows in parts]), np.arange(n_rows)
+        (number, inside), *others = self._order.split(positions)
+        self._load(number)
+        if not others:
+            return self._loaded, self._window.permutation[inside]
+        # The samples are in several windows.
+        parts = [self._loaded[self._window.permutation[inside]]]
+        for number, inside in others:
+            self._load(number)
+            parts.append(self._loaded[self._window.permutation[inside]])
+        return np.concatenate(parts), np.arange(positions.stop - positions.start)
 
     def _load(self, number):
+        """Load the window with the given number, unless it is loaded."""
+        if self._window is not None and self._window.number == number:
+            return
         self._window = self._order.make_window(number)
         samples, filled = self._window.samples, 0
         # A new array, because the samples of the previous window may still be in use

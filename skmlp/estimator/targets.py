@@ -5,7 +5,7 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
@@ -73,19 +73,32 @@ def compute_class_weights(class_weight, y, sample_weight, known_classes):
         )
     classes = np.unique(y)
     if class_weight == "balanced":
-        counted = np.full(len(y), True) if sample_weight is None else sample_weight > 0
-        present = np.unique(y[counted])
-        weights = np.ones(len(classes))
-        weights[np.isin(classes, present)] = compute_class_weight(
-            class_weight,
-            classes=present,
-            y=y[counted],
-            sample_weight=None if sample_weight is None else sample_weight[counted],
-        )
+        weights = balance_classes(classes, y, sample_weight)
     else:
         check_class_weight(class_weight, known_classes)
         weights = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
-    return weights[np.searchsorted(classes, y)]
+    weight_of_sample = np.empty(len(y))
+    for part in iterate_slices(len(y)):
+        weight_of_sample[part] = weights[np.searchsorted(classes, y[part])]
+    return weight_of_sample
+
+
+def balance_classes(classes, y, sample_weight):
+    """Return weights that are inversely proportional to the frequencies of classes; 1 for a class of frequency zero.
+
+    As in scikit-learn, the weights of classes of the mean frequency are 1.
+    """
+    frequencies = np.zeros(len(classes))
+    for part in iterate_slices(len(y)):
+        frequencies += np.bincount(
+            np.searchsorted(classes, y[part]),
+            None if sample_weight is None else sample_weight[part],
+            len(classes),
+        )
+    is_present = frequencies > 0
+    weights = np.ones(len(classes))
+    weights[is_present] = frequencies[is_present].mean() / frequencies[is_present]
+    return weights
 
 
 def check_class_weight(class_weight, classes):
