@@ -101,14 +101,20 @@ def test_every_dtype_gives_the_same_model_as_in_memory(
         np.testing.assert_array_equal(estimator.predict_proba(opened), expected.predict_proba(X))
 
 
-@every_kind
-@pytest.mark.parametrize("shuffle", [False, True, "blocks"])
+@pytest.mark.parametrize(
+    ("kind", "shuffle"),
+    # All iterables of blocks are shuffled as with "blocks".
+    [
+        (kind, shuffle)
+        for kind in KINDS
+        for shuffle in (False, True, "blocks")
+        if shuffle is not True or "blocks" not in kind
+    ],
+)
 @pytest.mark.parametrize("early_stopping", [False, True], ids=["max_iter", "early stopping"])
 def test_every_kind_gives_the_same_model_as_in_memory(
     pixels, digits, kind, shuffle, early_stopping, tmp_path
 ):
-    if shuffle is True and "blocks" in kind:
-        pytest.skip("Blocks are shuffled as with shuffle='blocks'.")
     _, y = digits
     for X in (pixels, pixels / 255):
         params = {"shuffle": shuffle, "early_stopping": early_stopping}
