@@ -59,13 +59,9 @@ def split_column(cluster, X, name, column, column_name):
         column = da.from_array(np.asarray(column), chunks=-1)
     sizes, column_sizes = get_sizes(X), get_sizes(column)
     blocks, column_blocks = list_blocks(X), list_blocks(column)
-    if sizes is None or column_sizes is None:
-        agree = len(blocks) == len(
-            column_blocks
-        )  # unknown sizes are compared when the blocks are loaded
-    else:
-        agree = sizes == column_sizes
-    if agree:
+    are_known = sizes is not None and column_sizes is not None
+    # Unknown sizes are compared when the blocks are loaded.
+    if (sizes == column_sizes) if are_known else (len(blocks) == len(column_blocks)):
         return column_blocks
     sizes = sizes or count_rows(cluster, blocks, name)
     column_sizes = column_sizes or count_rows(cluster, column_blocks, column_name)
