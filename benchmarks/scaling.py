@@ -10,7 +10,7 @@ operations per second and worker, and a link with bandwidth B,
 
 where the operations are 6 per weight and sample, and the bytes are those that the worker with the weights sends and
 receives: the weights (exact) or the weights and both moments of Adam (local), to n - 1 workers and back. The constants
-are those that `distributed.py` measured on two cores; the options replace them.
+are those that `cluster.py` measured on two cores; the options replace them.
 """
 
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Machine:
     link: Link
 
 
-# Measured by distributed.py on two cores of an AMD EPYC processor (Zen 4), in one machine.
+# Measured by cluster.py on two cores of an AMD EPYC processor (Zen 4), in one machine.
 LINK = {
     "this machine": Link(bandwidth=0.5e9, latency=6e-3, task_cost=1e-3),
     "10 Gbit/s": Link(bandwidth=1.25e9, latency=6e-3, task_cost=1e-3),

@@ -1,7 +1,7 @@
 """Compare training in one process with training on a Dask cluster of one and two local workers.
 
-    python benchmarks/distributed.py
-    python benchmarks/distributed.py --samples 60000 --hidden 128,128 --accuracy
+    python benchmarks/cluster.py
+    python benchmarks/cluster.py --samples 60000 --hidden 128,128 --accuracy
 
 The workers are processes with one thread each. The images are in an IDX file, which the workers map into memory; more
 than 60,000 samples are repetitions of MNIST. The first epoch, in which kernels are loaded, is not counted. With
