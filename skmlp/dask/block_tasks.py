@@ -1,5 +1,6 @@
 """The tasks that load, validate and encode blocks of samples: pure functions of their arguments."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -66,14 +67,25 @@ class LoadedBlock:
     feature_names: np.ndarray | None
 
 
-def load_block(number, name, input_scale, X, y, sample_weight):
-    """Return the LoadedBlock of a block; name the block in errors."""
-    estimator = MLPDigitClassifier()
-    checker = SampleChecker(partial(validate_data, estimator), input_scale)
+@contextmanager
+def name_block(number, name):
+    """Add the number of a block to the messages of errors that invalid samples cause."""
     try:
-        checked = checker.check(X, y, sample_weight, reset=True)
+        yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"Block {number} of {name} (the first one is 0): {error}") from error
+        error_class = TypeError if isinstance(error, TypeError) else ValueError
+        message = f"Block {number} of {name} (the first one is 0): {error}"
+        raise error_class(message) from error
+
+
+def load_block(number, name, input_scale, X, y, sample_weight):
+    """Return the LoadedBlock of a block."""
+    estimator = MLPDigitClassifier()
+    validate = partial(validate_data, estimator)
+    # The other blocks may have positive weights.
+    checker = SampleChecker(validate, input_scale, allows_zero_weights=True)
+    with name_block(number, name):
+        checked = checker.check(X, y, sample_weight, reset=True)
     return LoadedBlock(checked, getattr(estimator, "feature_names_in_", None))
 
 
@@ -99,9 +111,10 @@ def summarize_block(block):
     )
 
 
-def encode_block(block, targets, params, name):
+def encode_block(block, number, targets, params, name):
     """Return the Samples of a LoadedBlock with encoded labels."""
-    return encode_samples(block.checked, targets, params, name)
+    with name_block(number, name):
+        return encode_samples(block.checked, targets, params, name)
 
 
 def get_total_weight(samples):

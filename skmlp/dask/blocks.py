@@ -132,12 +132,13 @@ class BlockLoader:
             return np.eye(len(self.first.labels), dtype=int)
         return unique_labels(*(summary.labels for summary in self.summaries))
 
-    def sum_label_weights(self):
-        """Return the total weight of the samples of each label, as a dict."""
-        weights = dict.fromkeys(self.make_labels().tolist(), 0.0)
+    def sum_label_weights(self, classes):
+        """Return the total weight of the samples of each class, as a dict. Unknown labels are ignored."""
+        weights = dict.fromkeys(classes.tolist(), 0.0)
         for summary in self.summaries:
             for label, weight in zip(summary.labels.tolist(), summary.label_weights, strict=True):
-                weights[label] += float(weight)
+                if label in weights:
+                    weights[label] += float(weight)
         return weights
 
     def check_classes(self, classes):
@@ -161,9 +162,19 @@ class BlockLoader:
         keep_weights : bool
             Whether to copy the weight of each sample to this process.
         """
-        handles = self._start(
-            encode_block, "encode-block", self._loaded, targets, params, self.label_name
-        )
+        token = uuid4().hex
+        tasks = [
+            delayed(encode_block)(
+                handle.as_delayed(),
+                number,
+                targets,
+                params,
+                self.label_name,
+                dask_key_name=(f"encode-block-{token}", number),
+            )
+            for number, handle in enumerate(self._loaded)
+        ]
+        handles = self._cluster.persist(tasks, f"the blocks of {self.name}")
         self._loaded = []
         total_weight = sum(self._map(get_total_weight, "sum-weights", handles))
         check_total_weight(total_weight, self.label_name)
@@ -192,21 +203,11 @@ class BlockLoader:
                 ("kind of labels", first.label_kind, summary.label_kind),
             ):
                 if not np.array_equal(found, expected):
+                    name = self.label_name if fact == "kind of labels" else self.name
                     raise ValueError(
-                        f"All blocks of {self.name} must have the same {fact}, got {expected} in block 0 and {found} "
+                        f"All blocks of {name} must have the same {fact}, got {expected} in block 0 and {found} "
                         f"in block {number}. Convert the blocks to a common type and form."
                     )
-
-    def _start(self, function, name, handles, *arguments):
-        """Apply a function to each block, and return the Handles of the results, which stay on the cluster."""
-        token = uuid4().hex
-        tasks = [
-            delayed(function)(
-                handle.as_delayed(), *arguments, dask_key_name=(f"{name}-{token}", number)
-            )
-            for number, handle in enumerate(handles)
-        ]
-        return self._cluster.persist(tasks, f"the blocks of {self.name}")
 
     def _map(self, function, name, handles):
         """Apply a function to each block, and return a list of the results."""

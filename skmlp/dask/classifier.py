@@ -3,18 +3,18 @@
 import inspect
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar, cast
 
-from sklearn.metrics import accuracy_score
-
 from skmlp.dask.cluster import connect
 from skmlp.dask.plan import make_cluster_plan
+from skmlp.dask.prediction import score_blocks
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.data import is_dask_collection
 from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, Interval, StrOptions
-from skmlp.typing import ArrayLike
+from skmlp.typing import ArrayLike, PathLike
 
 Mode: TypeAlias = Literal["exact", "local"]
 Constructor = TypeVar("Constructor", bound=Callable[..., None])
@@ -40,8 +40,8 @@ def inherit_parameters(constructor: Constructor) -> Constructor:
 def describe_inherited_parameters(cls: type[Classifier]) -> type[Classifier]:
     """Add the descriptions of the parameters of MLPDigitClassifier to the docstring of a subclass, before its own."""
     inherited, docstring = inspect.getdoc(MLPDigitClassifier), inspect.getdoc(cls)
-    assert inherited is not None
-    assert docstring is not None
+    if inherited is None or docstring is None:  # python -OO
+        return cls
     _, after = inherited.split("\nParameters\n----------\n")
     described = re.sub(r"(,? \[\d+\]_)+", "", after.split("\n\nAttributes\n")[0])
     cls.__doc__ = docstring.replace(
@@ -79,8 +79,8 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
         Number of steps of each block between two averages for ``mode='local'``, at least 1. None means all batches of
         the block, which gives one average per epoch.
     timeout : float, default=600
-        Maximum time in seconds, greater than 0, in which the workers of a cluster must finish a task. If it is
-        exceeded, for example because there are no workers, a :class:`skmlp.ClusterError` is raised.
+        Maximum time in seconds, greater than 0, in which no worker of the cluster finishes a task. If it is exceeded,
+        for example because there are no workers, a :class:`skmlp.ClusterError` is raised.
 
     Attributes
     ----------
@@ -98,9 +98,13 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
 
     Notes
     -----
-    The blocks should have similar sizes. One to four blocks per worker are suitable. For ``mode='exact'``, each batch
-    needs a task for each block, and this process stores a permutation of all samples. ``solver='lbfgs'`` requires
-    ``mode='exact'``, `batch_norm` requires ``mode='local'``, and early stopping requires `X_val`.
+    The blocks should have similar sizes. One to four blocks per worker are suitable, and one block per worker for
+    ``mode='exact'``, in which each batch needs a task for each block and this process stores a permutation of all
+    samples. `fit`, `partial_fit`, `resume`, `score` and the methods of prediction process the blocks on the workers;
+    the other methods load dask arrays into memory.
+
+    ``solver='lbfgs'`` requires ``mode='exact'``, `batch_norm` requires ``mode='local'``, and early stopping requires
+    `X_val`. The exact mode always uses the NumPy kernels. In local mode, ``shuffle='blocks'`` has the effect of True.
 
     The references for the methods are those of :class:`skmlp.MLPDigitClassifier`.
 
@@ -200,12 +204,51 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
         ValueError
             If an argument is invalid.
         """
-        predicted = self.predict(X)
-        if is_dask_collection(X):
-            predicted, y, sample_weight = connect(self.client, self.timeout).compute_collections(
-                (predicted, y, sample_weight), "the predictions"
-            )
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        if not is_dask_collection(X):
+            return super().score(X, y, sample_weight)
+        return score_blocks(self, connect(self.client, self.timeout), X, y, sample_weight)
+
+    @classmethod
+    def resume(
+        cls,
+        path: PathLike,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        client: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Resume interrupted training from a checkpoint and complete it, on the same or on another cluster.
+
+        Parameters
+        ----------
+        path, X, y, sample_weight, **options
+            As for :meth:`skmlp.MLPDigitClassifier.resume`. The data must be divided into the same blocks as in `fit`.
+        client : distributed.Client, default=None
+            Client of the cluster. None means the current client or the local scheduler.
+
+        Returns
+        -------
+        mlp : DaskMLPDigitClassifier
+            The fitted classifier, with the parameter `client`.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint is incomplete or was written by another version of skmlp, or if data, their division into
+            blocks, or parameters differ from those of the checkpoint.
+        FileNotFoundError
+            If there is no checkpoint.
+        ClusterError
+            If the cluster cannot complete the training.
+        NonFiniteLossError
+            If the loss or a weight becomes NaN or infinite.
+        """
+        with nullcontext() if client is None else client.as_current():
+            mlp = super().resume(path, X, y, sample_weight, **options)
+        mlp.client = client
+        return mlp
 
     def _make_plan(self, arguments, start):
         return make_cluster_plan(self, arguments, start)
@@ -214,12 +257,10 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
 
     def __sklearn_clone__(self) -> Self:
         # A Client cannot be copied.
-        client, self.client = self.client, None
-        try:
-            copy = super().__sklearn_clone__()
-        finally:
-            self.client = client
-        copy.client = client
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self) | {"client": None})
+        copy = super(DaskMLPDigitClassifier, twin).__sklearn_clone__()
+        copy.client = self.client
         return copy
 
     def __getstate__(self) -> dict[str, Any]:

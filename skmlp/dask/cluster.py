@@ -6,12 +6,14 @@ functions of their arguments. If a worker is lost, the scheduler computes the lo
 
 from collections import defaultdict
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import dask
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
@@ -19,6 +21,7 @@ from skmlp.exceptions import ClusterError
 from skmlp.formatting import format_count
 
 POLL_INTERVAL = 1.0  # seconds
+MAX_CLOCK_DIFFERENCE = 60.0  # seconds between the clocks of the client and of the scheduler
 HOW_TO_RESUME = (
     "If the callback Checkpoint is set, DaskMLPDigitClassifier.resume continues from the last checkpoint, also on "
     "another cluster."
@@ -92,15 +95,11 @@ class LocalScheduler:
         purpose : str
             Purpose of the tasks in error messages, such as "the blocks of X".
         """
-        import dask
-
         values = dask.compute(*tasks, scheduler="threads")
         return [Handle(task.key, value) for task, value in zip(tasks, values, strict=True)]
 
     def compute_collections(self, collections, purpose):
         """Compute collections of Dask, and return a tuple of their values; return other objects unchanged."""
-        import dask
-
         # Arrays and data frames cannot be computed together.
         return tuple(dask.compute(each, scheduler="threads")[0] for each in collections)
 
@@ -116,21 +115,19 @@ class LocalScheduler:
         on_result : callable, default=None
             ``on_result(key)`` is called when the result of a key is known.
         """
-        from dask.callbacks import Callback
         from dask.threaded import get
 
-        starts, spans = {}, []
+        starts, spans, wanted = {}, [], set(keys)
 
         def begin_task(key, graph, state):
             starts[key] = time()
 
         def end_task(key, value, graph, state, worker):
             spans.append(Span(key, worker, time() - starts[key]))
-            if on_result is not None and key in keys:
+            if on_result is not None and key in wanted:
                 on_result(key)
 
-        with Callback(pretask=begin_task, posttask=end_task):
-            results = get(graph, list(keys))
+        results = get(graph, list(keys), callbacks=[(None, None, begin_task, end_task, None)])
         self._times += TaskTimes(compute=sum_longest(spans))
         return list(results)
 
@@ -142,7 +139,7 @@ class DistributedCluster:
     ----------
     client : distributed.Client
     timeout : float
-        Maximum time in seconds without a result, after which a computation fails.
+        Maximum time in seconds in which no worker of the cluster finishes a task. Then a computation fails.
     """
 
     def __init__(self, client, timeout):
@@ -181,64 +178,73 @@ class DistributedCluster:
         start = time()
         # Dask would compute a token of all arguments of a plain dict.
         layer = HighLevelGraph.from_collections(uuid4().hex, graph)
-        futures = self._client.get(layer, list(keys), sync=False)
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            futures = self._client.get(layer, list(keys), sync=False)
         self._wait(futures, purpose, on_result)
         results = self._gather(futures, purpose)
-        self._times += self._measure(start)
+        self._times += self._measure(start, graph)
         return results
 
     def _wait(self, futures, purpose, on_result=None):
-        """Wait until all futures are finished; raise the error of the first one that has failed."""
+        """Wait until all futures are finished; raise the error of a future that has failed."""
         finished = SimpleQueue()
         for future in futures:
             future.add_done_callback(finished.put)
-        deadline = monotonic() + self._timeout
-        for n_finished in range(len(futures)):
-            future = None
-            while future is None:
-                future = self._await_result(finished, deadline, purpose, len(futures) - n_finished)
-            deadline = monotonic() + self._timeout
-            if on_result is not None and future.status == "finished":
-                on_result(future.key)
-        for future in futures:
-            if future.status != "finished":
-                self._raise_error(future, purpose)
+        n_pending, last_task, deadline = len(futures), None, monotonic() + self._timeout
+        with release_worker_thread():
+            while n_pending:
+                try:
+                    future = finished.get(timeout=min(POLL_INTERVAL, self._timeout))
+                except Empty:
+                    latest = self._find_last_task(purpose)
+                    if latest != last_task:
+                        last_task, deadline = latest, monotonic() + self._timeout
+                    elif monotonic() > deadline:
+                        raise self._make_timeout_error(purpose, n_pending) from None
+                    continue
+                n_pending, deadline = n_pending - 1, monotonic() + self._timeout
+                if future.status != "finished":
+                    self._raise_error(future, purpose)
+                if on_result is not None:
+                    on_result(future.key)
 
-    def _await_result(self, finished, deadline, purpose, n_pending):
-        """Return the next finished future, or None after POLL_INTERVAL; raise ClusterError after the deadline."""
-        try:
-            return finished.get(timeout=POLL_INTERVAL)
-        except Empty:
-            pass
-        self._check_connection(purpose)
-        if monotonic() > deadline:
-            n_workers = self._count_workers()
-            raise ClusterError(
-                f"Workers must finish a task within timeout={self._timeout:g} seconds, got no result of {purpose} in "
-                f"that time, with {format_count(n_workers, 'worker')} connected and "
-                f"{format_count(n_pending, 'result')} missing. Start workers, use smaller blocks, or increase timeout. "
-                f"{HOW_TO_RESUME}"
-            )
-        return None
+    def _find_last_task(self, purpose):
+        """Return the key and the times of the last task that has ended on the cluster."""
+        records = self._ask("get_task_stream", purpose, count=1)
+        return [(record["key"], record["startstops"]) for record in records]
+
+    def _make_timeout_error(self, purpose, n_pending):
+        """Return the error for a cluster on which no task ends."""
+        n_workers = len(self._ask("identity", purpose, n_workers=-1)["workers"])
+        return ClusterError(
+            f"Workers must finish a task within timeout={self._timeout:g} seconds, got none in that time while the "
+            f"client waited for {purpose}, with {format_count(n_workers, 'worker')} connected and "
+            f"{format_count(n_pending, 'result')} missing. Start workers, use smaller blocks, or increase timeout. "
+            f"{HOW_TO_RESUME}"
+        )
 
     def _check_connection(self, purpose):
         """Raise ClusterError if the client is not connected to the scheduler."""
         if self._client.status != "running":
-            raise self._make_connection_error(purpose)
+            raise ClusterError(
+                f"The client must be connected to the scheduler, got a lost connection to {self._address} while it "
+                f"waited for {purpose}. Connect a client to a running cluster. {HOW_TO_RESUME}"
+            )
 
     def _gather(self, futures, purpose):
         """Return a list of the results of finished futures."""
+        deadline = monotonic() + self._timeout
         try:
-            return [future.result(timeout=self._timeout) for future in futures]
+            return [future.result(timeout=max(1.0, deadline - monotonic())) for future in futures]
         except (CancelledError, OSError, TimeoutError) as error:
-            raise self._make_connection_error(purpose) from error
+            raise self._make_cancellation_error(purpose) from error
 
     def _raise_error(self, future, purpose):
         """Raise the error of a future without a result."""
         from distributed.scheduler import KilledWorker
 
         if future.status != "error":
-            raise self._make_connection_error(purpose)
+            raise self._make_cancellation_error(purpose)
         error = future.exception(timeout=self._timeout)
         if isinstance(error, KilledWorker):
             raise ClusterError(
@@ -248,32 +254,40 @@ class DistributedCluster:
             ) from error
         raise error
 
-    def _make_connection_error(self, purpose):
+    def _make_cancellation_error(self, purpose):
+        """Return the error for futures that the client or the scheduler has cancelled."""
+        self._check_connection(purpose)
         return ClusterError(
-            f"The client must be connected to the scheduler, got a lost connection to {self._address} while it waited "
-            f"for {purpose}. Connect a client to a running cluster. {HOW_TO_RESUME}"
+            f"The tasks of {purpose} must be completed, got tasks that were cancelled or whose results could not be "
+            f"fetched from {self._address}, for example because the cluster was restarted. {HOW_TO_RESUME}"
         )
-
-    def _count_workers(self):
-        """Return the number of connected workers."""
-        return len(self._ask("identity", "the number of workers", n_workers=-1)["workers"])
 
     def _ask(self, name, purpose, **arguments):
         """Return the answer of the scheduler to a request; raise ClusterError if there is none within the timeout."""
+        self._check_connection(purpose)
         request = getattr(self._client.scheduler, name)
         try:
             return self._client.sync(request, **arguments, callback_timeout=self._timeout)
         except (CancelledError, OSError, TimeoutError) as error:
-            raise self._make_connection_error(purpose) from error
+            self._check_connection(purpose)
+            raise ClusterError(
+                f"The scheduler at {self._address} must answer within timeout={self._timeout:g} seconds, got no answer "
+                f"while the client waited for {purpose}. Check that it is running. {HOW_TO_RESUME}"
+            ) from error
 
-    def _measure(self, start):
-        """Return the TaskTimes of the tasks that have ended since a time."""
+    def _measure(self, start, graph):
+        """Return the TaskTimes of the tasks of a graph, which was computed since a time."""
         compute, transfer = [], []
-        for record in self._ask("get_task_stream", "the times of the tasks", start=start):
+        records = self._ask(
+            "get_task_stream", "the times of the tasks", start=start - MAX_CLOCK_DIFFERENCE
+        )
+        for record in records:
+            if record["key"] not in graph:
+                continue
             seconds = defaultdict(float)
             for each in record["startstops"]:
                 seconds[each["action"]] += each["stop"] - each["start"]
-            place = record["key"], record["worker"]
+            place = record["key"], (record["worker"], record["thread"])
             compute.append(Span(*place, seconds["compute"]))
             transfer.append(Span(*place, seconds["transfer"]))
         return TaskTimes(sum_longest(compute), sum_longest(transfer))
@@ -294,13 +308,36 @@ def sum_longest(spans):
     return sum(max(workers.values()) for workers in groups.values())
 
 
+@contextmanager
+def release_worker_thread():
+    """Let the worker use the thread for other tasks, if this process runs a task of Dask; otherwise do nothing."""
+    from distributed import get_worker, rejoin, secede
+
+    try:
+        get_worker()
+    except ValueError:
+        yield
+        return
+    secede()
+    try:
+        yield
+    finally:
+        rejoin()
+
+
 def connect(client, timeout):
     """Return the cluster of a client, of the current client if `client` is None, or else the local scheduler."""
+    from distributed import Client, get_client
+
     if client is None:
         try:
-            from distributed import get_client
-
             client = get_client()
-        except (ImportError, ValueError):
+        except ValueError:
             return LocalScheduler()
+    if not isinstance(client, Client) or client.asynchronous:
+        kind = "an asynchronous Client" if isinstance(client, Client) else type(client).__name__
+        raise TypeError(
+            f"client must be a synchronous distributed.Client or None, got {kind}. Pass "
+            "distributed.Client(address)."
+        )
     return DistributedCluster(client, timeout)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from dask import delayed
+from scipy.sparse import issparse
 
 from skmlp.estimator.data import is_dask_collection
 
@@ -21,7 +22,7 @@ def split_arguments(cluster, name, X, y, sample_weight):
     X : dask array or dask DataFrame
     y, sample_weight : dask collection or array-like
     """
-    if not is_dask_collection(X):
+    if not is_dask_collection(X) or not hasattr(X, "ndim"):
         raise TypeError(
             f"{name} must be a dask array or a dask DataFrame, got {type(X).__name__}. Convert it, for example with "
             "dask.array.from_array, or use MLPDigitClassifier."
@@ -55,25 +56,44 @@ def split_column(cluster, X, name, column, column_name):
     """Return a list of the Delayed blocks of labels or weights, for the same rows as the blocks of X."""
     import dask.array as da
 
-    if not is_dask_collection(column):
-        column = da.from_array(np.asarray(column), chunks=-1)
+    column = convert_column(column, column_name)
     sizes, column_sizes = get_sizes(X), get_sizes(column)
     blocks, column_blocks = list_blocks(X), list_blocks(column)
     are_known = sizes is not None and column_sizes is not None
     # Unknown sizes are compared when the blocks are loaded.
     if (sizes == column_sizes) if are_known else (len(blocks) == len(column_blocks)):
         return column_blocks
-    sizes = sizes or count_rows(cluster, blocks, name)
-    column_sizes = column_sizes or count_rows(cluster, column_blocks, column_name)
+    sizes = sizes or compute_sizes(cluster, blocks, name)
+    column_sizes = column_sizes or compute_sizes(cluster, column_blocks, column_name)
     if sum(column_sizes) != sum(sizes):
         raise ValueError(
             f"{column_name} must have as many samples as {name}, {sum(sizes)}, got {sum(column_sizes)}."
         )
     arrays = [
-        da.from_delayed(delayed(np.asarray)(block), (size, *column.shape[1:]), column.dtype)
+        da.from_delayed(delayed(to_array)(block), (size, *column.shape[1:]), column.dtype)
         for block, size in zip(column_blocks, column_sizes, strict=True)
     ]
     return list_blocks(da.concatenate(arrays).rechunk({0: sizes}))
+
+
+def convert_column(column, name):
+    """Return labels or weights as a dask array that is not divided along its columns."""
+    import dask.array as da
+
+    if hasattr(column, "to_dask_array"):  # a data frame or a series
+        column = column.to_dask_array()
+    elif not is_dask_collection(column):
+        column = da.from_array(to_array(column), chunks=-1)
+    if column.ndim not in (1, 2):
+        raise ValueError(
+            f"{name} must be an array with one or two dimensions, got {column.ndim} dimensions."
+        )
+    return column if column.ndim == 1 else column.rechunk({1: -1})
+
+
+def to_array(values):
+    """Return values as an ndarray."""
+    return values.toarray() if issparse(values) else np.asarray(values)
 
 
 def list_blocks(collection):
@@ -89,8 +109,13 @@ def get_sizes(collection):
     return chunks[0]
 
 
-def count_rows(cluster, blocks, name):
+def compute_sizes(cluster, blocks, name):
     """Return the numbers of rows of blocks as a tuple, for which the blocks are computed."""
-    count = delayed(list)([delayed(len)(block) for block in blocks])
-    (sizes,) = cluster.compute_collections((count,), f"the sizes of the blocks of {name}")
+    sizes = delayed(list)([delayed(count_rows)(block) for block in blocks])
+    (sizes,) = cluster.compute_collections((sizes,), f"the sizes of the blocks of {name}")
     return tuple(sizes)
+
+
+def count_rows(block):
+    """Return the number of rows of an array or of a data frame."""
+    return block.shape[0]

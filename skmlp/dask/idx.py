@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,8 @@ def read_idx(
         paths = [paths]
     if not paths:
         raise ValueError("paths must contain at least one path, got none.")
-    if not (chunks == "auto" or (isinstance(chunks, int) and chunks > 0)):
+    is_count = isinstance(chunks, Integral) and not isinstance(chunks, bool) and chunks > 0
+    if chunks != "auto" and not is_count:
         raise ValueError(f"chunks must be 'auto' or an integer of at least 1, got {chunks!r}.")
     absolute = [Path(path).absolute() for path in paths]
     headers = [read_idx_header(path) for path in absolute]

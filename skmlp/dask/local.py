@@ -11,7 +11,6 @@ References
 """
 
 import math
-from itertools import chain
 from uuid import uuid4
 
 import numpy as np
@@ -21,18 +20,15 @@ from skmlp.dask.training_tasks import (
     AveragedState,
     BlockResult,
     Round,
+    add_reductions,
     average_states,
-    get_results,
+    combine_blocks,
+    get_result,
     get_value,
+    select_worker_config,
     train_block,
 )
-from skmlp.engine.backend_choice import (
-    COMPILING_TIME,
-    continue_kernels,
-    estimate_saved_time,
-    get_kernels,
-    numba_is_installed,
-)
+from skmlp.engine.backend_choice import choose_cluster_kernels
 from skmlp.engine.evaluation import EpochReport
 from skmlp.engine.stochastic import make_divergence_error, restore_weights
 from skmlp.formatting import format_count
@@ -62,7 +58,8 @@ class LocalMode:
     def __init__(self, cluster, samples, config, state, on_step, n_steps):
         self._cluster = cluster
         self._samples = samples
-        self._config = config
+        self._solver = config.solver
+        self._config = select_worker_config(config)
         self._state = state
         self._on_step = on_step
         self._batch_counts = -(-samples.sizes // config.solver.batch_size)
@@ -78,7 +75,7 @@ class LocalMode:
         while group := rounds[len(results) : len(results) + MAX_ROUNDS]:
             results += self._train_rounds(group)
         self._check_finite(results, before)
-        totals = BlockResult(*map(sum, zip(*chain.from_iterable(results), strict=True)))
+        totals = BlockResult(*map(sum, zip(*results, strict=True)))
         state.epoch += 1
         state.samples_seen += int(self._samples.sizes.sum())
         state.loss = totals.loss / totals.n_samples
@@ -87,7 +84,7 @@ class LocalMode:
     def _compute_rates(self):
         """Return the learning rate of each step of an epoch."""
         state, n_steps = self._state, int(self._batch_counts.max())
-        learning_rate = self._config.solver.learning_rate
+        learning_rate = self._solver.learning_rate
         return [learning_rate(state, state.step + i, i, n_steps) for i in range(n_steps)]
 
     def _make_rounds(self, rates):
@@ -106,9 +103,9 @@ class LocalMode:
         ]
 
     def _train_rounds(self, rounds):
-        """Train some rounds, and return a list of the results of the blocks for each of them."""
+        """Train some rounds, and return a list of their BlockResults."""
         token, graph, sizes = uuid4().hex, self._samples.make_graph(), {}
-        averaged = ("start", token)
+        averaged = (f"start-{token}", 0, 0)
         graph[averaged] = (get_value, AveragedState(self._state.without_streams()))
         for number, each in enumerate(rounds):
             trained = []
@@ -117,10 +114,11 @@ class LocalMode:
                 samples = self._samples.handles[block].key
                 graph[key] = (train_block, self._config, samples, averaged, each, block)
                 trained.append(key)
-            following, report = (f"average-{token}", number), (f"report-{token}", number)
-            graph[following] = (average_states, averaged, trained)
-            graph[report] = (get_results, following)
-            averaged, sizes[report] = following, self._count_samples(each)
+            trained = add_reductions(graph, f"combine-{token}-{number}", combine_blocks, trained)
+            averaged, report = (f"average-{token}", number, 0), (f"report-{token}", number, 0)
+            graph[averaged] = (average_states, trained)
+            graph[report] = (get_result, averaged)
+            sizes[report] = self._count_samples(each)
         purpose = f"{format_count(len(rounds), 'round')} of epoch {self._state.epoch + 1}"
         final, *results = self._cluster.compute(
             graph, [averaged, *sizes], purpose, lambda key: self._on_step(sizes.get(key, 0))
@@ -139,7 +137,7 @@ class LocalMode:
     def _check_finite(self, results, before):
         """Raise NonFiniteLossError, and restore the weights, if the loss or a weight is not finite."""
         state = self._state
-        finite = [all(math.isfinite(each.loss) for each in of_blocks) for of_blocks in results]
+        finite = [math.isfinite(result.loss) for result in results]
         if all(finite) and np.isfinite(state.weights.theta).all():
             return
         number = finite.index(False) if not all(finite) else len(finite) - 1
@@ -150,19 +148,3 @@ class LocalMode:
             number * self._n_steps,
             int(self._batch_counts.max()),
         )
-
-
-def choose_cluster_kernels(config, n_samples, earlier):
-    """Return the name of the kernel set for all workers.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-    n_samples : int
-    earlier : str or None
-        The kernel set with which training began.
-    """
-    if earlier is not None or get_kernels() != "auto":
-        return continue_kernels(config, earlier)
-    saves_time = estimate_saved_time(config, n_samples) >= COMPILING_TIME
-    return "numba" if saves_time and numba_is_installed() else "numpy"

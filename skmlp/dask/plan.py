@@ -39,13 +39,13 @@ def make_cluster_plan(estimator, arguments, start):
     check_same_layers(config.network.layout, start.previous)
     if estimator.mode == "local" and not start.allows_missing_classes:
         training.check_classes(targets.classes)
-    params = make_encoding_parameters(estimator, training)
+    params = make_encoding_parameters(estimator, training, targets)
     samples = training.encode(targets, params, keep_weights=estimator.mode == "exact")
     validation = None
     if has_validation_set(arguments):
         loader = load("X_val", arguments.X_val, arguments.y_val, arguments.sample_weight_val)
         validate_features(estimator, loader, reset=False)
-        params = make_encoding_parameters(estimator, loader)
+        params = make_encoding_parameters(estimator, loader, targets)
         validation = loader.encode(targets, params, keep_weights=False)
     return Plan(
         config,
@@ -117,7 +117,7 @@ def validate_features(estimator, loader, *, reset):
     validate_data(estimator, loader.make_example(), reset=reset, skip_check_array=True)
 
 
-def make_encoding_parameters(estimator, loader):
+def make_encoding_parameters(estimator, loader, targets):
     """Return the parameters for the encoding of the blocks, with a class weight that does not depend on the block."""
     class_weight = estimator.class_weight
     if class_weight == "balanced":
@@ -126,7 +126,7 @@ def make_encoding_parameters(estimator, loader):
                 "class_weight must not be 'balanced' for multilabel targets on a cluster, got 'balanced'. Pass "
                 "sample_weight."
             )
-        class_weight = balance(loader.sum_label_weights())
+        class_weight = balance(loader.sum_label_weights(targets.classes))
     return SimpleNamespace(class_weight=class_weight, input_scale=estimator.input_scale)
 
 

@@ -42,6 +42,7 @@ class ClusterTrainer:
         self.convergence_message = ""
         self._cluster = cluster
         self._validation = validation
+        cluster.pop_times()  # those of the tasks that prepare the blocks
         state.make_writable()
         self.backend = make_mode(cluster, training, config, state, on_step)
         # Only the exact mode needs an order of all samples.
@@ -71,11 +72,11 @@ class ClusterTrainer:
         if self._validation is None:
             return Evaluation(None, None)
         token, graph = uuid4().hex, self._validation.make_graph()
-        weights = ("prediction-weights", token)
+        weights = (f"weights-{token}", 0, 0)
         graph[weights] = (get_value, self.state.prediction_weights)
         keys = []
         for number, handle in enumerate(self._validation.handles):
-            keys.append((f"evaluate-block-{token}", number))
+            keys.append((f"evaluate-block-{token}", 0, number))
             graph[keys[-1]] = (evaluate_block, self.config, handle.key, weights)
         purpose = f"the validation of epoch {self.state.epoch}"
         results = self._cluster.compute(graph, keys, purpose)

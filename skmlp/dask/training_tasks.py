@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from skmlp.engine.backend import BatchGradient
+from skmlp.engine.backend import BatchGradient, StepResult
 from skmlp.engine.backend_choice import make_backend, make_gradient_backend
 from skmlp.engine.batches import Batches, TrainingData
 from skmlp.engine.evaluation import evaluate
@@ -67,12 +67,12 @@ class SteppedState:
     ----------
     state : TrainState
         Without random streams, order and weights of the best epoch.
-    results : tuple of StepResult
-        Results of the steps so far.
+    result : StepResult or None
+        Result of the step; None before the first one.
     """
 
     state: TrainState
-    results: tuple = ()
+    result: StepResult | None = None
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ def select_weights(stepped):
     return SteppedState(replace(stepped.state, average=None, optimizer_arrays={}))
 
 
-def get_results(stepped):
-    """Return the results of the steps of a SteppedState."""
-    return stepped.results
+def get_result(stepped):
+    """Return the result of a SteppedState or an AveragedState."""
+    return stepped.result
 
 
 def compute_gradient(config, samples, stepped, block_batch):
@@ -111,8 +111,10 @@ def compute_gradient(config, samples, stepped, block_batch):
     augment = None
     if config.augmentation is not None:
         augment = config.augmentation.at(block_batch.progress, generator)
-    if not isinstance(block_batch.rows, slice):
-        samples = replace(samples, rows=block_batch.rows)
+    rows = block_batch.rows
+    if isinstance(rows, slice):
+        rows = None if rows == slice(0, len(samples)) else np.arange(rows.start, rows.stop)
+    samples = replace(samples, rows=rows)
     dtype = state.weights.theta.dtype
     (batch,) = Batches(samples, len(samples), dtype).in_order(None, augment)
     with single_blas_thread, np.errstate(over="ignore", invalid="ignore"):
@@ -137,7 +139,7 @@ def update_weights(config, stepped, gradients, rate):
     state = copy_state(stepped.state)
     with single_blas_thread, np.errstate(over="ignore", invalid="ignore"):
         result = make_gradient_backend(config, state).update(add_gradients(gradients), rate)
-    return SteppedState(state, (*stepped.results, result))
+    return SteppedState(state, result)
 
 
 def copy_state(state):
@@ -219,12 +221,12 @@ class AveragedState:
     ----------
     state : TrainState
         Without random streams, order and weights of the best epoch.
-    results : tuple of BlockResult
-        Results of all blocks in this round.
+    result : BlockResult or None
+        Sums over the blocks in this round; None before the first round.
     """
 
     state: TrainState
-    results: tuple = ()
+    result: BlockResult | None = None
 
 
 def train_block(config, samples, averaged, training_round, number):
@@ -276,27 +278,29 @@ def check_kernels(found, expected):
         )
 
 
-def average_states(averaged, blocks):
-    """Return the AveragedState after a round: the mean of weights and optimizer state, weighted by the samples.
+def combine_blocks(blocks):
+    """Return the TrainedBlock of several blocks: the mean of their states, weighted by their samples.
 
     Parameters
     ----------
-    averaged : AveragedState
-        State before the round.
     blocks : list of TrainedBlock
     """
-    results = tuple(block.result for block in blocks)
-    trained = [block for block in blocks if block.result.weight]
-    if not trained:
-        return AveragedState(averaged.state, results)
-    weight = sum(block.result.weight for block in trained)
-    fractions = [block.result.weight / weight for block in trained]
-    states = [block.state for block in trained]
-    state = copy_state(states[0])
-    state.step = max(each.step for each in states)
-    for array, *arrays in zip(*map(list_arrays, [state, *states]), strict=True):
-        average_arrays(arrays, fractions, array)
-    return AveragedState(state, results)
+    result = BlockResult(*map(sum, zip(*(block.result for block in blocks), strict=True)))
+    trained = [block for block in blocks if block.result.weight] or blocks[:1]
+    state = copy_state(trained[0].state)
+    if result.weight:
+        fractions = [block.result.weight / result.weight for block in trained]
+        states = [block.state for block in trained]
+        state.step = max(each.step for each in states)
+        for array, *arrays in zip(*map(list_arrays, [state, *states]), strict=True):
+            average_arrays(arrays, fractions, array)
+    return TrainedBlock(state, result)
+
+
+def average_states(blocks):
+    """Return the AveragedState after a round of the blocks, which are TrainedBlocks."""
+    combined = combine_blocks(blocks)
+    return AveragedState(combined.state, combined.result)
 
 
 def list_arrays(state):
@@ -346,3 +350,39 @@ def evaluate_block(config, samples, weights):
 def get_value(value):
     """Return a value, so that it is the result of a task."""
     return value
+
+
+# Graphs
+
+# Number of results that a task combines, which are all on one worker at the same time.
+MAX_COMBINED = 8
+
+
+def add_reductions(graph, name, combine, keys):
+    """Add tasks that combine results in groups, and return at most MAX_COMBINED keys that remain to be combined.
+
+    Parameters
+    ----------
+    graph : dict
+        Changed in place.
+    name : str
+        Beginning of the keys of the new tasks.
+    combine : callable
+        Function of a list of results.
+    keys : list
+        Keys of the results, in the order in which they are combined.
+    """
+    level = 0
+    while len(keys) > MAX_COMBINED:
+        groups = [keys[i : i + MAX_COMBINED] for i in range(0, len(keys), MAX_COMBINED)]
+        keys = [(name, level, i) for i in range(len(groups))]
+        graph |= {key: (combine, group) for key, group in zip(keys, groups, strict=True)}
+        level += 1
+    return keys
+
+
+def select_worker_config(config):
+    """Return a TrainingConfig without what only the client uses, which need not be serializable."""
+    if config.solver.uses_full_batches:
+        return config
+    return replace(config, solver=replace(config.solver, schedule=None, stopping=None))

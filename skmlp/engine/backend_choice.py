@@ -179,6 +179,19 @@ def choose_kernels(config, dtype, data, earlier=None):
     return "numba" if saved >= COMPILING_TIME and can_import("kernels") else "numpy"
 
 
+def choose_cluster_kernels(config, n_samples, earlier=None):
+    """Return the name of the kernel set with which all workers of a cluster train.
+
+    As `choose_kernels`, but the workers may have to compile the kernels.
+    """
+    if earlier is not None or get_kernels() != "auto":
+        return continue_kernels(config, earlier)
+    saves_time = estimate_saved_time(config, n_samples) >= COMPILING_TIME
+    if not saves_time or not numba_is_installed() or not can_import("kernels"):
+        return "numpy"
+    return "numba" if import_compiled("catalog").has_fast_arithmetic() else "numpy"
+
+
 def continue_kernels(config, earlier):
     """Return the kernel set with which a training run continues: the explicit selection, or the earlier set.
 

@@ -58,10 +58,13 @@ class SampleChecker(NamedTuple):
     validate : callable
         `validate_data` of scikit-learn, bound to the estimator.
     input_scale : float or None
+    allows_zero_weights : bool
+        Whether all sample weights may be zero.
     """
 
     validate: Any
     input_scale: float | None
+    allows_zero_weights: bool = False
 
     def check(self, X, y, sample_weight, *, reset):
         """Return the CheckedSamples for the arguments of `fit`. Sparse X is converted to CSR.
@@ -77,7 +80,11 @@ class SampleChecker(NamedTuple):
         X, y = read(X, y, reset)
         if sample_weight is not None:
             sample_weight = check_sample_weight(
-                sample_weight, X, dtype=get_weights_dtype(X), ensure_non_negative=True
+                sample_weight,
+                X,
+                dtype=get_weights_dtype(X),
+                ensure_non_negative=True,
+                allow_all_zero_weights=self.allows_zero_weights,
             )
         return CheckedSamples(X, check_labels(y), sample_weight)
 
@@ -133,8 +140,8 @@ def has_validation_set(arguments):
 
 
 def is_dask_collection(value):
-    """Return whether a value is a collection of Dask, without importing Dask."""
-    return hasattr(value, "__dask_graph__")
+    """Return whether a value is a collection of Dask that consists of blocks, without importing Dask."""
+    return hasattr(value, "__dask_graph__") and hasattr(value, "to_delayed")
 
 
 def check_sparse_arrays(X):

@@ -138,18 +138,52 @@ def test_killed_workers_do_not_change_the_result(
 
 def test_a_worker_that_joins_late(data, expected):
     with start_cluster(1, processes=False) as cluster, Client(cluster) as client:
+
+        def add_worker(epoch, metrics):
+            if epoch == 2:
+                cluster.scale(2)
+                client.wait_for_workers(2, timeout=60)
+
         X, y = data.divide(), data.divide(data.y)
         model = DaskMLPDigitClassifier(mode="exact", **PARAMETERS)
-        model.set_callbacks(OnEpoch(lambda epoch, _: cluster.scale(2) if epoch == 2 else None))
+        model.set_callbacks(OnEpoch(add_worker))
         model.fit(X[:380], y[:380], X_val=X[380:], y_val=y[380:])
-        client.wait_for_workers(2, timeout=60)
+        assert len({record["worker"] for record in client.get_task_stream()}) == 2
     assert_equal_models(model, expected["exact"])
+
+
+def test_long_training_with_a_short_timeout(data):
+    """The timeout limits the time without a finished task, not the time of a round of several tasks."""
+    with start_cluster(1, processes=False) as cluster, Client(cluster):
+        fit(data, "local", timeout=2, max_iter=1, augmentation=wait)
+
+
+def wait(images, generator):
+    """Augmentation that takes 0.3 s."""
+    time.sleep(0.3)
+    return images
+
+
+def test_training_in_a_task(data):
+    """Several tasks that train do not block the only thread of a worker."""
+    with start_cluster(1, processes=False) as cluster, Client(cluster) as client:
+        tasks = [
+            client.submit(fit, data, "local", random_state=seed, timeout=20) for seed in (0, 1)
+        ]
+        models = client.gather(tasks)
+    assert models[0].loss_ != models[1].loss_
+
+
+@pytest.mark.parametrize("client", ["tcp://127.0.0.1:8786", object()])
+def test_invalid_client(client, data):
+    with pytest.raises(TypeError, match="client must be a synchronous"):
+        fit(data, "local", client=client)
 
 
 def test_a_cluster_without_workers(data):
     with start_cluster(0) as cluster, Client(cluster):
         start = time.monotonic()
-        message = "within timeout=2 seconds, got no result of the blocks of X .* with 0 workers"
+        message = "within timeout=2 seconds, got none .* for the blocks of X, with 0 workers"
         with pytest.raises(ClusterError, match=message):
             fit(data, "local", timeout=2)
         assert time.monotonic() - start < 20
@@ -188,8 +222,13 @@ def test_a_lost_scheduler_and_the_continuation_on_another_cluster(mode, data, ex
         )
         with pytest.raises(ClusterError, match=r"got a lost connection to .* of epoch 3"):
             model.fit(X[:380], y[:380], **validation)
-    with start_cluster(2, processes=False) as cluster, Client(cluster):
-        resumed = DaskMLPDigitClassifier.resume(path, X[:380], y[:380], **validation)
+    with start_cluster(2, processes=False) as cluster:
+        with Client(cluster, set_as_default=False) as client:
+            resumed = DaskMLPDigitClassifier.resume(
+                path, X[:380], y[:380], **validation, client=client
+            )
+            assert client.get_task_stream()
+        assert resumed.client is client
     assert_equal_models(resumed, expected[mode])
 
 

@@ -75,6 +75,16 @@ def test_invalid_block_of_labels(message, change, samples, labels):
         DaskMLPDigitClassifier().fit(join(samples), join(replace_block(labels, change), int))
 
 
+def test_unknown_class_in_a_block_of_the_validation_set(data):
+    y_val = data.y.copy()
+    y_val[250] = 77
+    message = r"Block 1 of y_val .* y_val must contain only the classes .* got \[77\]"
+    for class_weight in (None, "balanced"):
+        model = DaskMLPDigitClassifier(class_weight=class_weight)
+        with pytest.raises(ValueError, match=f"(?s){message}"):
+            model.fit(data.divide(), data.y, X_val=data.divide(), y_val=y_val)
+
+
 def test_negative_sample_weight_names_the_block(data):
     weights = np.ones(500)
     weights[250] = -1
@@ -113,6 +123,12 @@ def test_blocks_without_a_class(data):
         ),
         (lambda X, y: (X.reshape(500, 8, 8), y), ValueError, "X must have 2 dimensions, got 3"),
         (lambda X, y: (X, y[:400]), ValueError, "y must have as many samples as X, 500, got 400"),
+        (
+            lambda X, y: (X, None),
+            ValueError,
+            "y must be an array with one or two dimensions, got 0",
+        ),
+        (lambda X, y: (X, y, 2.0), ValueError, "sample_weight must be an array with one or two"),
         (
             lambda X, y: (X[X.sum(axis=1) > 0], y.compute()[1:]),
             ValueError,

@@ -118,6 +118,32 @@ def test_sample_weights(mode, data):
     assert_equal_models(changed, model)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_parts_and_blocks_of_weight_zero(mode, data):
+    """Half of the samples, and all samples of a block, have the weight zero."""
+    X, y = data.X.astype(float), data.y
+    weights = np.arange(len(y)) % 2.0
+    weights[200:380] = 0
+    parameters = make_parameters(batch_size=10, shuffle=False)
+    model = DaskMLPDigitClassifier(mode=mode, **parameters)
+    model.fit(
+        data.divide(X),
+        y,
+        weights,
+        X_val=data.divide(X),
+        y_val=y,
+        sample_weight_val=weights,
+    )
+    if mode == "exact":
+        expected = MLPDigitClassifier(**parameters).fit(
+            X, y, weights, X_val=X, y_val=y, sample_weight_val=weights
+        )
+        assert_same_model(model, expected, rtol=1e-9)
+    assert model.score(data.divide(X), y, weights) == pytest.approx(
+        model.history_["val_accuracy"][-1]
+    )
+
+
 @pytest.mark.parametrize(
     "y",
     [lambda y: y > 4, lambda y: np.array(["even", "odd"])[y % 2], lambda y: y[:, None] > [2, 5, 7]],
@@ -246,17 +272,16 @@ def fail():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_random_numbers_differ_between_blocks(mode, data):
-    """With equal blocks, equal dropout masks would give the result of one block."""
-    parameters = make_parameters(shuffle=False, dropout=0.5, max_iter=1, batch_size=180)
+    """With equal blocks and equal dropout masks, the loss of a step would be that of one block."""
     X, y = data.X[:180].astype(float), data.y[:180]
-    models = [
-        DaskMLPDigitClassifier(mode=mode, **parameters).fit(
-            da.from_array(np.vstack([X] * n), chunks=(180, -1)),
-            da.from_array(np.hstack([y] * n), chunks=180),
-        )
-        for n in (1, 2)
-    ]
-    assert models[0].loss_ != pytest.approx(models[1].loss_, rel=1e-3)
+    losses = []
+    for n in (1, 2):
+        batch_size = 180 * n if mode == "exact" else 180
+        parameters = make_parameters(shuffle=False, dropout=0.5, max_iter=1, batch_size=batch_size)
+        blocks = da.from_array(np.vstack([X] * n), chunks=(180, -1))
+        model = DaskMLPDigitClassifier(mode=mode, **parameters)
+        losses.append(model.fit(blocks, np.hstack([y] * n)).loss_)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-5)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -291,16 +316,35 @@ def test_labels_that_are_divided_differently_or_not_at_all(data):
 
 def test_kernels_of_numba(data):
     pytest.importorskip("numba")
+    from distributed import Client
+
     from skmlp import set_kernels
 
     expected = DaskMLPDigitClassifier(**make_parameters()).fit(data.divide(), data.y)
     set_kernels("numba")
     try:
         model = DaskMLPDigitClassifier(**make_parameters()).fit(data.divide(), data.y)
+        with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0"):
+            same = DaskMLPDigitClassifier(**make_parameters()).fit(data.divide(), data.y)
     finally:
         set_kernels(None)
     assert model._state.kernels == "numba"
     assert_same_model(model, expected, rtol=1e-3)
+    assert_equal_models(same, model)
+
+
+def test_many_blocks_are_combined_in_groups(data):
+    X, y = data.X[:400].astype(float), data.y[:400]
+    blocks = da.from_array(X, chunks=(20, -1))
+    expected = MLPDigitClassifier(**make_parameters(batch_size=100)).fit(X, y)
+    model = DaskMLPDigitClassifier(mode="exact", **make_parameters(batch_size=100)).fit(blocks, y)
+    assert_same_model(model, expected, rtol=1e-9)
+    # Equal blocks: the average is the state of each of them.
+    parameters = make_parameters(shuffle=False)
+    expected = MLPDigitClassifier(**parameters).fit(X[:100], y[:100])
+    blocks = da.from_array(np.vstack([X[:100]] * 20), chunks=(100, -1))
+    model = DaskMLPDigitClassifier(**parameters).fit(blocks, np.hstack([y[:100]] * 20))
+    assert_same_model(model, expected, rtol=1e-9)
 
 
 def test_divergence_names_the_epoch(data):
@@ -389,5 +433,11 @@ def test_prediction_is_lazy(fitted_class, method, data):
     )
     # The classifier as it was when the prediction was requested.
     assert_allclose(predicted.compute(), expected, rtol=1e-5)
+    # Predictions of two classifiers, and of two inputs, in the same graph.
+    other = getattr(model, method)(data.divide())
+    joined = da.concatenate([predicted, other, getattr(model, method)(data.divide(data.X[::-1]))])
+    new = getattr(model, method)(data.X)
+    assert_allclose(joined.compute(), np.concatenate([expected, new, new[::-1]]), rtol=1e-5)
+    assert str(other.name).startswith(method.replace("_", "-"))
     assert_array_equal(model.predict(data.X[:0:-1]), model.predict(data.X)[:0:-1])
     assert model.score(data.divide(), data.divide(data.y)) == model.score(data.X, data.y)
