@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import deepcopy
 from numbers import Integral, Real
@@ -216,14 +216,18 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        callbacks: Sequence[Any] = (),
+        expected_parameters: Mapping[str, Any] | None = None,
         client: Any = None,
-        **options: Any,
     ) -> Self:
         """Resume interrupted training from a checkpoint and complete it, on the same or on another cluster.
 
         Parameters
         ----------
-        path, X, y, sample_weight, **options
+        path, X, y, sample_weight, X_val, y_val, sample_weight_val, callbacks, expected_parameters
             As for :meth:`skmlp.MLPDigitClassifier.resume`. The data must be divided into the same blocks as in `fit`.
         client : distributed.Client, default=None
             Client of the cluster. None means the current client or the local scheduler.
@@ -246,7 +250,17 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
             If the loss or a weight becomes NaN or infinite.
         """
         with nullcontext() if client is None else client.as_current():
-            mlp = super().resume(path, X, y, sample_weight, **options)
+            mlp = super().resume(
+                path,
+                X,
+                y,
+                sample_weight,
+                X_val=X_val,
+                y_val=y_val,
+                sample_weight_val=sample_weight_val,
+                callbacks=callbacks,
+                expected_parameters=expected_parameters,
+            )
         mlp.client = client
         return mlp
 
@@ -258,7 +272,7 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
     def __sklearn_clone__(self) -> Self:
         # A Client cannot be copied.
         twin = object.__new__(type(self))
-        vars(twin).update(vars(self) | {"client": None})
+        twin.__dict__.update(vars(self) | {"client": None})
         copy = super(DaskMLPDigitClassifier, twin).__sklearn_clone__()
         copy.client = self.client
         return copy
