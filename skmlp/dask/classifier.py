@@ -14,7 +14,7 @@ from skmlp.dask.prediction import score_blocks
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.data import is_dask_collection
 from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, Interval, StrOptions
-from skmlp.typing import ArrayLike, PathLike
+from skmlp.typing import ArrayLike, PathLike, SamplesLike
 
 Mode: TypeAlias = Literal["exact", "local"]
 Constructor = TypeVar("Constructor", bound=Callable[..., None])
@@ -212,11 +212,11 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
     def resume(
         cls,
         path: PathLike,
-        X: ArrayLike,
+        X: SamplesLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        X_val: ArrayLike | None = None,
+        X_val: SamplesLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
         callbacks: Sequence[Any] = (),
