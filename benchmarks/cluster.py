@@ -20,12 +20,13 @@ from data import load_data
 from environment import remove_openblas_variables
 from options import make_parser, parse_count, parse_layer_sizes
 from report import describe_machine, print_progress, print_table
-from scaling import LINK, MACHINE, Machine, predict_epoch
+from scaling import Machine, predict_epoch
 
 from skmlp import MLPDigitClassifier, write_idx
 
 NETWORKS = [(128, 128), (512, 512), (2048, 1024, 512)]
 SAMPLES = [60_000, 600_000]
+BANDWIDTH = 0.5e9  # bytes per second between processes, including their conversion
 LEGEND = """\
 - batch: samples per step; in local mode, per step and block
 - steps: between two averages, in local mode
@@ -172,7 +173,7 @@ def measure_case(files, n_samples, hidden, n_epochs, n_workers, case, single):
         for part in ("compute", "transfer", "scheduler")
     ]
     n_bytes = median(np.diff(sent)) / steps_per_epoch
-    machine = Machine(n_workers=n_workers, rate=MACHINE.rate, link=LINK["this machine"])
+    machine = Machine(n_workers, bandwidth=BANDWIDTH)
     predicted = n_samples / predict_epoch(machine, hidden, n_samples, case)
     name = f"{case.mode} mode"
     return [

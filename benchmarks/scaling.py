@@ -3,19 +3,23 @@
     python benchmarks/scaling.py
     python benchmarks/scaling.py --rate 100 --bandwidth 12.5 --task-cost 0.5
 
-An epoch consists of steps (exact mode) or rounds (local mode). With n workers, one block per worker, a rate of R
-operations per second and worker, and a link with bandwidth B,
+An epoch consists of steps (exact mode) or rounds (local mode), which begin when the previous one has
+ended. With n workers and one block per worker, each takes
 
-    t = max(operations / (n R), bytes / B) + latency + tasks * cost of a task,
+    t = samples / n * (operations / R + s) + bytes / B + weights * u + stages * latency + tasks * c,
 
-where the operations are 6 per weight and sample, and the bytes are those that the worker with the weights sends and
-receives: the weights (exact) or the weights and both moments of Adam (local), to n - 1 workers and back. The constants
-are those that `cluster.py` measured on two cores; the options replace them.
+where R is the rate of a worker, s and u are costs per sample and per weight, B is the bandwidth of the
+worker that has the weights, and c is the cost of a task. The operations are 6 per weight. The bytes are
+those that this worker sends and receives: the weights (exact) or the weights and both moments of Adam (local), to n - 1 workers and
+back; more than 8 results are combined in groups, on several workers. Computation and transfer do not
+overlap, because each step needs the weights of the previous one. The constants are those that
+`cluster.py` measured on two cores; the options replace them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import NamedTuple
 
 from options import make_parser
 from report import print_table
@@ -23,32 +27,38 @@ from report import print_table
 N_FEATURES, N_CLASSES = 784, 10
 OPERATIONS_PER_WEIGHT = 6  # a multiplication and an addition in each of three products
 BYTES_PER_WEIGHT = 4
-# Copies of the weights that are sent: gradients or weights in exact mode; weights and two moments in local mode.
-COPIES = {"exact": 1, "local": 3}
-# Tasks that wait for each other in a step or round.
-STAGES = 2
+MAX_COMBINED = 8  # results that a task combines
 WORKERS = (8, 64, 512)
 SAMPLES = (10**7, 10**8, 10**9, 10**10)
 NETWORKS = [(128, 128), (512, 512), (2048, 1024, 512)]
 
 
-@dataclass(frozen=True)
-class Link:
-    """Connection of a worker.
+class Speed(NamedTuple):
+    """Speed of training, fitted to measurements.
 
     Attributes
     ----------
-    bandwidth : float
-        Bytes per second.
-    latency : float
-        Seconds from the end of a task to the beginning of a task that depends on it.
-    task_cost : float
-        Seconds of the scheduler for a task.
+    rate : float
+        Operations per second.
+    sample_cost : float
+        Seconds per sample, for what does not depend on the number of weights.
+    weight_cost : float
+        Seconds per weight and step (exact) or round (local), for copies and updates.
+    n_copies : int
+        Arrays of the size of the weights that are sent: weights or gradients; or weights and two moments of Adam.
     """
 
-    bandwidth: float
-    latency: float
-    task_cost: float
+    rate: float
+    sample_cost: float
+    weight_cost: float = 0.0
+    n_copies: int = 0
+
+
+# One process that uses two cores, and workers with one thread. Compiled kernels skip the products with zeros, so that
+# the rate of the operations that are counted here may exceed that of the processor.
+ONE_PROCESS = Speed(rate=250e9, sample_cost=3e-6)
+EXACT = Speed(rate=95e9, sample_cost=2.3e-6, weight_cost=15e-9, n_copies=1)
+LOCAL = Speed(rate=140e9, sample_cost=4e-6, weight_cost=30e-9, n_copies=3)
 
 
 @dataclass(frozen=True)
@@ -58,54 +68,52 @@ class Machine:
     Attributes
     ----------
     n_workers : int
-    rate : dict of {str: float}
-        Operations per second and worker for each mode.
-    link : Link
+    exact, local : Speed
+    bandwidth : float
+        Bytes per second of the connection of a worker.
+    latency : float
+        Seconds from the end of a task to the beginning of a task that depends on it.
+    task_cost : float
+        Seconds of the scheduler for a task.
     """
 
-    n_workers: int
-    rate: dict
-    link: Link
-
-
-# Measured by cluster.py on two cores of an AMD EPYC processor (Zen 4), in one machine.
-LINK = {
-    "this machine": Link(bandwidth=0.5e9, latency=6e-3, task_cost=1e-3),
-    "10 Gbit/s": Link(bandwidth=1.25e9, latency=6e-3, task_cost=1e-3),
-}
-MACHINE = Machine(1, {"exact": 60e9, "local": 110e9}, LINK["10 Gbit/s"])
-# Operations per second of one machine with two cores and compiled kernels.
-SINGLE_RATE = 200e9
+    n_workers: int = 1
+    exact: Speed = EXACT
+    local: Speed = LOCAL
+    bandwidth: float = 1.25e9
+    latency: float = 3e-3
+    task_cost: float = 1e-3
 
 
 def main():
-    arguments = parse_arguments()
-    link = Link(arguments.bandwidth * 1e9, arguments.latency * 1e-3, arguments.task_cost * 1e-3)
-    rate = dict.fromkeys(MACHINE.rate, arguments.rate * 1e9) if arguments.rate else MACHINE.rate
-    rates = " and ".join(f"{value / 1e9:g} GFLOP/s ({mode})" for mode, value in rate.items())
+    machine = parse_arguments()
+    rates = [f"{speed.rate / 1e9:g} GFLOP/s" for speed in (machine.exact, machine.local)]
     print(
-        f"Bandwidth {link.bandwidth / 1e9:g} GB/s, latency {1000 * link.latency:g} ms, "
-        f"{1000 * link.task_cost:g} ms per task, {rates} per worker.\n"
+        f"Bandwidth {machine.bandwidth / 1e9:g} GB/s, latency {1000 * machine.latency:g} ms, "
+        f"{1000 * machine.task_cost:g} ms per task, {rates[0]} (exact) and {rates[1]} (local) "
+        "per worker.\n"
         "Time per epoch. exact: batches of 200 and of 10,000 samples; local: 50 steps of 200 samples between two "
         "averages, and one average per epoch.\n"
     )
     for hidden in NETWORKS:
-        rows = []
-        for n_samples in SAMPLES:
-            single = n_samples * count_operations(hidden) / SINGLE_RATE
-            rows.append([f"{n_samples:.0e}", "one machine", format_time(single), *[""] * 3, ""])
-            for n_workers in WORKERS:
-                machine = Machine(n_workers, rate, link)
-                times = {
-                    name: predict_epoch(machine, hidden, n_samples, case)
-                    for name, case in CASES.items()
-                }
-                best = min(times, key=times.get)
-                fastest = best if times[best] < single else "one machine"
-                cells = [format_time(seconds) for seconds in times.values()]
-                rows.append([f"{n_samples:.0e}", f"{n_workers} workers", *cells, fastest])
         print(f"hidden layers {hidden}, {count_weights(hidden):,} weights\n")
+        rows = [row for n_samples in SAMPLES for row in make_rows(machine, hidden, n_samples)]
         print_table(["samples", "machines", *CASES, "fastest"], rows)
+
+
+def make_rows(machine, hidden, n_samples):
+    """Yield the row of one machine, and a row for each number of workers."""
+    single = compute_samples(ONE_PROCESS, hidden, n_samples)
+    yield [f"{n_samples:.0e}", "one machine", *[""] * len(CASES), format_time(single)]
+    for n_workers in WORKERS:
+        cluster = replace(machine, n_workers=n_workers)
+        times = {
+            name: predict_epoch(cluster, hidden, n_samples, case) for name, case in CASES.items()
+        }
+        best = min(times, key=times.get)
+        fastest = best if times[best] < single else "one machine"
+        cells = [format_time(seconds) for seconds in times.values()]
+        yield [f"{n_samples:.0e}", f"{n_workers} workers", *cells, fastest]
 
 
 CASES = {
@@ -128,17 +136,29 @@ def predict_epoch(machine, hidden, n_samples, case):
     case : object
         Object with the attributes `mode`, `batch_size` and `local_steps`.
     """
-    n, link = machine.n_workers, machine.link
+    n, speed, n_weights = machine.n_workers, getattr(machine, case.mode), count_weights(hidden)
     if case.mode == "exact":
         n_rounds = -(-n_samples // case.batch_size)
+        n_stages = 3  # weights, gradients, update
     else:
-        steps = -(-n_samples // (n * case.batch_size))
-        n_rounds = -(-steps // (case.local_steps or steps))
-    operations = n_samples / n_rounds * count_operations(hidden)
-    n_bytes = 2 * (n - 1) * COPIES[case.mode] * BYTES_PER_WEIGHT * count_weights(hidden)
-    compute = operations / (n * machine.rate[case.mode])
-    overhead = STAGES * link.latency + (n + 1) * link.task_cost
-    return n_rounds * (max(compute, n_bytes / link.bandwidth) + overhead)
+        n_steps = -(-n_samples // (n * case.batch_size))
+        n_rounds = -(-n_steps // (case.local_steps or n_steps))
+        n_stages = 2  # steps of the blocks, average
+    n_sent, n_groups = n - 1, n
+    while n_groups > MAX_COMBINED:
+        n_groups = -(-n_groups // MAX_COMBINED)
+        n_stages += 1
+    n_received = min(n - 1, MAX_COMBINED * n_stages)
+    n_bytes = (n_sent + n_received) * speed.n_copies * BYTES_PER_WEIGHT * n_weights
+    compute = compute_samples(speed, hidden, n_samples / n_rounds / n)
+    update = n_weights * speed.weight_cost
+    overhead = n_stages * machine.latency + (n + 3) * machine.task_cost
+    return n_rounds * (compute + n_bytes / machine.bandwidth + update + overhead)
+
+
+def compute_samples(speed, hidden, n_samples):
+    """Return the seconds in which a process computes a number of samples."""
+    return n_samples * (count_operations(hidden) / speed.rate + speed.sample_cost)
 
 
 def count_weights(hidden):
@@ -160,16 +180,28 @@ def format_time(seconds):
 
 
 def parse_arguments():
-    parser = make_parser(__doc__)
-    link = LINK["10 Gbit/s"]
+    """Return the Machine that the options describe."""
+    parser, machine = make_parser(__doc__), Machine()
     for name, default, unit in (
         ("rate", None, "GFLOP/s per worker; by default the measured ones"),
-        ("bandwidth", link.bandwidth / 1e9, "GB/s per worker"),
-        ("latency", link.latency * 1e3, "milliseconds between two tasks"),
-        ("task-cost", link.task_cost * 1e3, "milliseconds of the scheduler per task"),
+        ("bandwidth", machine.bandwidth / 1e9, "GB/s per worker"),
+        ("latency", machine.latency * 1e3, "milliseconds between two tasks"),
+        ("task-cost", machine.task_cost * 1e3, "milliseconds of the scheduler per task"),
     ):
         parser.add_argument(f"--{name}", type=float, default=default, metavar="X", help=unit)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rate:
+        machine = replace(
+            machine,
+            exact=machine.exact._replace(rate=options.rate * 1e9),
+            local=machine.local._replace(rate=options.rate * 1e9),
+        )
+    return replace(
+        machine,
+        bandwidth=options.bandwidth * 1e9,
+        latency=options.latency * 1e-3,
+        task_cost=options.task_cost * 1e-3,
+    )
 
 
 if __name__ == "__main__":
