@@ -3,10 +3,13 @@
     python benchmarks/cluster.py
     python benchmarks/cluster.py --samples 60000 --hidden 128,128 --accuracy
 
-The workers are processes with one thread each. The images are in an IDX file, which the workers map into memory; more
-than 60,000 samples are repetitions of MNIST. The first epoch, in which kernels are loaded, is not counted. With
---accuracy, the test accuracy is compared for different numbers of steps between two averages instead, on Dask's local
-scheduler: the results do not depend on the number of workers.
+The workers are processes with one thread each. The images are in an IDX file, which the workers map
+into memory; more than 60,000 samples are repetitions of MNIST. One process and the local mode use
+compiled kernels if numba is installed, and the exact mode always uses NumPy. The first epoch, in which
+kernels are loaded, is not counted.
+
+With --accuracy, the test accuracy is compared for different numbers of steps between two averages
+instead, on Dask's local scheduler: the results do not depend on the number of workers.
 """
 
 import tempfile
@@ -22,7 +25,8 @@ from options import make_parser, parse_count, parse_layer_sizes
 from report import describe_machine, print_progress, print_table
 from scaling import Machine, predict_epoch
 
-from skmlp import MLPDigitClassifier, write_idx
+from skmlp import MLPDigitClassifier, set_kernels, write_idx
+from skmlp.engine.backend_choice import numba_is_installed
 
 NETWORKS = [(128, 128), (512, 512), (2048, 1024, 512)]
 SAMPLES = [60_000, 600_000]
@@ -52,6 +56,8 @@ CASES = [Case("local", 200), Case("local", 200, 50), Case("exact", 200), Case("e
 def main():
     arguments = parse_arguments()
     warnings.simplefilter("ignore")
+    if numba_is_installed():
+        set_kernels("numba")
     if arguments.accuracy:
         compare_accuracy(arguments)
         return
@@ -60,7 +66,8 @@ def main():
         with tempfile.TemporaryDirectory() as directory:
             files = write_files(Path(directory), n_samples)
             for hidden in arguments.hidden:
-                rows = list(measure(files, n_samples, hidden, arguments.epochs))
+                cases = [case for case in CASES if arguments.mode in (None, case.mode)]
+                rows = list(measure(files, n_samples, hidden, arguments.epochs, cases))
                 print(f"{n_samples:,} samples, hidden layers {hidden}\n")
                 header = ["training", "workers", "batch", "steps", "samples/s", "/ one process"]
                 print_table(
@@ -87,6 +94,7 @@ def parse_arguments():
     parser.add_argument(
         "--epochs", type=parse_count, default=3, metavar="N", help="number of epochs, at least 2"
     )
+    parser.add_argument("--mode", choices=["exact", "local"], help="measure this mode only")
     parser.add_argument(
         "--accuracy", action="store_true", help="compare accuracies instead of speed"
     )
@@ -112,7 +120,7 @@ def write_files(directory, n_samples):
     return files
 
 
-def measure(files, n_samples, hidden, n_epochs):
+def measure(files, n_samples, hidden, n_epochs, cases):
     """Yield a row of the table for one process, and for each case and number of workers."""
     from skmlp import read_idx
 
@@ -122,7 +130,7 @@ def measure(files, n_samples, hidden, n_epochs):
     single = median(n_samples / np.array(model.history_["seconds"][1:]))
     yield ["one process", "", 200, "", f"{single:,.0f}", "1.00", *[""] * 5]
     for n_workers in (1, 2):
-        for case in CASES:
+        for case in cases:
             print_progress(f"{n_samples:,} samples, {hidden}, {n_workers} workers, {case}")
             yield measure_case(files, n_samples, hidden, n_epochs, n_workers, case, single)
 

@@ -10,10 +10,10 @@ ended. With n workers and one block per worker, each takes
 
 where R is the rate of a worker, s and u are costs per sample and per weight, B is the bandwidth of the
 worker that has the weights, and c is the cost of a task. The operations are 6 per weight. The bytes are
-those that this worker sends and receives: the weights (exact) or the weights and both moments of Adam (local), to n - 1 workers and
-back; more than 8 results are combined in groups, on several workers. Computation and transfer do not
-overlap, because each step needs the weights of the previous one. The constants are those that
-`cluster.py` measured on two cores; the options replace them.
+those that this worker sends and receives: the weights (exact) or the weights and both moments of Adam
+(local), to n - 1 workers and back; more than 8 results are combined in groups, on several workers.
+Computation and transfer do not overlap, because each step needs the weights of the previous one. The
+constants are those that `cluster.py` measured on two cores; the options replace them.
 """
 
 from dataclasses import dataclass, replace
@@ -98,22 +98,25 @@ def main():
     for hidden in NETWORKS:
         print(f"hidden layers {hidden}, {count_weights(hidden):,} weights\n")
         rows = [row for n_samples in SAMPLES for row in make_rows(machine, hidden, n_samples)]
-        print_table(["samples", "machines", *CASES, "fastest"], rows)
+        print_table(["samples", "workers", "one machine", *CASES, "fastest"], rows)
 
 
 def make_rows(machine, hidden, n_samples):
-    """Yield the row of one machine, and a row for each number of workers."""
+    """Yield a row for each number of workers."""
     single = compute_samples(ONE_PROCESS, hidden, n_samples)
-    yield [f"{n_samples:.0e}", "one machine", *[""] * len(CASES), format_time(single)]
     for n_workers in WORKERS:
         cluster = replace(machine, n_workers=n_workers)
         times = {
             name: predict_epoch(cluster, hidden, n_samples, case) for name, case in CASES.items()
         }
         best = min(times, key=times.get)
-        fastest = best if times[best] < single else "one machine"
-        cells = [format_time(seconds) for seconds in times.values()]
-        yield [f"{n_samples:.0e}", f"{n_workers} workers", *cells, fastest]
+        yield [
+            f"{n_samples:.0e}",
+            n_workers,
+            format_time(single),
+            *map(format_time, times.values()),
+            best if times[best] < single else "one machine",
+        ]
 
 
 CASES = {

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 
+from skmlp.dask.sizes import register_size
 from skmlp.engine.batches import TrainingData
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.data import CheckedSamples, SampleChecker, encode_samples
@@ -53,6 +54,7 @@ class BlockSummary:
         return kinds.get(self.labels.dtype.kind, "numbers")
 
 
+@register_size
 @dataclass(frozen=True)
 class LoadedBlock:
     """Validated samples of a block, on a worker.

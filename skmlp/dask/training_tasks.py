@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple
@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from skmlp.dask.sizes import register_size
 from skmlp.engine.backend import BatchGradient, StepResult
 from skmlp.engine.backend_choice import make_backend, make_gradient_backend
-from skmlp.engine.batches import Batches, TrainingData
+from skmlp.engine.batches import Batches, TrainingData, make_order
 from skmlp.engine.evaluation import evaluate
 from skmlp.engine.state import TrainState
 from skmlp.engine.training import VALIDATION_BATCH_SIZE
@@ -59,6 +60,7 @@ def make_generator(*seed):
 # Exact mode: data-parallel mini-batches
 
 
+@register_size
 @dataclass(frozen=True)
 class SteppedState:
     """State of the training after a step.
@@ -199,6 +201,7 @@ class BlockResult(NamedTuple):
     weight: float
 
 
+@register_size
 @dataclass(frozen=True)
 class TrainedBlock:
     """State of the training after the steps of a block in a round.
@@ -213,6 +216,7 @@ class TrainedBlock:
     result: BlockResult
 
 
+@register_size
 @dataclass(frozen=True)
 class AveragedState:
     """State of the training after a round.
@@ -254,10 +258,9 @@ def train_block(config, samples, averaged, training_round, number):
 def select_steps(config, samples, state, training_round, number):
     """Yield the batch and the learning rate of each step of a round. Batches of weight zero are skipped."""
     batch_size, augment = config.solver.batch_size, None
-    order = np.arange(len(samples))
+    order = make_order(len(samples))
     if training_round.shuffle:
-        # All rounds of an epoch take their samples from the same permutation.
-        order = make_generator(training_round.seed, number, 0).permutation(order)
+        order = draw_block_order(training_round.seed, number, len(samples))
     first = training_round.first_step * batch_size
     order = order[first : first + len(training_round.rates) * batch_size]
     if config.augmentation is not None:
@@ -266,6 +269,12 @@ def select_steps(config, samples, state, training_round, number):
     for batch, rate in zip(batches, training_round.rates, strict=False):
         if batch.total_weight:
             yield batch, rate
+
+
+@lru_cache(maxsize=2)
+def draw_block_order(seed, number, n_samples):
+    """Return the random order of the samples of a block in an epoch, which is the same for all rounds."""
+    return make_generator(seed, number, 0).permutation(make_order(n_samples))
 
 
 def check_kernels(found, expected):

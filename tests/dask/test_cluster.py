@@ -202,6 +202,22 @@ def test_a_task_for_which_the_memory_of_no_worker_suffices(data):
             fit(data, "local", augmentation=end_process)
 
 
+def test_dask_knows_the_sizes_of_results(data):
+    """Dask assumes that objects of other classes are small, and would move blocks from worker to worker."""
+    sizes = {}
+    with start_cluster(1, processes=False) as cluster, Client(cluster) as client:
+        X, y = data.divide(), data.divide(data.y)
+        model = DaskMLPDigitClassifier(mode="exact", **PARAMETERS)
+        model.set_callbacks(OnEpoch(lambda *_: sizes.update(client.run_on_scheduler(get_sizes))))
+        model.fit(X[:380], y[:380], X_val=X[380:], y_val=y[380:])
+    assert sizes["encode-block"] >= 120 * 64 * 4
+
+
+def get_sizes(dask_scheduler):
+    """Return the size of a result of each kind of task."""
+    return {task.prefix.name: task.nbytes for task in dask_scheduler.tasks.values()}
+
+
 def test_an_error_of_a_task_is_raised(data):
     message = "augmentation must return images of shape"
     cluster = start_cluster(1, processes=False)
