@@ -56,9 +56,9 @@ class Speed(NamedTuple):
 
 # One process that uses two cores, and workers with one thread. Compiled kernels skip the products with zeros, so that
 # the rate of the operations that are counted here may exceed that of the processor.
-ONE_PROCESS = Speed(rate=250e9, sample_cost=3e-6)
+ONE_PROCESS = Speed(rate=230e9, sample_cost=0.2e-6)
 EXACT = Speed(rate=95e9, sample_cost=2.3e-6, weight_cost=15e-9, n_copies=1)
-LOCAL = Speed(rate=140e9, sample_cost=4e-6, weight_cost=30e-9, n_copies=3)
+LOCAL = Speed(rate=140e9, sample_cost=0.2e-6, weight_cost=30e-9, n_copies=3)
 
 
 @dataclass(frozen=True)

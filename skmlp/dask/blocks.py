@@ -101,7 +101,7 @@ class BlockLoader:
             )
             for number, block in enumerate(split_arguments(cluster, name, X, y, sample_weight))
         ]
-        self._loaded = cluster.persist(tasks, f"the blocks of {name}")
+        self._loaded = cluster.persist(tasks, f"the blocks of {name}", spread=True)
         self.summaries = self._map(summarize_block, "summarize-block", self._loaded)
         self._check_consistency()
         if self.first.format != "dense":

@@ -8,6 +8,7 @@ from collections import defaultdict
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic, time
 from typing import Any, NamedTuple
@@ -86,7 +87,7 @@ class LocalScheduler:
         times, self._times = self._times, TaskTimes()
         return times
 
-    def persist(self, tasks, purpose):
+    def persist(self, tasks, purpose, *, spread=False):
         """Compute Delayed objects, and return the Handles of their results.
 
         Parameters
@@ -94,6 +95,8 @@ class LocalScheduler:
         tasks : list of Delayed
         purpose : str
             Purpose of the tasks in error messages, such as "the blocks of X".
+        spread : bool, default=False
+            Whether to divide the tasks equally among the workers of a cluster. By default, Dask chooses the workers.
         """
         values = dask.compute(*tasks, scheduler="threads")
         return [Handle(task.key, value) for task, value in zip(tasks, values, strict=True)]
@@ -154,12 +157,26 @@ class DistributedCluster:
         times, self._times = self._times, TaskTimes()
         return times
 
-    def persist(self, tasks, purpose):
+    def persist(self, tasks, purpose, *, spread=False):
         """Compute Delayed objects on the cluster, and return the Handles of their results, which stay there."""
         self._check_connection(purpose)
-        futures = self._client.compute(tasks)
+        submit = partial(self._submit_equally, purpose) if spread else self._client.compute
+        futures = submit(tasks)
         self._wait(futures, purpose)
+        if spread:
+            keys = {key for task in tasks for key in task.__dask_graph__()}
+            self._client.run_on_scheduler(remove_restrictions, keys=keys)
         return [Handle(future.key, future) for future in futures]
+
+    def _submit_equally(self, purpose, tasks):
+        """Return the futures of tasks, of which each worker computes the same number."""
+        workers = sorted(self._list_workers(purpose))
+        ends = [len(tasks) * (i + 1) // len(workers) for i in range(len(workers))]
+        futures = []
+        for worker, end in zip(workers, ends, strict=True):
+            parts = tasks[len(futures) : end]
+            futures += self._client.compute(parts, workers=[worker], allow_other_workers=True)
+        return futures or self._client.compute(tasks)
 
     def compute_collections(self, collections, purpose):
         """Compute collections of Dask, and return a tuple of their values; return other objects unchanged."""
@@ -215,13 +232,17 @@ class DistributedCluster:
 
     def _make_timeout_error(self, purpose, n_pending):
         """Return the error for a cluster on which no task ends."""
-        n_workers = len(self._ask("identity", purpose, n_workers=-1)["workers"])
+        n_workers = len(self._list_workers(purpose))
         return ClusterError(
             f"Workers must finish a task within timeout={self._timeout:g} seconds, got none in that time while the "
             f"client waited for {purpose}, with {format_count(n_workers, 'worker')} connected and "
             f"{format_count(n_pending, 'result')} missing. Start workers, use smaller blocks, or increase timeout. "
             f"{HOW_TO_RESUME}"
         )
+
+    def _list_workers(self, purpose):
+        """Return the addresses of the connected workers."""
+        return list(self._ask("identity", purpose, n_workers=-1)["workers"])
 
     def _check_connection(self, purpose):
         """Raise ClusterError if the client is not connected to the scheduler."""
@@ -291,6 +312,16 @@ class DistributedCluster:
             compute.append(Span(*place, seconds["compute"]))
             transfer.append(Span(*place, seconds["transfer"]))
         return TaskTimes(sum_longest(compute), sum_longest(transfer))
+
+
+def remove_restrictions(keys, dask_scheduler):
+    """Let the scheduler compute tasks again on any worker.
+
+    Even if other workers are allowed, Dask waits for the workers of a task if no worker is left when it is lost.
+    """
+    for key in keys:
+        if key in dask_scheduler.tasks:
+            dask_scheduler.tasks[key].worker_restrictions = None
 
 
 def sum_longest(spans):

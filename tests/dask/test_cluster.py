@@ -202,6 +202,20 @@ def test_a_task_for_which_the_memory_of_no_worker_suffices(data):
             fit(data, "local", augmentation=end_process)
 
 
+def test_blocks_are_divided_equally_among_the_workers(data):
+    with start_cluster(2, processes=False) as cluster, Client(cluster) as client:
+        model = DaskMLPDigitClassifier(**PARAMETERS | {"early_stopping": False})
+        counts = []
+
+        def count(epoch, metrics):
+            held = client.has_what().values()
+            counts.append(sorted(sum("encode-block" in str(key) for key in keys) for keys in held))
+
+        model.set_callbacks(OnEpoch(count))
+        model.fit(data.divide().rechunk({0: (125,) * 4}), data.y)
+    assert counts[0] == [2, 2]
+
+
 def test_dask_knows_the_sizes_of_results(data):
     """Dask assumes that objects of other classes are small, and would move blocks from worker to worker."""
     sizes = {}
