@@ -227,8 +227,24 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
 
         Parameters
         ----------
-        path, X, y, sample_weight, X_val, y_val, sample_weight_val, callbacks, expected_parameters
-            As for :meth:`skmlp.MLPDigitClassifier.resume`. The data must be divided into the same blocks as in `fit`.
+        path : str or Path
+            File written by :class:`skmlp.callbacks.Checkpoint`.
+        X : dask array or dask DataFrame of shape (n_samples, n_features)
+            Training samples, divided into the same blocks as in `fit`.
+        y : dask array or array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels of the training samples.
+        sample_weight : dask array or array-like of shape (n_samples,), default=None
+            Weight of each training sample.
+        X_val : dask array or dask DataFrame of shape (n_validation_samples, n_features), default=None
+            Validation set.
+        y_val : dask array or array-like of shape (n_validation_samples,), default=None
+            Labels of `X_val`.
+        sample_weight_val : dask array or array-like of shape (n_validation_samples,), default=None
+            Sample weights of `X_val`.
+        callbacks : sequence of callbacks, default=()
+            Callbacks for the remaining epochs.
+        expected_parameters : dict, default=None
+            Constructor parameters, by name, that the checkpointed classifier must have.
         client : distributed.Client, default=None
             Client of the cluster. None means the current client or the local scheduler.
 
