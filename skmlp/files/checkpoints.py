@@ -131,9 +131,11 @@ class CheckpointContent:
     def check_data(self, data):
         """Raise CheckpointError if the TrainingData differ from the data of the checkpoint."""
         if compute_fingerprint(data) != self.description["data"]:
+            is_remote = hasattr(data.samples.X, "compute_digests")
+            division = ", divided into the same blocks" if is_remote else ""
             raise CheckpointError(
                 f"{self.path}: expected the data of the checkpoint, got different features, labels, weights or "
-                "validation set. Pass the data that fit was called with."
+                f"validation set. Pass the data that fit was called with{division}."
             )
 
     def warn_if_kernels_differ(self, config):

@@ -262,6 +262,8 @@ def test_results_are_reproducible_and_can_be_resumed(mode, changed, data, tmp_pa
 
     with pytest.raises(CheckpointError, match="got different features, labels"):
         DaskMLPDigitClassifier.resume(path, blocks[0] * 2, blocks[1])
+    with pytest.raises(CheckpointError, match="divided into the same blocks"):
+        DaskMLPDigitClassifier.resume(path, blocks[0].rechunk((250, -1)), blocks[1])
     with pytest.raises(CheckpointError, match="expected a checkpoint of MLPDigitClassifier, got"):
         MLPDigitClassifier.resume(path, data.X, data.y)
 
