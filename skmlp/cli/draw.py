@@ -80,6 +80,7 @@ class DrawOptions:
     weights: str | None = declare(WEIGHTS, None)
     scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixel", "FACTOR"), None)
     validation_fraction: ClassVar[None] = None  # the test set shows the progress
+    stream: ClassVar[bool] = False
 
     def __post_init__(self):
         for name in ("data", "seed"):
