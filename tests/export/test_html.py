@@ -481,9 +481,8 @@ class TestViews:
             page = opened.page
             image = page.evaluate(get_pixels)
             page.locator("#show-occlusion").check()
-            assert page.locator("#occlusion-legend").is_visible()
-            page.wait_for_timeout(1000)
-            assert page.evaluate(get_pixels) != image
+            page.locator("#occlusion-legend").wait_for(state="visible")
+            page.wait_for_function(f"image => ({get_pixels})() !== image", arg=image)
 
 
 class TestNetworks:
