@@ -124,7 +124,7 @@ def test_parts_and_blocks_of_weight_zero(mode, data):
     X, y = data.X.astype(float), data.y
     weights = np.arange(len(y)) % 2.0
     weights[200:380] = 0
-    parameters = make_parameters(batch_size=10, shuffle=False)
+    parameters = make_parameters(batch_size=10)
     model = DaskMLPDigitClassifier(mode=mode, **parameters)
     model.fit(
         data.divide(X),
@@ -284,6 +284,18 @@ def test_random_numbers_differ_between_blocks(mode, data):
         model = DaskMLPDigitClassifier(mode=mode, **parameters)
         losses.append(model.fit(blocks, np.hstack([y] * n)).loss_)
     assert losses[0] != pytest.approx(losses[1], rel=1e-5)
+
+
+def test_orders_differ_between_blocks(data):
+    """With equal blocks in the same order, the average would be the network of one block."""
+    X, y = data.X[:180], data.y[:180]
+    one, two = (
+        DaskMLPDigitClassifier(**make_parameters(max_iter=1)).fit(
+            da.from_array(np.vstack([X] * n), chunks=(180, -1)), np.hstack([y] * n)
+        )
+        for n in (1, 2)
+    )
+    assert abs(one.coefs_[0] - two.coefs_[0]).max() > 1e-4
 
 
 @pytest.mark.parametrize("mode", MODES)
