@@ -3,6 +3,7 @@
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 from sklearn.utils.validation import validate_data
 
 from skmlp.dask.blocks import BlockLoader
@@ -105,10 +106,22 @@ def check_supported(estimator, arguments):
             "batch_norm must be False for mode='exact', because the samples of a batch are in several blocks, which "
             "would have to exchange their means in each layer, got True. Use mode='local'."
         )
+    check_labels_are_certain("y", arguments.y)
+    check_labels_are_certain("y_val", arguments.y_val)
     if estimator.early_stopping and not has_validation_set(arguments):
         raise ValueError(
             "X_val and y_val must be passed for early_stopping=True on a cluster, got none. Pass a validation set, "
             "or set early_stopping=False."
+        )
+
+
+def check_labels_are_certain(name, y):
+    """Raise ValueError if `y` has several columns of floats, like class probabilities."""
+    n_columns = y.shape[1] if getattr(y, "ndim", 1) == 2 else 1
+    if n_columns > 1 and np.dtype(getattr(y, "dtype", int)).kind == "f":
+        raise ValueError(
+            f"{name} must contain labels, or integers for multilabel targets, on a cluster, got {n_columns} columns of "
+            "floats. Train on class probabilities with MLPDigitClassifier."
         )
 
 

@@ -21,7 +21,7 @@ class Samples:
     ----------
     X : ndarray, CSR matrix or RowSource of shape (n_rows, n_features)
     targets : ndarray of shape (n_rows,) or (n_rows, n_outputs), default=None
-        Class indices, or zeros and ones per output; None for prediction.
+        Class indices, booleans per output, or probabilities per output as floats; None for prediction.
     weights : ndarray of shape (n_rows,), default=None
         Sample weights; None for ones.
     rows : ndarray of int of shape (n_samples,), default=None
@@ -48,7 +48,10 @@ class Samples:
 
     @property
     def strata(self):
-        """Stratum of each row of X: its class, or zero for multilabel targets."""
+        """Stratum of each row of X: its class, the likeliest class, or zero for multilabel targets."""
+        if self.targets.dtype.kind == "f":
+            is_binary = self.targets.shape[1] == 1
+            return self.targets[:, 0] > 0.5 if is_binary else self.targets.argmax(axis=1)
         if self.targets.ndim == 2 and self.targets.shape[1] > 1:
             return np.zeros(len(self.targets), np.uint8)
         return self.targets.reshape(-1)
@@ -134,7 +137,7 @@ class Batch:
 
     @property
     def targets(self):
-        """Class indices of shape (size,), or zeros and ones of shape (n_outputs, size); None without targets."""
+        """Class indices of shape (size,), or one number per output of shape (n_outputs, size); None without targets."""
         targets = self.samples.targets
         return None if targets is None else targets[self.rows].T
 

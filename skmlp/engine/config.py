@@ -28,6 +28,8 @@ class NetworkConfig:
         Whether the hidden layers use batch normalization.
     single_class : bool
         Whether there is only one class, which is then always predicted.
+    has_probability_targets : bool
+        Whether the targets are class probabilities instead of labels.
     """
 
     layer_sizes: tuple[int, ...]
@@ -37,11 +39,21 @@ class NetworkConfig:
     input_dropout: float = 0.0
     batch_norm: bool = False
     single_class: bool = False
+    has_probability_targets: bool = False
 
     @property
     def loss_name(self):
         """Key of the loss in LOSSES."""
-        return "single_class" if self.single_class else self.out_activation
+        if self.single_class:
+            return "single_class"
+        if self.has_probability_targets and self.out_activation == "softmax":
+            return "softmax_of_probabilities"
+        return self.out_activation
+
+    @property
+    def has_class_indices(self):
+        """Whether the targets are class indices, instead of one number per output."""
+        return self.loss_name == "softmax"
 
     @cached_property
     def layout(self):

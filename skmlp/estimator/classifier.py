@@ -487,6 +487,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X_val: SamplesLike | None = None,
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
     ) -> Self:
         """Fit the model to the training samples.
 
@@ -494,8 +495,10 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Training samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels of any type, or an indicator matrix for multilabel classification.
+        y : array-like of shape (n_samples,), (n_samples, n_labels) or (n_samples, n_classes)
+            Labels of any type, an indicator matrix for multilabel classification, or class probabilities as floats
+            together with `classes`. With class probabilities, the loss is the cross-entropy with them, so that the
+            network learns uncertain labels or the predictions of other classifiers, which is called distillation [1]_.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, at least 0. None means equal weights.
         X_val : {array-like, sparse matrix, iterable} of shape (n_validation_samples, n_features), default=None
@@ -505,6 +508,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Labels of `X_val`.
         sample_weight_val : array-like of shape (n_validation_samples,), default=None
             Sample weights of `X_val`. None means equal weights.
+        classes : array-like of shape (n_classes,), default=None
+            All classes, of which `y` may lack some. Required if `y` contains class probabilities, whose columns are in
+            the order of the sorted classes, as those of `predict_proba`. None means the classes in `y`.
 
         Returns
         -------
@@ -527,10 +533,15 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if the learning-rate schedule is defined to end after `max_iter` epochs ('cosine', 'one_cycle').
         TrainingInterruptedWarning
             If the user interrupts training (Ctrl-C). The estimator keeps the weights reached so far.
+
+        References
+        ----------
+        .. [1] Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015,
+           https://arxiv.org/abs/1503.02531
         """
-        arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        arguments = FitArguments(X, y, sample_weight, X_val, y_val, sample_weight_val, classes)
         with restore_features_on_failure(self):
-            plan = self._make_plan(arguments, Start.for_fit(self))
+            plan = self._make_plan(arguments, Start.for_fit(self, classes))
             callbacks = FitCallbacks(self, arguments, plan)
             trainer = begin_training(self, plan)
         begin_run(self, trainer)
@@ -555,8 +566,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ----------
         X : {array-like, sparse matrix, iterable} of shape (n_samples, n_features)
             Training samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Labels of any type, or an indicator matrix for multilabel classification.
+        y : array-like of shape (n_samples,), (n_samples, n_labels) or (n_samples, n_classes)
+            Labels of any type, an indicator matrix of integers for multilabel classification, or class probabilities as
+            floats, see `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each sample, at least 0. None means equal weights.
         classes : array-like of shape (n_classes,), default=None
@@ -593,7 +605,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         check_no_early_stopping(self)
         check_partial_fit_first_call(self, classes)
-        arguments = FitArguments(X, y, sample_weight)
+        arguments = FitArguments(X, y, sample_weight, classes=classes)
         with restore_features_on_failure(self):
             plan = self._make_plan(arguments, Start.for_partial_fit(self))
             trainer = begin_training(self, plan)

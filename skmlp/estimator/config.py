@@ -50,7 +50,7 @@ SCHEDULES = {
 }
 
 
-def make_config(params, targets, n_features, n_samples):
+def make_config(params, targets, n_features, n_samples, has_probabilities=False):
     """Return the TrainingConfig for constructor parameters and the shape of the data.
 
     Parameters
@@ -59,6 +59,8 @@ def make_config(params, targets, n_features, n_samples):
         Object with the constructor parameters as attributes. Each satisfies its constraints.
     targets : TargetEncoding
     n_features, n_samples : int
+    has_probabilities : bool, default=False
+        Whether training uses class probabilities instead of labels.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def make_config(params, targets, n_features, n_samples):
     ValueError
         If a parameter is invalid for this data or in combination with other parameters.
     """
-    network = make_network_config(params, targets, n_features)
+    network = make_network_config(params, targets, n_features, has_probabilities)
     make_solver = make_lbfgs if params.solver == "lbfgs" else make_stochastic_solver
     return TrainingConfig(
         network=network,
@@ -83,7 +85,7 @@ def make_config(params, targets, n_features, n_samples):
     )
 
 
-def make_network_config(params, targets, n_features):
+def make_network_config(params, targets, n_features, has_probabilities):
     """Return the configuration of the network."""
     hidden = parse_hidden_sizes(params.hidden_layer_sizes)
     return NetworkConfig(
@@ -94,6 +96,7 @@ def make_network_config(params, targets, n_features):
         input_dropout=float(params.input_dropout),
         batch_norm=bool(params.batch_norm),
         single_class=len(targets.classes) == 1,
+        has_probability_targets=has_probabilities,
     )
 
 

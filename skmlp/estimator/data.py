@@ -1,6 +1,6 @@
 """Conversion of the arguments of `fit` to the TrainingData of the engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,15 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from skmlp.engine.batches import Samples, TrainingData
 from skmlp.estimator.sources import is_read_on_demand, join_labels, open_samples
-from skmlp.estimator.targets import check_labels, compute_class_weights
+from skmlp.estimator.targets import (
+    check_classes,
+    check_labels,
+    check_probabilities,
+    compute_class_weights,
+    is_probabilities,
+    normalize_rows,
+    weight_probabilities,
+)
 from skmlp.sklearn_compat import check_sample_weight
 
 HOW_TO_CHECK_SPARSE = "Pass a matrix for which X.check_format() raises no exception."
@@ -24,6 +32,8 @@ class FitArguments(NamedTuple):
         Training set.
     X_val, y_val, sample_weight_val
         Validation set, or None.
+    classes
+        All classes, or None.
     """
 
     X: Any
@@ -32,6 +42,7 @@ class FitArguments(NamedTuple):
     X_val: Any = None
     y_val: Any = None
     sample_weight_val: Any = None
+    classes: Any = None
 
 
 @dataclass(frozen=True)
@@ -42,12 +53,41 @@ class CheckedSamples:
     ----------
     X : ndarray, CSR matrix or RowSource of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Labels, an indicator matrix of integers, or class probabilities of floats.
     weights : ndarray of shape (n_samples,) or None
     """
 
     X: Any
     y: np.ndarray
     weights: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class CheckedData:
+    """Checked training samples and validation set.
+
+    Attributes
+    ----------
+    training : CheckedSamples
+    validation : CheckedSamples or None
+    """
+
+    training: CheckedSamples
+    validation: CheckedSamples | None
+
+    @property
+    def has_probabilities(self):
+        """Whether the targets of one of the sets are class probabilities."""
+        sets = (self.training, self.validation)
+        return any(is_probabilities(samples.y) for samples in sets if samples is not None)
+
+    def with_probabilities(self, targets):
+        """Return the data with labels converted to class probabilities, as a TargetEncoding specifies."""
+        training, validation = self.training, self.validation
+        training = replace(training, y=targets.to_probabilities(training.y))
+        if validation is not None:
+            validation = replace(validation, y=targets.to_probabilities(validation.y, "y_val"))
+        return CheckedData(training, validation)
 
 
 class SampleChecker(NamedTuple):
@@ -58,12 +98,16 @@ class SampleChecker(NamedTuple):
     validate : callable
         `validate_data` of scikit-learn, bound to the estimator.
     input_scale : float or None
+    classes : array-like of shape (n_classes,) or None
+        The classes, in whose order the columns of class probabilities are; None if they are unknown or the targets are
+        multilabel.
     allows_zero_weights : bool
         Whether all sample weights may be zero.
     """
 
     validate: Any
     input_scale: float | None
+    classes: Any = None
     allows_zero_weights: bool = False
 
     def check(self, X, y, sample_weight, *, reset):
@@ -86,7 +130,7 @@ class SampleChecker(NamedTuple):
                 ensure_non_negative=True,
                 allow_all_zero_weights=self.allows_zero_weights,
             )
-        return CheckedSamples(X, check_labels(y), sample_weight)
+        return CheckedSamples(X, self._check_targets(y), sample_weight)
 
     def _load(self, X, y, reset):
         """Return validated samples and labels in memory."""
@@ -114,18 +158,26 @@ class SampleChecker(NamedTuple):
         check_consistent_length(X, y)
         return X, y
 
+    def _check_targets(self, y):
+        """Return labels, an indicator matrix or class probabilities."""
+        if self.classes is None or y.ndim == 1 or y.shape[1] == 1 or not is_probabilities(y):
+            return check_labels(y)
+        return check_probabilities(y, check_classes(self.classes))
+
     def _choose_dtype(self, dtype):
         """Return the type to which `_load` would convert samples."""
         is_kept = self.input_scale is not None or dtype in (np.float64, np.float32)
         return dtype if is_kept else np.dtype(np.float64)
 
-    def check_validation(self, arguments):
-        """Return the CheckedSamples of the validation set, or None if there is none."""
-        if not has_validation_set(arguments):
-            return None
-        return self.check(
-            arguments.X_val, arguments.y_val, arguments.sample_weight_val, reset=False
-        )
+    def check_all(self, arguments, *, reset):
+        """Return the CheckedData of FitArguments; `reset` as in `check`."""
+        training = self.check(arguments.X, arguments.y, arguments.sample_weight, reset=reset)
+        validation = None
+        if has_validation_set(arguments):
+            validation = self.check(
+                arguments.X_val, arguments.y_val, arguments.sample_weight_val, reset=False
+            )
+        return CheckedData(training, validation)
 
 
 def has_validation_set(arguments):
@@ -176,24 +228,25 @@ def check_sparse_arrays(X):
         )
 
 
-def encode_data(checked, checked_validation, targets, params):
+def encode_data(checked, targets, params):
     """Return the TrainingData of checked samples.
 
     Parameters
     ----------
-    checked : CheckedSamples
-    checked_validation : CheckedSamples or None
+    checked : CheckedData
     targets : TargetEncoding
     params : object
         Object with the constructor parameters as attributes.
     """
-    if issparse(checked.X):
+    if issparse(checked.training.X):
         check_sparse_is_supported(params)
-    samples = encode_samples(checked, targets, params, "y")
+    if checked.has_probabilities:
+        checked = checked.with_probabilities(targets)
+    samples = encode_samples(checked.training, targets, params, "y")
     check_total_weight(samples.total_weight, "y")
     validation = None
-    if checked_validation is not None:
-        validation = encode_samples(checked_validation, targets, params, "y_val")
+    if checked.validation is not None:
+        validation = encode_samples(checked.validation, targets, params, "y_val")
         check_total_weight(validation.total_weight, "y_val")
     return TrainingData(samples, validation)
 
@@ -209,14 +262,20 @@ def check_total_weight(total_weight, name):
 
 def encode_samples(checked, targets, params, name):
     """Return Samples with encoded labels, weighted by the products of class weights and sample weights."""
-    weights = checked.weights
+    dtype, y, weights = get_weights_dtype(checked.X), checked.y, checked.weights
     if params.class_weight is not None:
-        weights = compute_class_weights(
-            params.class_weight, checked.y, checked.weights, targets.classes
-        ).astype(get_weights_dtype(checked.X))
+        arguments = params.class_weight, y, weights, targets.classes
+        if is_probabilities(y):
+            weighted = weight_probabilities(*arguments)
+            y, class_weights = normalize_rows(weighted), weighted.sum(axis=1)
+        else:
+            class_weights = compute_class_weights(*arguments)
+        weights = class_weights.astype(dtype)
         if checked.weights is not None:
             weights *= checked.weights
-    encoded = targets.encode(checked.y, name)
+    encoded = targets.encode(y, name)
+    if encoded.dtype.kind == "f":
+        encoded = encoded.astype(dtype, copy=False)
     return Samples(checked.X, encoded, weights, input_scale=params.input_scale)
 
 
@@ -235,11 +294,13 @@ def check_same_classes(y, targets):
     Parameters
     ----------
     y : ndarray
-        The result of `check_labels`.
+        The result of `check_labels` or `check_probabilities`.
     targets : TargetEncoding
         The encoding of the previous training run.
     """
-    if not targets.multilabel and not np.array_equal(np.unique(y), targets.classes):
+    if targets.multilabel or is_probabilities(y):
+        return targets
+    if not np.array_equal(np.unique(y), targets.classes):
         raise ValueError(
             # The first two sentences are scikit-learn's.
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. "

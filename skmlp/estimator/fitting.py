@@ -25,7 +25,7 @@ from skmlp.estimator import fitted
 from skmlp.estimator.config import make_config
 from skmlp.estimator.constraints import check_lbfgs, check_lbfgs_samples
 from skmlp.estimator.data import SampleChecker, check_same_classes, encode_data, get_weights_dtype
-from skmlp.estimator.targets import TargetEncoding, is_multilabel
+from skmlp.estimator.targets import TargetEncoding
 from skmlp.exceptions import TrainingInterruptedWarning, warn_caller
 
 
@@ -94,26 +94,35 @@ class Start:
     allows_missing_classes: bool = False
 
     @classmethod
-    def for_fit(cls, estimator):
+    def for_fit(cls, estimator, classes=None):
         """Return the start of `fit`: new weights, or the result of the previous run with `warm_start`."""
-        if not (estimator.warm_start and fitted.is_fitted(estimator)):
-            return cls(None, TargetEncoding.from_labels)
-        return cls.for_resume(estimator)
+        if estimator.warm_start and fitted.is_fitted(estimator):
+            previous = PreviousTraining.from_estimator(estimator)
+            return cls(previous, partial(check_same_classes, targets=previous.targets))
+        choose_targets = partial(TargetEncoding.from_labels, classes=classes)
+        return cls(None, choose_targets, allows_missing_classes=classes is not None)
 
     @classmethod
     def for_resume(cls, estimator):
-        """Return the start of a run that continues the previous one with the same classes."""
+        """Return the start of a run that continues the previous one with the same data."""
         previous = PreviousTraining.from_estimator(estimator)
-        return cls(previous, partial(check_same_classes, targets=previous.targets))
+        return cls(previous, lambda y: previous.targets, allows_missing_classes=True)
 
     @classmethod
     def for_partial_fit(cls, estimator):
         """Return the start of `partial_fit`: the result of the previous run, if any. The classes are already set."""
         if not fitted.is_fitted(estimator):
-            classes = estimator.classes_
-            return cls(None, lambda y: TargetEncoding(classes, is_multilabel(y)), True)
+            choose_targets = partial(TargetEncoding.from_labels, classes=estimator.classes_)
+            return cls(None, choose_targets, allows_missing_classes=True)
         previous = PreviousTraining.from_estimator(estimator)
-        return cls(previous, lambda y: previous.targets, True)
+        return cls(previous, lambda y: previous.targets, allows_missing_classes=True)
+
+    def get_classes(self, arguments):
+        """Return the classes of FitArguments or of the previous run, or None if they are unknown or labels."""
+        if self.previous is None or arguments.classes is not None:
+            return arguments.classes
+        targets = self.previous.targets
+        return None if targets.multilabel else targets.classes
 
 
 @dataclass(frozen=True)
@@ -151,17 +160,18 @@ def make_plan(estimator, arguments, start):
     """
     if estimator.solver == "lbfgs":
         check_lbfgs(estimator)
-    checker = SampleChecker(partial(validate_data, estimator), estimator.input_scale)
-    checked = checker.check(
-        arguments.X, arguments.y, arguments.sample_weight, reset=start.previous is None
+    checker = SampleChecker(
+        partial(validate_data, estimator), estimator.input_scale, start.get_classes(arguments)
     )
+    checked = checker.check_all(arguments, reset=start.previous is None)
+    X = checked.training.X
     if estimator.solver == "lbfgs":
-        check_lbfgs_samples(checked.X)
-    targets = start.choose_targets(checked.y)
-    config = make_config(estimator, targets, checked.X.shape[1], checked.X.shape[0])
+        check_lbfgs_samples(X)
+    targets = start.choose_targets(checked.training.y)
+    has_probabilities = checked.has_probabilities
+    config = make_config(estimator, targets, X.shape[1], X.shape[0], has_probabilities)
     check_same_layers(config.network.layout, start.previous)
-    checked_validation = checker.check_validation(arguments)
-    data = encode_data(checked, checked_validation, targets, estimator)
+    data = encode_data(checked, targets, estimator)
     return Plan(config, data, targets, start)
 
 

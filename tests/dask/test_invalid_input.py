@@ -172,3 +172,22 @@ def test_a_failed_fit_leaves_the_model_unchanged(data):
     for coef, expected in zip(model.coefs_, before, strict=True):
         np.testing.assert_array_equal(coef, expected)
     assert model.n_features_in_ == 64
+
+
+def test_class_probabilities(data):
+    probabilities = da.from_array(np.eye(10)[data.y], chunks=(200, 10))
+    X = da.from_array(data.X, chunks=(200, -1))
+    mlp = DaskMLPDigitClassifier((4,), max_iter=1)
+    for train in (mlp.fit, mlp.partial_fit):
+        with pytest.raises(
+            ValueError, match=r"y must contain labels.* on a cluster, got 10 columns"
+        ):
+            train(X, probabilities, classes=range(10))
+    with pytest.raises(ValueError, match="y_val must contain labels"):
+        mlp.fit(X, da.from_array(data.y, chunks=200), X_val=X, y_val=probabilities)
+
+
+def test_labels_may_lack_classes_that_are_passed(data):
+    X, y = da.from_array(data.X, chunks=(200, -1)), da.from_array(data.y, chunks=200)
+    mlp = DaskMLPDigitClassifier((4,), max_iter=1, n_iter_no_change=None)
+    assert mlp.fit(X, y, classes=range(12)).predict_proba(X).shape[1] == 12

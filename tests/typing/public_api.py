@@ -11,6 +11,7 @@ import numpy as np
 
 import skmlp
 from skmlp import (
+    Deslant,
     IDXHeader,
     MLPDigitClassifier,
     TrainingCurveDisplay,
@@ -22,7 +23,7 @@ from skmlp import (
     save_model,
     write_idx,
 )
-from skmlp.augment import Affine, Annealed, Compose, Shift
+from skmlp.augment import Affine, Annealed, Compose, Noise, Shift
 from skmlp.callbacks import Checkpoint, OnEpoch
 from skmlp.dask import DaskMLPDigitClassifier
 from skmlp.dask import read_idx as read_idx_blocks
@@ -49,13 +50,15 @@ def decrease_rate(position: Position) -> float:
 
 assert_type(skmlp.SKOPS_TRUSTED_TYPES, tuple[str, ...])
 
+assert_type(Deslant(0.5, image_shape=(8, 8)).fit(X), Deslant)
+
 # The classifier
 
 mlp = MLPDigitClassifier((32, 16), ["relu", "gelu"], solver="adamw", class_weight="balanced")
 MLPDigitClassifier(hidden_layer_sizes=(), learning_rate=Warmup(Cosine(0.01), 2), random_state=0)
 MLPDigitClassifier(learning_rate=decrease_rate, class_weight={0: 1.0}, dropout=[0.1])
 MLPDigitClassifier(augmentation=Compose([Affine(rotation=8), Shift(0.5)]), image_shape=(8, 8))
-MLPDigitClassifier(augmentation=Annealed(Shift(0.5)), n_iter_no_change=None)
+MLPDigitClassifier(augmentation=Compose([Annealed(Shift(0.5)), Noise(gaussian=0.1)]))
 MLPDigitClassifier(activation="swish")  # type: ignore[arg-type]
 MLPDigitClassifier(solver="lion")  # type: ignore[arg-type]
 MLPDigitClassifier(learning_rate="polynomial")  # type: ignore[arg-type]
@@ -64,6 +67,7 @@ MLPDigitClassifier((32,), "relu", "adam")  # type: ignore[call-arg]
 
 assert_type(mlp.fit(X, y, X_val=X, y_val=y), MLPDigitClassifier)
 assert_type(mlp.partial_fit(X, y, classes=y), MLPDigitClassifier)
+assert_type(mlp.fit(X, mlp.predict_proba(X), classes=mlp.classes_), MLPDigitClassifier)
 assert_type(mlp.fit([X, X], y).partial_fit(Rows(), y), MLPDigitClassifier)
 MLPDigitClassifier(shuffle="blocks").predict(Rows())
 MLPDigitClassifier(shuffle="windows")  # type: ignore[arg-type]

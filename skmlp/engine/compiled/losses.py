@@ -57,6 +57,52 @@ def softmax_cross_entropy(
             store(load(logits, i * row + j) * scale - y, logits, i * row + j)
 
 
+@kernel
+def softmax_cross_entropy_of_probabilities(
+    logits: Reals,
+    targets: Reals,
+    weights: Reals,
+    settings: Doubles,
+    losses: Reals,
+    wrong: Reals,
+    n_classes: Int,
+    row: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Turn logits into d loss / d logits = (p - y) weight / total_weight.
+
+    `targets` contains the class probabilities y, of shape ``(n_classes, samples)``, and the loss is -sum(y log p). The
+    first of the classes with the largest probability is the correct one.
+    """
+    start, stop = split(row, lanes(logits), thread, n_threads)
+    smoothing = settings[SMOOTHING]
+    for j in range(start, stop, lanes(logits)):
+        largest, predicted = load(logits, j), broadcast(0, logits)
+        likeliest, target = load(targets, j), broadcast(0, logits)
+        for i in range(1, n_classes):
+            z, y = load(logits, i * row + j), load(targets, i * row + j)
+            predicted, largest = where(z > largest, i, predicted), where(z > largest, z, largest)
+            target, likeliest = where(y > likeliest, i, target), where(y > likeliest, y, likeliest)
+        weight = load(weights, j)
+        normalizer, target_logit = broadcast(0, logits), broadcast(0, logits)
+        for i in range(n_classes):
+            z, y = load(logits, i * row + j) - largest, load(targets, i * row + j)
+            target_logit = target_logit + z * (y + smoothing * (1 / n_classes - y))
+            z = exp(z)
+            normalizer = normalizer + z
+            store(z, logits, i * row + j)
+        store((log(normalizer) - target_logit) * weight, losses, j)
+        store(where(predicted == target, 0, weight), wrong, j)
+
+        fraction = weight / settings[TOTAL_WEIGHT]
+        scale = fraction / normalizer
+        for i in range(n_classes):
+            y = load(targets, i * row + j)
+            y = (y + smoothing * (1 / n_classes - y)) * fraction
+            store(load(logits, i * row + j) * scale - y, logits, i * row + j)
+
+
 @inlined
 def cross_entropy_of_labels(logits, targets, weights, settings, losses, wrong, n_outputs, row, j):
     """Compute a vector of samples of `logistic_cross_entropy`."""
@@ -66,7 +112,7 @@ def cross_entropy_of_labels(logits, targets, weights, settings, losses, wrong, n
     loss, is_correct = broadcast(0, logits), weight
     for i in range(n_outputs):
         z, y = load(logits, i * row + j), load(targets, i * row + j)
-        is_correct = where(z > 0, y, 1 - y) * is_correct
+        is_correct = where(z > 0, where(y > 0.5, is_correct, 0), where(y > 0.5, 0, is_correct))
         y = y * (1 - smoothing) + smoothing / 2
         loss = loss + (softplus(z) - y * z)
         store((logistic(z) - y) * fraction, logits, i * row + j)
@@ -89,7 +135,7 @@ def logistic_cross_entropy(
 ):
     """Turn logits into d loss / d logits = (p - y) weight / total_weight.
 
-    p = 1 / (1 + exp(-z)), and the loss of an output is -log p = log(1 + exp(z)) - y z. `targets` contains y, 0 or 1, of
+    p = 1 / (1 + exp(-z)), and the loss of an output is log(1 + exp(z)) - y z. `targets` contains y, from 0 to 1, of
     shape ``(outputs, samples)``.
     """
     start, stop = split(row, lanes(logits), thread, n_threads)

@@ -38,7 +38,7 @@ class TrainingNetwork:
         statistics = layout.statistics_views(weights.statistics)
         self._shape = shape
         self._config = config
-        n_target_rows = 1 if network.out_activation == "softmax" else layout.layer_sizes[-1]
+        n_target_rows = 1 if network.has_class_indices else layout.layer_sizes[-1]
         self._targets = shape.allocate_per_step(n_target_rows, shape.row)
         self._weights, self._fractions = (shape.allocate_per_step(shape.row) for _ in range(2))
         self._settings = PerStep(np.zeros((shape.n_steps, N_LOSS_SETTINGS)))
@@ -191,6 +191,7 @@ class TrainingNetwork:
 
 LOSS_KERNELS = {
     "softmax": "softmax_cross_entropy",
+    "softmax_of_probabilities": "softmax_cross_entropy_of_probabilities",
     "logistic": "logistic_cross_entropy",
     "single_class": "single_class",
 }

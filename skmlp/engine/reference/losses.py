@@ -90,16 +90,48 @@ class SoftmaxCrossEntropy:
         return np.maximum(logits, smallest, out=logits)
 
 
+class SoftmaxCrossEntropyOfProbabilities:
+    """Cross-entropy of softmax probabilities. Targets are class probabilities of shape (outputs, batch)."""
+
+    @staticmethod
+    def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0):
+        """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum.
+
+        p = exp(z) / sum(exp(z)), and the loss of a sample is -sum(y log p) = log(sum(exp(z))) - sum(y z). The first of
+        the classes with the largest probability in y is the correct one.
+        """
+        correct = logits.argmax(axis=0) == targets.argmax(axis=0)
+        if smoothing:
+            targets = targets * (1 - smoothing) + smoothing / len(targets)
+        logits -= logits.max(axis=0)
+        target_logits = np.einsum("ij,ij->j", targets, logits)
+        np.exp(logits, out=logits)
+        normalizers = np.add.reduce(logits, axis=0)
+        losses = np.log(normalizers)
+        losses -= target_logits
+        logits /= normalizers
+        logits -= targets
+        if weights is not None:
+            losses *= weights
+            correct = weights[correct]
+            logits *= weights
+        logits /= total_weight
+        return LossSum(float(losses.sum()), float(correct.sum()))
+
+    probabilities = SoftmaxCrossEntropy.probabilities
+    log_probabilities = SoftmaxCrossEntropy.log_probabilities
+
+
 class LogisticCrossEntropy:
-    """Cross-entropy of independent logistic outputs. Targets are 0 or 1, of shape (outputs, batch)."""
+    """Cross-entropy of independent logistic outputs. Targets are from 0 to 1, of shape (outputs, batch)."""
 
     @staticmethod
     def loss_gradient(logits, targets, weights, total_weight, smoothing=0.0):
         """Turn logits into d loss / d logits = (p - y) weight / total_weight, and return the LossSum."""
-        correct = ((logits > 0) == targets).all(axis=0)
+        correct = ((logits > 0) == (targets > 0.5)).all(axis=0)
         if smoothing:
             targets = targets * logits.dtype.type(1 - smoothing) + logits.dtype.type(smoothing / 2)
-        # -log p = log(1 + exp(z)) - y z
+        # -y log(p) - (1 - y) log(1 - p) = log(1 + exp(z)) - y z
         losses = (np.logaddexp(0, logits) - targets * logits).sum(axis=0)
         expit(logits, out=logits)
         logits -= targets
@@ -161,6 +193,7 @@ def clip_probabilities(probabilities):
 
 LOSSES = {
     "softmax": SoftmaxCrossEntropy,
+    "softmax_of_probabilities": SoftmaxCrossEntropyOfProbabilities,
     "logistic": LogisticCrossEntropy,
     "single_class": SingleClass,
 }
