@@ -1,21 +1,19 @@
 """Augmentation steps for the parameter `augmentation` of :class:`skmlp.MLPDigitClassifier`."""
 
-from skmlp.digits.augment import (
-    Affine,
-    Annealed,
-    Compose,
-    DigitDistortions,
-    Elastic,
-    Shift,
-    StrokeWidth,
-)
+from skmlp.digits.augment import Annealed, Compose, DigitDistortions
+from skmlp.digits.displacements import Affine, Elastic, Shift
+from skmlp.digits.intensities import Brightness, Contrast, Noise, Patches, StrokeWidth
 
 __all__ = [
     "Affine",
     "Annealed",
+    "Brightness",
     "Compose",
+    "Contrast",
     "DigitDistortions",
     "Elastic",
+    "Noise",
+    "Patches",
     "Shift",
     "StrokeWidth",
 ]

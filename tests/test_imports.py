@@ -61,7 +61,7 @@ ALLOWED = {
     "digits": {"exceptions", "typing", "image_shape", "sklearn_compat", "files.atomic"},
     "plots": {"exceptions", "typing", "image_shape", "colors"},
     "schedules": {"engine.schedules"},
-    "augment": {"digits.augment"},
+    "augment": {"digits.augment", "digits.displacements", "digits.intensities"},
     "files.atomic": set(),
     "files.encoding": {"", "exceptions", "files.atomic"},
     "files.records": {
@@ -70,6 +70,8 @@ ALLOWED = {
         "files.encoding",
         "engine",
         "digits.augment",
+        "digits.displacements",
+        "digits.intensities",
         "estimator.targets",
     },
     "files.training_states": {"exceptions", "files.encoding", "files.records", "engine"},

@@ -14,13 +14,18 @@ import skmlp.augment
 from skmlp.augment import (
     Affine,
     Annealed,
+    Brightness,
     Compose,
+    Contrast,
     DigitDistortions,
     Elastic,
+    Noise,
+    Patches,
     Shift,
     StrokeWidth,
 )
-from skmlp.digits.augment import PIXELS_PER_BLOCK, Distortion, draw_smooth_noise
+from skmlp.digits.displacements import draw_smooth_noise
+from skmlp.digits.distortion import PIXELS_PER_BLOCK, Distortion
 from skmlp.digits.resample import make_identity_coordinates, resample
 
 SHAPES = [(28, 28), (8, 8), (9, 20), (1, 5)]
@@ -33,6 +38,12 @@ STEPS = [
     Compose([Shift(1), Elastic(3, 20)]),
     DigitDistortions(),
     DigitDistortions(0.5),
+    Noise(probability=1),
+    Patches(0.5, probability=1),
+    Contrast(),
+    Brightness(probability=1),
+    Annealed(Affine()),
+    Compose([Annealed(Shift(1)), Noise(probability=1)]),
 ]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_step = pytest.mark.parametrize("step", STEPS, ids=repr)
@@ -191,6 +202,109 @@ def test_stroke_width_makes_strokes_thinner_or_thicker():
     assert sums.min() < 0.85
     assert sums.max() > 1.15
     assert np.mean(sums) == pytest.approx(1, abs=0.15)
+
+
+BACKGROUNDS = [(0.0, 1.0), (0.0, 255.0), (1.0, -1.0), (255.0, -200.0)]
+every_background = pytest.mark.parametrize(("background", "contrast"), BACKGROUNDS)
+
+
+@every_background
+@pytest.mark.parametrize(("rng", "factor"), [(MINIMUM, 1.0), (MAXIMUM, 0.4)])
+def test_contrast_multiplies_the_ink_by_a_factor(background, contrast, rng, factor):
+    images = np.array([[INK_LEVELS]]) * contrast + background
+    changed = Contrast(0.6, fill=background)(images, rng)
+    expected = np.multiply(INK_LEVELS, factor)
+    np.testing.assert_allclose((changed - background) / contrast, [[expected]], atol=1e-6)
+
+
+@every_background
+@pytest.mark.parametrize(("rng", "offset"), [(MINIMUM, 0.0), (MAXIMUM, 0.3)])
+def test_brightness_adds_an_offset_to_the_ink(background, contrast, rng, offset):
+    images = np.array([[INK_LEVELS]]) * contrast + background
+    changed = Brightness(0.3, probability=1, fill=background)(images, rng)
+    expected = np.minimum(np.add(INK_LEVELS, offset), 1)
+    np.testing.assert_allclose((changed - background) / contrast, [[expected]], atol=1e-6)
+
+
+def make_stripes(levels, n_images=2000):
+    """Return images with one row of 64 pixels for each level."""
+    rows = np.repeat(np.asarray(levels, float)[:, np.newaxis], 64, axis=1)
+    return np.repeat(rows[np.newaxis], n_images, axis=0)
+
+
+@every_background
+@pytest.mark.parametrize(
+    ("noise", "deviations"),
+    [
+        # The mean square of a uniform strength from 0 to s is s^2 / 3.
+        (Noise(gaussian=0.1, shot=0, impulse=0, probability=1), [0.1, 0.1]),
+        (Noise(gaussian=0, shot=0.1, impulse=0, probability=1), [0.1 * 0.5, 0.1 * 0.6]),
+        (Noise(gaussian=0.06, shot=0.1, impulse=0, probability=1), [0.0781, 0.0849]),
+    ],
+    ids=["gaussian", "shot", "both"],
+)
+def test_noise_has_the_standard_deviation_of_its_kind(background, contrast, noise, deviations):
+    # Levels far from 0 and 1 are not clipped. The last level sets the contrast.
+    images = make_stripes([0.25, 0.36, 1]) * contrast + background
+    step = dataclasses.replace(noise, fill=background)
+    noisy = step(images, np.random.default_rng(0))
+    errors = ((noisy - images) / contrast)[:, :2]
+    np.testing.assert_allclose(errors.mean(axis=(0, 2)), 0, atol=2e-3)
+    expected = np.array(deviations) / math.sqrt(3)
+    np.testing.assert_allclose(errors.std(axis=(0, 2)), expected, rtol=0.05)
+
+
+@every_background
+def test_impulse_noise_replaces_pixels_by_ink_and_background(background, contrast):
+    images = make_stripes([0.25, 0.75]) * contrast + background
+    images[:, 0, 0] = background + contrast
+    noise = Noise(gaussian=0, shot=0, impulse=0.4, probability=1, fill=background)
+    ink = (noise(images, np.random.default_rng(0)) - background) / contrast
+    ink = ink[:, :, 1:]
+    # The mean fraction is half of the maximum, half of it ink.
+    assert np.mean(np.isclose(ink, 1)) == pytest.approx(0.1, abs=0.005)
+    assert np.mean(np.isclose(ink, 0)) == pytest.approx(0.1, abs=0.005)
+    is_impulse = np.isclose(ink, 0) | np.isclose(ink, 1)
+    np.testing.assert_allclose(ink[:, 0][~is_impulse[:, 0]], 0.25, atol=1e-6)
+    fractions = is_impulse.mean(axis=(1, 2))
+    assert fractions.max() < 0.6
+    assert fractions.std() > 0.1  # that of a uniform distribution from 0 to 0.4 is 0.115
+
+
+@pytest.mark.parametrize("probability", [0, 0.25, 1])
+@pytest.mark.parametrize("step", [Noise(), Patches(0.9), Brightness()], ids=repr)
+def test_a_fraction_of_the_images_is_changed(step, probability):
+    images = np.repeat(make_random_images((32, 32), 1), 2000, axis=0)
+    changed = dataclasses.replace(step, probability=probability)(images, np.random.default_rng(0))
+    fraction = np.mean((changed != images).any(axis=(1, 2)))
+    assert fraction == pytest.approx(probability, abs=0.06)
+
+
+@every_background
+def test_patches_are_rectangles_that_are_erased_or_noisy(background, contrast):
+    images = np.full((3000, 20, 30), background + 0.5 * contrast)
+    images[:, 0, 0] = background + contrast
+    step = Patches(0.5, probability=1, fill=background)
+    ink = (step(images, np.random.default_rng(0)) - background) / contrast
+    changed = ~np.isclose(ink, 0.5)
+    changed[:, 0, 0] = ~np.isclose(ink[:, 0, 0], 1)
+    rows, columns = changed.any(axis=2), changed.any(axis=1)
+    np.testing.assert_array_equal(changed, rows[:, :, np.newaxis] & columns[:, np.newaxis])
+    for mask, size in ((rows, 20), (columns, 30)):
+        lengths = mask.sum(axis=1)
+        assert lengths.max() <= math.ceil(0.5 * size)
+        edges = np.count_nonzero(np.diff(mask, axis=1, prepend=False, append=False), axis=1)
+        assert edges.max() == 2  # an interval
+        assert (mask.sum(axis=0) > 0).all()  # anywhere
+    is_erased = np.array([(ink[i][changed[i]] == 0).all() for i in range(500)])
+    assert is_erased.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_steps_for_intensities_do_not_change_blank_images():
+    blank = np.full((20, 8, 8), 0.25)
+    for step in (Noise, Patches, Contrast, Brightness):
+        changed = step(fill=0.25)(blank, np.random.default_rng(0))
+        np.testing.assert_allclose(changed, blank, atol=1e-7)
 
 
 def test_compose_applies_stroke_width_after_displacements():
@@ -369,6 +483,22 @@ def test_annealed_strength_decreases_linearly_after_begin(progress, pixels):
     assert annealed.at(progress).pixels == pytest.approx(pixels)
 
 
+def test_steps_of_compose_are_annealed_separately():
+    steps = Compose([Annealed(Shift(4), final_strength=0.5, begin=0), Noise()])
+    assert steps.at(0.5) == Compose([Shift(3), Noise()])
+    assert steps.scaled(0.5).at(1) == Compose([Shift(1), Noise().scaled(0.5)])
+    nested = Annealed(Compose([Annealed(Shift(4), 0.5, 0)]), 0.5, 0)
+    assert nested.at(1) == Compose([Shift(1)])
+    assert Noise().at(0.7) == Noise()
+
+
+def test_annealed_step_distorts_at_full_strength():
+    images = make_random_images((9, 9))
+    step = Compose([Shift(2), StrokeWidth(fill=0.5)], fill=0.5)
+    distorted = Annealed(step)(images, np.random.default_rng(0))
+    np.testing.assert_array_equal(distorted, step(images, np.random.default_rng(0)))
+
+
 def test_annealed_strength_is_constant_if_begin_is_1():
     assert Annealed(Shift(4), final_strength=0, begin=1).at(1) == Shift(4)
 
@@ -378,6 +508,10 @@ NUMERIC_PARAMETERS = {
     Affine: ["rotation", "scale", "shear", "fill"],
     Elastic: ["sigma", "alpha", "fill"],
     StrokeWidth: ["gain", "threshold", "fill"],
+    Noise: ["gaussian", "shot", "impulse", "probability", "fill"],
+    Patches: ["size", "probability", "fill"],
+    Contrast: ["reduction", "fill"],
+    Brightness: ["offset", "probability", "fill"],
     Compose: ["fill"],
     DigitDistortions: ["strength"],
     Annealed: ["final_strength", "begin"],
@@ -390,7 +524,8 @@ NUMERIC_PARAMETERS = {
 )
 def test_parameter_that_is_not_a_finite_number_raises(step, name, value):
     others = {"augmentation": Shift()} if step is Annealed else {}
-    message = rf"^{step.__name__}: {name} must be a finite number( of at least 0)?, got {re.escape(repr(value))}"
+    requirement = r"a (finite number( of at least 0)?|number in the range \[0, 1\])"
+    message = rf"^{step.__name__}: {name} must be {requirement}, got {re.escape(repr(value))}"
     with pytest.raises(ValueError, match=message):
         step(**others, **{name: value})
 
@@ -419,6 +554,11 @@ def test_every_parameter_is_tested():
             r"begin must be a number in the range \[0, 1\], got 1.5",
         ),
         (lambda: Annealed(Shift(), final_strength=-1), "final_strength .*got -1"),
+        (lambda: Noise(gaussian=-1), "Noise: gaussian .*at least 0, got -1"),
+        (lambda: Noise(impulse=1.1), r"Noise: impulse must be .* \[0, 1\], got 1.1"),
+        (lambda: Patches(probability=2), r"Patches: probability must be .* \[0, 1\], got 2"),
+        (lambda: Contrast(1.5), r"Contrast: reduction must be .* \[0, 1\], got 1.5"),
+        (lambda: Brightness(-0.1), r"Brightness: offset must be .* \[0, 1\], got -0.1"),
         (lambda: Shift()(np.zeros((4, 4)), None), r"\(n_images, height, width\), got \(4, 4\)"),
     ],
 )
@@ -439,10 +579,6 @@ def test_parameter_out_of_range_raises(make, message):
             r"^Compose: steps must be a list or tuple of augmentation steps",
         ),
         (lambda: Annealed(np.flip), r"^Annealed: augmentation must be an augmentation step"),
-        (
-            lambda: Annealed(Annealed(Shift())),
-            r"^Annealed: augmentation must be an augmentation step",
-        ),
         (
             lambda: Annealed("digits"),
             r"^Annealed: augmentation must be an augmentation step.*got 'digits'",
