@@ -4,14 +4,19 @@
 # Neither are the functions that a user can pass as a parameter.
 SKOPS_TRUSTED_TYPES: tuple[str, ...] = (
     "numpy.dtype",  # IDXReader(dtype=np.dtype("float64"))
-    "skmlp.digits.augment.Affine",
     "skmlp.digits.augment.Annealed",
     "skmlp.digits.augment.Compose",
     "skmlp.digits.augment.DigitDistortions",
-    "skmlp.digits.augment.Elastic",
-    "skmlp.digits.augment.Shift",
-    "skmlp.digits.augment.StrokeWidth",
     "skmlp.digits.augmenter.DigitAugmenter",
+    "skmlp.digits.deslant.Deslant",
+    "skmlp.digits.displacements.Affine",
+    "skmlp.digits.displacements.Elastic",
+    "skmlp.digits.displacements.Shift",
+    "skmlp.digits.intensities.Brightness",
+    "skmlp.digits.intensities.Contrast",
+    "skmlp.digits.intensities.Noise",
+    "skmlp.digits.intensities.Patches",
+    "skmlp.digits.intensities.StrokeWidth",
     "skmlp.digits.reader.IDXReader",
     "skmlp.digits.resizer.ImageResizer",
     "skmlp.engine.parameters.Layout",

@@ -13,7 +13,7 @@ import pytest
 from sklearn.utils import estimator_html_repr
 
 import skmlp
-from skmlp import DigitAugmenter, IDXReader, ImageResizer, MLPDigitClassifier
+from skmlp import Deslant, DigitAugmenter, IDXReader, ImageResizer, MLPDigitClassifier
 from skmlp.dask import DaskMLPDigitClassifier
 
 STUB = Path(skmlp.__file__).with_suffix(".pyi")
@@ -22,6 +22,7 @@ ESTIMATORS = [
     MLPDigitClassifier,
     DaskMLPDigitClassifier,
     IDXReader,
+    Deslant,
     DigitAugmenter,
     ImageResizer,
 ]

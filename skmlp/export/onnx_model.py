@@ -66,9 +66,10 @@ def to_onnx(
     Parameters
     ----------
     estimator : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
-        Fitted classifier, or Pipeline of :class:`skmlp.IDXReader`, :class:`skmlp.ImageResizer`, scalers of scikit-learn
-        (StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler) and the classifier. For other transformers, use
-        ``skl2onnx.to_onnx``, which finds the converter of the classifier by itself.
+        Fitted classifier, or Pipeline of :class:`skmlp.IDXReader`, :class:`skmlp.ImageResizer`,
+        :class:`skmlp.Deslant`, scalers of scikit-learn (StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler)
+        and the classifier. For other transformers, use ``skl2onnx.to_onnx``, which finds the converter of the
+        classifier by itself.
     path : str or Path, default=None
         Path of a file to write. An existing file is replaced when the new one is complete.
     input_dtype : {np.float32, np.uint8}, default=None

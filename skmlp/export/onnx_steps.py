@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
+from skmlp.digits.deslant import STEPS_PER_PIXEL, Deslant
 from skmlp.digits.reader import IDXReader
 from skmlp.digits.resizer import ROUNDING_OFFSET, ImageResizer, make_averages
 from skmlp.export.onnx_graph import get_onnx_type, to_float32
@@ -54,6 +55,58 @@ def add_resizer(graph, resizer, values, is_uint8):
     return graph.add("Floor", graph.add("Add", values, to_float32(ROUNDING_OFFSET)))
 
 
+def add_deslanter(graph, deslanter, values, is_uint8):
+    """Add the transformation of a Deslant, in the order of `compute_shifts` and `shift_rows`."""
+    height, width = deslanter.image_shape_
+    images = graph.add("Reshape", values, np.array([-1, height, width]))
+    shifts = add_shifts(graph, deslanter, images)
+    whole = graph.add("Floor", shifts)
+    fractions = cast(graph, graph.add("Sub", shifts, whole), np.float32)
+    padded = graph.add("Pad", images, np.array([0, 0, 1, 0, 0, 1]))
+    starts = graph.add("Clip", whole, np.array(-width - 1.0), np.array(float(width)))
+    columns = graph.add("Add", cast(graph, starts, np.int64), np.arange(1, width + 2))
+    columns = graph.add("Clip", columns, np.array(0), np.array(width + 1))
+    samples = graph.add("GatherElements", padded, columns, axis=2)
+    first, second = (
+        graph.add("Slice", samples, np.array([start]), np.array([start + width]), np.array([2]))
+        for start in (0, 1)
+    )
+    difference = graph.add("Mul", graph.add("Sub", second, first), fractions)
+    upright = graph.add("Add", difference, first)
+    values = graph.add("Reshape", upright, np.array([-1, height * width]))
+    if not is_uint8:
+        return values
+    return graph.add("Floor", graph.add("Add", values, to_float32(0.5)))
+
+
+def add_shifts(graph, deslanter, images):
+    """Add the computation of the shifts of a Deslant, as float64 of shape (n_images, height, 1)."""
+    height, width = deslanter.image_shape_
+    ink = cast(graph, graph.add("Abs", images), np.float64)
+    row_ink = graph.add("ReduceSum", ink, np.array([2]))
+    column_moments = graph.add("MatMul", ink, np.arange(float(width))[:, np.newaxis])
+    rows = np.arange(float(height))[:, np.newaxis]
+
+    def sum_rows(values):
+        return graph.add("ReduceSum", values, np.array([1]))
+
+    def divide(numerators, denominators):
+        is_positive = graph.add("Greater", denominators, np.array(0.0))
+        return graph.add(
+            "Div", numerators, graph.add("Where", is_positive, denominators, np.array(np.inf))
+        )
+
+    means = divide(sum_rows(graph.add("Mul", row_ink, rows)), sum_rows(row_ink))
+    distances = graph.add("Sub", rows, means)
+    squares = graph.add("Mul", distances, distances)
+    variances = sum_rows(graph.add("Mul", row_ink, squares))
+    covariances = sum_rows(graph.add("Mul", column_moments, distances))
+    limit = float(deslanter.max_shear)
+    shears = graph.add("Clip", divide(covariances, variances), np.array(-limit), np.array(limit))
+    steps = graph.add("Mul", graph.add("Mul", shears, distances), np.array(float(STEPS_PER_PIXEL)))
+    return graph.add("Div", graph.add("Round", steps), np.array(float(STEPS_PER_PIXEL)))
+
+
 def add_standard_scaler(graph, scaler, values, is_uint8):
     """Add the transformation of a StandardScaler."""
     shift = scaler.mean_ if scaler.with_mean else None
@@ -87,6 +140,11 @@ def add_shift_and_scale(graph, values, *, shift=None, scale=None):
     return values
 
 
+def cast(graph, values, dtype):
+    """Add the conversion of values to a dtype."""
+    return graph.add("Cast", values, to=get_onnx_type(np.dtype(dtype)))
+
+
 def add_clip(graph, values, smallest, largest):
     """Add the limitation of values to a range."""
     return graph.add("Clip", values, to_float32(smallest), to_float32(largest))
@@ -96,6 +154,7 @@ def add_clip(graph, values, smallest, largest):
 CONVERTERS = {
     IDXReader: add_reader,
     ImageResizer: add_resizer,
+    Deslant: add_deslanter,
     StandardScaler: add_standard_scaler,
     MinMaxScaler: add_min_max_scaler,
     MaxAbsScaler: add_max_abs_scaler,
@@ -147,10 +206,10 @@ def add_steps(graph, transformers, values, input_dtype):
     """
     is_uint8 = input_dtype == np.uint8
     if is_uint8:
-        values = graph.add("Cast", values, to=get_onnx_type(np.dtype(np.float32)))
+        values = cast(graph, values, np.float32)
     for transformer in transformers:
         values = CONVERTERS[type(transformer)](graph, transformer, values, is_uint8)
-        is_uint8 = is_uint8 and isinstance(transformer, ImageResizer)
+        is_uint8 = is_uint8 and isinstance(transformer, ImageResizer | Deslant)
     return values
 
 
@@ -173,6 +232,8 @@ def restore_samples(transformers, features, input_dtype):
             features = features.reshape(-1, *get_input_shape([transformer], None))
         elif isinstance(transformer, ImageResizer):
             features = enlarge(features, transformer)
+        elif isinstance(transformer, Deslant):
+            continue  # the samples of features are upright, or nearly so
         else:
             features = transformer.inverse_transform(features)
     if input_dtype == np.uint8:

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from skmlp import IDXReader, ImageResizer, MLPDigitClassifier
+from skmlp import Deslant, IDXReader, ImageResizer, MLPDigitClassifier
 from skmlp.exceptions import ExportError
 from skmlp.export import to_onnx
 from skmlp.files.models import compute_model_digest
@@ -120,6 +120,22 @@ def test_resizer(dtype, with_reader):
         images = images.reshape(300, -1)
         resizer = ImageResizer((4, 5), image_shape=(6, 9))
         pipeline = fit_unscaled(resizer, MinMaxScaler(), X=images)
+    assert_predicts_as(to_onnx(pipeline, input_dtype=dtype), pipeline, images)
+
+
+@pytest.mark.parametrize("max_shear", [0.2, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("with_reader", [False, True])
+def test_deslant(dtype, with_reader, max_shear):
+    images = IMAGES.astype(dtype)
+    images[:3] = 0
+    images[3:6, 1:] = 0
+    deslant = Deslant(max_shear, image_shape=(6, 9))
+    if with_reader:
+        pipeline = fit_unscaled(IDXReader(), deslant, X=images)
+    else:
+        images = images.reshape(300, -1)
+        pipeline = fit_unscaled(deslant, MinMaxScaler(), X=images)
     assert_predicts_as(to_onnx(pipeline, input_dtype=dtype), pipeline, images)
 
 

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from skmlp import (
+    Deslant,
     DigitAugmenter,
     IDXReader,
     ImageResizer,
@@ -35,6 +36,7 @@ TRANSFORMERS = {
     "scaler": ([StandardScaler()], X),
     "scaler and PCA": ([StandardScaler(), PCA(10, random_state=0)], X),
     "reader and resizer": ([IDXReader(), ImageResizer((4, 4))], IMAGES),
+    "deslant": ([Deslant(0.5)], X),
     "augmenter": ([DigitAugmenter(Affine(rotation=5), random_state=0)], X),
     "columns": ([ColumnTransformer([("left", MinMaxScaler(), slice(0, 32))], remainder="drop")], X),
     "selection": ([VarianceThreshold(0.1), "passthrough"], X),

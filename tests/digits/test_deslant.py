@@ -1,0 +1,178 @@
+"""The transformer Deslant."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.ndimage import map_coordinates
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmlp import Deslant
+
+X, _ = load_digits(return_X_y=True)
+SHAPES = [(28, 28), (8, 8), (9, 20), (20, 9), (1, 6), (6, 1), (2, 2)]
+every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+def make_images(shape, n_images=50, dtype=np.float64):
+    images = np.random.default_rng(0).random((n_images, *shape)) ** 4
+    return (255 * images).astype(dtype)
+
+
+def transform(images, **parameters):
+    """Return transformed images, of the shape of `images`."""
+    transformer = Deslant(image_shape=images.shape[1:], **parameters)
+    return transformer.fit_transform(images.reshape(len(images), -1)).reshape(images.shape)
+
+
+def compute_shear(image):
+    """Return cov(row, column) / var(row), weighted by the ink."""
+    rows, columns = np.indices(image.shape).reshape(2, -1)
+    if image.sum() == 0:
+        return 0.0
+    covariance = np.cov(rows, columns, aweights=image.ravel(), ddof=0)
+    return 0.0 if covariance[0, 0] < 1e-12 else covariance[0, 1] / covariance[0, 0]
+
+
+def shear(image, amount):
+    """Return an image whose rows are sampled by SciPy at the columns j + amount (i - mean row)."""
+    rows, columns = np.indices(image.shape).astype(float)
+    mean = np.average(rows, weights=image)
+    points = [rows, columns + amount * (rows - mean)]
+    return map_coordinates(image.astype(float), points, order=1, mode="grid-constant")
+
+
+@pytest.fixture
+def any_number_of_features(monkeypatch):
+    """Treat the samples of scikit-learn's checks, which are not square images, as images of height 2 or 1."""
+    monkeypatch.setattr(
+        "skmlp.digits.deslant.resolve_image_shape",
+        lambda _, n: (2, n // 2) if n % 2 == 0 else (1, n),
+    )
+
+
+@parametrize_with_checks([Deslant(), Deslant(0.5)])
+def test_deslant_passes_the_checks_of_scikit_learn(estimator, check, any_number_of_features):
+    check(estimator)
+
+
+@every_shape
+def test_images_are_sheared_by_the_covariance_of_their_ink(shape):
+    images = make_images(shape)
+    expected = [shear(image, np.clip(compute_shear(image), -1, 1)) for image in images]
+    # Shifts are rounded to 1/256 pixel.
+    np.testing.assert_allclose(transform(images), expected, atol=255 / 512 + 1e-6)
+
+
+@pytest.mark.parametrize("slant", [-0.8, -0.3, 0.2, 0.7])
+def test_strokes_become_upright(slant):
+    rows, columns = np.indices((40, 60))
+    distance = np.abs(columns - 30 - slant * (rows - 20))
+    stroke = np.clip(3 - distance, 0, 1) * (np.abs(rows - 20) < 12)
+    (upright,) = transform(stroke[np.newaxis])
+    assert compute_shear(stroke) == pytest.approx(slant, rel=0.05)
+    assert abs(compute_shear(upright)) < 0.01
+    # Up to the interpolation, all rows of the stroke are equal.
+    inside = upright[12:28]
+    assert np.abs(inside - inside.mean(axis=0)).max() < 0.3
+    assert upright.sum() == pytest.approx(stroke.sum(), rel=1e-3)
+
+
+def test_a_diagonal_of_whole_pixels_becomes_a_column():
+    (upright,) = transform(np.eye(9)[np.newaxis])
+    expected = np.zeros((9, 9))
+    expected[:, 4] = 1
+    np.testing.assert_array_equal(upright, expected)
+
+
+@every_shape
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_blank_images_do_not_change(shape, dtype):
+    blank = np.zeros((3, *shape), dtype)
+    np.testing.assert_array_equal(transform(blank), blank)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_symmetric_images_do_not_change(axis):
+    images = make_images((9, 8), dtype=np.uint8)
+    symmetric = np.maximum(images, np.flip(images, axis))
+    np.testing.assert_array_equal(transform(symmetric), symmetric)
+
+
+@pytest.mark.parametrize("row", [0, 4, 8])
+def test_a_single_row_of_ink_does_not_change(row):
+    images = np.zeros((1, 9, 9))
+    images[0, row, 2:7] = [1, 2, 3, 9, 1]
+    np.testing.assert_array_equal(transform(images), images)
+
+
+@pytest.mark.parametrize("max_shear", [0, 0.25, 1, 3])
+def test_shear_is_limited(max_shear):
+    image = shear(np.eye(40)[:, ::-1] * 200.0, 0.0)
+    image[:, 25:] = 0  # a stroke with a shear of -1, outside of the center
+    (limited,) = transform(image[np.newaxis], max_shear=max_shear)
+    expected = shear(image, max(compute_shear(image), -max_shear))
+    np.testing.assert_allclose(limited, expected, atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (np.uint8, np.uint8),
+        (np.float32, np.float32),
+        (np.float64, np.float64),
+        (np.int64, np.float64),
+        (np.int8, np.float64),
+        (">i4", np.float64),
+        (bool, np.float64),
+    ],
+)
+def test_dtype(dtype, expected):
+    images = (X[:50] > 8 if dtype is bool else X[:50]).reshape(-1, 8, 8).astype(dtype)
+    upright = transform(images)
+    assert upright.dtype == expected
+    exact = transform(images.astype(float))
+    if dtype is np.uint8:
+        exact = np.floor(exact + 0.5)  # exact, because the shifts are multiples of 1/256 pixel
+    np.testing.assert_allclose(upright, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_images_do_not_depend_on_each_other(dtype, monkeypatch):
+    images = make_images((12, 10), dtype=dtype)
+    upright = transform(images)
+    for i in (0, 17, 49):
+        np.testing.assert_array_equal(transform(images[i : i + 1])[0], upright[i])
+    monkeypatch.setattr("skmlp.digits.deslant.PIXELS_PER_BLOCK", 7 * 120)
+    np.testing.assert_array_equal(transform(images), upright)
+
+
+def test_negative_values_weigh_like_positive_ones():
+    images = make_images((8, 8))
+    np.testing.assert_array_equal(transform(-images), -transform(images))
+
+
+def test_input_is_not_modified_and_names_are_kept():
+    frame = pd.DataFrame(X[:5]).add_prefix("p")
+    before = frame.copy()
+    transformer = Deslant().set_output(transform="pandas").fit(frame)
+    upright = transformer.transform(frame)
+    assert list(upright.columns) == list(frame.columns)
+    pd.testing.assert_frame_equal(frame, before)
+    assert transformer.image_shape_ == (8, 8)
+
+
+@pytest.mark.parametrize("max_shear", [-0.1, np.nan, "1", None])
+def test_invalid_max_shear(max_shear):
+    with pytest.raises(ValueError, match="'max_shear' parameter of Deslant must be a float"):
+        Deslant(max_shear).fit(X)
+
+
+def test_other_errors():
+    with pytest.raises(NotFittedError):
+        Deslant().transform(X)
+    with pytest.raises(ValueError, match=r"square number of features .* got 63"):
+        Deslant().fit(X[:, 1:])
+    with pytest.raises(ValueError, match="image_shape must have 64 pixels"):
+        Deslant(image_shape=(7, 9)).fit(X)
