@@ -1,0 +1,234 @@
+"""Networks of the recipes: the images for training and evaluation, training, saving and loading.
+
+`accuracy.py` and `corruptions.py` share the options and the directory of saved networks.
+"""
+
+import argparse
+import ast
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from data import find_mnist
+from options import parse_count, parse_names
+from report import print_progress
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+
+import skmlp
+from skmlp import ImageResizer
+from skmlp.recipes import RECIPES, make_recipe
+
+N_SAMPLES = {"small-sample": 1000}  # the other recipes use all training images
+WITHOUT_AUGMENTATION = "accurate without augmentation"
+NAMES = [*RECIPES, WITHOUT_AUGMENTATION]
+N_HELD_OUT = 10_000  # training images, as many as test images
+
+
+# Options
+
+
+def add_network_options(parser, recipes, seeds):
+    """Add the options --recipes, --seeds, --validate, --keep and --set; `recipes` and `seeds` are defaults."""
+    parser.add_argument(
+        "--recipes",
+        type=parse_recipes,
+        default=recipes,
+        metavar="NAMES",
+        help=f"recipes to evaluate, separated by commas: {', '.join(NAMES)}",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=parse_count,
+        default=seeds,
+        metavar="N",
+        help="number of networks of each recipe",
+    )
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="train on the first 50,000 training images, and evaluate on the last 10,000",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="save the models in this directory, and load the models that it already contains",
+    )
+    parser.add_argument(
+        "--set",
+        type=parse_setting,
+        action="append",
+        default=[],
+        metavar="PARAMETER=VALUE",
+        help="override a parameter of the recipes; may be repeated",
+    )
+
+
+def parse_recipes(text):
+    return parse_names(text, NAMES)
+
+
+def parse_setting(text):
+    """Return the name and the value in `name=value`, where the value is a Python literal."""
+    name, _, value = text.partition("=")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        raise argparse.ArgumentTypeError(f"must have the form max_iter=20, got {text!r}.") from None
+
+
+# Images
+
+
+@dataclass(frozen=True, eq=False)  # hashed by its identity
+class Split:
+    """Images with their labels, and which of them are for training and for evaluation.
+
+    Attributes
+    ----------
+    name : str
+        Description of the training images.
+    X : ndarray of shape (n_images, 784), dtype uint8
+    y : ndarray of shape (n_images,)
+    train, held_out : slice or ndarray of int
+        Indices of the images.
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    train: Any
+    held_out: Any
+
+    @property
+    def training_set(self):
+        """Images and labels for training."""
+        return self.X[self.train], self.y[self.train]
+
+    @property
+    def held_out_set(self):
+        """Images and labels for evaluation."""
+        return self.X[self.held_out], self.y[self.held_out]
+
+
+def load_images(subset):
+    """Return the images and labels of MNIST's "train" or "test" set; exit with a message if there are none."""
+    directory = find_mnist()
+    if directory is None:
+        program = Path(sys.argv[0]).name
+        sys.exit(
+            f"{program}: error: MNIST was not found. Run 'skmlp fetch DIR' and set SKMLP_MNIST to DIR."
+        )
+    return skmlp.load_mnist(directory, subset=subset, return_X_y=True)
+
+
+def make_split(validate):
+    """Return the Split into training and test images or, to `validate`, into the first and last training images."""
+    X, y = load_images("train")
+    if validate:
+        n_train = len(X) - N_HELD_OUT
+        name = f"the first {n_train:,} training images"
+        return Split(name, X, y, slice(n_train), slice(n_train, None))
+    X_test, y_test = load_images("test")
+    train, test = slice(len(X)), slice(len(X), None)
+    return Split("all training images", np.r_[X, X_test], np.r_[y, y_test], train, test)
+
+
+def make_random_splits(n_splits):
+    """Return stratified random Splits of the training images, with the seeds 0, 1, and so on."""
+    X, y = load_images("train")
+    splits = []
+    for seed in range(n_splits):
+        train, held_out = train_test_split(
+            np.arange(len(X)), test_size=N_HELD_OUT, stratify=y, random_state=seed
+        )
+        name = f"{len(train):,} training images, random split {seed}"
+        splits.append(Split(name, X, y, np.sort(train), np.sort(held_out)))
+    return splits
+
+
+# Training
+
+
+class Trained(NamedTuple):
+    """A trained classifier or pipeline, the training time in seconds, and the Split of the images."""
+
+    model: Any
+    seconds: float
+    split: Split
+
+    @property
+    def classifier(self):
+        """The classifier, which can be the last step of a pipeline."""
+        return get_classifier(self.model)
+
+
+def get_classifier(model):
+    return model[-1] if isinstance(model, Pipeline) else model
+
+
+def train_networks(arguments, splits):
+    """Return one Trained network per Split of each recipe by name; the seeds are 0, 1, and so on."""
+    return {
+        name: [
+            load_or_train(name, seed, split, dict(arguments.set), arguments.keep)
+            for seed, split in enumerate(splits)
+        ]
+        for name in arguments.recipes
+    }
+
+
+def load_or_train(name, seed, split, parameters, directory):
+    """Return a Trained network, from the directory if it contains the network."""
+    model = make_model(name, seed, parameters)
+    path = directory and directory / f"{name.replace(' ', '-')}-{seed}.safetensors"
+    if path and path.exists():
+        return load_network(path, model, split)
+    X, y = split.training_set
+    n_samples = N_SAMPLES.get(name, len(X))
+    start = perf_counter()
+    model.fit(X[:n_samples], y[:n_samples])
+    seconds = perf_counter() - start
+    print_progress(f"{name}, seed {seed}: {seconds:.0f} s")
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = {"seconds": seconds, "trained_on": split.name}
+        path.with_suffix(".json").write_text(json.dumps(record))
+        skmlp.save_model(model, path)
+    return Trained(model, seconds, split)
+
+
+def make_model(name, random_state, parameters):
+    """Return the unfitted classifier of a recipe or variant, in a Pipeline if it takes smaller images."""
+    if name == WITHOUT_AUGMENTATION:
+        # The training loss converges in fewer epochs than with augmented images.
+        mlp = make_recipe("accurate", random_state).set_params(augmentation=None, max_iter=20)
+    else:
+        mlp = make_recipe(name, random_state)
+    mlp.set_params(**parameters)
+    return mlp if mlp.image_shape is None else make_pipeline(ImageResizer(mlp.image_shape), mlp)
+
+
+def load_network(path, expected, split):
+    """Return a saved Trained network, or exit if it has other parameters or was trained on other images."""
+    model = skmlp.load_model(path)
+    record = json.loads(path.with_suffix(".json").read_text())
+    trained_on = record.get("trained_on")
+    if trained_on is None:
+        print_progress(f"{path}: trained on unknown images; {split.name} are assumed")
+    elif trained_on != split.name:
+        exit_with(path, f"a model trained on {split.name}", trained_on)
+    parameters = get_classifier(model).get_params()
+    for name, value in get_classifier(expected).get_params().items():
+        if parameters[name] != value:
+            exit_with(path, f"a model with {name}={value!r}", repr(parameters[name]))
+    return Trained(model, record["seconds"], split)
+
+
+def exit_with(path, expected, found):
+    sys.exit(f"{path}: expected {expected}, got {found}. Use another directory for --keep.")
