@@ -135,15 +135,26 @@ def save_picture(path, X, y):
 
     first = [int(np.argmax(y == digit)) for digit in np.unique(y)]
     columns = {name: images[first] for name, images in make_image_sets(X)}
-    figure = Figure(figsize=(0.9 * len(columns), 0.9 * len(first) + 0.4), layout="constrained")
-    for axes, (name, images) in zip(
-        figure.subplots(len(first), len(columns)).T, columns.items(), strict=True
-    ):
-        axes[0].set_title(name.replace(" ", "\n", 1), fontsize=8)
-        for ax, image in zip(axes, images, strict=True):
-            ax.imshow(image.reshape(SIZE, SIZE), cmap="gray", vmin=0, vmax=255)
-            ax.set(xticks=[], yticks=[])
-    figure.savefig(path, dpi=120)
+    margin, side = 4, SIZE + 4
+    padding = ((0, 0), (margin, 0), (margin, 0))
+    mosaic = np.hstack(
+        [
+            np.pad(images.reshape(-1, SIZE, SIZE), padding, constant_values=192).reshape(-1, side)
+            for images in columns.values()
+        ]
+    )
+    figure = Figure(
+        figsize=(mosaic.shape[1] / 36, mosaic.shape[0] / 36 + 0.4), layout="constrained"
+    )
+    ax = figure.subplots()
+    ax.imshow(mosaic, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    centers = margin + (SIZE - 1) / 2 + side * np.arange(len(columns))
+    ax.set_xticks(centers, [name.replace(" ", "\n", 1) for name in columns], fontsize=8)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    figure.savefig(path, dpi=144)
 
 
 if __name__ == "__main__":

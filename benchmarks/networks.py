@@ -26,7 +26,7 @@ from skmlp.recipes import RECIPES, make_recipe
 N_SAMPLES = {"small-sample": 1000}  # the other recipes use all training images
 WITHOUT_AUGMENTATION = "accurate without augmentation"
 NAMES = [*RECIPES, WITHOUT_AUGMENTATION]
-N_HELD_OUT = 10_000  # training images, as many as test images
+HELD_OUT_FRACTION = 1 / 6  # of the training images: 10,000 of MNIST, as many as test images
 
 
 # Options
@@ -131,7 +131,7 @@ def make_split(validate):
     """Return the Split into training and test images or, to `validate`, into the first and last training images."""
     X, y = load_images("train")
     if validate:
-        n_train = len(X) - N_HELD_OUT
+        n_train = len(X) - round(HELD_OUT_FRACTION * len(X))
         name = f"the first {n_train:,} training images"
         return Split(name, X, y, slice(n_train), slice(n_train, None))
     X_test, y_test = load_images("test")
@@ -145,7 +145,7 @@ def make_random_splits(n_splits):
     splits = []
     for seed in range(n_splits):
         train, held_out = train_test_split(
-            np.arange(len(X)), test_size=N_HELD_OUT, stratify=y, random_state=seed
+            np.arange(len(X)), test_size=HELD_OUT_FRACTION, stratify=y, random_state=seed
         )
         name = f"{len(train):,} training images, random split {seed}"
         splits.append(Split(name, X, y, np.sort(train), np.sort(held_out)))

@@ -1,0 +1,198 @@
+"""accuracy.py and corruptions.py on a small dataset."""
+
+import importlib
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from benchmark_modules import benchmarks_on_path
+from sklearn.datasets import load_digits
+
+from skmlp import load_model, write_idx
+
+N_TRAIN, N_TEST = 600, 300
+FEW_EPOCHS = ["--set", "max_iter=3", "--recipes", "softmax,fast"]
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Return scikit-learn's digits as images of 28 x 28 pixels, with their labels."""
+    X, y = load_digits(return_X_y=True)
+    enlarged = np.kron(X.reshape(-1, 8, 8), np.ones((3, 3)))
+    pixels = np.pad(enlarged * 255 / 16, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
+    return pixels[: N_TRAIN + N_TEST], y[: N_TRAIN + N_TEST].astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, images):
+    """Return a directory with files like those of MNIST."""
+    directory = tmp_path_factory.mktemp("digits")
+    pixels, labels = images
+    for prefix, part in (("train", slice(N_TRAIN)), ("t10k", slice(N_TRAIN, None))):
+        write_idx(directory / f"{prefix}-images-idx3-ubyte", pixels[part])
+        write_idx(directory / f"{prefix}-labels-idx1-ubyte", labels[part])
+    return directory
+
+
+@pytest.fixture
+def run(dataset, monkeypatch, capsys):
+    """Return a function that runs a program with arguments and returns its output."""
+
+    def run_program(name, *arguments):
+        monkeypatch.setenv("SKMLP_MNIST", str(dataset))
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        with benchmarks_on_path():
+            importlib.import_module(name).main()
+        return capsys.readouterr().out
+
+    return run_program
+
+
+def read_tables(output):
+    """Return the tables of an output: for each, a dict by the first cell of dicts by column."""
+    tables = []
+    for block in re.findall(r"(?:^\|.*\n)+", output, flags=re.MULTILINE):
+        lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines()]
+        header, _, *rows = lines
+        tables.append({row[0]: dict(zip(header, row, strict=True)) for row in rows})
+    return tables
+
+
+def format_accuracy(model, X, y):
+    return f"{np.mean(model.predict(X) == y):.2%}"
+
+
+def test_accuracy_prints_scores_of_networks_and_ensembles(run, tmp_path, images):
+    output = run("accuracy", *FEW_EPOCHS, "--seeds", 2, "--keep", tmp_path)
+    assert f"{N_TRAIN} training images, {N_TEST} test images" in output
+    networks, ensembles, distorted = read_tables(output)
+    pixels, labels = images
+    X, y = pixels[N_TRAIN:].reshape(N_TEST, 784), labels[N_TRAIN:]
+    for recipe in ("softmax", "fast"):
+        models = [load_model(tmp_path / f"{recipe}-{seed}.safetensors") for seed in (0, 1)]
+        accuracy = np.mean([model.score(X, y) for model in models])
+        row = networks[recipe]
+        assert row["accuracy"] == f"{accuracy:.2%}"
+        assert row["standard error"] == f"{100 * np.sqrt(accuracy * (1 - accuracy) / N_TEST):.2f}"
+        probabilities = [model.predict_proba(X) for model in models]
+        losses = [-np.log(each[np.arange(N_TEST), y]).mean() for each in probabilities]
+        assert float(row["log loss"]) == pytest.approx(np.mean(losses), abs=1e-4)
+        assert 0 < float(row["ECE"]) < 1
+        average = np.mean(probabilities, axis=0)
+        row = ensembles[recipe]
+        assert row["accuracy"] == f"{np.mean(average.argmax(axis=1) == y):.2%}"
+        loss = -np.log(average[np.arange(N_TEST), y]).mean()
+        assert float(row["log loss"]) == pytest.approx(loss, abs=1e-4)
+        assert distorted[recipe]["original"] == networks[recipe]["accuracy"]
+        assert "noise, std 64" in distorted[recipe]
+
+
+def test_accuracy_prints_the_temperature_with_validate(run, tmp_path, images):
+    output = run("accuracy", *FEW_EPOCHS, "--seeds", 1, "--validate", "--keep", tmp_path)
+    assert "500 training images, 100 validation images" in output
+    networks, temperatures, _, shifted = read_tables(output)
+    pixels, labels = images
+    X, y = pixels[500:600].reshape(100, 784), labels[500:600]
+    for recipe in ("softmax", "fast"):
+        model = load_model(tmp_path / f"{recipe}-0.safetensors")
+        assert networks[recipe]["accuracy"] == format_accuracy(model, X, y)
+        assert shifted.keys() == networks.keys()
+        temperature = float(temperatures[recipe]["temperature"])
+        logits = np.log(model.predict_proba(X).astype(float))
+
+        def compute_loss(temperature, rows, logits=logits):
+            scaled = logits[rows] / temperature
+            scaled -= np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+            return -scaled[np.arange(len(rows)), y[rows]].mean()
+
+        first, second = np.arange(50), np.arange(50, 100)
+        for other in (0.9 * temperature, 1.1 * temperature):
+            assert compute_loss(temperature, first) < compute_loss(other, first)
+        for column, value in (("log loss", 1), ("log loss, calibrated", temperature)):
+            assert float(temperatures[recipe][column]) == pytest.approx(
+                compute_loss(value, second), abs=1e-3
+            )
+
+
+def test_random_splits(run, tmp_path, dataset):
+    output = run("accuracy", *FEW_EPOCHS, "--splits", 3, "--keep", tmp_path)
+    networks, accuracies, *_ = read_tables(output)
+    assert networks["fast"]["seeds"] == "3"
+    each = [float(accuracies["fast"][str(split)].rstrip("%")) for split in range(3)]
+    assert f"{np.mean(each):.2f}%" == networks["fast"]["accuracy"]
+    records = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("fast-*.json"))]
+    assert [record["trained_on"] for record in records] == [
+        f"500 training images, random split {split}" for split in range(3)
+    ]
+    with benchmarks_on_path():
+        splits = importlib.import_module("networks").make_random_splits(3)
+    assert len({tuple(split.held_out) for split in splits}) == 3
+    for split in splits:
+        assert len(split.train) == 500
+        assert sorted([*split.train, *split.held_out]) == list(range(N_TRAIN))
+        expected = np.bincount(split.y) / 6
+        assert np.abs(np.bincount(split.held_out_set[1]) - expected).max() < 1
+
+
+def test_saved_networks_are_loaded_for_the_same_images_and_parameters_only(run, tmp_path):
+    arguments = ["--recipes", "fast", "--seeds", 1, "--keep", tmp_path]
+    first = run("accuracy", *arguments, "--set", "max_iter=3")
+    assert run("accuracy", *arguments, "--set", "max_iter=3") == first  # also the training time
+    with pytest.raises(SystemExit, match=r"expected a model with max_iter=2, got 3\. Use another"):
+        run("accuracy", *arguments, "--set", "max_iter=2")
+    with pytest.raises(SystemExit, match=r"expected a model trained on the first 500 .*, got all"):
+        run("accuracy", *arguments, "--set", "max_iter=3", "--validate")
+
+
+@pytest.mark.parametrize("option", [["--seeds", "2"], ["--validate"]])
+def test_splits_exclude_seeds_and_validate(run, option, capsys):
+    with pytest.raises(SystemExit):
+        run("accuracy", "--splits", 2, *option)
+    assert "--splits: not allowed with --seeds and --validate" in capsys.readouterr().err
+
+
+def test_corruptions_prints_the_accuracy_on_each(run, tmp_path, images):
+    run("accuracy", *FEW_EPOCHS, "--seeds", 1, "--keep", tmp_path)
+    softmax = tmp_path / "softmax-0.safetensors"
+    output = run(
+        *("corruptions", "--recipes", "fast", "--set", "max_iter=3", "--keep", tmp_path),
+        *("--models", softmax),
+    )
+    accuracies, calibration = read_tables(output)
+    with benchmarks_on_path():
+        mnist_c = importlib.import_module("mnist_c")
+    names = list(mnist_c.CORRUPTIONS)
+    assert list(accuracies) == ["original", *names, "mean of the 15", "Gaussian noise, std 64"]
+    pixels, labels = images
+    X, y = pixels[N_TRAIN:].reshape(N_TEST, 784), labels[N_TRAIN:]
+    for column, path in (("fast", tmp_path / "fast-0.safetensors"), (str(softmax), softmax)):
+        model = load_model(path)
+        assert accuracies["original"][column] == format_accuracy(model, X, y)
+        scores = [model.score(mnist_c.corrupt(name, X), y) for name in names]
+        assert [accuracies[name][column] for name in names] == [f"{each:.2%}" for each in scores]
+        assert accuracies["mean of the 15"][column] == f"{np.mean(scores):.2%}"
+        assert calibration[column]["accuracy"] == accuracies["original"][column]
+
+
+def test_corruptions_uses_validation_images(run, images, tmp_path):
+    arguments = ["--recipes", "softmax", "--set", "max_iter=3", "--keep", tmp_path]
+    output = run("corruptions", *arguments, "--validate")
+    assert "100 validation images" in output
+    model = load_model(tmp_path / "softmax-0.safetensors")
+    pixels, labels = images
+    expected = format_accuracy(model, pixels[500:600].reshape(100, 784), labels[500:600])
+    assert read_tables(output)[0]["original"]["softmax"] == expected
+
+
+def test_picture_shows_each_digit_with_each_corruption(run, tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "corruptions.png"
+    assert run("corruptions", "--picture", path) == ""
+    with Image.open(path) as picture:
+        width, height = picture.size
+        gray = np.asarray(picture.convert("L")).astype(int)
+    assert 1.4 < width / height < 2  # 17 columns and 10 rows
+    assert gray.std() > 50
