@@ -36,6 +36,7 @@ from sklearn.pipeline import Pipeline
 from skmlp.recipes import RECIPES
 
 DEFAULT_SEEDS = 3
+SCORE_HEADER = ["accuracy", "standard error", "log loss", "ECE"]
 
 
 def main():
@@ -108,9 +109,6 @@ def print_accuracies(networks):
     print(
         "In percentage points: std over the seeds; standard error of one accuracy over the images.\n"
     )
-
-
-SCORE_HEADER = ["accuracy", "standard error", "log loss", "ECE"]
 
 
 def format_scores(scores, split):

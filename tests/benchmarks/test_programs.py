@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 from skmlp import load_model, write_idx
 
 N_TRAIN, N_TEST = 600, 300
-FEW_EPOCHS = ["--set", "max_iter=3", "--recipes", "softmax,fast"]
+RECIPES = ("softmax", "fast", "tiny")  # tiny is in a pipeline
+FEW_EPOCHS = ["--set", "max_iter=3", "--recipes", ",".join(RECIPES)]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_accuracy_prints_scores_of_networks_and_ensembles(run, tmp_path, images)
     networks, ensembles, distorted = read_tables(output)
     pixels, labels = images
     X, y = pixels[N_TRAIN:].reshape(N_TEST, 784), labels[N_TRAIN:]
-    for recipe in ("softmax", "fast"):
+    for recipe in RECIPES:
         models = [load_model(tmp_path / f"{recipe}-{seed}.safetensors") for seed in (0, 1)]
         accuracy = np.mean([model.score(X, y) for model in models])
         row = networks[recipe]
@@ -95,7 +96,7 @@ def test_accuracy_prints_the_temperature_with_validate(run, tmp_path, images):
     networks, temperatures, _, shifted = read_tables(output)
     pixels, labels = images
     X, y = pixels[500:600].reshape(100, 784), labels[500:600]
-    for recipe in ("softmax", "fast"):
+    for recipe in RECIPES:
         model = load_model(tmp_path / f"{recipe}-0.safetensors")
         assert networks[recipe]["accuracy"] == format_accuracy(model, X, y)
         assert shifted.keys() == networks.keys()
