@@ -40,6 +40,7 @@ ADDITIONAL_PARAMETERS = {
     "augmentation": "digits",
     "image_shape": (2, 2),
     "adversarial_norm": 1.0,
+    "virtual_adversarial_norm": 1.0,
 }
 
 

@@ -227,6 +227,16 @@ class TrainOptions:
         parameter="adversarial_norm",
         solvers=FIRST_ORDER_SOLVERS,
     )
+    virtual_adversarial_norm: float | None = declare_option(
+        "regularization",
+        NON_NEGATIVE,
+        "Virtual adversarial training: keep the predictions constant if an image moves by this L2 "
+        "distance, at least 0, whatever its label. A typical value for pixels from 0 to 1 is 2. "
+        "[default: 0]",
+        "NORM",
+        parameter="virtual_adversarial_norm",
+        solvers=FIRST_ORDER_SOLVERS,
+    )
 
     solver: str | None = declare_option(
         "training",

@@ -55,6 +55,11 @@ class NetworkConfig:
         """Whether the targets are class indices, instead of one number per output."""
         return self.loss_name == "softmax"
 
+    @property
+    def divergence_loss_name(self):
+        """Key in LOSSES of the loss whose targets are the probabilities of the outputs."""
+        return "softmax_of_probabilities" if self.out_activation == "softmax" else "logistic"
+
     @cached_property
     def layout(self):
         """Layout of the parameters in the flat vector."""
@@ -79,6 +84,9 @@ class TrainingConfig:
     adversarial_norm : float
         Norm of the adversarial perturbation of each training sample, in the direction in which its loss increases
         fastest; 0 for none.
+    virtual_adversarial_norm : float
+        Norm of the virtual adversarial perturbation of each training sample, in the direction in which the predictions
+        change fastest; 0 for none.
     augmentation : Augmentation or None
         Augmentation of the training samples.
     validation_fraction : float
@@ -91,5 +99,11 @@ class TrainingConfig:
     alpha: float = 0.0
     label_smoothing: float = 0.0
     adversarial_norm: float = 0.0
+    virtual_adversarial_norm: float = 0.0
     augmentation: Augmentation | None = None
     validation_fraction: float = 0.1
+
+    @property
+    def perturbs_samples(self):
+        """Whether a step changes the samples of a batch to adversarial examples."""
+        return self.adversarial_norm > 0 or self.virtual_adversarial_norm > 0

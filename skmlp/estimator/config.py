@@ -80,6 +80,7 @@ def make_config(params, targets, n_features, n_samples, has_probabilities=False)
         alpha=float(params.alpha),
         label_smoothing=float(params.label_smoothing),
         adversarial_norm=float(params.adversarial_norm),
+        virtual_adversarial_norm=float(params.virtual_adversarial_norm),
         augmentation=make_augmentation(params, n_features),
         validation_fraction=float(params.validation_fraction),
     )

@@ -56,6 +56,7 @@ PARAMETER_CONSTRAINTS = {
     "augmentation": [StrOptions(set(AUGMENTATIONS)), callable, None],
     "image_shape": ["array-like", None],
     "adversarial_norm": [NON_NEGATIVE],
+    "virtual_adversarial_norm": [NON_NEGATIVE],
 }
 
 # Parameters that L-BFGS does not support, with the values that disable them.
@@ -70,6 +71,7 @@ UNSUPPORTED_BY_LBFGS = {
     "ema_decay": None,
     "augmentation": None,
     "adversarial_norm": 0,
+    "virtual_adversarial_norm": 0,
 }
 
 

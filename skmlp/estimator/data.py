@@ -281,7 +281,8 @@ def encode_samples(checked, targets, params, name):
 
 def check_sparse_is_supported(params):
     """Raise TypeError if a parameter is set that requires dense samples."""
-    for name, disabled in {"augmentation": None, "adversarial_norm": 0}.items():
+    disabled_values = {"augmentation": None, "adversarial_norm": 0, "virtual_adversarial_norm": 0}
+    for name, disabled in disabled_values.items():
         if getattr(params, name) != disabled:
             raise TypeError(
                 f"X must be dense if {name} is set, got a sparse matrix. Pass X.toarray(), or set {name}={disabled}."

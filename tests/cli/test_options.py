@@ -33,6 +33,7 @@ EXAMPLES = {
     "class_weight": [("balanced", "balanced")],
     "augmentation": [("digits", "digits")],
     "adversarial_norm": [("0.5", 0.5)],
+    "virtual_adversarial_norm": [("2.5", 2.5)],
     "solver": [("nadam", "nadam"), ("lbfgs", "lbfgs")],
     "learning_rate": [("0.1", 0.1)],
     "schedule": [("one_cycle", "one_cycle")],

@@ -1,11 +1,14 @@
-"""Adversarial training: perturbations compared with numeric gradients, and the robustness of trained models."""
+"""Adversarial and virtual adversarial training: perturbations compared with numeric gradients, and trained models."""
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from helpers import load_small_digits, make_classifier_factory
+from scipy.sparse import csr_matrix
+from scipy.special import entr, expit, softmax
 
 from skmlp.engine.batches import Batch, Samples
 from skmlp.engine.reference.activations import ACTIVATIONS
@@ -39,16 +42,18 @@ def build_backend(
     *,
     norm=NORM,
     activations="tanh",
+    has_probability_targets=False,
     **options,
 ):
     config = make_config(
         (N_FEATURES, *hidden, N_OUTPUTS),
         activations,
         out_activation,
-        label_smoothing=0.1,
         adversarial_norm=norm,
-        **options,
+        **{"label_smoothing": 0.1, **options},
     )
+    if has_probability_targets:
+        config = replace(config, network=replace(config.network, has_probability_targets=True))
     return backend_class(config, make_state(config))
 
 
@@ -64,6 +69,19 @@ def make_samples(out_activation="softmax", weighted=False, seed=1):
 def make_batch(samples, x):
     """Return a batch of the samples with other features, of shape (n_features, batch)."""
     return Batch(Samples(np.ascontiguousarray(x.T), samples.targets, samples.weights))
+
+
+def perturb(backend, samples):
+    """Return the samples of the last forward pass of a reference backend."""
+    passes, forward = [], backend.network.forward
+
+    def record(x, step):
+        passes.append(x.copy())
+        return forward(x, step)
+
+    backend.network.forward = record
+    backend.gradient(Batch(samples))
+    return passes[-1]
 
 
 def compute_numeric_gradient(function, x):
@@ -157,7 +175,7 @@ def test_samples_are_perturbed_along_the_numeric_gradient(
     assert actual.loss == pytest.approx(expected.loss, rel=1e-5)
     np.testing.assert_allclose(actual.gradient, expected.gradient, rtol=1e-4, atol=1e-6)
     reference = make_reference(hidden, out_activation, **options)
-    np.testing.assert_allclose(reference.adversarial_examples(Batch(samples)), perturbed, atol=1e-6)
+    np.testing.assert_allclose(perturb(reference, samples), perturbed, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -169,7 +187,7 @@ def test_gradient_is_computed_at_the_perturbed_samples(
     options = {"batch_norm": batch_norm, **dropouts}
     samples = make_samples(weighted=True)
     samples.weights[2] *= not zero_weight
-    perturbed = make_reference((4,), **options).adversarial_examples(Batch(samples)).copy()
+    perturbed = perturb(make_reference((4,), **options), samples)
     expected = make_backend((4,), norm=0.0, **options).gradient(make_batch(samples, perturbed))
     actual = make_backend((4,), **options).gradient(Batch(samples))
     assert actual.loss == pytest.approx(expected.loss, rel=1e-12)
@@ -180,7 +198,7 @@ def test_gradient_is_computed_at_the_perturbed_samples(
 def test_samples_with_zero_weight_are_not_perturbed(make_reference):
     samples = make_samples(weighted=True)
     samples.weights[2] = 0
-    perturbed = make_reference((4,)).adversarial_examples(Batch(samples))
+    perturbed = perturb(make_reference((4,)), samples)
     np.testing.assert_array_equal(perturbed[:, 2], samples.X[2])
     distances = np.linalg.norm(perturbed - samples.X.T, axis=0)
     np.testing.assert_allclose(np.delete(distances, 2), NORM)
@@ -191,6 +209,104 @@ def test_training_does_not_modify_the_samples(make_backend):
     before = samples.X.copy()
     make_backend((4,), **DROPOUTS).step(Batch(samples), 0.1)
     np.testing.assert_array_equal(samples.X, before)
+
+
+# Virtual adversarial training
+
+FIRST_NORM = 0.4 * NORM
+
+
+def draw_directions(generator):
+    """Return the random directions of a step, of shape (n_features, batch), as unit vectors."""
+    n_values = N_SAMPLES * N_FEATURES
+    bits = generator.bit_generator.random_raw(-(-n_values // 4)).view(np.uint16)[:n_values]
+    directions = bits.reshape(N_SAMPLES, N_FEATURES).T - (2**16 - 1) / 2
+    return directions / np.linalg.norm(directions, axis=0)
+
+
+def compute_probabilities(backend, samples, out_activation):
+    """Return the predictions of a reference backend in training mode, of shape (n_outputs, batch)."""
+    weights = np.ones(N_SAMPLES) if samples.weights is None else samples.weights
+    step = Step(weights / weights.sum(), deepcopy(backend.state.generator))
+    logits = backend.network.forward(samples.X.T, step)
+    return softmax(logits, axis=0) if out_activation == "softmax" else expit(logits)
+
+
+def compute_entropy(samples, probabilities, out_activation):
+    """Return the weighted mean of the entropies of predictions."""
+    entropies = entr(probabilities)
+    if out_activation == "logistic":
+        entropies += entr(1 - probabilities)
+    return np.average(entropies.sum(axis=0), weights=samples.weights)
+
+
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=str)
+@pytest.mark.parametrize("out_activation", ["softmax", "logistic"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dropouts", [{}, DROPOUTS], ids=["plain", "dropout"])
+@pytest.mark.parametrize("norm", [0.0, NORM], ids=["virtual", "both"])
+def test_divergence_from_predictions_for_moved_samples_is_added(
+    make_backend, make_reference, hidden, out_activation, batch_norm, weighted, dropouts, norm
+):
+    options = {"batch_norm": batch_norm, **dropouts}
+    samples = make_samples(out_activation, weighted)
+    backend = make_backend(
+        hidden, out_activation, norm=norm, virtual_adversarial_norm=NORM, **options
+    )
+    generator = deepcopy(backend.state.generator)
+    start = draw_directions(generator)
+
+    def continue_generator(other):
+        """Let another backend draw the same dropout masks."""
+        other.state.generator.bit_generator.state = generator.bit_generator.state
+        return other
+
+    reference = continue_generator(make_reference(hidden, out_activation, norm=0.0, **options))
+    probabilities = compute_probabilities(reference, samples, out_activation)
+    # With predictions as targets, the cross-entropy is the sum of the divergence and the entropy, a constant.
+    targets = replace(samples, targets=probabilities.T.copy())
+    make_divergence = partial(
+        *(make_backend, hidden, out_activation),
+        **{"norm": 0.0, "label_smoothing": 0.0, "has_probability_targets": True, **options},
+    )
+    moved = replace(targets, X=(samples.X.T + FIRST_NORM * start).T)
+    directions = compute_ascent_directions(continue_generator(make_divergence()), moved)
+    divergence = continue_generator(make_divergence()).gradient(
+        make_batch(targets, samples.X.T + NORM * directions)
+    )
+    expected = continue_generator(make_backend(hidden, out_activation, norm=norm, **options))
+    expected = expected.gradient(Batch(samples))
+
+    actual = backend.gradient(Batch(samples))
+    entropy = compute_entropy(samples, probabilities, out_activation)
+    assert divergence.loss - entropy > 1e-3
+    assert actual.loss == pytest.approx(expected.loss + divergence.loss - entropy, rel=1e-5)
+    assert actual.n_correct == expected.n_correct
+    np.testing.assert_allclose(
+        actual.gradient, expected.gradient + divergence.gradient, rtol=1e-3, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("norm", [0.0, NORM])
+def test_step_draws_directions_and_the_masks_of_one_forward_pass(make_backend, norm):
+    backend = make_backend((4, 3), norm=norm, virtual_adversarial_norm=NORM, **DROPOUTS)
+    expected = deepcopy(backend.state.generator.bit_generator)
+    backend.step(Batch(make_samples()), 0.1)
+    n_values = [units * N_SAMPLES for units in (N_FEATURES, N_FEATURES, 4, 3)]
+    expected.random_raw(sum(-(-n // 4) for n in n_values))
+    assert backend.state.generator.bit_generator.state == expected.state
+
+
+def test_statistics_are_those_of_the_original_samples(make_backend):
+    samples = make_samples(weighted=True)
+    plain = make_backend((4, 3), norm=0.0, batch_norm=True)
+    backend = make_backend((4, 3), norm=0.0, virtual_adversarial_norm=NORM, batch_norm=True)
+    for each in (plain, backend):
+        each.step(Batch(samples), 0.1)
+    np.testing.assert_allclose(
+        backend.state.weights.statistics, plain.state.weights.statistics, rtol=1e-12
+    )
 
 
 # A step draws random numbers and updates statistics for one forward pass
@@ -211,7 +327,7 @@ def test_step_draws_the_masks_of_one_forward_pass(make_backend, norm):
 def test_step_updates_the_running_statistics_once(make_backend, make_reference, dropouts):
     samples = make_samples(weighted=True)
     options = {"batch_norm": True, **dropouts}
-    perturbed = make_reference((4, 3), **options).adversarial_examples(Batch(samples)).copy()
+    perturbed = perturb(make_reference((4, 3), **options), samples)
     # The statistics are those of the original samples.
     plain = make_backend((4, 3), norm=0.0, **options)
     plain.step(Batch(samples), 0.1)
@@ -236,6 +352,7 @@ def test_gradient_does_not_update_the_running_statistics(make_backend):
 # Classifier
 
 
+every_norm = pytest.mark.parametrize("name", ["adversarial_norm", "virtual_adversarial_norm"])
 make = make_classifier_factory(
     hidden_layer_sizes=(32,), batch_size=64, learning_rate_init=0.01, max_iter=15
 )
@@ -249,11 +366,12 @@ def digits():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("params", [{}, {"batch_norm": True, "input_dropout": 0.1, "dropout": 0.1}])
-def test_adversarial_training_makes_a_model_more_robust(every_kernel_set, digits, dtype, params):
+@every_norm
+def test_training_makes_a_model_more_robust(every_kernel_set, digits, dtype, params, name):
     X, y = digits[0].astype(dtype), digits[1]
     accuracies = []
     for norm in (0, 1.0):
-        mlp = make(adversarial_norm=norm, **params).fit(X[:1200], y[:1200])
+        mlp = make(**{name: norm}, **params).fit(X[:1200], y[:1200])
         perturbed = perturb_by_numeric_gradient(mlp, X[1200:], y[1200:], 0.8)
         accuracies.append(mlp.score(perturbed, y[1200:]))
     assert accuracies[1] > accuracies[0] + 0.05
@@ -272,14 +390,18 @@ def perturb_by_numeric_gradient(mlp, X, y, norm):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_adversarial_norm_of_zero_is_standard_training(digits):
-    adversarial, plain = make(adversarial_norm=0.0).fit(*digits), make().fit(*digits)
+@every_norm
+def test_norm_of_zero_is_standard_training(digits, name):
+    adversarial, plain = make(**{name: 0.0}).fit(*digits), make().fit(*digits)
     for actual, expected in zip(adversarial.coefs_, plain.coefs_, strict=True):
         np.testing.assert_array_equal(actual, expected)
 
 
-def test_invalid_adversarial_norm_raises(digits):
-    with pytest.raises(ValueError, match=r"'adversarial_norm' parameter .*Got -1"):
-        make(adversarial_norm=-1).fit(*digits)
-    with pytest.raises(ValueError, match="adversarial_norm must be 0 for solver='lbfgs'"):
-        make(adversarial_norm=1, solver="lbfgs").fit(*digits)
+@every_norm
+def test_invalid_norm_raises(digits, name):
+    with pytest.raises(ValueError, match=rf"'{name}' parameter .*Got -1"):
+        make(**{name: -1}).fit(*digits)
+    with pytest.raises(ValueError, match=f"{name} must be 0 for solver='lbfgs'"):
+        make(**{name: 1}, solver="lbfgs").fit(*digits)
+    with pytest.raises(TypeError, match=f"X must be dense if {name} is set"):
+        make(**{name: 1}).fit(csr_matrix(digits[0]), digits[1])

@@ -18,6 +18,7 @@ ALL_OPTIONS = {
     "input_dropout": 0.2,
     "label_smoothing": 0.1,
     "adversarial_norm": 0.4,
+    "virtual_adversarial_norm": 0.3,
 }
 every_option = pytest.mark.parametrize("options", [{}, ALL_OPTIONS], ids=["plain", "all options"])
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])

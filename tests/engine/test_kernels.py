@@ -35,9 +35,8 @@ def find_tolerance(config, batch_size, dtype):
     n_terms = sum(sizes[:-1]) + sum(sizes[1:]) + batch_size + 10 * (2 * n_hidden + 2)
     if config.network.batch_norm:
         n_terms += 4 * batch_size * n_hidden
-    if config.adversarial_norm:
-        # The samples depend on another gradient.
-        n_terms *= 2
+    # The samples of further passes depend on other gradients.
+    n_terms *= 1 + (config.adversarial_norm > 0) + 2 * (config.virtual_adversarial_norm > 0)
     return n_terms * float(np.finfo(dtype).eps)
 
 
@@ -229,12 +228,21 @@ def test_gradients_of_every_loss_agree(
 
 @every_dtype
 @every_batch_norm
-@pytest.mark.parametrize("norm", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "norms",
+    [
+        {},
+        {"adversarial_norm": 0.5},
+        {"virtual_adversarial_norm": 0.5},
+        {"adversarial_norm": 0.2, "virtual_adversarial_norm": 0.5},
+    ],
+    ids=["plain", "adversarial", "virtual", "both"],
+)
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("input_dropout", [0.0, 0.2])
 @pytest.mark.parametrize("out_activation", ["softmax", "logistic"])
 def test_steps_with_dropout_and_adversarial_examples_agree(
-    make_backends, dtype, batch_norm, norm, dropout, input_dropout, out_activation
+    make_backends, dtype, batch_norm, norms, dropout, input_dropout, out_activation
 ):
     sizes = (30, 20, 17, 5)
     backends = make_backends(
@@ -245,7 +253,7 @@ def test_steps_with_dropout_and_adversarial_examples_agree(
         batch_norm=batch_norm,
         dropout=dropout,
         input_dropout=input_dropout,
-        adversarial_norm=norm,
+        **norms,
         update=Update(SGD()),
     )
     samples = make_samples(sizes, 120, dtype, out_activation=out_activation, weights="some zero")

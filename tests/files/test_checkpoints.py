@@ -58,6 +58,7 @@ TRAININGS = {
         "adversarial_norm": 0.5,
         "image_shape": (8, 8),
     },
+    "virtual adversarial training": {"virtual_adversarial_norm": 0.5, "dropout": 0.2},
     "RandomState": {"random_state": np.random.RandomState(5), "dropout": [0.1, 0.2]},
 }
 

@@ -74,16 +74,16 @@ class CompiledBackend:
 
     def _group(self, batches, rates):
         """Yield lists of consecutive batches that one run of a program processes, with their rates and places."""
-        update, group = self.config.solver.update, []
+        group = []
         for batch, rate in zip(batches, rates, strict=True):
             place = None if batch.scale is None else batch.locate()
-            if group and not self._can_follow(batch, place, group[-1], update):
+            if group and not self._can_follow(batch, place, group[-1]):
                 yield group
                 group = []
             group.append((batch, rate, place))
         yield group
 
-    def _can_follow(self, batch, place, last, update):
+    def _can_follow(self, batch, place, last):
         """Return whether one run of a program can process a batch after the last one of a group."""
         last_batch, _, last_place = last
         return (
@@ -91,7 +91,7 @@ class CompiledBackend:
             and last_place[0] is place[0]
             and last_batch.size == batch.size
             and is_readable(place[0], self._dtype)
-            and is_fused(update, batch.size)
+            and is_fused(self.config, batch.size)
         )
 
     def _get_step(self, batch, samples):
@@ -109,6 +109,8 @@ class CompiledBackend:
 
 def choose_number_of_steps(config):
     """Return the number of steps in a run of a program: fewer if a step is long, or needs much memory."""
+    if config.virtual_adversarial_norm:
+        return 1
     network, batch_size = config.network, config.solver.batch_size
     layout = network.layout
     n_dropped = sum(

@@ -15,7 +15,7 @@ from skmlp.engine.compiled.inputs import (
     is_readable,
     is_readable_type,
 )
-from skmlp.engine.compiled.network import LOSS_KERNELS
+from skmlp.engine.compiled.network import LOSS_KERNELS, get_divergence_kernels
 from skmlp.engine.compiled.prediction import choose_source
 from skmlp.engine.compiled.step import is_fused
 from skmlp.engine.compiled.target import get_registers
@@ -50,6 +50,12 @@ SPARSE = (
     *("compute_gradient", "compute_gradient_few", "compute_gradient_and_update"),
 )
 UPDATES = ("multiply_and_update", "penalize", "limit_norms", "move_average")
+DIVERGENCE = (
+    "adversarial.draw_directions",
+    "losses.softmax",
+    "losses.logistic_outputs",
+    "losses.add_divergence",
+)
 BATCH_NORM = ("normalize", "normalize_backward", "update_statistics")
 
 
@@ -158,7 +164,7 @@ def list_step_kernels(config, dtype, source, batch_sizes):
     batch_sizes : set of int
     """
     network, update = config.network, config.solver.update
-    source = find_used_source(source, network.input_dropout or config.adversarial_norm)
+    source = find_used_source(source, network.input_dropout or config.perturbs_samples)
     has_hidden_layers = bool(network.activations)
     names = [*TRAINING, f"losses.{LOSS_KERNELS[network.loss_name]}"]
     for activation in network.activations:
@@ -167,9 +173,12 @@ def list_step_kernels(config, dtype, source, batch_sizes):
         names += [f"batch_norm.{name}" for name in BATCH_NORM]
     if any(network.dropout) or (network.input_dropout and source.format == "dense"):
         names.append("dropout.drop")
-    if config.adversarial_norm:
-        names.append("adversarial.perturb")
-    fused_sizes = [size for size in batch_sizes if is_fused(update, size)]
+    if config.perturbs_samples:
+        names.append("adversarial.move")
+    if config.virtual_adversarial_norm:
+        names += ["adversarial.draw_directions", "losses.add_divergence"]
+        names += [f"losses.{kernel}" for kernel in get_divergence_kernels(network)]
+    fused_sizes = [size for size in batch_sizes if is_fused(config, size)]
     names += list_update_names(network, update, source, is_fused=bool(fused_sizes))
     kernels = {KernelName(name, dtype.name) for name in names}
     kernels |= {KernelName(name, "float32") for name in RUNNER}
@@ -235,7 +244,7 @@ def list_products(source, dtype, has_hidden_layers):
 
 def list_all_kernels(real_types=REAL_TYPES):
     """Return the names of all kernels for some types of the weights, as a list of KernelName."""
-    names = [*TRAINING, *PRODUCTS, "dropout.drop", "adversarial.perturb"]
+    names = [*TRAINING, *PRODUCTS, *DIVERGENCE, "dropout.drop", "adversarial.move"]
     names += [f"sparse.{name}" for name in SPARSE]
     names += [f"losses.{kernel}" for kernel in LOSS_KERNELS.values()]
     names += [f"batch_norm.{name}" for name in BATCH_NORM]

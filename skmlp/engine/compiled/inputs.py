@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
 from skmlp.engine.compiled.layers import Dropout, Operand, fits_rows_of_lanes, get_first_copy
-from skmlp.engine.compiled.program import Slot, get_address
+from skmlp.engine.compiled.program import PerStep, Slot, allocate, get_address
 from skmlp.engine.compiled.sparse_inputs import CompressedInputs, ScatteredInputs, SparseInputs
+from skmlp.engine.reference.backend import CENTER_OF_BITS, FIRST_MOVE
 from skmlp.engine.sources import RowSource
 
 # Fraction of nonzero features below which products that skip zeros are faster than dense products.
@@ -34,6 +35,21 @@ class Source(NamedTuple):
     dtype: str
     format: str
     is_low_density: bool
+
+
+class Norms(NamedTuple):
+    """Norms of the perturbations of samples; 0 for none.
+
+    Attributes
+    ----------
+    adversarial, virtual_adversarial : float
+    """
+
+    adversarial: float
+    virtual_adversarial: float
+
+
+NO_NORMS = Norms(0.0, 0.0)
 
 
 class Samples(NamedTuple):
@@ -138,7 +154,7 @@ def is_readable_type(stored, dtype):
     return stored in (dtype, np.uint8) and stored.isnative
 
 
-def make_inputs(shape, source, n_features, dropout=None, adversarial_norm=0.0):
+def make_inputs(shape, source, n_features, dropout=None, norms=NO_NORMS):
     """Return the buffers and calls for the samples of a batch.
 
     Parameters
@@ -147,14 +163,14 @@ def make_inputs(shape, source, n_features, dropout=None, adversarial_norm=0.0):
     source : Source
     n_features : int
     dropout : reference.layers.Dropout or None
-    adversarial_norm : float
+    norms : Norms
     """
-    source = find_used_source(source, dropout is not None or adversarial_norm)
+    source = find_used_source(source, dropout is not None or any(norms))
     if source.format == "dense":
         rows = DenseRows(shape, source.dtype, n_features)
         if source.is_low_density:
             return CompressedInputs(shape, rows, n_features)
-        return DenseInputs(shape, rows, n_features, dropout, adversarial_norm)
+        return DenseInputs(shape, rows, n_features, dropout, norms)
     sparse = SparseInputs(shape, n_features, dropout)
     return sparse if source.is_low_density else ScatteredInputs(shape, n_features, sparse)
 
@@ -226,30 +242,29 @@ class DenseInputs:
     rows : DenseRows
     n_features : int
     dropout : reference.layers.Dropout or None
-    adversarial_norm : float
+    norms : Norms
     """
 
-    def __init__(self, shape, rows, n_features, dropout, adversarial_norm):
+    def __init__(self, shape, rows, n_features, dropout, norms):
         padded = shape.pad(n_features)
         self._shape = shape
         self._source = rows
         self._n_features = n_features
-        self._norm = np.array([adversarial_norm])
         self._gathered = shape.allocate_copies(shape.row, padded)
-        self._samples = self._gathered
+        self._after_dropout = None
         if dropout is not None:
-            self._samples = shape.allocate_copies(shape.row, padded)
+            self._after_dropout = shape.allocate_copies(shape.row, padded)
         self._x = shape.allocate_copies(padded, shape.row)
         self._dropout = dropout and Dropout(
             shape, dropout, shape.n_samples, n_features, step=shape.n_lanes
         )
-        if adversarial_norm:
-            self._gradient = shape.allocate(padded, shape.row)
-            self._directions = shape.allocate_copies(shape.row, padded)
+        self._moves = Moves(shape, n_features, norms) if any(norms) else None
         self.set, self.load_ahead = rows.set, rows.load_ahead
 
     def draw(self, step, generator):
-        """Draw the random bits of dropout for a step."""
+        """Draw the random directions and the random bits of dropout for a step."""
+        if self._moves is not None:
+            self._moves.draw(step, generator)
         if self._dropout is not None:
             self._dropout.draw(step, generator)
 
@@ -261,25 +276,114 @@ class DenseInputs:
 
     def prepare(self):
         """Return the calls that apply dropout to the gathered samples, and transpose them."""
-        calls = []
-        if self._dropout is not None:
-            calls.append(self._dropout.apply(self._samples, self._gathered))
-        return [*calls, self._shape.transpose(self._samples, self._x)]
+        return self._prepare(self._gathered)
+
+    def prepare_moved(self):
+        """Return the calls that apply dropout to the moved samples, and transpose them."""
+        return self._prepare(self._moves.moved)
 
     def as_operand(self):
-        """Return the samples as the Operand of the first layer."""
-        return Operand(self._shape, self._x, self._samples)
+        """Return the gathered samples as the Operand of the first layer."""
+        return self._as_operand(self._gathered)
 
-    def perturb(self, first_layer):
-        """Return the regions that move the gathered samples in the direction of the gradient of their loss."""
-        shape = self._shape
-        gradient = self._gradient[: self._n_features]
-        transpose = shape.transpose(self._gradient, self._directions)
-        perturb = []
+    def as_moved_operand(self):
+        """Return the moved samples as the Operand of the first layer."""
+        return self._as_operand(self._moves.moved)
+
+    def move_at_random(self):
+        """Return the calls that move the gathered samples in random directions."""
+        return [self._moves.draw_directions(), self._moves.move_at_random(self._gathered)]
+
+    def move_along_gradient(self, first_layer, virtual):
+        """Return the regions that move the gathered samples in the direction of the gradient of a loss.
+
+        Parameters
+        ----------
+        first_layer : Dense
+            Layer whose `delta` is the gradient of the loss.
+        virtual : bool
+            Whether to move them by the virtual adversarial norm instead of the adversarial norm.
+        """
+        moves, calls = self._moves, []
         if self._dropout is not None:
-            perturb.append(self._dropout.apply(self._directions, self._directions))
-        gathered, copy = get_first_copy(self._gathered)
-        directions, _ = get_first_copy(self._directions)
-        sizes = gathered.shape[1], copy, shape.n_samples
-        perturb.append(shape.call("adversarial.perturb", gathered, directions, self._norm, *sizes))
-        return [[first_layer.input_gradient(gradient)], [transpose], perturb]
+            calls.append(self._dropout.apply(moves.directions, moves.directions))
+        calls.append(moves.move(self._gathered, virtual))
+        return [[first_layer.input_gradient(moves.gradient)], [moves.transpose_gradient()], calls]
+
+    def _prepare(self, samples):
+        if self._dropout is None:
+            return [self._shape.transpose(samples, self._x)]
+        dropped = self._after_dropout
+        return [self._dropout.apply(dropped, samples), self._shape.transpose(dropped, self._x)]
+
+    def _as_operand(self, samples):
+        dropped = self._after_dropout
+        return Operand(self._shape, self._x, samples if dropped is None else dropped)
+
+
+class Moves:
+    """Moved copies of the samples of a batch: adversarial examples.
+
+    Parameters
+    ----------
+    shape : BatchShape
+    n_features : int
+    norms : Norms
+
+    Attributes
+    ----------
+    moved, directions : Copies of arrays of shape (row, padded)
+        Moved samples, and directions.
+    gradient : ndarray of shape (n_features, row)
+        Gradient of a loss with respect to the samples.
+    """
+
+    def __init__(self, shape, n_features, norms):
+        padded = shape.pad(n_features)
+        self._shape = shape
+        self._n_features = n_features
+        self._norms = norms
+        self.moved, self.directions = (shape.allocate_copies(shape.row, padded) for _ in range(2))
+        self._padded_gradient = shape.allocate(padded, shape.row)
+        self.gradient = self._padded_gradient[:n_features]
+        self._bits = None
+        if norms.virtual_adversarial:
+            n_bits = shape.n_samples * n_features
+            self._bits = PerStep(allocate((shape.n_steps, n_bits), np.uint16))
+
+    def draw(self, step, generator):
+        """Draw the random bits of the directions of a step."""
+        if self._bits is not None:
+            n_bits = self._bits.array.shape[1]
+            values = generator.bit_generator.random_raw(-(-n_bits // 4))
+            self._bits.array[step] = values.view(np.uint16)[:n_bits]
+
+    def draw_directions(self):
+        """Return the call that converts the random bits to directions."""
+        directions, copy = get_first_copy(self.directions)
+        sizes = directions.shape[1], copy, self._shape.n_samples, self._n_features
+        center = np.array([CENTER_OF_BITS])
+        return self._shape.call(
+            "adversarial.draw_directions", self._bits, directions, center, *sizes
+        )
+
+    def transpose_gradient(self):
+        """Return the call that sets the directions to the gradient."""
+        return self._shape.transpose(self._padded_gradient, self.directions)
+
+    def move(self, samples, virtual):
+        """Return the call that moves samples along the directions, see `DenseInputs.move_along_gradient`."""
+        norm = self._norms.virtual_adversarial if virtual else self._norms.adversarial
+        return self._move(samples, norm)
+
+    def move_at_random(self, samples):
+        """Return the call that moves samples along the random directions."""
+        return self._move(samples, self._norms.virtual_adversarial * FIRST_MOVE)
+
+    def _move(self, samples, norm):
+        samples, copy = get_first_copy(samples)
+        directions, _ = get_first_copy(self.directions)
+        moved, _ = get_first_copy(self.moved)
+        sizes = samples.shape[1], copy, self._shape.n_samples
+        arrays = samples, directions, moved, np.array([norm])
+        return self._shape.call("adversarial.move", *arrays, *sizes)

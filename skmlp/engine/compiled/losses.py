@@ -168,6 +168,71 @@ def single_class(
 
 
 @kernel
+def softmax(
+    logits: Reals,
+    weights: Reals,
+    probabilities: Reals,
+    entropies: Reals,
+    n_classes: Int,
+    row: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Compute p = exp(z) / sum(exp(z)), and the weighted entropies -sum(p log p) = log(sum(exp(z))) - sum(p z)."""
+    start, stop = split(row, lanes(logits), thread, n_threads)
+    for j in range(start, stop, lanes(logits)):
+        largest = load(logits, j)
+        for i in range(1, n_classes):
+            z = load(logits, i * row + j)
+            largest = where(z > largest, z, largest)
+        normalizer, logit_sum = broadcast(0, logits), broadcast(0, logits)
+        for i in range(n_classes):
+            z = load(logits, i * row + j) - largest
+            e = exp(z)
+            normalizer, logit_sum = normalizer + e, logit_sum + e * z
+            store(e, probabilities, i * row + j)
+        for i in range(n_classes):
+            store(load(probabilities, i * row + j) / normalizer, probabilities, i * row + j)
+        entropy = log(normalizer) - logit_sum / normalizer
+        store(entropy * load(weights, j), entropies, j)
+
+
+@kernel
+def logistic_outputs(
+    logits: Reals,
+    weights: Reals,
+    probabilities: Reals,
+    entropies: Reals,
+    n_outputs: Int,
+    row: Int,
+    thread: Int,
+    n_threads: Int,
+):
+    """Compute p = 1 / (1 + exp(-z)), and the weighted sums of the entropies log(1 + exp(z)) - p z of the outputs."""
+    start, stop = split(row, lanes(logits), thread, n_threads)
+    for j in range(start, stop, lanes(logits)):
+        entropy = broadcast(0, logits)
+        for i in range(n_outputs):
+            z = load(logits, i * row + j)
+            p = logistic(z)
+            entropy = entropy + (softplus(z) - p * z)
+            store(p, probabilities, i * row + j)
+        store(entropy * load(weights, j), entropies, j)
+
+
+@kernel
+def add_divergence(
+    losses: Reals, entropies: Reals, sums: Doubles, n_samples: Int, thread: Int, n_threads: Int
+):
+    """Add sum(losses - entropies) to the sum of the losses, on the first thread."""
+    if thread == 0:
+        divergence = 0.0
+        for j in range(n_samples):
+            divergence += losses[j] - entropies[j]
+        sums[0] += divergence
+
+
+@kernel
 def add_up(losses: Reals, wrong: Reals, sums: Doubles, n_samples: Int, thread: Int, n_threads: Int):
     """Compute sums = sum(losses), sum(wrong), on the first thread."""
     if thread == 0:

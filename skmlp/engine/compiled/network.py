@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmlp.engine.compiled.inputs import concatenate_rows, make_inputs
+from skmlp.engine.compiled.inputs import Norms, concatenate_rows, make_inputs
 from skmlp.engine.compiled.layers import BatchNorm, Dense, Dropout
 from skmlp.engine.compiled.program import PerStep
 from skmlp.engine.compiled.settings import N_LOSS_SETTINGS, SMOOTHING, TOTAL_WEIGHT
@@ -44,12 +44,15 @@ class TrainingNetwork:
         self._settings = PerStep(np.zeros((shape.n_steps, N_LOSS_SETTINGS)))
         self.sums = PerStep(np.zeros((shape.n_steps, 2)))
         self._losses, self._wrong = shape.allocate(shape.row), shape.allocate(shape.row)
+        self._divergence = None
+        if config.virtual_adversarial_norm:
+            self._divergence = Divergence(network, shape, self._weights)
         self.inputs = make_inputs(
             shape,
             source,
             layout.layer_sizes[0],
             make_dropout(network.input_dropout, shape),
-            config.adversarial_norm,
+            Norms(config.adversarial_norm, config.virtual_adversarial_norm),
         )
         last = Dense(
             shape,
@@ -112,6 +115,8 @@ class TrainingNetwork:
         settings = self._settings.array[:n_steps]
         settings[:, TOTAL_WEIGHT] = [batch.total_weight for batch in batches]
         settings[:, SMOOTHING] = self._config.label_smoothing
+        if self._divergence is not None:
+            self._divergence.set(settings[:, TOTAL_WEIGHT])
         np.divide(
             weights,
             settings[:, [TOTAL_WEIGHT]],
@@ -123,27 +128,53 @@ class TrainingNetwork:
             for part in (self.inputs, *dropouts):
                 part.draw(step, generator)
 
-    def forward(self):
-        """Return the regions that compute the logits of the gathered samples, and the loss."""
-        regions, previous = [self.inputs.prepare()], None
-        for layer, operand in zip(self.layers, self.operands(), strict=True):
+    def run_pass(self):
+        """Return the regions that compute the loss of the gathered samples, and its gradients with respect to outputs.
+
+        They also keep the predictions if the divergence from them is needed.
+        """
+        keep = [] if self._divergence is None else [self._divergence.keep(self.layers[-1].out)]
+        return [*self._forward(keep + self._loss()), *self._backward(self._add_up())]
+
+    def run_pass_over_moved(self):
+        """Return the regions that compute the loss of the moved samples, and its gradients with respect to outputs."""
+        return [*self._forward(self._loss(), moved=True), *self._backward(self._add_up())]
+
+    def run_divergence_pass(self, *, is_last):
+        """Return the regions that compute the divergence of the moved samples, and its gradients.
+
+        Parameters
+        ----------
+        is_last : bool
+            Whether to add the divergence to the loss.
+        """
+        divergence = self._divergence
+        add = [divergence.add(self.sums)] if is_last else []
+        loss = [divergence.compute(self.layers[-1].out)]
+        return [*self._forward(loss, moved=True), *self._backward(add)]
+
+    def _forward(self, loss, *, moved=False):
+        inputs = self.inputs
+        regions, previous = [inputs.prepare_moved() if moved else inputs.prepare()], None
+        for layer, operand in zip(self.layers, self.operands(moved=moved), strict=True):
             calls = layer.forward(operand)
             if previous is not None:
                 calls.append(previous.transpose())
             regions.append(calls)
             previous = layer
-        return [*regions, self._loss()]
+        return [*regions, loss]
 
-    def operands(self):
-        """Return the Operand of each layer."""
-        return [self.inputs.as_operand(), *(layer.as_operand() for layer in self.layers[:-1])]
+    def operands(self, *, moved):
+        """Return the Operand of each layer in a pass over the gathered or the moved samples."""
+        inputs = self.inputs
+        samples = inputs.as_moved_operand() if moved else inputs.as_operand()
+        return [samples, *(layer.as_operand() for layer in self.layers[:-1])]
 
-    def backward(self):
-        """Return the regions that compute the gradients with respect to the output of each layer."""
+    def _backward(self, add_up):
         *hidden, last = self.layers
         # All threads read the gradient with respect to the logits in the first region. The kernel of the identity
         # does not write it, but only computes the gradient of the biases.
-        regions, calls, following = [], [*last.activation_backward(), self._add_up()], last
+        regions, calls, following = [], [*last.activation_backward(), *add_up], last
         for layer in reversed(hidden):
             regions.append(calls + layer.backward(following))
             calls, following = [], layer
@@ -157,15 +188,15 @@ class TrainingNetwork:
             if layer.batch_norm is not None
         ]
 
-    def perturb(self):
-        """Return the regions that turn the samples into adversarial examples after a backward pass."""
-        return self.inputs.perturb(self.layers[0])
+    def move_along_gradient(self, *, virtual=False):
+        """Return the regions that move the samples after a pass, see `DenseInputs.move_along_gradient`."""
+        return self.inputs.move_along_gradient(self.layers[0], virtual)
 
-    def parameter_gradients(self):
-        """Return the calls that compute the gradients with respect to the weights."""
+    def parameter_gradients(self, *, moved):
+        """Return the calls that compute the gradients with respect to the weights after a pass, see `operands`."""
         return [
             operand.compute_gradient(layer.delta, layer.weights_gradient)
-            for layer, operand in zip(self.layers, self.operands(), strict=True)
+            for layer, operand in zip(self.layers, self.operands(moved=moved), strict=True)
         ]
 
     def _loss(self):
@@ -184,9 +215,53 @@ class TrainingNetwork:
         ]
 
     def _add_up(self):
-        return self._shape.call(
-            "losses.add_up", self._losses, self._wrong, self.sums, self._shape.n_samples
-        )
+        arrays = self._losses, self._wrong, self.sums
+        return [self._shape.call("losses.add_up", *arrays, self._shape.n_samples)]
+
+
+class Divergence:
+    """Kullback-Leibler divergence of predictions from those of an earlier pass.
+
+    Parameters
+    ----------
+    network : NetworkConfig
+    shape : BatchShape
+    weights : PerStep
+        Weight of each sample.
+    """
+
+    def __init__(self, network, shape, weights):
+        self._shape = shape
+        self._weights = weights
+        self._names = [f"losses.{name}" for name in get_divergence_kernels(network)]
+        self._probabilities = shape.allocate(network.layout.layer_sizes[-1], shape.row)
+        self._entropies, self._losses, self._unused = (shape.allocate(shape.row) for _ in range(3))
+        self._settings = PerStep(np.zeros((shape.n_steps, N_LOSS_SETTINGS)))
+
+    def set(self, total_weights):
+        """Set the total weight of the batch of each step."""
+        self._settings.array[: len(total_weights), TOTAL_WEIGHT] = total_weights
+
+    def keep(self, logits):
+        """Return the call that keeps the predictions, and their entropies."""
+        arrays = self._weights, self._probabilities, self._entropies
+        return self._shape.call(self._names[0], logits, *arrays, *logits.shape)
+
+    def compute(self, logits):
+        """Return the call that turns logits into the gradient of the divergence with respect to them."""
+        arrays = self._probabilities, self._weights, self._settings, self._losses, self._unused
+        return self._shape.call(self._names[1], logits, *arrays, *logits.shape)
+
+    def add(self, sums):
+        """Return the call that adds the divergences to the sum of the losses."""
+        arrays = self._losses, self._entropies, sums
+        return self._shape.call("losses.add_divergence", *arrays, self._shape.n_samples)
+
+
+def get_divergence_kernels(network):
+    """Return the names of the kernels of a Divergence: the predictions, and the loss with predictions as targets."""
+    keep = "softmax" if network.out_activation == "softmax" else "logistic_outputs"
+    return keep, LOSS_KERNELS[network.divergence_loss_name]
 
 
 LOSS_KERNELS = {

@@ -1,14 +1,19 @@
 """The reference backend: forward and backward passes through a chain of layers, and the update of the parameters."""
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
+from scipy.special import entr
 
 from skmlp.engine.backend import BatchGradient, StepResult
 from skmlp.engine.reference.layers import Step
 from skmlp.engine.reference.losses import LOSSES
 from skmlp.engine.reference.network import build_prediction_network, build_training_network
 from skmlp.engine.reference.updater import Updater
+
+# Norm of the random move from which the virtual adversarial direction is computed, relative to that of the perturbation
+FIRST_MOVE = 0.4
+CENTER_OF_BITS = (2**16 - 1) / 2
 
 
 class ReferenceBackend:
@@ -31,12 +36,11 @@ class ReferenceBackend:
 
     def gradient(self, batch):
         """Return the BatchGradient at the current weights."""
-        x = self.adversarial_examples(batch) if self.config.adversarial_norm else batch.x
-        return self._gradient_at(x, batch)
+        return self._compute_gradient(batch)
 
     def step(self, batch, rate):
         """Perform a training step on a batch, and return the StepResult."""
-        return self.update(self._training_gradient(batch), rate)
+        return self.update(self._compute_gradient(batch, self.network.update_statistics), rate)
 
     def update(self, result, rate):
         """Perform a training step with a BatchGradient, which is overwritten, and return the StepResult."""
@@ -58,11 +62,17 @@ class ReferenceBackend:
         for batch in batches:
             yield batch, predictor.logits(batch)
 
-    def adversarial_examples(self, batch):
-        """Return the samples of a batch, each perturbed in the direction of the gradient of its loss [1]_ [2]_.
+    def _make_adversarial_examples(self, x, delta):
+        """Return samples, each perturbed in the direction of the gradient of its loss [1]_ [2]_.
 
-        All perturbations have the norm `adversarial_norm`. The gradient is computed with the dropout masks that the
-        next forward pass draws.
+        All perturbations have the norm `adversarial_norm`.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_features, batch)
+            Samples of the last forward pass.
+        delta : ndarray of shape (n_outputs, batch)
+            Gradient with respect to their logits; overwritten.
 
         References
         ----------
@@ -71,61 +81,137 @@ class ReferenceBackend:
         .. [2] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training", IEEE TPAMI 41(8), 2019,
            https://arxiv.org/abs/1704.03976, which also uses the Euclidean norm.
         """
-        # The attribute `x` applies the augmentation, which uses the same generator, before its state is saved.
-        x = batch.x
-        bit_generator = self.state.generator.bit_generator
-        before_masks = bit_generator.state
-        _, delta = self._forward(x, batch)
-        bit_generator.state = before_masks
-        directions = self.network.input_gradient(delta)
-        norms = np.sqrt(np.einsum("ij,ij->j", directions, directions))
-        # The gradient of a sample with zero weight is zero; the sample is not perturbed.
-        norms[norms == 0] = np.inf
-        directions *= self.config.adversarial_norm / norms
-        directions += x
-        return directions
+        return move(x, self.network.input_gradient(delta), self.config.adversarial_norm)
 
     @cached_property
     def _updater(self):
         # L-BFGS, which calls only `gradient`, has no Update.
         return Updater(self.config, self.state)
 
-    def _training_gradient(self, batch):
-        """Return the BatchGradient, and update the running statistics of batch normalization.
+    def _compute_gradient(self, batch, after_first_pass=None):
+        """Return the BatchGradient, where all passes use the same dropout masks.
 
-        The statistics are computed from the original samples, as in prediction, not from the adversarial examples.
+        Parameters
+        ----------
+        batch : Batch
+        after_first_pass : callable, default=None
+            Called after the pass over the original samples. The statistics of batch normalization are those of this
+            pass, as in prediction, not those of adversarial examples.
         """
-        if not self.config.adversarial_norm:
-            result = self._gradient_at(batch.x, batch)
-            self.network.update_statistics()
-            return result
-        x = self.adversarial_examples(batch)
-        self.network.update_statistics()
-        return self._gradient_at(x, batch)
+        # The attribute `x` applies the augmentation, which uses the same generator, before masks are drawn.
+        x, divergence = batch.x, None
+        if self.config.virtual_adversarial_norm:
+            start = self._draw_directions(x)
+        compute_logits = self._prepare_passes(batch)
+        logits = compute_logits(x)
+        if after_first_pass is not None:
+            after_first_pass()
+        if self.config.virtual_adversarial_norm:
+            divergence = partial(self._add_divergence, x, start, logits.copy(), compute_logits)
+        loss = self._turn_into_delta(logits, batch)
+        if self.config.adversarial_norm:
+            logits = compute_logits(self._make_adversarial_examples(x, logits))
+            loss = self._turn_into_delta(logits, batch)
+        self.network.backward(logits)
+        total, weight = loss.loss, batch.total_weight
+        if divergence is not None:
+            total += divergence(batch)
+        return BatchGradient(total / weight, loss.n_correct, weight, self._gradient)
 
-    def _gradient_at(self, x, batch):
-        """Return the BatchGradient of a batch with features x."""
-        loss, delta = self._forward(x, batch)
+    def _prepare_passes(self, batch):
+        """Return a function that computes the logits of samples, with the same dropout masks in each pass."""
+        bits = self.state.generator.bit_generator
+        if not self.config.perturbs_samples:  # there is one pass; saving the state would take time
+            return partial(self._compute_logits, batch)
+        before_masks = bits.state
+
+        def compute_logits(x):
+            bits.state = before_masks
+            return self._compute_logits(batch, x)
+
+        return compute_logits
+
+    def _add_divergence(self, x, start, logits, compute_logits, batch):
+        """Return the virtual adversarial loss [1]_, summed over a batch, and add its gradient.
+
+        The loss of a sample is the Kullback-Leibler divergence of the predictions for the perturbed sample from those
+        for the sample itself, which are constants. The perturbation that increases it most is approximated by one step
+        of the power method: the gradient at a sample that is moved in a random direction.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_features, batch)
+        start : ndarray of shape (n_features, batch)
+            Random directions.
+        logits : ndarray of shape (n_outputs, batch)
+            Logits of x; overwritten.
+        compute_logits : callable
+            Function of samples.
+        batch : Batch
+
+        References
+        ----------
+        .. [1] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training", IEEE TPAMI 41(8), 2019,
+           https://arxiv.org/abs/1704.03976
+        """
+        norm, gradient = self.config.virtual_adversarial_norm, self._gradient.copy()
+        loss = LOSSES[self.config.network.divergence_loss_name]
+        probabilities = loss.probabilities(logits)
+        targets = probabilities, batch.weights, batch.total_weight
+        delta = compute_logits(move(x, start, norm * FIRST_MOVE))
+        loss.loss_gradient(delta, *targets)
+        delta = compute_logits(move(x, self.network.input_gradient(delta), norm))
+        cross_entropy = loss.loss_gradient(delta, *targets).loss
         self.network.backward(delta)
-        weight = batch.total_weight
-        return BatchGradient(loss.loss / weight, loss.n_correct, weight, self._gradient)
+        self._gradient += gradient
+        return cross_entropy - sum_entropies(
+            self.config.network.out_activation, probabilities, batch.weights
+        )
 
-    def _forward(self, x, batch):
-        """Return the LossSum of a batch with features x, and the gradient with respect to the logits."""
+    def _draw_directions(self, x):
+        """Return random vectors, of the shape of the samples, with 16 random bits per feature."""
+        n_features, n_samples = x.shape
+        n_values = n_features * n_samples
+        words = self.state.generator.bit_generator.random_raw(-(-n_values // 4))
+        values = words.view(np.uint16)[:n_values].reshape(n_samples, n_features)
+        return values.T - self._gradient.dtype.type(CENTER_OF_BITS)
+
+    def _compute_logits(self, batch, x):
+        """Return the logits of a batch with features x, in training mode."""
         weight, dtype = batch.total_weight, self._gradient.dtype
         if batch.weights is None:
             fractions = np.full(batch.size, 1 / weight, dtype)
         else:
             fractions = (batch.weights / weight).astype(dtype, copy=False)
-        logits = self.network.forward(x, Step(fractions, self.state.generator))
-        loss = self.loss.loss_gradient(
+        return self.network.forward(x, Step(fractions, self.state.generator))
+
+    def _turn_into_delta(self, logits, batch):
+        """Turn the logits of a batch into the gradient of the loss with respect to them, and return the LossSum."""
+        return self.loss.loss_gradient(
             logits,
             batch.targets,
             batch.weights,
-            weight,
+            batch.total_weight,
             self.config.label_smoothing,
         )
-        return loss, logits
+
+
+def move(x, directions, norm):
+    """Return samples moved by `norm` in the given directions, which are overwritten."""
+    norms = np.sqrt(np.einsum("ij,ij->j", directions, directions))
+    # The gradient of a sample with zero weight is zero; the sample is not moved.
+    norms[norms == 0] = np.inf
+    directions *= norm / norms
+    directions += x
+    return directions
+
+
+def sum_entropies(out_activation, probabilities, weights):
+    """Return the entropies of predictions of shape (n_outputs, batch), weighted and summed over the batch."""
+    entropies = entr(probabilities).sum(axis=0)
+    if out_activation == "logistic":
+        entropies += entr(1 - probabilities).sum(axis=0)
+    return float(entropies.sum() if weights is None else entropies @ weights)
 
 
 class ReferencePredictor:

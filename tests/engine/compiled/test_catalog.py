@@ -100,6 +100,7 @@ def check_training(make_config, make_state, loaded, X, dtype, hidden=(5, 4), **o
         {"dropout": 0.5},
         {"input_dropout": 0.5},
         {"adversarial_norm": 0.1},
+        {"virtual_adversarial_norm": 0.1},
         *({"update": Update(OPTIMIZERS[0](), **{name: 0.9})} for name in UPDATE_OPTIONS),
         *({"update": Update(optimizer())} for optimizer in OPTIMIZERS),
     ],

@@ -90,6 +90,7 @@ FEATURES = {
     "weight decay": {"solver": "adamw", "weight_decay": 0.1},
     "averaged weights": {"ema_decay": 0.9, "batch_norm": True},
     "adversarial": {"adversarial_norm": 0.5, "input_dropout": 0.2, "batch_norm": True},
+    "virtual adversarial": {"virtual_adversarial_norm": 0.5, "dropout": 0.2, "batch_norm": True},
     "early stopping": {"early_stopping": True, "validation_fraction": 0.2, "max_iter": 3},
     "augmentation": {"augmentation": "digits", "image_shape": (8, 8)},
     "all samples in a batch": {"batch_size": 131},
