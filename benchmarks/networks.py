@@ -204,14 +204,14 @@ def load_or_train(name, seed, split, parameters, directory):
 
 
 def make_model(name, random_state, parameters):
-    """Return the unfitted classifier of a recipe or variant, in a Pipeline if it takes smaller images."""
+    """Return the unfitted classifier of a recipe or variant, in a Pipeline if it takes other images."""
     if name == WITHOUT_AUGMENTATION:
         # The training loss converges in fewer epochs than with augmented images.
-        mlp = make_recipe("accurate", random_state).set_params(augmentation=None, max_iter=20)
+        model = make_recipe("accurate", random_state).set_params(augmentation=None, max_iter=20)
     else:
-        mlp = make_recipe(name, random_state)
-    mlp.set_params(**parameters)
-    return mlp if mlp.image_shape is None else make_pipeline(ImageResizer(mlp.image_shape), mlp)
+        model = make_recipe(name, random_state)
+    mlp = get_classifier(model).set_params(**parameters)
+    return model if mlp.image_shape is None else make_pipeline(ImageResizer(mlp.image_shape), mlp)
 
 
 def load_network(path, expected, split):

@@ -22,7 +22,7 @@ from report import (
 
 import skmlp
 from skmlp.digits.augment import AUGMENTATIONS
-from skmlp.recipes import RECIPES, make_recipe
+from skmlp.recipes import RECIPES
 
 TRAINING, WITHOUT, AUGMENTATION = "training", "training without augmentation", "augmentation alone"
 
@@ -69,7 +69,7 @@ def select_measurements(name):
 
 def measure(name, what, X, y, epochs):
     """Return seconds per epoch."""
-    mlp = make_recipe(name, random_state=0).set_params(max_iter=epochs)
+    mlp = RECIPES[name].make_classifier(0).set_params(max_iter=epochs)
     if what == WITHOUT:
         mlp.set_params(augmentation=None)
     start = perf_counter()

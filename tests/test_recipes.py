@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from skmlp import ImageResizer, MLPDigitClassifier, load_mnist, load_model, save_model
 from skmlp.export import to_c
@@ -15,21 +15,39 @@ from skmlp.recipes import COMMON_PARAMETERS, RECIPES, make_recipe
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 
 
+def get_classifier(model):
+    """Return a classifier, or the last step of a Pipeline."""
+    return model[-1] if isinstance(model, Pipeline) else model
+
+
 @every_recipe
 def test_make_recipe_returns_an_unfitted_classifier_with_the_parameters_of_the_recipe(name):
-    mlp = make_recipe(name, random_state=3)
+    model = make_recipe(name, random_state=3)
+    mlp = get_classifier(model)
     assert type(mlp) is MLPDigitClassifier
     assert not hasattr(mlp, "coefs_")
     changed = {**RECIPES[name].parameters, **COMMON_PARAMETERS, "random_state": 3}
     assert mlp.get_params() == MLPDigitClassifier().get_params() | changed
-    assert make_recipe(name).random_state is None
-    assert repr(clone(mlp)) == repr(mlp)
+    assert get_classifier(make_recipe(name)).random_state is None
+    assert RECIPES[name].make_classifier(3).get_params() == mlp.get_params()
+    assert repr(clone(model)) == repr(model)
+
+
+@every_recipe
+def test_make_recipe_returns_a_pipeline_if_there_are_transformers(name):
+    model, transformers = make_recipe(name), RECIPES[name].transformers
+    assert isinstance(model, Pipeline) == bool(transformers)
+    if transformers:
+        assert [repr(step) for step in model[:-1]] == list(map(repr, transformers))
+        model[0].set_params(image_shape=(4, 196))
+        assert make_recipe(name)[0].image_shape is None
 
 
 @every_recipe
 def test_make_recipe_returns_a_new_classifier_each_time(name):
-    make_recipe(name).set_params(max_iter=1)
-    assert make_recipe(name).max_iter == RECIPES[name].parameters["max_iter"]
+    get_classifier(make_recipe(name)).set_params(max_iter=1)
+    expected = RECIPES[name].parameters["max_iter"]
+    assert get_classifier(make_recipe(name)).max_iter == expected
 
 
 @every_recipe
@@ -55,7 +73,8 @@ def test_make_recipe_raises_on_an_unknown_name(name):
 @every_recipe
 def test_recipe_exceeds_70_percent_on_the_bundled_digits(name, tmp_path):
     X, y = load_digits(return_X_y=True)
-    mlp = make_recipe(name, random_state=0)
+    model = make_recipe(name, random_state=0)
+    mlp = get_classifier(model)
     # A small network and few epochs, because the dataset is small. Chance is 10 %.
     n_hidden_layers = len(mlp.hidden_layer_sizes)
     mlp.set_params(
@@ -65,20 +84,20 @@ def test_recipe_exceeds_70_percent_on_the_bundled_digits(name, tmp_path):
         hidden_layer_sizes=(64,) * n_hidden_layers,
         image_shape=None,
     )
-    mlp.fit(X[:1400], y[:1400])
+    model.fit(X[:1400], y[:1400])
     assert mlp.n_iter_ == 10
-    assert mlp.score(X[1400:], y[1400:]) > 0.7
+    assert model.score(X[1400:], y[1400:]) > 0.7
 
-    save_model(mlp, tmp_path / "model.safetensors")
+    save_model(model, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
-    assert loaded.get_params() == mlp.get_params()
-    np.testing.assert_array_equal(loaded.predict_proba(X), mlp.predict_proba(X))
+    assert get_classifier(loaded).get_params() == mlp.get_params()
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
-def test_fast_reaches_98_percent_on_mnist(mnist_dir):
+def test_fast_reaches_98_5_percent_on_mnist(mnist_dir):
     X, y = load_mnist(mnist_dir, return_X_y=True)
     X_test, y_test = load_mnist(mnist_dir, subset="test", return_X_y=True)
-    assert make_recipe("fast", random_state=0).fit(X, y).score(X_test, y_test) >= 0.98
+    assert make_recipe("fast", random_state=0).fit(X, y).score(X_test, y_test) >= 0.985
 
 
 def test_tiny_takes_less_than_16_kb_of_flash(mnist_dir, tmp_path):

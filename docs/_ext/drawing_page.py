@@ -7,14 +7,17 @@ from sklearn.datasets import load_digits
 
 from skmlp import load_mnist
 from skmlp.export import to_html
-from skmlp.recipes import make_recipe
+from skmlp.recipes import RECIPES
 
 
 def write_drawing_page(app, exception):
-    """Write draw.html with the recipe `fast`, trained on MNIST or, without it, on scikit-learn's bundled digits."""
+    """Write draw.html with the classifier of the recipe `fast`.
+
+    It is trained on MNIST or, without it, on scikit-learn's bundled digits.
+    """
     if exception is not None or app.builder.format != "html":
         return
-    mlp = make_recipe("fast", random_state=0)
+    mlp = RECIPES["fast"].make_classifier(0)
     try:
         X, y = load_mnist(os.environ["SKMLP_MNIST"], return_X_y=True)
     except FileNotFoundError:

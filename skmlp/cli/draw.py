@@ -108,14 +108,14 @@ def run(options):
 def train(options, data):
     """Return a network for drawings, trained with augmentation, because drawings differ from the training images."""
     from skmlp.cli.progress import make_progress
-    from skmlp.recipes import make_recipe
+    from skmlp.recipes import RECIPES
 
     n_images = len(data.y)
     print_line(
         f"Training on {describe_data(options.data)}: {format_count(n_images, 'image')}, and {len(data.y_test):,} for "
         "testing"
     )
-    model = make_recipe("fast", random_state=options.seed)
+    model = RECIPES["fast"].make_classifier(options.seed)
     batch_size = min(model.batch_size, max(1, n_images // MIN_BATCHES))
     n_epochs = math.ceil(N_STEPS * batch_size / n_images)
     model.set_params(

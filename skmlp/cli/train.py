@@ -62,6 +62,9 @@ def run(options):
     """Run `skmlp train`."""
     options, finished = resolve_options(options)
     data = load_training_data(options, get_image_shape(options.recipe))
+    transformers = fit_transformers(options, data)
+    for transformer in transformers:
+        data = data.transform(transformer)
     out = make_directory(options.out, "--out")
     if options.checkpoint is not None and options.resume is None:
         RunDirectory(options.checkpoint).start(options)
@@ -73,7 +76,7 @@ def run(options):
         raise CommandError(INTERRUPTED, "interrupted during the first epoch. No model was saved.")
     if not options.quiet:
         print_line(describe_duration(model, interrupted))
-    accuracy = save(options, model, data, out)
+    accuracy = save(options, transformers, model, data, out)
     print_line(describe_accuracy(accuracy, len(data.y_test)))
     if options.checkpoint is not None and not interrupted:
         RunDirectory(options.checkpoint).write(options, finished=True)
@@ -108,14 +111,27 @@ def get_image_shape(recipe):
     return None if recipe is None else RECIPES[recipe].parameters.get("image_shape")
 
 
+def fit_transformers(options, data):
+    """Return the transformers of the recipe, fitted to images, which they transform before training."""
+    from sklearn.base import clone
+
+    from skmlp.recipes import RECIPES
+
+    transformers = () if options.recipe is None else RECIPES[options.recipe].transformers
+    return [
+        clone(transformer).set_params(image_shape=data.image_shape).fit(data.X[:1])
+        for transformer in transformers
+    ]
+
+
 def make_model(options, X):
     """Return the unfitted classifier that the options describe."""
     from skmlp import MLPDigitClassifier
-    from skmlp.recipes import make_recipe
+    from skmlp.recipes import RECIPES
 
     kind = "bundled" if options.data is None else "idx"
     if options.recipe is not None:
-        model = make_recipe(options.recipe)
+        model = RECIPES[options.recipe].make_classifier()
     elif options.solver == "lbfgs":
         model = MLPDigitClassifier(HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind])
     else:
@@ -230,12 +246,15 @@ def describe_duration(model, interrupted):
     return f"Trained {text}"
 
 
-def save(options, model, data, out):
-    """Write the model, the history and the curves, and return the test accuracy."""
+def save(options, transformers, model, data, out):
+    """Write the model with its transformers, the history and the curves, and return the test accuracy."""
+    from sklearn.pipeline import make_pipeline
+
     from skmlp import save_model
 
+    whole = make_pipeline(*transformers, model) if transformers else model
     with translate_errors(CANNOT_WRITE):
-        save_model(model, out / "model.safetensors")
+        save_model(whole, out / "model.safetensors")
         save_history(model.history_, out / "history.csv")
     accuracy = model.score(data.X_test, data.y_test)
     title = f"{describe_data(options.data)}: test accuracy {format_percent(accuracy)}"

@@ -498,6 +498,11 @@ def check_combinations(options):
             "--stream needs a directory of uncompressed files, got --data mnist. Leave out --stream, or decompress the "
             "files and pass their directory."
         )
+    if options.stream and options.recipe is not None and has_transformers(options.recipe):
+        raise OptionError(
+            f"--stream has no effect with --recipe {options.recipe}, which transforms all images before training. "
+            "Leave out --stream, or use another recipe."
+        )
     for name in ("activation", "dropout"):
         values = given.get(name)
         if isinstance(values, tuple) and len(values) != len(hidden_layer_sizes):
@@ -507,12 +512,19 @@ def check_combinations(options):
             )
 
 
+def has_transformers(recipe):
+    """Return whether a recipe transforms the images before training."""
+    from skmlp.recipes import RECIPES
+
+    return bool(RECIPES[recipe].transformers)
+
+
 def find_solver_and_layer_sizes(options):
     """Return the solver and the hidden layer sizes of the options, the recipe or the defaults."""
     parameters = {"solver": "adam", "hidden_layer_sizes": HIDDEN_LAYER_SIZES}
     if options.recipe is not None:
-        from skmlp.recipes import make_recipe
+        from skmlp.recipes import RECIPES
 
-        parameters = make_recipe(options.recipe).get_params()
+        parameters = RECIPES[options.recipe].make_classifier().get_params()
     parameters = parameters | options.get_parameters()
     return parameters["solver"], parameters["hidden_layer_sizes"]

@@ -1,7 +1,7 @@
 """Data of `skmlp train`: training, validation and test sets."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skmlp.cli.datasets import (
@@ -34,6 +34,11 @@ class TrainingData:
     X_test: Any
     y_test: Any
     image_shape: tuple[int, int]
+
+    def transform(self, transformer):
+        """Return the data with images that a fitted transformer has transformed."""
+        names = ("X", "X_val", "X_test")
+        return replace(self, **{name: transformer.transform(getattr(self, name)) for name in names})
 
 
 def load_training_data(options, image_shape=None):

@@ -158,10 +158,10 @@ class Noise(Distortion):
 
 @dataclass(frozen=True)
 class Patches(Distortion):
-    """Random rectangle in a part of the images, erased or filled with noise [1]_.
+    """Random rectangle in a part of the images: erased, filled with noise [1]_, or inverted.
 
-    Half of the rectangles are erased, that is, set to `fill`. In the others, each pixel has a random value between
-    `fill` and the ink of the image.
+    A third of the rectangles is erased, that is, set to `fill`. In another third, each pixel has a random value between
+    `fill` and the ink of the image. In the last third, ink and background are exchanged.
 
     Parameters
     ----------
@@ -203,16 +203,18 @@ class Patches(Distortion):
         """Do nothing: the step changes intensities only."""
 
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Erase a rectangle of randomly chosen images, or fill it with noise."""
+        """Erase a rectangle of randomly chosen images, fill it with noise, or invert it."""
         chosen = choose_images(rng, len(images), self.probability)
         contrast = measure_contrast(images, self.fill)[chosen]
-        is_noisy = rng.random((len(chosen), 1, 1), dtype=np.float32) < 0.5
+        ink = compute_ink(images[chosen], contrast, self.fill)
+        kind = 3 * rng.random((len(chosen), 1, 1), dtype=np.float32)
         rows, columns = (
             draw_intervals(rng, len(chosen), size, self.size) for size in images.shape[1:]
         )
         inside = rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
-        ink = is_noisy * rng.random(inside.shape, dtype=np.float32)
-        images[chosen] = np.where(inside, self.fill + contrast * ink, images[chosen])
+        noise = rng.random(ink.shape, dtype=np.float32)
+        changed = np.where(kind < 1, 0, np.where(kind < 2, noise, 1 - ink))
+        images[chosen] = self.fill + contrast * np.where(inside, changed, ink)
         return images
 
     def scaled(self, strength: float) -> Self:

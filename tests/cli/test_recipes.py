@@ -1,5 +1,6 @@
 """`skmlp recipes`, and `skmlp train --recipe`."""
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
@@ -20,9 +21,41 @@ def test_recipes_lists_every_recipe(succeeds):
 def test_train_uses_the_parameters_of_the_recipe(succeeds, tmp_path, name):
     options = ("--epochs", "2", "--out", tmp_path, "--seed", "7", "--quiet")
     succeeds("train", "--recipe", name, *options, "--no-report")
-    mlp = load_model(tmp_path / "model.safetensors")
-    changed = {"max_iter": 2, "random_state": 7}
-    assert mlp.get_params() == make_recipe(name).set_params(**changed).get_params()
+    model = load_model(tmp_path / "model.safetensors")
+    mlp = model[-1] if RECIPES[name].transformers else model
+    expected = RECIPES[name].make_classifier().set_params(max_iter=2, random_state=7)
+    assert mlp.get_params() == expected.get_params()
+
+
+def test_train_transforms_the_images_of_a_recipe(succeeds, fails, tmp_path, mnist_dir):
+    model = tmp_path / "model.safetensors"
+    options = ("--recipe", "fast", "--epochs", "1", "--out", tmp_path)
+    out = succeeds("train", *options, "--data", mnist_dir)
+    assert (tmp_path / "report.html").exists()
+    pipeline = load_model(model)
+    assert repr(pipeline[0]) == "Deslant(image_shape=(28, 28))"
+    X, y = load_mnist(mnist_dir, subset="test", return_X_y=True)
+    accuracy = pipeline.score(X, y)
+    assert f"Test accuracy {100 * accuracy:.2f} %" in out
+    assert accuracy > pipeline[-1].score(X, y)
+    message = fails(2, "train", *options, "--stream", "--data", mnist_dir)
+    assert "--stream has no effect with --recipe fast" in message
+
+
+def test_training_with_transformed_images_resumes(succeeds, tmp_path):
+    options = ("--recipe", "small-sample", "--seed", "0", "--no-report")
+    succeeds("train", *options, "--epochs", "3", "--out", tmp_path / "expected")
+    run, out = tmp_path / "run", tmp_path / "resumed"
+    succeeds("train", *options, "--epochs", "3", "--checkpoint", run, "--out", out)
+    expected, resumed = (
+        load_model(path / "model.safetensors") for path in (tmp_path / "expected", out)
+    )
+    X, _ = load_digits(return_X_y=True)
+    np.testing.assert_array_equal(resumed.predict_proba(X), expected.predict_proba(X))
+    (out / "model.safetensors").unlink()
+    succeeds("train", "--resume", run)
+    again = load_model(out / "model.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(X), expected.predict_proba(X))
 
 
 def test_options_override_the_recipe(succeeds, tmp_path):

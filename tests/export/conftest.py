@@ -3,7 +3,7 @@
 import pytest
 
 from skmlp import load_mnist
-from skmlp.recipes import make_recipe
+from skmlp.recipes import RECIPES
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +16,4 @@ def mnist_test_set(mnist_dir):
 def mnist_classifier(mnist_dir):
     """Return a classifier of the recipe `fast`."""
     X_train, y_train = load_mnist(mnist_dir, return_X_y=True)
-    return make_recipe("fast", random_state=0).fit(X_train, y_train)
+    return RECIPES["fast"].make_classifier(0).fit(X_train, y_train)

@@ -20,7 +20,7 @@ from skmlp.export import to_html
 from skmlp.export.html import join_modules
 from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.quantize import quantize_network
-from skmlp.recipes import make_recipe
+from skmlp.recipes import RECIPES
 
 PAGE_DIRECTORY = Path(to_html.__code__.co_filename).with_name("page")
 PREDICT = "pixels => Array.from(window.skmlp.predict(pixels))"
@@ -45,7 +45,7 @@ def make_small(X, y, **params):
 def mnist_model(mnist_dir):
     """Return a network that reads drawings well, and the test set of MNIST."""
     X, y = load_mnist(mnist_dir, return_X_y=True)
-    mlp = make_recipe("fast", random_state=0).set_params(augmentation="digits", max_iter=3)
+    mlp = RECIPES["fast"].make_classifier(0).set_params(augmentation="digits", max_iter=3)
     return mlp.fit(X[:20000], y[:20000]), load_mnist(mnist_dir, subset="test", return_X_y=True)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from skmlp import NoDigitError, load_mnist, normalize_digit
-from skmlp.recipes import make_recipe
+from skmlp.recipes import RECIPES
 
 # Normalizes every picture, and prints a list of pixels or of the name and message of an error as JSON.
 SCRIPT = """
@@ -117,7 +117,7 @@ def test_drawings_get_the_same_labels(drawings, mnist_classifier):
 @pytest.fixture(scope="module")
 def mnist_classifier(mnist_dir):
     X, y = load_mnist(mnist_dir, return_X_y=True)
-    return make_recipe("fast", random_state=0).set_params(max_iter=2).fit(X[:20000], y[:20000])
+    return RECIPES["fast"].make_classifier(0).set_params(max_iter=2).fit(X[:20000], y[:20000])
 
 
 # Photos

@@ -28,7 +28,7 @@ from skmlp.callbacks import Checkpoint, OnEpoch
 from skmlp.dask import DaskMLPDigitClassifier
 from skmlp.dask import read_idx as read_idx_blocks
 from skmlp.export import CFootprint, to_c, to_html, to_onnx, to_sklearn
-from skmlp.recipes import make_recipe
+from skmlp.recipes import RECIPES, make_recipe
 from skmlp.schedules import Cosine, Position, Warmup
 from skmlp.typing import FloatArray
 
@@ -114,7 +114,8 @@ to_c(mlp)  # type: ignore[call-arg]
 
 # The rest
 
-assert_type(make_recipe("fast", random_state=0), MLPDigitClassifier)
+make_recipe("fast", random_state=0).set_params(memory=None).fit(X, y)
+assert_type(RECIPES["fast"].make_classifier(0), MLPDigitClassifier)
 assert_type(TrainingCurveDisplay.from_estimator(mlp), TrainingCurveDisplay)
 normalize_digit("photo.jpg").astype(np.float32)
 skmlp.set_kernels("numpy")
