@@ -2,7 +2,14 @@
 
 from skmlp.digits.augment import Annealed, Compose, DigitDistortions
 from skmlp.digits.displacements import Affine, Elastic, Shift
-from skmlp.digits.intensities import Brightness, Contrast, Noise, Patches, StrokeWidth
+from skmlp.digits.intensities import (
+    Brightness,
+    Contrast,
+    Noise,
+    Outline,
+    Patches,
+    StrokeWidth,
+)
 
 __all__ = [
     "Affine",
@@ -13,6 +20,7 @@ __all__ = [
     "DigitDistortions",
     "Elastic",
     "Noise",
+    "Outline",
     "Patches",
     "Shift",
     "StrokeWidth",

@@ -15,6 +15,7 @@ SKOPS_TRUSTED_TYPES: tuple[str, ...] = (
     "skmlp.digits.intensities.Brightness",
     "skmlp.digits.intensities.Contrast",
     "skmlp.digits.intensities.Noise",
+    "skmlp.digits.intensities.Outline",
     "skmlp.digits.intensities.Patches",
     "skmlp.digits.intensities.StrokeWidth",
     "skmlp.digits.reader.IDXReader",

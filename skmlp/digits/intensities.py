@@ -246,7 +246,7 @@ class Contrast(Distortion):
     >>> from skmlp.augment import Contrast
     >>> image = np.array([[[0.0, 0.2, 0.6, 1.0]]])
     >>> Contrast(0.5)(image, np.random.default_rng(0)).round(2)
-    array([[[0.  , 0.14, 0.43, 0.72]]])
+    array([[[0.  , 0.11, 0.34, 0.57]]])
     """
 
     reduction: float = 0.6
@@ -300,7 +300,7 @@ class Brightness(Distortion):
     >>> from skmlp.augment import Brightness
     >>> image = np.array([[[0.0, 0.2, 0.6, 1.0]]])
     >>> Brightness(0.5, probability=1)(image, np.random.default_rng(0)).round(2)
-    array([[[0.13, 0.33, 0.73, 1.  ]]])
+    array([[[0.32, 0.52, 0.92, 1.  ]]])
     """
 
     offset: float = 0.5
@@ -326,6 +326,63 @@ class Brightness(Distortion):
     def scaled(self, strength: float) -> Self:
         """Return a copy with a scaled offset, in the same fraction of the images."""
         return replace(self, offset=min(self.offset * strength, 1.0))
+
+
+@dataclass(frozen=True)
+class Outline(Distortion):
+    """Outlines instead of strokes in a part of the images, as in hollow fonts.
+
+    The ink of a pixel is its difference from `fill`, divided by the maximum difference in the image. It is replaced by
+    the magnitude of its gradient, computed from the differences between opposite neighbors, multiplied by a random gain
+    between 0.5 and 1.5, and clipped to [0, 1].
+
+    Parameters
+    ----------
+    probability : float, default=0.1
+        Fraction of the images that are changed, in the range [0, 1].
+    fill : float, default=0.0
+        Value of the background.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite or out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.augment import Outline
+    >>> image = np.array([[[0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]]])
+    >>> Outline(probability=1)(image, np.random.default_rng(0))
+    array([[[0., 1., 1., 0., 1., 1., 0.]]])
+    """
+
+    probability: float = 0.1
+    fill: float = 0.0
+
+    def __post_init__(self):
+        check_finite(self, "fill")
+        check_fraction(self, "probability")
+
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
+        """Do nothing: the step changes intensities only."""
+
+    def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Replace the ink of randomly chosen images by the magnitude of its gradient."""
+        chosen = choose_images(rng, len(images), self.probability)
+        gains = np.float32(0.5) + rng.random((len(chosen), 1, 1), dtype=np.float32)
+        contrast = measure_contrast(images, self.fill)[chosen]
+        ink = compute_ink(images[chosen], contrast, self.fill)
+        padded = np.pad(ink, ((0, 0), (1, 1), (1, 1)))
+        vertical = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
+        horizontal = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
+        outlines = np.minimum(gains * np.hypot(vertical, horizontal), 1)
+        images[chosen] = self.fill + contrast * outlines
+        return images
+
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with a scaled probability."""
+        return replace(self, probability=min(self.probability * strength, 1.0))
 
 
 def measure_contrast(images, fill):

@@ -20,6 +20,7 @@ from skmlp.augment import (
     DigitDistortions,
     Elastic,
     Noise,
+    Outline,
     Patches,
     Shift,
     StrokeWidth,
@@ -42,6 +43,7 @@ STEPS = [
     Patches(0.5, probability=1),
     Contrast(),
     Brightness(probability=1),
+    Outline(probability=1),
     Annealed(Affine()),
     Compose([Annealed(Shift(1)), Noise(probability=1)]),
 ]
@@ -226,6 +228,21 @@ def test_brightness_adds_an_offset_to_the_ink(background, contrast, rng, offset)
     np.testing.assert_allclose((changed - background) / contrast, [[expected]], atol=1e-6)
 
 
+@every_background
+@pytest.mark.parametrize(("rng", "gain"), [(MINIMUM, 0.5), (MAXIMUM, 1.5)])
+def test_outline_is_the_magnitude_of_the_gradient(background, contrast, rng, gain):
+    images = make_random_images((7, 9))
+    images[:, 3, 3] = 1
+    expected = np.empty_like(images)
+    for image, out in zip(np.pad(images, ((0, 0), (1, 1), (1, 1))), expected, strict=True):
+        for i, j in np.ndindex(7, 9):
+            down = image[i + 2, j + 1] - image[i, j + 1]
+            right = image[i + 1, j + 2] - image[i + 1, j]
+            out[i, j] = min(gain * math.sqrt(down**2 + right**2), 1)
+    changed = Outline(1, fill=background)(images * contrast + background, rng)
+    np.testing.assert_allclose((changed - background) / contrast, expected, atol=1e-5)
+
+
 def make_stripes(levels, n_images=2000):
     """Return images with one row of 64 pixels for each level."""
     rows = np.repeat(np.asarray(levels, float)[:, np.newaxis], 64, axis=1)
@@ -272,7 +289,7 @@ def test_impulse_noise_replaces_pixels_by_ink_and_background(background, contras
 
 
 @pytest.mark.parametrize("probability", [0, 0.25, 1])
-@pytest.mark.parametrize("step", [Noise(), Patches(0.9), Brightness()], ids=repr)
+@pytest.mark.parametrize("step", [Noise(), Patches(0.9), Brightness(), Outline()], ids=repr)
 def test_a_fraction_of_the_images_is_changed(step, probability):
     images = np.repeat(make_random_images((32, 32), 1), 2000, axis=0)
     changed = dataclasses.replace(step, probability=probability)(images, np.random.default_rng(0))
@@ -306,7 +323,7 @@ def test_patches_are_rectangles_that_are_erased_noisy_or_inverted(background, co
 
 def test_steps_for_intensities_do_not_change_blank_images():
     blank = np.full((20, 8, 8), 0.25)
-    for step in (Noise, Patches, Contrast, Brightness):
+    for step in (Noise, Patches, Contrast, Brightness, Outline):
         changed = step(fill=0.25)(blank, np.random.default_rng(0))
         np.testing.assert_allclose(changed, blank, atol=1e-7)
 
@@ -432,7 +449,7 @@ def test_steps_can_be_compared_printed_and_pickled(step):
     assert pickle.loads(pickle.dumps(step)) == step
     assert eval(repr(step)) == step
     assert step.scaled(1) == step
-    assert step.scaled(2) != step
+    assert step.scaled(0.5) != step
 
 
 @pytest.mark.parametrize("side", [8, 28, 56])
@@ -516,6 +533,7 @@ NUMERIC_PARAMETERS = {
     Patches: ["size", "probability", "fill"],
     Contrast: ["reduction", "fill"],
     Brightness: ["offset", "probability", "fill"],
+    Outline: ["probability", "fill"],
     Compose: ["fill"],
     DigitDistortions: ["strength"],
     Annealed: ["final_strength", "begin"],
