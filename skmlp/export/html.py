@@ -13,7 +13,9 @@ from importlib import resources
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
 
+from skmlp.digits.deslant import Deslant
 from skmlp.digits.normalize import IMAGE_SIZE
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.prediction import load_samples
@@ -40,7 +42,7 @@ INDENTATION = re.compile(r"^ +", re.MULTILINE)
 
 
 def to_html(
-    mlp: MLPDigitClassifier,
+    model: MLPDigitClassifier | Pipeline,
     path: PathLike,
     *,
     weights: str | None = None,
@@ -62,8 +64,9 @@ def to_html(
 
     Parameters
     ----------
-    mlp : MLPDigitClassifier
-        Fitted classifier.
+    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
+        Fitted classifier, or Pipeline of :class:`skmlp.Deslant` and a classifier. The page then deslants each image,
+        and shows the upright one.
     path : str or Path
         Path of the HTML file. An existing file is replaced when the new one is complete.
     weights : {'int8', 'float16', 'float32'}, default=None
@@ -82,7 +85,7 @@ def to_html(
     NotFittedError
         If the classifier is not fitted.
     TypeError
-        If `mlp` is not an MLPDigitClassifier.
+        If `model` is another estimator, or a Pipeline with other transformers.
     ValueError
         If an argument is invalid, if `X` is required, or if there are more than 200 features that are not pixels.
     OSError
@@ -107,17 +110,35 @@ def to_html(
     ...     path.stat().st_size < 200_000
     True
     """
+    deslanter, mlp = split_model(model)
+    if deslanter is not None:
+        image_shape = deslanter.image_shape_
+        X = None if X is None else deslanter.transform(X)
     folded = fold_network(mlp)
     info = describe_model(mlp, image_shape)
     network = quantize_network(folded, weights or choose_weights(mlp, image_shape))
     X = None if X is None else convert_samples(mlp, X)
     page = {
         "network": describe_network(network, info),
-        "input": describe_input(mlp, info, X),
+        "input": describe_input(mlp, info, X, deslanter),
         "samples": make_self_test(mlp, network, X),
     }
     with atomic_write(path) as file:
         file.write(render(page).encode())
+
+
+def split_model(model):
+    """Return the Deslant of a Pipeline, or None, and the classifier."""
+    if not isinstance(model, Pipeline):
+        return None, model
+    *transformers, mlp = (step for _, step in model.steps if step not in (None, "passthrough"))
+    if len(transformers) > 1 or not all(isinstance(each, Deslant) for each in transformers):
+        names = ", ".join(type(each).__name__ for each in transformers)
+        raise TypeError(
+            f"A Pipeline must consist of Deslant and a classifier, got the transformers {names}. To export the "
+            "classifier alone, pass its last step."
+        )
+    return (transformers[0] if transformers else None), mlp
 
 
 def choose_weights(mlp, image_shape=None):
@@ -131,7 +152,7 @@ def convert_samples(mlp, X):
     return X.toarray() if issparse(X) else np.asarray(X)
 
 
-def describe_input(mlp, info, X):
+def describe_input(mlp, info, X, deslanter=None):
     """Return how samples are entered: by drawing, or by a slider for each feature."""
     if info.image_shape is not None:
         smallest, largest = find_range(mlp, X)
@@ -142,6 +163,7 @@ def describe_input(mlp, info, X):
             "smallest": smallest,
             "largest": largest,
             "isMnist": info.image_shape == (IMAGE_SIZE, IMAGE_SIZE),
+            "maxShear": None if deslanter is None else float(deslanter.max_shear),
             "examples": DIGITS if are_digits else [],
             "example": EXAMPLE if are_digits else None,
         }

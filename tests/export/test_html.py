@@ -20,7 +20,7 @@ from skmlp.export import to_html
 from skmlp.export.html import join_modules
 from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.quantize import quantize_network
-from skmlp.recipes import RECIPES
+from skmlp.recipes import RECIPES, make_recipe
 
 PAGE_DIRECTORY = Path(to_html.__code__.co_filename).with_name("page")
 PREDICT = "pixels => Array.from(window.skmlp.predict(pixels))"
@@ -499,6 +499,16 @@ class TestNetworks:
             np.testing.assert_allclose(computed, mlp.predict_proba(X[:20]), atol=1e-5)
         assert re.fullmatch("[0-9a-f]{64}", digest)
 
+    def test_pipeline_with_deslant_agrees_with_python(self, browser, mnist_dir, tmp_path):
+        X, y = load_mnist(mnist_dir, subset="test", return_X_y=True)
+        model = make_recipe("fast", random_state=0).fit(X[:3000], y[:3000])
+        to_html(model, tmp_path / "page.html", weights="float32", X=X[:100])
+        with open_page(browser, tmp_path / "page.html") as opened:
+            assert opened.page.evaluate("window.skmlp.selfTest.passed")
+            computed = [opened.page.evaluate(PREDICT, row.tolist()) for row in X[3000:3100]]
+            assert opened.find_problems() == {}
+        np.testing.assert_allclose(computed, model.predict_proba(X[3000:3100]), atol=1e-5)
+
     def test_features_that_are_not_images_have_sliders(self, open_small):
         X, y = load_iris(return_X_y=True, as_frame=True)
         labels = np.array(["setosa", "versicolor", "<b>virginica</b>"])[y]
@@ -611,7 +621,9 @@ class TestErrors:
         pipeline = make_pipeline(
             StandardScaler(), MLPDigitClassifier((4,), max_iter=1, n_iter_no_change=None)
         )
-        with pytest.raises(TypeError, match="pass its last step"):
+        with pytest.raises(
+            TypeError, match=r"got the transformers StandardScaler\. .*pass its last step"
+        ):
             to_html(pipeline.fit(*digits), tmp_path / "page.html")
 
     def test_unknown_range_of_features(self, digits, tmp_path):

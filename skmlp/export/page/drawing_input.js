@@ -1,5 +1,6 @@
 /** Input by drawing: the sheet with its tools, pictures from files, the clipboard and the camera, and examples. */
 
+import { deslant } from "./deslant.js";
 import { Drawing } from "./drawing.js";
 import { makeExampleDigit } from "./example_digits.js";
 import { fitImage } from "./fit_image.js";
@@ -19,6 +20,7 @@ export class DrawingInput {
    * @param {number} settings.smallest value of the background
    * @param {number} settings.largest value of full ink
    * @param {boolean} settings.isMnist whether images are normalized as those of MNIST
+   * @param {?number} settings.maxShear maximum shear with which images are deslanted; null if they are not
    * @param {string[]} settings.examples labels of the digits that can be drawn as examples
    * @param {() => void} onChange called when `read` may return something else
    * @param {(text: string) => void} announce called with a text for screen readers
@@ -78,8 +80,9 @@ export class DrawingInput {
 
   /** Convert pixels from 0 to 255 to features. @param {ArrayLike<number>} pixels @returns {Float32Array} */
   convert(pixels) {
-    const { smallest, largest } = this.settings;
-    return Float32Array.from(pixels, (pixel) => smallest + (pixel * (largest - smallest)) / 255);
+    const { shape, smallest, largest, maxShear } = this.settings;
+    const image = maxShear === null ? pixels : deslant(pixels, shape, maxShear);
+    return Float32Array.from(image, (pixel) => smallest + (pixel * (largest - smallest)) / 255);
   }
 
   listenForPictures() {
