@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.base import TransformerMixin, clone
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from skmlp.augment import Annealed, DigitDistortions
+from skmlp.augment import Annealed, Compose, DigitDistortions, Noise
 from skmlp.digits.deslant import Deslant
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.typing import RandomState
@@ -22,6 +22,8 @@ COMMON_PARAMETERS: Mapping[str, Any] = MappingProxyType(
 
 WEAK_AUGMENTATION = Annealed(DigitDistortions(0.6), final_strength=0.1, begin=0.5)
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
+# So much noise does not reduce the accuracy on images without noise.
+NOISY_AUGMENTATION = Compose([STRONG_AUGMENTATION, Noise(probability=0.2)])
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,8 @@ RECIPES: dict[str, Recipe] = {
                 "batch_size": 32,
                 "learning_rate": "one_cycle",
                 "learning_rate_init": 0.003,
-                "max_iter": 100,
-                "augmentation": "digits",
+                "max_iter": 400,
+                "augmentation": STRONG_AUGMENTATION,
             },
             transformers=(Deslant(),),
         ),
@@ -195,7 +197,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "accurate",
-            "Best accuracy: strong augmentation, annealed toward the end of training",
+            "Best accuracy: strong augmentation with noise, annealed toward the end of training",
             {
                 "hidden_layer_sizes": (2048, 1024, 512),
                 "activation": "gelu",
@@ -206,7 +208,7 @@ RECIPES: dict[str, Recipe] = {
                 "learning_rate": "one_cycle",
                 "learning_rate_init": 0.004,
                 "max_iter": 120,
-                "augmentation": STRONG_AUGMENTATION,
+                "augmentation": NOISY_AUGMENTATION,
             },
         ),
     )

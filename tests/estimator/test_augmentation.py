@@ -15,6 +15,7 @@ from skmlp.augment import (
     Compose,
     DigitDistortions,
     Elastic,
+    Noise,
     Shift,
     StrokeWidth,
 )
@@ -137,7 +138,8 @@ def test_distortions_of_the_recipe_accurate_are_unchanged():
     images = np.random.default_rng(0).random((40, 28, 28), dtype=np.float32)
     affine = Affine(rotation=12, scale=0.12, shear=0.15)
     steps = Compose([affine, Shift(1.5), Elastic(sigma=4, alpha=30), StrokeWidth(3, 0.4)])
-    expected = Annealed(steps.scaled(1.25), final_strength=0.25, begin=0.6)
+    annealed = Annealed(steps.scaled(1.25), final_strength=0.25, begin=0.6)
+    expected = Compose([annealed, Noise(gaussian=0.3, shot=0.4, impulse=0.1, probability=0.2)])
     augmentation = make_recipe("accurate").augmentation
     for epoch in range(0, 120, 7):
         actual_images, expected_images = (
