@@ -23,6 +23,7 @@ from skmlp.engine.backend_choice import get_kernels as get_kernels
 from skmlp.engine.backend_choice import set_kernels as set_kernels
 from skmlp.engine.compilation import compile_kernels as compile_kernels
 from skmlp.estimator.classifier import MLPDigitClassifier as MLPDigitClassifier
+from skmlp.estimator.committee import make_committee as make_committee
 from skmlp.exceptions import CheckpointError as CheckpointError
 from skmlp.exceptions import ClusterError as ClusterError
 from skmlp.exceptions import ExportError as ExportError

@@ -76,8 +76,11 @@ ALLOWED = {
     },
     "files.training_states": {"exceptions", "files.encoding", "files.records", "engine"},
     "files.checkpoints": {"", "exceptions", "files", "engine"},
+    "files.transformers": {"exceptions", "image_shape", "digits", "files.encoding", "files.records"},
+    "files.pipelines": {"exceptions", "skops_types", "files.transformers"},
+    "files.classifiers": {"files.pipelines", "files.records", "estimator"},
+    "files.committees": {"exceptions", "files", "estimator"},
     "files.models": {"exceptions", "typing", "files", "estimator"},
-    "files.pipelines": {"exceptions", "skops_types"},
     "estimator": {
         "exceptions",
         "typing",

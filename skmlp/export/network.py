@@ -89,7 +89,7 @@ def check_model(mlp):
     if not isinstance(mlp, MLPDigitClassifier):
         raise TypeError(
             f"mlp must be a fitted MLPDigitClassifier, got {type(mlp).__name__}. To export a Pipeline, pass its "
-            "last step, the classifier."
+            "last step, the classifier, or use skmlp.export.to_onnx, which also exports Pipelines and committees."
         )
     check_is_fitted(mlp)
 

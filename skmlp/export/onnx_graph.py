@@ -134,14 +134,40 @@ def add_predictions(graph, targets, logits, *, label, probabilities):
         graph.add("Cast", positive, output=label, to=get_onnx_type(np.dtype(np.int64)))
         graph.add("Sigmoid", logits, output=probabilities)
         return
+    logits = add_class_logits(graph, targets, logits)
+    graph.add("Softmax", logits, output=probabilities, axis=1)
+    add_label(graph, targets.classes, logits, label)
+
+
+def add_probabilities(graph, targets, logits):
+    """Add the probabilities of the classes to a graph, for targets with one label per sample."""
+    return graph.add("Softmax", add_class_logits(graph, targets, logits), axis=1)
+
+
+def add_class_logits(graph, targets, logits):
+    """Add logits whose softmax is the probability of each class, for the logits of a network with one label."""
     if len(targets.classes) == 2:
         # The softmax of (0, z) is (1 - p, p) for p = sigmoid(z).
-        logits = graph.add("Concat", graph.add("Mul", logits, to_float32(0)), logits, axis=1)
-    elif len(targets.classes) == 1:
-        logits = graph.add("Mul", logits, to_float32(0))
-    graph.add("Softmax", logits, output=probabilities, axis=1)
-    index = graph.add("ArgMax", logits, axis=1, keepdims=0)
-    graph.add("Gather", convert_labels(targets.classes), index, output=label, axis=0)
+        return graph.add("Concat", graph.add("Mul", logits, to_float32(0)), logits, axis=1)
+    if len(targets.classes) == 1:
+        return graph.add("Mul", logits, to_float32(0))
+    return logits
+
+
+def add_label(graph, classes, scores, output):
+    """Add the label with the largest score to a graph."""
+    index = graph.add("ArgMax", scores, axis=1, keepdims=0)
+    graph.add("Gather", convert_labels(classes), index, output=output, axis=0)
+
+
+def add_average(graph, values, weights, output):
+    """Add the weighted average of values to a graph."""
+    fractions = np.asarray(weights, float) / np.sum(weights)
+    terms = [
+        graph.add("Mul", value, to_float32(fraction))
+        for value, fraction in zip(values, fractions, strict=True)
+    ]
+    graph.add("Sum", *terms, output=output)
 
 
 def convert_labels(classes):

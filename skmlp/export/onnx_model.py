@@ -1,8 +1,10 @@
 """Export to ONNX, for onnxruntime and other runtimes."""
 
 import json
+import math
+from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,13 +12,18 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.committee import check_committee, get_weights, is_committee, unfreeze
+from skmlp.estimator.targets import TargetEncoding
 from skmlp.export.checks import Predictions, check_predictions, generate_samples, predict
 from skmlp.export.model_info import describe_model
-from skmlp.export.network import fold_network
+from skmlp.export.network import DenseNetwork, fold_network
 from skmlp.export.onnx_graph import (
     Graph,
+    add_average,
+    add_label,
     add_network,
     add_predictions,
+    add_probabilities,
     get_label_dtype,
     get_onnx_type,
     make_tensor,
@@ -31,10 +38,13 @@ from skmlp.export.onnx_steps import (
 )
 from skmlp.export.quantize import check_range
 from skmlp.files.atomic import atomic_write
+from skmlp.files.models import compute_model_digest
+from skmlp.files.records import classes_to_json
 from skmlp.typing import PathLike
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from sklearn.ensemble import VotingClassifier
 
 __all__ = ["to_onnx"]
 
@@ -48,12 +58,12 @@ TOLERANCE = 1e-4
 
 
 def to_onnx(
-    estimator: MLPDigitClassifier | Pipeline,
+    estimator: "MLPDigitClassifier | Pipeline | VotingClassifier",
     path: PathLike | None = None,
     *,
     input_dtype: DTypeLike | None = None,
 ) -> "ModelProto":
-    """Convert a classifier, or a Pipeline that ends with one, to an ONNX model.
+    """Convert a classifier, a Pipeline that ends with one, or a committee of these, to an ONNX model.
 
     The model has one input, ``X``, with any number of samples. Its outputs are ``label``, with the labels as integers,
     floats, booleans or strings, and ``probabilities`` of shape (n_samples, n_classes). Batch normalization and
@@ -65,15 +75,16 @@ def to_onnx(
 
     Parameters
     ----------
-    estimator : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
+    estimator : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
         Fitted classifier, or Pipeline of :class:`skmlp.IDXReader`, :class:`skmlp.ImageResizer`,
         :class:`skmlp.Deslant`, scalers of scikit-learn (StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler)
         and the classifier. For other transformers, use ``skl2onnx.to_onnx``, which finds the converter of the
-        classifier by itself.
+        classifier by itself. Or committee, a VotingClassifier with ``voting="soft"`` of such classifiers or Pipelines,
+        as :func:`skmlp.make_committee` returns it; its members share the input.
     path : str or Path, default=None
         Path of a file to write. An existing file is replaced when the new one is complete.
     input_dtype : {np.float32, np.uint8}, default=None
-        Type of the samples. None for np.uint8 if the Pipeline begins with an IDXReader that scales pixels, and for
+        Type of the samples. None for np.uint8 if a Pipeline begins with an IDXReader that scales pixels, and for
         np.float32 otherwise.
 
     Returns
@@ -85,11 +96,11 @@ def to_onnx(
     ImportError
         If onnx or onnxruntime is not installed.
     TypeError
-        If `estimator` or a step of the Pipeline is of another type.
+        If `estimator`, a step of a Pipeline or a member of a committee is of another type.
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If `input_dtype` is invalid.
+        If `input_dtype` is invalid, or the members of a committee do not fit together.
     ExportError
         If the probabilities differ on random samples by more than 1e-4.
     OSError
@@ -108,27 +119,93 @@ def to_onnx(
        labels, probabilities = session.run(None, {"X": X_test})
     """
     check_dependencies()
+    members = list_members(estimator)
+    if input_dtype is None:
+        input_dtype = choose_input_dtype([member.transformers for member in members])
+    dtype, shape = check_input_dtype(input_dtype), choose_input_shape(members)
+    targets = get_targets(estimator, members)
+    graph = Graph()
+    add_outputs(graph, estimator, members, dtype)
+    model = make_model(graph, targets, (dtype, shape), describe_members(estimator, members))
+    check_export(model, estimator, generate_input(members, dtype, shape))
+    if path is not None:
+        with atomic_write(path) as file:
+            file.write(model.SerializeToString())
+    return model
+
+
+class Member(NamedTuple):
+    """Classifier with the transformers before it, of which a committee has several.
+
+    Parameters
+    ----------
+    transformers : list of fitted transformers
+        Steps of a Pipeline before the classifier.
+    mlp : MLPDigitClassifier
+    network : DenseNetwork
+        Network of the classifier.
+    """
+
+    transformers: list[Any]
+    mlp: MLPDigitClassifier
+    network: DenseNetwork
+
+
+def list_members(estimator):
+    """Return the Member of a classifier or Pipeline in a list, or those of a committee."""
+    if not is_averaged(estimator):
+        return [make_member(estimator)]
+    check_committee(estimator)
+    return [make_member(unfreeze(each)) for each in estimator.estimators_]
+
+
+def is_averaged(estimator):
+    """Return whether an estimator is a committee."""
+    return not isinstance(estimator, MLPDigitClassifier | Pipeline) and is_committee(estimator)
+
+
+def make_member(estimator):
+    """Return the Member of a classifier or Pipeline, or raise an error if it cannot be exported."""
     transformers, mlp = split_pipeline(estimator)
     network = fold_network(mlp)
     check_range(network)
     check_steps(transformers)
     for transformer in transformers:
         check_is_fitted(transformer)
-    dtype = check_input_dtype(
-        choose_input_dtype(transformers) if input_dtype is None else input_dtype
-    )
-    graph = Graph()
-    features = add_steps(graph, transformers, INPUT, dtype)
-    logits = add_network(graph, network, features)
-    add_predictions(graph, network.targets, logits, label=LABEL, probabilities=PROBABILITIES)
-    model = make_model(
-        graph, network, (dtype, get_input_shape(transformers, mlp)), describe_model(mlp)
-    )
-    check_export(model, estimator, restore_samples(transformers, generate_features(mlp), dtype))
-    if path is not None:
-        with atomic_write(path) as file:
-            file.write(model.SerializeToString())
-    return model
+    return Member(transformers, mlp, network)
+
+
+def get_targets(estimator, members):
+    """Return the TargetEncoding of an estimator. The members of a committee may have other labels."""
+    if is_averaged(estimator):
+        return TargetEncoding(estimator.classes_, multilabel=False)
+    return members[0].network.targets
+
+
+def add_outputs(graph, estimator, members, dtype):
+    """Add the label and the probabilities of each sample to a graph."""
+    logits = [
+        add_network(graph, member.network, add_steps(graph, member.transformers, INPUT, dtype))
+        for member in members
+    ]
+    if not is_averaged(estimator):
+        targets = members[0].network.targets
+        add_predictions(graph, targets, logits[0], label=LABEL, probabilities=PROBABILITIES)
+        return
+    weights = get_weights(estimator) or [1] * len(members)
+    probabilities = [
+        add_probabilities(graph, member.network.targets, each)
+        for member, each in zip(members, logits, strict=True)
+    ]
+    add_average(graph, probabilities, weights, PROBABILITIES)
+    add_label(graph, estimator.classes_, PROBABILITIES, LABEL)
+
+
+def choose_input_shape(members):
+    """Return the shape of a sample: that which all members take, or rows of pixels if their shapes differ."""
+    shapes = {get_input_shape(member.transformers, member.mlp) for member in members}
+    shape = shapes.pop()
+    return shape if not shapes else (math.prod(shape),)
 
 
 def check_dependencies():
@@ -152,18 +229,39 @@ def check_input_dtype(input_dtype):
     return dtype
 
 
-def generate_features(mlp):
-    """Return random features for a comparison of predictions."""
-    return generate_samples(mlp.n_features_in_, mlp.input_scale)
+def generate_input(members, dtype, shape):
+    """Return random samples of a type and shape for a comparison of predictions, some for each member."""
+    return np.concatenate(
+        [
+            restore_samples(
+                member.transformers,
+                generate_samples(member.mlp.n_features_in_, member.mlp.input_scale),
+                dtype,
+            ).reshape(-1, *shape)
+            for member in members
+        ]
+    )
 
 
-def make_model(graph, network, samples, info):
+def describe_members(estimator, members):
+    """Return the ModelInfo of an estimator. Its image shape is the one that the networks of all members have."""
+    info, *others = [describe_model(member.mlp) for member in members]
+    if any(other.image_shape != info.image_shape for other in others):
+        info = replace(info, image_shape=None)
+    return replace(
+        info,
+        digest=compute_model_digest(estimator),
+        labels=classes_to_json(estimator.classes_)["labels"],
+    )
+
+
+def make_model(graph, targets, samples, info):
     """Return the ModelProto of a complete graph.
 
     Parameters
     ----------
     graph : Graph
-    network : DenseNetwork
+    targets : TargetEncoding
     samples : tuple of dtype and tuple of int
         Type and shape of a sample.
     info : ModelInfo
@@ -171,7 +269,6 @@ def make_model(graph, network, samples, info):
     from onnx import checker, helper
 
     dtype, shape = samples
-    targets = network.targets
     n_samples = "n_samples"
     label_shape = (n_samples, len(targets.classes)) if targets.multilabel else (n_samples,)
     make_value = helper.make_tensor_value_info
@@ -216,6 +313,15 @@ def make_metadata(info):
 def check_export(model, estimator, X):
     """Raise ExportError if onnxruntime predicts other probabilities than the estimator."""
     check_predictions(predict(estimator, X), predict_with_onnxruntime(model, X), TOLERANCE)
+
+
+def convert_input(model, X):
+    """Return samples with the type and the shape that a ModelProto takes."""
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    tensor = model.graph.input[0].type.tensor_type
+    shape = [dimension.dim_value for dimension in tensor.shape.dim[1:]]
+    return X.astype(tensor_dtype_to_np_dtype(tensor.elem_type)).reshape(-1, *shape)
 
 
 def predict_with_onnxruntime(model, X):

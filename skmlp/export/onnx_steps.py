@@ -36,7 +36,7 @@ def list_steps(estimator):
 
 def add_reader(graph, reader, values, is_uint8):
     """Add the transformation of an IDXReader."""
-    if reader.image_shape_ is not None:
+    if get_image_shape(reader) is not None:
         values = graph.add("Flatten", values, axis=1)
     if reader.scale and is_uint8:
         values = graph.add("Div", values, to_float32(PIXEL_MAX))
@@ -175,15 +175,28 @@ def check_steps(transformers):
 
 def get_input_shape(transformers, classifier):
     """Return the shape of a sample."""
-    first = transformers[0] if transformers else classifier
-    image_shape = first.image_shape_ if isinstance(first, IDXReader) else None
-    return image_shape or (first.n_features_in_,)
+    steps = [*transformers, classifier]
+    if isinstance(steps[0], IDXReader) and get_image_shape(steps[0]) is not None:
+        return get_image_shape(steps[0])
+    return (next(step.n_features_in_ for step in steps if hasattr(step, "n_features_in_")),)
 
 
-def choose_input_dtype(transformers):
-    """Return the dtype of samples by default: uint8 if an IDXReader scales pixels, else float32."""
-    first = transformers[0] if transformers else None
-    return np.uint8 if isinstance(first, IDXReader) and first.scale else np.float32
+def get_image_shape(reader):
+    """Return the image shape of an IDXReader, None if it was fitted on rows of pixels or not fitted."""
+    return getattr(reader, "image_shape_", None)
+
+
+def choose_input_dtype(pipelines):
+    """Return the dtype of samples by default: uint8 if an IDXReader scales pixels, else float32.
+
+    Parameters
+    ----------
+    pipelines : list of list
+        Transformers of each Pipeline that takes the samples.
+    """
+    readers = [transformers[0] for transformers in pipelines if transformers]
+    is_scaled = any(isinstance(reader, IDXReader) and reader.scale for reader in readers)
+    return np.uint8 if is_scaled else np.float32
 
 
 def add_steps(graph, transformers, values, input_dtype):
@@ -229,7 +242,7 @@ def restore_samples(transformers, features, input_dtype):
         if isinstance(transformer, IDXReader):
             if transformer.scale and input_dtype == np.uint8:
                 features = features * PIXEL_MAX
-            features = features.reshape(-1, *get_input_shape([transformer], None))
+            features = features.reshape(-1, *(get_image_shape(transformer) or features.shape[1:]))
         elif isinstance(transformer, ImageResizer):
             features = enlarge(features, transformer)
         elif isinstance(transformer, Deslant):

@@ -17,7 +17,13 @@ from skmlp.engine.state import TrainState
 from skmlp.exceptions import CheckpointError, ModelFormatError, warn_caller
 from skmlp.files.atomic import atomic_write, sync_directory
 from skmlp.files.encoding import encode, format_errors, read_container
-from skmlp.files.records import build_estimator, check_shapes, collect_arrays, describe_estimator
+from skmlp.files.records import (
+    build_estimator,
+    check_shapes,
+    collect_arrays,
+    describe_estimator,
+    describe_versions,
+)
 from skmlp.files.training_states import collect_state_arrays, state_from_json, state_to_json
 
 ROWS_PER_BLOCK = 4096
@@ -48,6 +54,7 @@ def write_checkpoint(path, estimator, data_fingerprint):
     description = {
         "kind": "checkpoint",
         **describe_estimator(estimator),
+        "versions": describe_versions(),
         "training": state_to_json(state),
         "data": data_fingerprint,
     }

@@ -200,7 +200,10 @@ def format_errors(path):
         yield
     except ModelFormatError as error:
         raise type(error)(f"{os.fspath(path)}: {error}") from error.__cause__
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (
+        *(KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError),
+        RecursionError,  # a description that is nested too deeply
+    ) as error:
         raise ModelFormatError(
             f"{os.fspath(path)}: expected a valid description, got an invalid one ({error!r}). {COPY_AGAIN}"
         ) from error

@@ -1,12 +1,25 @@
-"""Model files: a fitted classifier, or a Pipeline that ends with one, in one file, which cannot contain code."""
+"""Model files: a fitted classifier, Pipeline or committee in one file, which cannot contain code."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.committee import get_weights, is_committee, unfreeze
 from skmlp.estimator.config import parse_activations
+from skmlp.files.classifiers import (
+    Record,
+    decode_classifier,
+    encode_classifier,
+    get_classifier,
+    is_classifier,
+)
+from skmlp.files.committees import (
+    MEMBERS_KEY,
+    decode_committee,
+    encode_committee,
+    weights_to_json,
+)
 from skmlp.files.encoding import (
     MAX_BYTES,
     encode,
@@ -17,50 +30,45 @@ from skmlp.files.encoding import (
     to_json,
     write_container,
 )
-from skmlp.files.pipelines import (
-    ARRAY_NAME,
-    DESCRIPTION_KEY,
-    check_skops_is_installed,
-    decode_pipeline,
-    encode_transformers,
-)
-from skmlp.files.records import (
-    build_estimator,
-    check_finite,
-    check_shapes,
-    collect_arrays,
-    describe_estimator,
-)
+from skmlp.files.records import collect_arrays, describe_versions
 from skmlp.typing import PathLike
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import VotingClassifier
 
 __all__ = ["load_model", "read_model_header", "save_model"]
 
 
-def save_model(model: MLPDigitClassifier | Pipeline, path: PathLike) -> None:
-    """Save a fitted classifier, or a Pipeline that ends with one, and its training history to a file.
+def save_model(model: "MLPDigitClassifier | Pipeline | VotingClassifier", path: PathLike) -> None:
+    """Save a fitted classifier, a Pipeline that ends with one, or a committee of these, to a file.
 
     The file is written completely or not at all: an existing file at the same path is kept until the new one is
-    complete. The states of the optimizer and of the random number generators are not saved. A loaded model makes
-    bit-identical predictions; further training starts with a new optimizer state.
+    complete. The training history is saved; the states of the optimizer and of the random number generators are not. A
+    loaded model makes bit-identical predictions; further training starts with a new optimizer state.
 
-    The transformers of a Pipeline are encoded by skops, which must be installed. They must consist of types that skops
-    trusts, such as the estimators of scikit-learn, or that ``skmlp.SKOPS_TRUSTED_TYPES`` contains. The parameters
-    `memory`, `transform_input` and `verbose` of the Pipeline are not saved.
+    The transformers of a Pipeline can be those of skmlp. If there are others, all are encoded by skops, which must be
+    installed. They must consist of types that skops trusts, such as the estimators of scikit-learn, or that
+    ``skmlp.SKOPS_TRUSTED_TYPES`` contains. The parameters `memory`, `transform_input` and `verbose` of a Pipeline, and
+    `n_jobs` and `verbose` of a VotingClassifier, are not saved.
 
     Parameters
     ----------
-    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
-        Fitted classifier, or Pipeline whose last step is one.
+    model : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
+        Fitted classifier, Pipeline whose last step is one, or committee: a VotingClassifier with ``voting="soft"``
+        whose members are such classifiers or Pipelines, which may be frozen, as :func:`skmlp.make_committee` returns
+        it.
     path : str or Path
         Path of the file, by convention with the suffix ``.safetensors``.
 
     Raises
     ------
     TypeError
-        If `model` is of another type, its classes are not numbers, booleans or strings, a parameter is a custom
-        callable, or a transformer contains a custom type.
+        If `model` or one of its members is of another type, its classes are not numbers, booleans or strings, a
+        parameter is a custom callable, or a transformer contains a custom type.
+    ValueError
+        If the members of a committee do not fit together, or its `voting` is not 'soft'.
     ImportError
-        If `model` is a Pipeline and skops is not installed.
+        If a Pipeline contains a transformer that is not one of skmlp, and skops is not installed.
     NotFittedError
         If `model` is not fitted.
     OSError
@@ -84,30 +92,38 @@ def save_model(model: MLPDigitClassifier | Pipeline, path: PathLike) -> None:
     >>> bool((loaded.predict(X) == model.predict(X)).all())
     True
     """
-    classifier = model.steps[-1][1] if type(model) is Pipeline and model.steps else model
-    if type(classifier) is not MLPDigitClassifier:
-        raise TypeError(
-            "model must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, got "
-            f"{describe_type(model)}. Save other estimators by skops or joblib."
-        )
-    check_is_fitted(classifier)
-    description = {"kind": "model", **describe_estimator(classifier)}
-    arrays = collect_arrays(classifier)
-    if classifier is not model:
-        check_skops_is_installed("save_model", "a Pipeline")
-        arrays[ARRAY_NAME], description[DESCRIPTION_KEY] = encode_transformers(model)
-    write_container(path, description, arrays)
+    record = encode_model(model)
+    write_container(path, make_description(record), record.arrays)
+
+
+def encode_model(model):
+    """Return the Record of a fitted model."""
+    if is_classifier(model):
+        return encode_classifier(model)
+    if is_committee(model):
+        return encode_committee(model)
+    raise TypeError(
+        "model must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, or a VotingClassifier of these, "
+        f"got {describe_type(model)}. Save other estimators by skops or joblib."
+    )
+
+
+def make_description(record):
+    """Return the description of a model file for the Record of the model."""
+    return {"kind": "model", **record.description, "versions": describe_versions()}
 
 
 def describe_type(model):
     """Return the name of the type of a model, and of the last step of a Pipeline of scikit-learn."""
     if type(model) is Pipeline and model.steps:
-        return f"a Pipeline that ends with {type(model.steps[-1][1]).__name__}"
+        return f"a Pipeline that ends with {type(get_classifier(model)).__name__}"
     return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
-def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassifier | Pipeline:
-    """Load a classifier or a Pipeline from a file written by `save_model`.
+def load_model(
+    path: PathLike, *, max_bytes: int = MAX_BYTES
+) -> "MLPDigitClassifier | Pipeline | VotingClassifier":
+    """Load a classifier, a Pipeline or a committee from a file written by `save_model`.
 
     Loading never runs code from the file and uses at most a small multiple of the file size in memory.
 
@@ -120,8 +136,8 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
 
     Returns
     -------
-    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
-        Fitted classifier, or the Pipeline that was saved.
+    model : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
+        Fitted classifier, Pipeline or committee that was saved.
 
     Raises
     ------
@@ -129,7 +145,7 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
         If the file is too large, is not a model file, is damaged, has an unsupported version, or contains a transformer
         of a type that is not trusted.
     ImportError
-        If the file contains a Pipeline and skops is not installed.
+        If the file contains transformers that are not those of skmlp, and skops is not installed.
     OSError
         If the file cannot be read.
 
@@ -140,21 +156,18 @@ def load_model(path: PathLike, *, max_bytes: int = MAX_BYTES) -> MLPDigitClassif
     """
     with format_errors(path):
         container = read_container(path, "model", max_bytes)
-        description, arrays = container.description, dict(container.arrays)
-        is_pipeline = DESCRIPTION_KEY in description
-        transformers = arrays.pop(ARRAY_NAME, None) if is_pipeline else None
-        layout = check_shapes(description, arrays)
         container.check_digest()
-        check_finite(arrays, layout)
-        classifier = build_estimator(MLPDigitClassifier, description, arrays, layout)
-        if not is_pipeline:
-            return classifier
-        check_skops_is_installed("load_model", "a Pipeline")
-        return decode_pipeline(transformers, description[DESCRIPTION_KEY], classifier)
+        return decode_model(Record(container.description, container.arrays))
+
+
+def decode_model(record):
+    """Return the model of a Record, or raise ModelFormatError if it is invalid."""
+    decode = decode_committee if MEMBERS_KEY in record.description else decode_classifier
+    return decode(record)
 
 
 def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
-    """Read the description of a classifier from its file, without decoding the arrays.
+    """Read the description of a model from its file, without decoding the arrays.
 
     Parameters
     ----------
@@ -166,7 +179,9 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
     Returns
     -------
     description : dict
-        JSON values. The keys include 'format_version', 'parameters', 'layer_sizes', 'classes' and 'versions'.
+        JSON values. The keys include 'format_version', 'classes' and 'versions'; for a classifier or a Pipeline also
+        'parameters' and 'layer_sizes'; for a Pipeline 'pipeline'; and for a committee 'weights' and 'members', a list
+        of the descriptions of the members.
 
     Raises
     ------
@@ -177,7 +192,7 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
 
     See Also
     --------
-    load_model : Load the classifier.
+    load_model : Load the model.
 
     Examples
     --------
@@ -197,25 +212,44 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
 
 
 def compute_model_digest(model):
-    """Return the SHA-256 digest of what determines the predictions of a fitted classifier.
+    """Return the SHA-256 digest of what determines the predictions of a fitted model.
 
     These are the weights, the activations, the scale of the features and the classes. The digest does not depend on the
-    history, which contains durations, so that two runs with the same result have the same digest.
+    history, which contains durations, so that two runs with the same result have the same digest. The digest of a
+    Pipeline is that of its classifier; the digest of a committee covers those of its members.
     """
+    if hasattr(model, "estimators_"):
+        return compute_committee_digest(model)
+    return compute_classifier_digest(get_classifier(model))
+
+
+def compute_committee_digest(committee):
+    """Return the digest of a fitted committee."""
     settings = {
-        "activations": parse_activations(model.activation, len(model.coefs_) - 1),
-        "out_activation": model.out_activation_,
-        "input_scale": model.input_scale and float(model.input_scale),
-        "classes": list(map(repr, model.classes_.tolist())),
+        "members": [compute_model_digest(unfreeze(member)) for member in committee.estimators_],
+        "weights": weights_to_json(get_weights(committee)),
+        "classes": list(map(repr, committee.classes_.tolist())),
+    }
+    return hash_arrays({}, to_json(settings))
+
+
+def compute_classifier_digest(mlp):
+    """Return the digest of a fitted classifier."""
+    settings = {
+        "activations": parse_activations(mlp.activation, len(mlp.coefs_) - 1),
+        "out_activation": mlp.out_activation_,
+        "input_scale": mlp.input_scale and float(mlp.input_scale),
+        "classes": list(map(repr, mlp.classes_.tolist())),
     }
     names = ("coefs.", "intercepts.", "batch_norm.")
-    arrays = {name: each for name, each in collect_arrays(model).items() if name.startswith(names)}
+    arrays = {name: each for name, each in collect_arrays(mlp).items() if name.startswith(names)}
     return hash_arrays(arrays, to_json(settings))
 
 
 def compute_file_size(model):
-    """Return the number of bytes of the file of a fitted classifier, or None if it cannot be saved."""
+    """Return the number of bytes of the file of a fitted model, or None if it cannot be saved."""
     try:
-        return len(encode({"kind": "model", **describe_estimator(model)}, collect_arrays(model)))
+        record = encode_model(model)
     except TypeError:
         return None
+    return len(encode(make_description(record), record.arrays))

@@ -65,13 +65,17 @@ def describe_estimator(model):
         "feature_names": None if names is None else names.tolist(),
         "numbers": {name: number_to_json(getattr(model, name, None)) for name in NUMBER_ATTRIBUTES},
         "history": list(model.history_),
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "scikit-learn": sklearn.__version__,
-            "skmlp": __version__,
-        },
+    }
+
+
+def describe_versions():
+    """Return the versions of Python and of the packages that influence a model."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "scikit-learn": sklearn.__version__,
+        "skmlp": __version__,
     }
 
 

@@ -197,7 +197,7 @@ def test_save_model_raises_before_it_creates_a_file(path, model):
     with pytest.raises(NotFittedError):
         save_model(MLPDigitClassifier(), path)
     with pytest.raises(
-        TypeError, match="or a Pipeline that ends with one, got a Pipeline that ends"
+        TypeError, match=r"must be a fitted MLPDigitClassifier, .* got a Pipeline that ends"
     ):
         save_model(make_pipeline(model, StandardScaler()), path)
     model.classes_ = np.array([(1, 2)] * 10, dtype="i4,i4")

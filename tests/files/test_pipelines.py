@@ -1,4 +1,4 @@
-"""Model files of pipelines, whose transformers skops encodes."""
+"""Model files of pipelines. skops encodes transformers that are not those of skmlp."""
 
 import io
 import zipfile
@@ -165,7 +165,7 @@ def test_forged_transformers_are_refused(path, content, message):
 def test_other_encodings_are_refused(path):
     forge(path, b"", encoding="pickle")
     with pytest.raises(
-        ModelFormatError, match="expected transformers encoded by skops, got 'pickle'"
+        ModelFormatError, match="expected transformers encoded by json or skops, got 'pickle'"
     ):
         load_model(path)
 

@@ -1,0 +1,237 @@
+"""Committees: fitted classifiers whose predicted probabilities are averaged, as a VotingClassifier of scikit-learn."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+from skmlp.estimator import fitted
+from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import VotingClassifier
+
+
+def make_committee(
+    models: Iterable[BaseEstimator], weights: ArrayLike | None = None
+) -> "VotingClassifier":
+    """Combine fitted classifiers into one that averages their probabilities, without training.
+
+    The result is a fitted :class:`sklearn.ensemble.VotingClassifier` with ``voting="soft"``. Its members are frozen:
+    ``fit`` does not train them again. :func:`skmlp.save_model` saves it, and :func:`skmlp.export.to_onnx` exports it,
+    if the members are networks, or Pipelines that end with one.
+
+    Parameters
+    ----------
+    models : iterable of classifiers
+        Fitted classifiers with ``predict_proba``, such as :class:`skmlp.MLPDigitClassifier`, or Pipelines that end with
+        one. They must have the same classes, and take samples with the same number of features.
+    weights : array-like of shape (n_models,), default=None
+        Weights of the models in the average, finite and at least 0, with a positive sum. None means equal weights.
+
+    Returns
+    -------
+    committee : :class:`sklearn.ensemble.VotingClassifier`
+        Fitted classifier. Its members are named member_0, member_1, and so on.
+
+    Raises
+    ------
+    TypeError
+        If a model has no ``predict_proba``.
+    NotFittedError
+        If a model is not fitted.
+    ValueError
+        If there is no model, the models do not fit together, a model is a multilabel classifier, or `weights` is
+        invalid.
+
+    See Also
+    --------
+    save_model : Save the committee to a file.
+
+    Examples
+    --------
+    >>> from sklearn.base import clone
+    >>> from sklearn.datasets import load_digits
+    >>> from skmlp import MLPDigitClassifier, make_committee
+    >>> X, y = load_digits(return_X_y=True)
+    >>> mlp = MLPDigitClassifier((32,), input_scale=1 / 16, max_iter=5, n_iter_no_change=None)
+    >>> networks = [clone(mlp).set_params(random_state=seed).fit(X, y) for seed in range(2)]
+    >>> committee = make_committee(networks, weights=[2, 1])
+    >>> committee.predict_proba(X).shape
+    (1797, 10)
+    """
+    models = list(models)
+    for model in models:
+        check_model(model)
+    if not models:
+        raise ValueError("models must contain at least one fitted classifier, got none.")
+    classes = models[0].classes_
+    check_members(models, [classes.tolist()])
+    if weights is not None:
+        weights = check_weights(weights, len(models)).tolist()
+    members = [(f"member_{index}", freeze(model)) for index, model in enumerate(models)]
+    return assemble_committee(members, classes, weights)
+
+
+def check_model(model):
+    """Raise TypeError or NotFittedError unless a model is a fitted classifier that predicts probabilities."""
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(f"models must be classifiers with predict_proba, got {model!r:.200}.")
+    check_is_fitted(model)
+
+
+def check_members(models, possible_classes):
+    """Raise ValueError unless fitted models can be the members of one committee.
+
+    Parameters
+    ----------
+    models : list of classifiers
+    possible_classes : list of list
+        Classes of the members: the labels and, for members that were trained by a VotingClassifier, their indices.
+    """
+    n_features = get_n_features(models[0])
+    for index, model in enumerate(models):
+        if is_multilabel(model):
+            raise ValueError(
+                f"models must predict one class per sample, got a multilabel classifier as model {index}."
+            )
+        classes = model.classes_.tolist()
+        if classes not in possible_classes:
+            raise ValueError(
+                f"models must have the same classes, {possible_classes[0]}, got {classes} from model {index}."
+            )
+        if get_n_features(model) != n_features:
+            raise ValueError(
+                f"models must take samples with the same number of features, {n_features}, got {get_n_features(model)} "
+                f"from model {index}."
+            )
+
+
+def check_weights(weights, n_models):
+    """Return the weights of models as an array, or raise ValueError if they are invalid."""
+    array = np.asarray(weights)
+    is_valid = array.dtype.kind in "iuf" and array.shape == (n_models,)
+    if not is_valid or not np.isfinite(array).all() or array.min() < 0 or array.max() == 0:
+        raise ValueError(
+            f"weights must be {n_models} finite numbers of at least 0, one per model, with a positive sum, got "
+            f"{weights!r}."
+        )
+    return array
+
+
+def is_committee(model):
+    """Return whether a model is a VotingClassifier of scikit-learn."""
+    from sklearn.ensemble import VotingClassifier  # takes a quarter of a second
+
+    return type(model) is VotingClassifier
+
+
+def check_committee(committee):
+    """Raise an error unless a VotingClassifier is fitted, averages probabilities, and its members fit together.
+
+    Raises
+    ------
+    NotFittedError
+        If it is not fitted.
+    TypeError
+        If a member is not a classifier that predicts probabilities.
+    ValueError
+        If `voting` is not 'soft', the weights are invalid, or the members do not fit together.
+    """
+    check_is_fitted(committee)
+    if committee.voting != "soft":
+        raise ValueError(
+            f"voting of the VotingClassifier must be 'soft', got {committee.voting!r}. Set it by set_params: the "
+            "fitted members do not depend on it."
+        )
+    for member in committee.estimators_:
+        check_model(member)
+    check_members(committee.estimators_, list_possible_classes(committee.classes_))
+    weights = get_weights(committee)
+    if weights is not None:
+        check_weights(weights, len(committee.estimators_))
+
+
+def list_possible_classes(classes):
+    """Return the classes that a member may have: the labels, or their indices after training by a VotingClassifier."""
+    return [classes.tolist(), list(range(len(classes)))]
+
+
+def get_names(committee):
+    """Return the names of the members of a committee. Estimators that are 'drop' are no members."""
+    return [name for name, estimator in committee.estimators if not is_dropped(estimator)]
+
+
+def get_weights(committee):
+    """Return the list of the weights of the members, or None for equal weights."""
+    if committee.weights is None:
+        return None
+    pairs = zip(committee.estimators, committee.weights, strict=True)
+    return [weight for (_, estimator), weight in pairs if not is_dropped(estimator)]
+
+
+def is_dropped(estimator):
+    """Return whether an estimator of a VotingClassifier is 'drop'."""
+    return isinstance(estimator, str) and estimator == "drop"
+
+
+def freeze(model):
+    """Return a model that `fit` does not change."""
+    return model if isinstance(model, FrozenEstimator) else FrozenEstimator(model)
+
+
+def unfreeze(model):
+    """Return the model in a FrozenEstimator, or the model itself."""
+    return model.estimator if isinstance(model, FrozenEstimator) else model
+
+
+def is_multilabel(model):
+    """Return whether a fitted model is, or ends with, a network that predicts several labels per sample."""
+    model = unfreeze(model)
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    return isinstance(last, MLPDigitClassifier) and fitted.get_targets(last).multilabel
+
+
+def get_n_features(model):
+    """Return the number of features of the samples of a fitted model.
+
+    Steps of a Pipeline that do not state it, such as 'passthrough', are skipped.
+    """
+    model = unfreeze(model)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    return next(step.n_features_in_ for step in steps if hasattr(step, "n_features_in_"))
+
+
+def assemble_committee(members, classes, weights=None, flatten_transform=True):
+    """Return a fitted VotingClassifier, with the attributes that `fit` sets.
+
+    Parameters
+    ----------
+    members : list of (str, classifier)
+        Names and fitted classifiers.
+    classes : ndarray
+        Labels that the committee predicts.
+    weights : list of float, default=None
+    flatten_transform : bool, default=True
+        Parameter of the VotingClassifier.
+    """
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.preprocessing import LabelEncoder
+
+    committee = VotingClassifier(
+        members, voting="soft", weights=weights, flatten_transform=flatten_transform
+    )
+    committee.le_ = LabelEncoder()
+    committee.le_.classes_ = committee.classes_ = classes
+    committee.estimators_ = [model for _, model in members]
+    committee.named_estimators_ = Bunch(**dict(members))
+    for model in committee.estimators_:
+        if hasattr(model, "feature_names_in_"):
+            committee.feature_names_in_ = model.feature_names_in_
+    return committee
