@@ -4,8 +4,19 @@ import io
 import sys
 from collections.abc import Sequence
 
+from skmlp.cli import (
+    combine,
+    draw,
+    evaluate,
+    export,
+    fetch,
+    info,
+    list_recipes,
+    predict,
+    report,
+    train,
+)
 from skmlp.cli import compile as compile_command
-from skmlp.cli import draw, evaluate, export, fetch, info, list_recipes, predict, report, train
 from skmlp.cli.console import discard_output, print_error
 from skmlp.cli.errors import (
     BROKEN_PIPE,
@@ -22,7 +33,7 @@ from skmlp.cli.values import OptionError
 COMMANDS = {
     module.COMMAND.name: module.COMMAND
     for module in (
-        *(train, evaluate, report, predict, draw, export),
+        *(train, evaluate, report, predict, combine, draw, export),
         *(info, fetch, list_recipes, compile_command),
     )
 }

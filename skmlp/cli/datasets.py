@@ -1,6 +1,5 @@
 """Datasets that the commands train and evaluate on, and the scale of their pixels."""
 
-import copy
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from skmlp.cli.errors import (
     format_error,
     translate_errors,
 )
+from skmlp.cli.model_files import PIXEL_SCALE, scale_pixels
 from skmlp.cli.values import OptionError
 
 DATA_HELP = (
@@ -31,7 +31,6 @@ SCALE_HELP = (
     "on scaled pixels, for example 1/255 for pixels from 0 to 1. [default: the factor that the "
     "model stores]"
 )
-PIXEL_SCALE = 1 / 255
 BUNDLED_TEST_FRACTION = 0.2
 MAX_LISTED_VALUES = 12
 IMAGES_PER_SLICE = 2**14
@@ -180,11 +179,9 @@ def apply_scale(scale, models):
         raise CommandError(
             USAGE, f"--scale has no effect: {subject} the pixels by {scales}. Leave it out."
         )
-    scaled = [copy.copy(model) for model in models]
-    for model in scaled:
-        if model.input_scale is None:
-            model.input_scale = scale
-    return scaled
+    if scale is None:
+        return models
+    return [scale_pixels(model, scale) if model.input_scale is None else model for model in models]
 
 
 def warn_about_unscaled_pixels(X, models, program):

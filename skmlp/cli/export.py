@@ -15,7 +15,14 @@ from skmlp.cli.datasets import (
 )
 from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, USAGE, CommandError, translate_errors
-from skmlp.cli.model_files import declare_model_argument, read_model, read_single_label_model
+from skmlp.cli.model_files import (
+    check_single_label,
+    declare_model_argument,
+    describe_kind,
+    is_classifier,
+    make_view,
+    read_any_model,
+)
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
@@ -57,8 +64,8 @@ class ExportOptions:
     model: str = declare_model_argument()
     html: str | None = declare_output("Page to draw on, which works offline and on phones.")
     onnx: str | None = declare_output(
-        "ONNX model with the input X, float32 pixels, and the outputs label and probabilities. Requires the extra "
-        "skmlp[onnx]."
+        "ONNX model, also of pipelines and committees, with the input X, float32 pixels, and the outputs label and "
+        "probabilities. Requires the extra skmlp[onnx]."
     )
     c: str | None = declare_output(
         "C source code with the function skmlp_predict and 8-bit weights."
@@ -94,25 +101,61 @@ class Samples(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """What to print about a written file, a function that returns its Predictions for samples, and what it runs."""
+    """Written file.
+
+    Parameters
+    ----------
+    announcement : str
+        What to print about it.
+    predict : callable
+        Return its Predictions for samples.
+    subject : str, default=""
+        What it runs.
+    convert : callable or None, default=None
+        Convert samples to the type that it takes. Pipelines may round samples of different types differently.
+    """
 
     announcement: str
     predict: Callable[[Any], Any]
     subject: str = ""
+    convert: Callable[[Any], Any] | None = None
 
 
 def run(options):
     """Run `skmlp export`."""
     paths = {name: getattr(options, name) for name in FORMATS if getattr(options, name)}
     check_outputs(paths, options)
-    read = read_model if options.check is None else read_single_label_model
-    (model,) = apply_scale(options.scale, [read(options.model)])
-    samples = load_samples(model, options.check)
+    model = read_exported_model(options, paths)
+    samples = load_samples(make_view(model), options.check)
     for name, path in paths.items():
         exported = FORMATS[name](model, path, options)
         print_line(exported.announcement)
         print_line(f"  {describe_comparison(model, exported, samples)}")
     return SUCCESS
+
+
+def read_exported_model(options, formats):
+    """Return the model with the scale of --scale, or raise an error if a format cannot express it."""
+    model = read_any_model(options.model)
+    if options.check is not None:
+        check_single_label(model, options.model)
+    if is_classifier(model):
+        return apply_scale(options.scale, [model])[0]
+    for name in formats:
+        if name not in FORMATS_OF_ALL_MODELS:
+            raise CommandError(
+                BAD_MODEL,
+                f"{options.model}: the model must be a classifier for --{name}, got {describe_kind(model)}. Use "
+                "--onnx, which also exports pipelines and committees.",
+            )
+    if options.scale is not None:
+        apply_scale(options.scale, [make_view(model)])
+        raise CommandError(
+            USAGE,
+            f"--scale requires a classifier, got {describe_kind(model)}. Set the input_scale of its networks in Python "
+            "and save it again.",
+        )
+    return model
 
 
 def check_outputs(paths, options):
@@ -155,6 +198,8 @@ def describe_comparison(model, exported, samples):
     from skmlp.export.checks import compare_predictions, predict
 
     X, y, name = samples
+    if exported.convert is not None:
+        X = exported.convert(X)
     expected = predict(model, X)
     predictions = exported.predict(X)
     comparison = compare_predictions(expected, predictions)
@@ -187,13 +232,14 @@ def export_to_html(model, path, options):
 
 def export_to_onnx(model, path, options):
     """Write an ONNX model."""
-    from skmlp.export.onnx_model import predict_with_onnxruntime, to_onnx
+    from skmlp.export.onnx_model import convert_input, predict_with_onnxruntime, to_onnx
 
     with translate_export_errors():
         exported = to_onnx(model, path)
     return Exported(
         f"Written to {path} ({measure_size(path)})",
-        lambda X: predict_with_onnxruntime(exported, X.astype("float32")),
+        lambda X: predict_with_onnxruntime(exported, X),
+        convert=lambda X: convert_input(exported, X),
     )
 
 
@@ -232,6 +278,8 @@ FORMATS = {
     "c": export_to_c,
     "sklearn": export_to_sklearn,
 }
+#: Formats for pipelines and committees, not only for classifiers.
+FORMATS_OF_ALL_MODELS = ("onnx",)
 
 
 @contextmanager

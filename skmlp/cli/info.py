@@ -5,7 +5,14 @@ from pathlib import Path
 
 from skmlp.cli.console import make_console, make_table, print_table
 from skmlp.cli.errors import BAD_DATA, SUCCESS, suggest_formats, translate_errors
-from skmlp.cli.model_files import describe_steps, is_multilabel, read_model_or_pipeline
+from skmlp.cli.model_files import (
+    describe_steps,
+    is_classifier,
+    is_multilabel,
+    is_pipeline,
+    list_members,
+    read_any_model,
+)
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FLAG, PATH, OptionError
@@ -145,22 +152,65 @@ def draw_first_image(array):
 
 def print_model(path, size):
     """Print a description of a model file."""
-    from skmlp import MLPDigitClassifier
+    from skmlp import read_model_header
 
-    model = read_model_or_pipeline(path)
+    model = read_any_model(path)
     print(f"{path}: a model, {size:,} bytes, intact\n")
-    if not isinstance(model, MLPDigitClassifier):
+    if is_classifier(model) or is_pipeline(model):
+        print_network(model)
+    else:
+        print_committee(model)
+    versions = read_model_header(path)["versions"]
+    print_facts(
+        [("versions", ", ".join(f"{name} {version}" for name, version in versions.items()))]
+    )
+
+
+def print_committee(committee):
+    """Print a description of a committee and of its members."""
+    print_facts(iterate_committee_facts(committee))
+    members = list_members(committee)
+    for number, member in enumerate(members, start=1):
+        print(f"\nModel {number} of {len(members)}\n")
+        # The classes of a member may be the indices of the labels.
+        print_network(member, hidden=("classes",))
+    print()
+
+
+def iterate_committee_facts(committee):
+    """Yield the name and the value of each line about a committee."""
+    from skmlp.files.models import compute_model_digest
+
+    weights = committee.weights
+    weighted = "" if weights is None else f", with the weights {join_numbers(weights)}"
+    yield "committee", f"{len(committee.estimators_)} models{weighted}"
+    yield "classes", ", ".join(map(str, committee.classes_))
+    yield "digest", compute_model_digest(committee)
+
+
+def join_numbers(numbers):
+    """Return numbers in a comma-separated list."""
+    return ", ".join(f"{number:g}" for number in numbers)
+
+
+def print_network(model, hidden=()):
+    """Print a description of a classifier or a Pipeline, without the facts that are hidden."""
+    if is_pipeline(model):
         print(f"pipeline  {describe_steps(model)}\n")
         model = model[-1]
     print(model.summary())
     print()
-    for name, value in iterate_facts(model, path):
+    print_facts(fact for fact in iterate_facts(model) if fact[0] not in hidden)
+
+
+def print_facts(facts):
+    """Print lines with a name and a value."""
+    for name, value in facts:
         print(f"{name:<9} {value}")
 
 
-def iterate_facts(model, path):
+def iterate_facts(model):
     """Yield the name and the value of each line below the layers."""
-    from skmlp import read_model_header
     from skmlp.files.models import compute_model_digest
 
     defaults = type(model)().get_params()
@@ -172,8 +222,6 @@ def iterate_facts(model, path):
     yield "weights", str(model.coefs_[0].dtype)
     yield "digest", compute_model_digest(model)
     yield from iterate_training_facts(model.history_)
-    versions = read_model_header(path)["versions"]
-    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def iterate_training_facts(history):

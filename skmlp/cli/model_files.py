@@ -1,18 +1,32 @@
-"""Loading of model files for the commands."""
+"""Loading of model files for the commands, and a uniform view of the models in them.
+
+The commands `predict` and `evaluate` use these attributes of a model: `classes_`, `n_features_in_`, `image_shape`,
+`input_scale` and `random_state`, and the methods `predict_proba` and `predict_log_proba`. A classifier has them;
+PipelineModel and CommitteeModel give them to pipelines and committees.
+"""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
 
 from skmlp.cli.errors import BAD_MODEL, CommandError, translate_errors
 from skmlp.cli.options import Option, declare
 from skmlp.cli.values import PATH
 
+PIXEL_SCALE = 1 / 255
+
 
 def declare_model_argument():
     """Return the dataclass field of the positional argument MODEL."""
-    text = "Model file, written by 'skmlp train' or skmlp.save_model."
+    text = "Model file, written by 'skmlp train', 'skmlp combine' or skmlp.save_model."
     return declare(Option(PATH, text, metavar="MODEL", positional=True))
 
 
-def read_model_or_pipeline(path):
-    """Load a model, which may be a Pipeline."""
+# Loading
+
+
+def read_any_model(path):
+    """Load a model: a classifier, a Pipeline or a VotingClassifier."""
     from skmlp import load_model
 
     with translate_errors(BAD_MODEL, (OSError, EOFError, ValueError, ImportError)):
@@ -21,34 +35,254 @@ def read_model_or_pipeline(path):
 
 def read_model(path):
     """Load a model that is a classifier."""
-    from skmlp import MLPDigitClassifier
-
-    model = read_model_or_pipeline(path)
-    if not isinstance(model, MLPDigitClassifier):
+    model = read_any_model(path)
+    if not is_classifier(model):
         raise CommandError(
             BAD_MODEL,
-            f"{path}: the model must be a classifier, got a pipeline of {describe_steps(model)}. Use it from Python.",
+            f"{path}: the model must be a classifier, got {describe_kind(model)}. Use it from Python, or with "
+            "'skmlp predict', 'skmlp evaluate' and 'skmlp export --onnx'.",
         )
     return model
 
 
-def describe_steps(pipeline):
-    """Return the types of the steps of a Pipeline."""
-    return ", ".join(type(step).__name__ for _, step in pipeline.steps)
+def read_single_label_classifier(path):
+    """Load a classifier that predicts one class per image."""
+    model = read_model(path)
+    check_single_label(model, path)
+    return model
 
 
 def read_single_label_model(path):
-    """Load a model that predicts one class per image, and raise an error for a multilabel model."""
-    model = read_model(path)
+    """Load a model that predicts one class per image, and return it or a view with the same attributes."""
+    model = read_any_model(path)
+    check_single_label(model, path)
+    return make_view(model)
+
+
+def check_single_label(model, path):
+    """Raise an error for a multilabel model."""
     if is_multilabel(model):
         raise CommandError(
             BAD_MODEL,
             f"{path}: the model must predict one class per image, got a multilabel model. "
             "Use it from Python.",
         )
-    return model
+
+
+def is_classifier(model):
+    """Return whether a model is a classifier."""
+    from skmlp import MLPDigitClassifier
+
+    return isinstance(model, MLPDigitClassifier)
+
+
+def is_pipeline(model):
+    """Return whether a model is a Pipeline."""
+    from sklearn.pipeline import Pipeline
+
+    return isinstance(model, Pipeline)
 
 
 def is_multilabel(model):
-    """Return whether a model can predict several labels for an image."""
-    return model.out_activation_ == "logistic" and model.n_outputs_ > 1
+    """Return whether a model can predict several labels for an image. Committees cannot."""
+    if is_pipeline(model):
+        return is_multilabel(model.steps[-1][1])
+    return is_classifier(model) and model.out_activation_ == "logistic" and model.n_outputs_ > 1
+
+
+def list_members(committee):
+    """Return the classifiers and Pipelines of a committee."""
+    return [getattr(member, "estimator", member) for member in committee.estimators_]
+
+
+def describe_kind(model):
+    """Return what a model is, for messages."""
+    if is_classifier(model):
+        return "a classifier"
+    if is_pipeline(model):
+        return f"a pipeline of {describe_steps(model)}"
+    return f"a committee of {len(model.estimators_)} models"
+
+
+def describe_steps(pipeline):
+    """Return the types of the steps of a Pipeline."""
+    return ", ".join(
+        step if isinstance(step, str) else type(step).__name__ for _, step in pipeline.steps
+    )
+
+
+# Uniform view
+
+
+def make_view(model):
+    """Return an object with the attributes of a classifier for a model."""
+    if is_classifier(model):
+        return model
+    if is_pipeline(model):
+        return PipelineModel(model)
+    return CommitteeModel(model, tuple(map(make_view, list_members(model))))
+
+
+@dataclass(frozen=True)
+class PipelineModel:
+    """Pipeline with the attributes of a classifier.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    factor : float or None, default=None
+        Factor of the pixels before the first step.
+    """
+
+    pipeline: Any
+    factor: float | None = None
+
+    @property
+    def steps(self):
+        """Transformers and classifier, without steps that do nothing."""
+        return [step for _, step in self.pipeline.steps if step not in (None, "passthrough")]
+
+    @property
+    def classes_(self):
+        """Labels."""
+        return self.pipeline.classes_
+
+    @property
+    def n_features_in_(self):
+        """Number of pixels. An IDXReader that is not fitted does not know it."""
+        return next(step.n_features_in_ for step in self.steps if hasattr(step, "n_features_in_"))
+
+    @property
+    def random_state(self):
+        """Seed of the classifier."""
+        return self.steps[-1].random_state
+
+    @property
+    def image_shape(self):
+        """Height and width of the images that the pipeline takes, if it stores them."""
+        *transformers, classifier = self.steps
+        for transformer in transformers:
+            if not is_image_transformer(transformer):
+                return None
+            if getattr(transformer, "image_shape_", None) is not None:
+                return transformer.image_shape_
+        return classifier.image_shape
+
+    @property
+    def input_scale(self):
+        """Factor of the pixels that the pipeline stores, or `factor`."""
+        from skmlp import IDXReader
+
+        *transformers, classifier = self.steps
+        if self.factor is not None:
+            return self.factor
+        if any(isinstance(step, IDXReader) and step.scale for step in transformers[:1]):
+            return PIXEL_SCALE
+        is_stored = all(map(is_image_transformer, transformers))
+        return classifier.input_scale if is_stored else None
+
+    def scale_pixels(self, factor):
+        """Return a model that multiplies the pixels by a factor."""
+        return replace(self, factor=factor)
+
+    def predict_proba(self, X):
+        """Compute the probabilities of the classes."""
+        return self.pipeline.predict_proba(self.prepare(X))
+
+    def predict_log_proba(self, X):
+        """Compute the logarithms of the probabilities."""
+        return self.pipeline.predict_log_proba(self.prepare(X))
+
+    def prepare(self, X):
+        """Return images whose pixels are multiplied by the factor, if there is one."""
+        import numpy as np
+
+        return X if self.factor is None else X * np.float32(self.factor)
+
+
+@dataclass(frozen=True)
+class CommitteeModel:
+    """Committee with the attributes of a classifier: those that all members share.
+
+    Parameters
+    ----------
+    committee : VotingClassifier
+    members : tuple of MLPDigitClassifier or PipelineModel
+    """
+
+    committee: Any
+    members: tuple[Any, ...]
+
+    @property
+    def classes_(self):
+        """Labels. Those of the members can be their indices."""
+        return self.committee.classes_
+
+    @property
+    def n_features_in_(self):
+        """Number of pixels."""
+        return self.members[0].n_features_in_
+
+    @property
+    def random_state(self):
+        """Seed of all members, None if they differ."""
+        return get_common(member.random_state for member in self.members)
+
+    @property
+    def image_shape(self):
+        """Height and width of the images, None if the members store different ones."""
+        shapes = (member.image_shape for member in self.members)
+        return get_common(tuple(shape) for shape in shapes if shape is not None)
+
+    @property
+    def input_scale(self):
+        """Factor of the pixels, the largest one if they differ, None if a member does not store it."""
+        scales = [member.input_scale for member in self.members]
+        return None if None in scales else max(scales)
+
+    def scale_pixels(self, factor):
+        """Return a committee whose members that do not store a factor multiply the pixels by the given one."""
+        members = (
+            scale_pixels(member, factor) if member.input_scale is None else member
+            for member in self.members
+        )
+        return replace(self, members=tuple(members))
+
+    def predict_proba(self, X):
+        """Compute the probabilities of the classes, as the VotingClassifier does."""
+        import numpy as np
+
+        each = [member.predict_proba(X) for member in self.members]
+        return np.average(each, axis=0, weights=self.committee.weights)
+
+    def predict_log_proba(self, X):
+        """Compute the logarithms of the probabilities, which are never -inf."""
+        import numpy as np
+        from scipy.special import logsumexp
+
+        each = np.array([member.predict_log_proba(X) for member in self.members])
+        weights = self.committee.weights or [1] * len(each)
+        fractions = np.asarray(weights, float) / np.sum(weights)
+        return logsumexp(each, axis=0, b=fractions[:, np.newaxis, np.newaxis])
+
+
+def get_common(values):
+    """Return the value that all values are equal to, None if there is none."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else None
+
+
+def is_image_transformer(transformer):
+    """Return whether a transformer takes and returns pixels in the same range, except for the scale of an IDXReader."""
+    from skmlp import Deslant, DigitAugmenter, IDXReader, ImageResizer
+
+    return isinstance(transformer, Deslant | DigitAugmenter | IDXReader | ImageResizer)
+
+
+def scale_pixels(model, factor):
+    """Return a copy of a classifier, or a view, that multiplies the pixels by a factor."""
+    if not is_classifier(model):
+        return model.scale_pixels(factor)
+    scaled = copy.copy(model)
+    scaled.input_scale = factor
+    return scaled

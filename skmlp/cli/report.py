@@ -18,7 +18,7 @@ from skmlp.cli.datasets import (
     warn_about_unscaled_pixels,
 )
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, CommandError, translate_errors
-from skmlp.cli.model_files import declare_model_argument, read_single_label_model
+from skmlp.cli.model_files import declare_model_argument, read_single_label_classifier
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
@@ -123,10 +123,10 @@ def run(options):
 
 def read_models(options):
     """Return the model in a list, with the second one if it is given."""
-    model = read_single_label_model(options.model)
+    model = read_single_label_classifier(options.model)
     if options.compare_with is None:
         return [model]
-    second = read_single_label_model(options.compare_with)
+    second = read_single_label_classifier(options.compare_with)
     check_comparable(model, second, options)
     return [model, second]
 

@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from export.models import NETWORKS, X, X_few, fit, y_few
+from export.models import LABELS, NETWORKS, X, X_few, fit, y_few
 from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from skmlp import Deslant, IDXReader, ImageResizer, MLPDigitClassifier
+from skmlp import Deslant, IDXReader, ImageResizer, MLPDigitClassifier, make_committee
 from skmlp.exceptions import ExportError
 from skmlp.export import to_onnx
 from skmlp.files.models import compute_model_digest
@@ -37,6 +39,11 @@ def assert_predicts_as(model, estimator, samples):
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, rtol=0, atol=TOLERANCE)
     np.testing.assert_array_equal(label, estimator.predict(samples))
+
+
+def get_input_shape(model):
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    return [dimension.dim_param or dimension.dim_value for dimension in dimensions]
 
 
 def fit_unscaled(*steps, X=X_few):
@@ -98,8 +105,7 @@ def test_reader_of_idx_files(reader, dtype, rows):
     pipeline = fit_unscaled(reader, StandardScaler(), X=images.astype(dtype))
     model = to_onnx(pipeline)
     assert_predicts_as(model, pipeline, images.astype(dtype))
-    shape = [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
-    assert shape == ["n_samples", *images.shape[1:]]
+    assert get_input_shape(model) == ["n_samples", *images.shape[1:]]
 
 
 @pytest.mark.parametrize(("size", "new_size"), [(12, 5), (14, 5), (30, 9), (100, 30)])
@@ -156,6 +162,94 @@ def test_file_contains_the_model_and_its_description(tmp_path):
     assert json.loads(metadata["classes"]) == mlp.classes_.tolist()
     assert json.loads(metadata["image_shape"]) == [4, 16]
     assert metadata["skmlp_version"] == returned.producer_version
+
+
+class TestCommittees:
+    """The weighted average of the probabilities of several classifiers and pipelines."""
+
+    @pytest.mark.parametrize("weights", [None, [1, 0.5, 3], [0, 1, 0]])
+    @pytest.mark.parametrize("kind", ["integers", "floats", "strings", "two strings", "booleans"])
+    def test_classifiers(self, kind, weights):
+        labels = LABELS[kind]
+        networks = [fit(labels, random_state=seed) for seed in range(2)]
+        networks.append(fit(labels, hidden_layer_sizes=(), dtype=np.float64))
+        committee = make_committee(networks, weights)
+        assert_predicts_as(to_onnx(committee), committee, X)
+        probabilities = run(to_onnx(committee), X)[1]
+        each = [network.predict_proba(X) for network in networks]
+        expected = np.average(each, axis=0, weights=weights)
+        np.testing.assert_allclose(probabilities, expected, rtol=0, atol=TOLERANCE)
+
+    def test_single_class(self):
+        committee = make_committee([fit(LABELS["single class"]), fit(LABELS["single class"])])
+        assert_predicts_as(to_onnx(committee), committee, X)
+
+    def test_members_that_scikit_learn_trained(self):
+        """Their classes are the indices of the labels."""
+        members = [
+            ("network", fit()),
+            ("dropped", "drop"),
+            ("pipeline", make_pipeline(MinMaxScaler(), fit(input_scale=None))),
+        ]
+        committee = VotingClassifier(members, voting="soft", weights=[1, 9, 2])
+        committee.fit(X_few, LABELS["strings"])
+        assert_predicts_as(to_onnx(committee), committee, X)
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+    def test_pipelines_with_a_common_input(self, dtype):
+        images = IMAGES.reshape(300, -1).astype(dtype)
+        deslant = fit_unscaled(Deslant(image_shape=(6, 9)), MinMaxScaler(), X=images)
+        resizer = fit_unscaled(ImageResizer((4, 5), image_shape=(6, 9)), MinMaxScaler(), X=images)
+        committee = make_committee([deslant, resizer, fit_unscaled(MinMaxScaler(), X=images)])
+        assert_predicts_as(to_onnx(committee, input_dtype=dtype), committee, images)
+
+    def test_readers(self):
+        pipelines = [
+            fit_unscaled(IDXReader(), *steps, X=IMAGES) for steps in ([], [MaxAbsScaler()])
+        ]
+        committee = make_committee(pipelines)
+        model = to_onnx(committee)
+        assert_predicts_as(model, committee, IMAGES)
+        assert get_input_shape(model) == ["n_samples", 6, 9]
+
+    def test_reader_and_classifier(self):
+        """Their input is rows of 8-bit pixels, which the reader scales, too."""
+        rows = IMAGES.reshape(300, -1)
+        reader = fit_unscaled(IDXReader(), X=IMAGES)
+        classifier = fit_unscaled(MinMaxScaler(), X=rows)
+        for models in ([reader, classifier], [classifier, reader]):
+            committee = make_committee(models)
+            model = to_onnx(committee)
+            assert_predicts_as(model, committee, rows)
+            assert get_input_shape(model) == ["n_samples", 54]
+
+    def test_file_contains_the_description(self, tmp_path):
+        committee = make_committee([fit(image_shape=(4, 16)), fit(image_shape=(4, 16))])
+        path = tmp_path / "digits.onnx"
+        to_onnx(committee, path)
+        metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+        assert metadata["skmlp_digest"] == compute_model_digest(committee)
+        assert json.loads(metadata["classes"]) == list(range(10))
+        assert json.loads(metadata["image_shape"]) == [4, 16]
+        other = to_onnx(make_committee([fit(image_shape=(4, 16)), fit()]))
+        metadata = {entry.key: entry.value for entry in other.metadata_props}
+        assert json.loads(metadata["image_shape"]) is None
+
+    def test_other_committees(self):
+        members = [("network", fit()), ("other", LogisticRegression(max_iter=9999))]
+        hard = VotingClassifier(members[:1]).fit(X_few, y_few)
+        with pytest.raises(ValueError, match="must be 'soft', got 'hard'"):
+            to_onnx(hard)
+        with pytest.raises(NotFittedError):
+            to_onnx(VotingClassifier(members, voting="soft"))
+        mixed = VotingClassifier(members, voting="soft").fit(X_few, y_few)
+        with pytest.raises(TypeError, match="must be a fitted MLPDigitClassifier, got LogisticReg"):
+            to_onnx(mixed)
+
+
+def test_reader_that_is_not_fitted():
+    pipeline = make_pipeline(IDXReader(scale=False), fit())
+    assert_predicts_as(to_onnx(pipeline), pipeline, X)
 
 
 def test_predictions_on_mnist(mnist_classifier, mnist_test_set):

@@ -101,7 +101,6 @@ save_model(mlp, "model.safetensors")
 load_model(Path("model.safetensors"), max_bytes=10**6).predict(X)
 save_model(make_committee([mlp, mlp], weights=[2, 1]), "committee.safetensors")
 make_committee(3)  # type: ignore[arg-type]
-save_model(3, "model.safetensors")  # type: ignore[arg-type]
 read_model_header(3)  # type: ignore[arg-type]
 assert_type(read_idx_header("t10k-images-idx3-ubyte"), IDXHeader)
 assert_type(read_idx_header(b"").shape, tuple[int, ...])

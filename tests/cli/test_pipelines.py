@@ -1,0 +1,352 @@
+"""Pipelines and committees in `skmlp predict`, `evaluate`, `info`, `export`, `report` and `draw`."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.ensemble import VotingClassifier
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmlp import (
+    Deslant,
+    IDXReader,
+    ImageResizer,
+    MLPDigitClassifier,
+    load_mnist,
+    load_model,
+    make_committee,
+    save_model,
+)
+from skmlp.files.models import compute_model_digest
+
+
+def make_network(seed=0, **parameters):
+    defaults = {"input_scale": 1 / 255, "max_iter": 20, "n_iter_no_change": None}
+    return MLPDigitClassifier(
+        (8,), learning_rate_init=0.01, batch_size=8, random_state=seed, **defaults | parameters
+    )
+
+
+def make_models(X, y):
+    """Return pipelines and committees for 8-bit images of 5 x 5 pixels, by the kind."""
+    network = make_network(2).fit(X, y)
+    deslant = make_pipeline(Deslant(), make_network(0)).fit(X, y)
+    reader = make_pipeline(IDXReader(), ImageResizer((4, 5)), make_network(1, input_scale=None))
+    reader.fit(X.reshape(-1, 5, 5), y)
+    members = [
+        ("deslant", make_pipeline(Deslant(0.5), make_network(3))),
+        ("other", make_network(4)),
+    ]
+    labels = np.array(list("abcd"))[y]
+    return {
+        "deslant": deslant,
+        "reader": reader,
+        "reader that is not fitted": make_pipeline(IDXReader(scale=False), "passthrough", network),
+        "committee": make_committee([deslant, reader, network], weights=[2, 1, 1.5]),
+        "fitted committee": VotingClassifier(members, voting="soft").fit(X, y),
+        "committee of letters": VotingClassifier(members, voting="soft").fit(X, labels),
+    }
+
+
+KINDS = ["deslant", "reader", "reader that is not fitted", "committee", "fitted committee"]
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture(scope="module")
+def paths(stripes, tmp_path_factory):
+    """Return the paths of the models by kind."""
+    directory = tmp_path_factory.mktemp("models")
+    X, y = load_mnist(stripes, return_X_y=True)
+    paths = {}
+    for kind, model in make_models(X, y).items():
+        paths[kind] = directory / f"{kind.replace(' ', '-')}.safetensors"
+        save_model(model, paths[kind])
+    return paths
+
+
+@pytest.fixture
+def test_set(stripes):
+    return load_mnist(stripes, subset="test", return_X_y=True)
+
+
+@pytest.fixture(autouse=True)
+def _working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+class TestPredict:
+    @every_kind
+    def test_idx_file(self, json_lines, paths, stripes, test_set, kind):
+        records = json_lines("predict", paths[kind], stripes / "t10k-images-idx3-ubyte.gz")
+        expected = load_model(paths[kind]).predict_proba(test_set[0])
+        for record, row in zip(records, expected.tolist(), strict=True):
+            assert list(record["probabilities"].values()) == row
+            assert record["digit"] == row.index(max(row))
+
+    def test_labels_are_those_of_the_committee(self, json_lines, paths, stripes):
+        path = paths["committee of letters"]
+        records = json_lines("predict", path, stripes / "t10k-images-idx3-ubyte.gz")
+        assert {record["digit"] for record in records} <= set("abcd")
+        assert set(records[0]["probabilities"]) == set("abcd")
+
+    @pytest.mark.parametrize("kind", ["deslant", "reader", "committee"])
+    def test_images_of_another_size_are_resized(
+        self, json_lines, paths, striped_images, idx_bytes, kind
+    ):
+        large = np.kron(striped_images([0, 1, 2, 3]), np.ones((1, 3, 3), np.uint8))
+        with open("large", "wb") as file:
+            file.write(idx_bytes(large))
+        records = json_lines("predict", paths[kind], "large")
+        small = striped_images([0, 1, 2, 3]).reshape(4, 25)
+        expected = load_model(paths[kind]).predict_proba(small).tolist()
+        assert [list(record["probabilities"].values()) for record in records] == expected
+
+    @every_kind
+    def test_pictures_and_their_inversion(self, json_lines, paths, striped_images, kind):
+        pixels = striped_images([2])[0]
+        Image.fromarray(pixels).save("light.png")
+        Image.fromarray(255 - pixels).save("dark.png")
+        light = json_lines("predict", paths[kind], "light.png")[0]
+        dark = json_lines("predict", paths[kind], "dark.png", "--invert")[0]
+        assert light["probabilities"] == dark["probabilities"]
+        assert light["digit"] == 2
+
+    @every_kind
+    def test_images_of_an_unknown_shape_must_have_the_size(self, fails, paths, idx_bytes, kind):
+        with open("rows", "wb") as file:
+            file.write(idx_bytes(np.zeros((3, 30), np.uint8)))
+        assert "must be 5 x 5 pixels for this model, got 30" in fails(
+            3, "predict", paths[kind], "rows"
+        )
+
+    @pytest.mark.parametrize("kind", ["deslant", "reader", "committee"])
+    def test_float_pixels_are_refused(self, fails, paths, float_stripes, kind):
+        images = float_stripes / "t10k-images-idx3-ubyte.gz"
+        assert "must be uint8 for this model" in fails(3, "predict", paths[kind], images)
+
+
+class TestScale:
+    """Models that were trained in Python on pixels from 0 to 1."""
+
+    @pytest.fixture
+    def make_unscaled(self, stripes):
+        """Return a function that saves a model without `input_scale` and returns it."""
+        X, y = load_mnist(stripes, return_X_y=True)
+        scaled = X.astype(np.float32) * np.float32(1 / 255)
+
+        def make(kind):
+            network = make_network(0, input_scale=None).fit(scaled, y)
+            deslant = make_pipeline(Deslant(), make_network(1, input_scale=None)).fit(scaled, y)
+            scaler = make_pipeline(StandardScaler(), make_network(2, input_scale=None))
+            model = {
+                "deslant": deslant,
+                "scaler": scaler.fit(scaled, y),
+                "committee": make_committee([network, deslant]),
+            }[kind]
+            save_model(model, "unscaled")
+            return model
+
+        return make
+
+    @pytest.mark.parametrize("kind", ["deslant", "scaler", "committee"])
+    def test_pixels_are_multiplied(self, json_lines, make_unscaled, stripes, test_set, kind):
+        if kind == "scaler":
+            pytest.importorskip("skops")
+        model = make_unscaled(kind)
+        images = stripes / "t10k-images-idx3-ubyte.gz"
+        records = json_lines("predict", "unscaled", images, "--scale", "1/255")
+        scaled = test_set[0].astype(np.float32) * np.float32(1 / 255)
+        found = [list(record["probabilities"].values()) for record in records]
+        np.testing.assert_allclose(found, model.predict_proba(scaled), rtol=1e-5)
+
+    @pytest.mark.parametrize("kind", ["deslant", "committee"])
+    def test_warning_without_it(self, run_skmlp, make_unscaled, stripes, kind):
+        make_unscaled(kind)
+        images = stripes / "t10k-images-idx3-ubyte.gz"
+        status, _, err = run_skmlp("predict", "unscaled", images)
+        assert status == 0
+        assert "the model stores no input_scale" in err
+
+    def test_members_that_store_their_scale_keep_it(self, json_lines, stripes, test_set):
+        X, y = load_mnist(stripes, return_X_y=True)
+        stored = make_network(0).fit(X, y)
+        unscaled = make_network(1, input_scale=None).fit(X / np.float32(255), y)
+        save_model(make_committee([stored, unscaled]), "mixed")
+        images = stripes / "t10k-images-idx3-ubyte.gz"
+        records = json_lines("predict", "mixed", images, "--scale", "1/255")
+        X_test = test_set[0]
+        expected = [stored.predict_proba(X_test), unscaled.predict_proba(X_test / np.float32(255))]
+        found = [list(record["probabilities"].values()) for record in records]
+        np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-5)
+
+    @every_kind
+    def test_scale_that_has_no_effect(self, fails, paths, stripes, kind):
+        images = stripes / "t10k-images-idx3-ubyte.gz"
+        err = fails(2, "predict", paths[kind], images, "--scale", "1/255")
+        assert "--scale has no effect: the model scales the pixels by 0.00392157" in err
+
+
+class TestEvaluate:
+    @every_kind
+    def test_metrics(self, json_lines, paths, stripes, test_set, kind):
+        (results,) = json_lines("evaluate", paths[kind], "--data", stripes)
+        X, y = test_set
+        model = load_model(paths[kind])
+        assert results["accuracy"] == accuracy_score(y, model.predict(X))
+        probabilities = model.predict_proba(X).astype(float)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        assert results["log_loss"] == pytest.approx(log_loss(y, probabilities), rel=1e-4)
+        assert results["classes"] == [0, 1, 2, 3]
+
+    def test_log_loss_of_probabilities_that_are_0(self, json_lines, stripes):
+        """The logarithm of an average is computed from those of its terms."""
+        X, y = load_mnist(stripes, return_X_y=True)
+        wrong = make_network(0).fit(X, (y + 1) % 4)
+        wrong.coefs_[-1] *= 1000
+        save_model(make_committee([wrong, wrong], weights=[1, 3]), "wrong")
+        save_model(wrong, "single")
+        (results,) = json_lines("evaluate", "wrong", "--data", stripes)
+        (expected,) = json_lines("evaluate", "single", "--data", stripes)
+        assert results["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-6)
+        assert 50 < results["log_loss"] < np.inf
+
+    def test_other_classes(self, fails, paths, stripes):
+        err = fails(3, "evaluate", paths["committee of letters"], "--data", stripes)
+        assert (
+            "the labels must be among the classes of the model (a, b, c, d), got 0, 1, 2, 3" in err
+        )
+
+    @pytest.mark.parametrize("kind", ["deslant", "reader", "committee"])
+    def test_images_of_another_size_are_resized(
+        self, json_lines, paths, write_striped_dataset, tmp_path, kind
+    ):
+        data = write_striped_dataset(tmp_path, side=10)
+        (results,) = json_lines("evaluate", paths[kind], "--data", data)
+        assert results["images"] == 40
+
+    def test_seeds_of_the_members(self, run_skmlp, tmp_path):
+        digits = load_digits()
+        pixels = np.rint(digits.data * (255 / 16)).astype(np.uint8)
+        networks = [make_network(seed, max_iter=1).fit(pixels, digits.target) for seed in (5, 6)]
+        save_model(make_committee(networks), "different")
+        status, _, err = run_skmlp("evaluate", "different")
+        assert status == 0
+        assert (
+            "the test set of the split with seed 0 may contain training images of members with the seeds 5, 6"
+            in err
+        )
+        err = run_skmlp("evaluate", "different", "--seed", "6")[2]
+        assert "split with seed 6 may contain training images of members with the seed 5." in err
+        save_model(make_committee([networks[0], networks[0]]), "same")
+        assert run_skmlp("evaluate", "same")[2] == ""
+
+
+class TestInfo:
+    def test_committee(self, succeeds, paths):
+        path = paths["committee"]
+        lines = succeeds("info", path).splitlines()
+        assert lines[0] == f"{path}: a model, {path.stat().st_size:,} bytes, intact"
+        assert lines[2] == "committee 3 models, with the weights 2, 1, 1.5"
+        assert lines[3] == "classes   0, 1, 2, 3"
+        assert lines[4] == f"digest    {compute_model_digest(load_model(path))}"
+        numbers = [line for line in lines if line.startswith("Model")]
+        assert numbers == ["Model 1 of 3", "Model 2 of 3", "Model 3 of 3"]
+        pipelines = [line for line in lines if line.startswith("pipeline")]
+        assert pipelines == [
+            "pipeline  Deslant, MLPDigitClassifier",
+            "pipeline  IDXReader, ImageResizer, MLPDigitClassifier",
+        ]
+        assert sum(line.startswith("settings") for line in lines) == 3
+        assert sum(line.startswith("trained   20 epochs") for line in lines) == 3
+        assert sum(line.startswith("versions") for line in lines) == 1
+
+    def test_labels_of_the_committee(self, succeeds, paths):
+        out = succeeds("info", paths["committee of letters"])
+        assert [line for line in out.splitlines() if line.startswith("classes")] == [
+            "classes   a, b, c, d"
+        ]
+        assert "committee 2 models\n" in out
+
+    def test_pipeline(self, succeeds, paths):
+        lines = succeeds("info", paths["reader that is not fitted"]).splitlines()
+        assert lines[2] == "pipeline  IDXReader, passthrough, MLPDigitClassifier"
+        assert "classes   0, 1, 2, 3" in lines
+        assert lines[-1].startswith("versions")
+
+
+class TestExport:
+    @every_kind
+    @pytest.mark.parametrize("check", [False, True])
+    def test_onnx(self, succeeds, paths, stripes, test_set, kind, check):
+        onnxruntime = pytest.importorskip("onnxruntime")
+        options = ("--check", stripes) if check else ()
+        out = succeeds("export", paths[kind], "--onnx", "stripes.onnx", *options)
+        model = load_model(paths[kind])
+        session = onnxruntime.InferenceSession("stripes.onnx")
+        (given,) = session.get_inputs()
+        X = test_set[0].astype(np.uint8 if given.type == "tensor(uint8)" else np.float32)
+        X = X.reshape(-1, *given.shape[1:])
+        label, probabilities = session.run(None, {"X": X})
+        np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-5)
+        np.testing.assert_array_equal(label, model.predict(X))
+        difference = float(re.search(r"probabilities differ by at most ([\de-]+)", out)[1])
+        assert difference < 1e-5
+        if check:
+            accuracy = f"{100 * model.score(X, test_set[1]):.2f} %"
+            assert f"0 labels differ, probabilities differ by at most {difference:.0e}" in out
+            assert out.endswith(f"accuracy {accuracy} (model: {accuracy})\n")
+
+    @pytest.mark.parametrize("option", ["--html", "--c", "--sklearn"])
+    @pytest.mark.parametrize(
+        ("kind", "found"),
+        [
+            ("deslant", "a pipeline of Deslant, MLPDigitClassifier"),
+            ("committee", "a committee of 3 models"),
+        ],
+    )
+    def test_other_formats(self, fails, paths, tmp_path, option, kind, found):
+        err = fails(4, "export", paths[kind], "--onnx", "digits.onnx", option, "digits")
+        assert f"{paths[kind]}: the model must be a classifier for {option}, got {found}. " in err
+        assert "Use --onnx, which also exports pipelines and committees." in err
+        assert list(tmp_path.iterdir()) == []
+
+    def test_scale(self, fails, paths, stripes, tmp_path):
+        X, y = load_mnist(stripes, return_X_y=True)
+        pipeline = make_pipeline(Deslant(), make_network(input_scale=None)).fit(X / 255, y)
+        save_model(pipeline, "unscaled")
+        err = fails(2, "export", "unscaled", "--onnx", "m.onnx", "--scale", "1/255")
+        assert "--scale requires a classifier, got a pipeline of Deslant" in err
+        err = fails(2, "export", paths["deslant"], "--onnx", "m.onnx", "--scale", "1/255")
+        assert "--scale has no effect" in err
+
+
+@pytest.mark.parametrize("command", ["report", "draw"])
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [("deslant", "a pipeline of Deslant"), ("committee", "a committee of 3 models")],
+)
+def test_other_commands(fails, paths, command, kind, found):
+    err = fails(4, command, paths[kind])
+    assert f"{paths[kind]}: the model must be a classifier, got {found}" in err
+    assert "'skmlp predict', 'skmlp evaluate' and 'skmlp export --onnx'" in err
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_multilabel_pipeline(fails, command):
+    model = MLPDigitClassifier((4,), solver="lbfgs", random_state=0)
+    X, Y = np.eye(16), np.eye(16, 3, dtype=int)
+    save_model(make_pipeline(Deslant(), model).fit(X, Y), "multilabel")
+    err = fails(4, command, "multilabel", *(["x.png"] if command == "predict" else []))
+    assert "must predict one class per image, got a multilabel model" in err
+
+
+def test_missing_skops(fails, monkeypatch, stripes):
+    pytest.importorskip("skops")
+    X, y = load_mnist(stripes, return_X_y=True)
+    save_model(make_pipeline(StandardScaler(), make_network()).fit(X, y), "scaler")
+    monkeypatch.setattr("skmlp.files.pipelines.find_spec", lambda name: None)
+    assert "pip install skops" in fails(4, "evaluate", "scaler", "--data", stripes)
