@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("docs/reference/cli.rst", "README.md")
 # Commands whose numbers depend on the machine. Their percentages are compared with a tolerance, in percentage points.
 TRAINED = re.compile(
-    r"skmlp (train|evaluate|report|draw|export|info .*\.safetensors)|head .*history\.csv"
+    r"skmlp (train|evaluate|report|combine|draw|export|info .*\.safetensors)|head .*history\.csv"
 )
 TOLERANCE = 5
 
