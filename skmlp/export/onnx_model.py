@@ -123,9 +123,8 @@ def to_onnx(
     if input_dtype is None:
         input_dtype = choose_input_dtype([member.transformers for member in members])
     dtype, shape = check_input_dtype(input_dtype), choose_input_shape(members)
-    targets = get_targets(estimator, members)
     graph = Graph()
-    add_outputs(graph, estimator, members, dtype)
+    targets = add_outputs(graph, estimator, members, dtype)
     model = make_model(graph, targets, (dtype, shape), describe_members(estimator, members))
     check_export(model, estimator, generate_input(members, dtype, shape))
     if path is not None:
@@ -175,30 +174,29 @@ def make_member(estimator):
     return Member(transformers, mlp, network)
 
 
-def get_targets(estimator, members):
-    """Return the TargetEncoding of an estimator. The members of a committee may have other labels."""
-    if is_averaged(estimator):
-        return TargetEncoding(estimator.classes_, multilabel=False)
-    return members[0].network.targets
-
-
 def add_outputs(graph, estimator, members, dtype):
-    """Add the label and the probabilities of each sample to a graph."""
+    """Add the label and the probabilities of each sample to a graph, and return the TargetEncoding of the labels."""
     logits = [
         add_network(graph, member.network, add_steps(graph, member.transformers, INPUT, dtype))
         for member in members
     ]
-    if not is_averaged(estimator):
-        targets = members[0].network.targets
-        add_predictions(graph, targets, logits[0], label=LABEL, probabilities=PROBABILITIES)
-        return
-    weights = get_weights(estimator) or [1] * len(members)
+    if is_averaged(estimator):
+        add_average_predictions(graph, estimator, members, logits)
+        return TargetEncoding(estimator.classes_, multilabel=False)
+    targets = members[0].network.targets
+    add_predictions(graph, targets, logits[0], label=LABEL, probabilities=PROBABILITIES)
+    return targets
+
+
+def add_average_predictions(graph, committee, members, logits):
+    """Add the label and the probabilities of a committee. The labels of its members may be other ones."""
+    weights = get_weights(committee) or [1] * len(members)
     probabilities = [
         add_probabilities(graph, member.network.targets, each)
         for member, each in zip(members, logits, strict=True)
     ]
     add_average(graph, probabilities, weights, PROBABILITIES)
-    add_label(graph, estimator.classes_, PROBABILITIES, LABEL)
+    add_label(graph, committee.classes_, PROBABILITIES, LABEL)
 
 
 def choose_input_shape(members):

@@ -10,7 +10,7 @@ from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.files.pipelines import (
     ARRAY_NAME,
     DESCRIPTION_KEY,
-    decode_pipeline,
+    build_pipeline,
     encode_transformers,
 )
 from skmlp.files.records import (
@@ -46,12 +46,15 @@ def is_classifier(model):
     return type(get_classifier(model)) is MLPDigitClassifier
 
 
-def encode_classifier(model):
+def encode_single(model):
     """Return the Record of a fitted classifier or Pipeline."""
-    if type(model) is Pipeline:
-        return encode_pipeline(model)
-    check_is_fitted(model)
-    return Record(describe_estimator(model), collect_arrays(model))
+    return encode_pipeline(model) if type(model) is Pipeline else encode_classifier(model)
+
+
+def encode_classifier(mlp):
+    """Return the Record of a fitted classifier."""
+    check_is_fitted(mlp)
+    return Record(describe_estimator(mlp), collect_arrays(mlp))
 
 
 def encode_pipeline(pipeline):
@@ -61,19 +64,23 @@ def encode_pipeline(pipeline):
     return Record(record.description | {DESCRIPTION_KEY: transformers}, record.arrays | arrays)
 
 
-def decode_classifier(record):
+def decode_single(record):
     """Return the classifier or Pipeline of a Record, or raise ModelFormatError if it is invalid."""
+    is_pipeline = DESCRIPTION_KEY in record.description
+    return decode_pipeline(record) if is_pipeline else decode_classifier(record)
+
+
+def decode_classifier(record):
+    """Return the classifier of a Record."""
     description, arrays = record
-    if DESCRIPTION_KEY in description:
-        return decode_extended(record)
     layout = check_shapes(description, arrays)
     check_finite(arrays, layout)
     return build_estimator(MLPDigitClassifier, description, arrays, layout)
 
 
-def decode_extended(record):
+def decode_pipeline(record):
     """Return the Pipeline of a Record."""
-    description, arrays = dict(record.description), dict(record.arrays)
-    transformers, array = description.pop(DESCRIPTION_KEY), arrays.pop(ARRAY_NAME, None)
-    classifier = decode_classifier(Record(description, arrays))
-    return decode_pipeline(transformers, array, classifier)
+    arrays = dict(record.arrays)
+    array = arrays.pop(ARRAY_NAME, None)
+    classifier = decode_classifier(Record(record.description, arrays))
+    return build_pipeline(record.description[DESCRIPTION_KEY], array, classifier)

@@ -18,7 +18,7 @@ from skmlp.estimator.committee import (
     unfreeze,
 )
 from skmlp.exceptions import ModelFormatError
-from skmlp.files.classifiers import Record, decode_classifier, encode_classifier, is_classifier
+from skmlp.files.classifiers import Record, decode_single, encode_single, is_classifier
 from skmlp.files.encoding import COPY_AGAIN
 from skmlp.files.pipelines import check_names
 from skmlp.files.records import classes_from_json, classes_to_json
@@ -42,7 +42,7 @@ def encode_committee(committee):
     check_committee(committee)
     check_types(committee.estimators_)
     names = get_names(committee)
-    records = [encode_classifier(unfreeze(member)) for member in committee.estimators_]
+    records = [encode_single(unfreeze(member)) for member in committee.estimators_]
     description = {
         "estimator": type(committee).__name__,
         "classes": classes_to_json(committee.classes_),
@@ -135,7 +135,7 @@ def decode_committee(record):
 
 def decode_member(description, arrays):
     """Return the classifier or Pipeline of a member, in a FrozenEstimator if it was saved in one."""
-    model = decode_classifier(Record(description, arrays))
+    model = decode_single(Record(description, arrays))
     return freeze(model) if check_flag(description["frozen"]) else model
 
 

@@ -9,8 +9,8 @@ from skmlp.estimator.committee import get_weights, is_committee, unfreeze
 from skmlp.estimator.config import parse_activations
 from skmlp.files.classifiers import (
     Record,
-    decode_classifier,
-    encode_classifier,
+    decode_single,
+    encode_single,
     get_classifier,
     is_classifier,
 )
@@ -99,7 +99,7 @@ def save_model(model: "MLPDigitClassifier | Pipeline | VotingClassifier", path: 
 def encode_model(model):
     """Return the Record of a fitted model."""
     if is_classifier(model):
-        return encode_classifier(model)
+        return encode_single(model)
     if is_committee(model):
         return encode_committee(model)
     raise TypeError(
@@ -162,7 +162,7 @@ def load_model(
 
 def decode_model(record):
     """Return the model of a Record, or raise ModelFormatError if it is invalid."""
-    decode = decode_committee if MEMBERS_KEY in record.description else decode_classifier
+    decode = decode_committee if MEMBERS_KEY in record.description else decode_single
     return decode(record)
 
 

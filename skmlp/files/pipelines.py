@@ -70,7 +70,7 @@ def encode_by_skops(steps):
     return np.frombuffer(content, np.uint8)
 
 
-def decode_pipeline(description, array, classifier):
+def build_pipeline(description, array, classifier):
     """Return the Pipeline of transformers, for their description and an array of bytes or None, and a classifier.
 
     Raises
