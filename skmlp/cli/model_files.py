@@ -1,8 +1,8 @@
 """Loading of model files for the commands, and a uniform view of the models in them.
 
-The commands `predict` and `evaluate` use these attributes of a model: `classes_`, `n_features_in_`, `image_shape`,
-`input_scale` and `random_state`, and the methods `predict_proba` and `predict_log_proba`. A classifier has them;
-PipelineModel and CommitteeModel give them to pipelines and committees.
+The commands use these attributes of a model: `classes_`, `n_features_in_`, `image_shape`, `input_scale` and
+`random_state`, and the methods `predict_proba` and `predict_log_proba`. A classifier has them; PipelineModel and
+CommitteeModel give them to pipelines and committees.
 """
 
 import copy
@@ -42,13 +42,6 @@ def read_model(path):
             f"{path}: the model must be a classifier, got {describe_kind(model)}. Use it from Python, or with "
             "'skmlp predict', 'skmlp evaluate' and 'skmlp export --onnx'.",
         )
-    return model
-
-
-def read_single_label_classifier(path):
-    """Load a classifier that predicts one class per image."""
-    model = read_model(path)
-    check_single_label(model, path)
     return model
 
 
@@ -129,23 +122,28 @@ class PipelineModel:
 
     Parameters
     ----------
-    pipeline : Pipeline
+    estimator : Pipeline
     factor : float or None, default=None
         Factor of the pixels before the first step.
     """
 
-    pipeline: Any
+    estimator: Any
     factor: float | None = None
 
     @property
     def steps(self):
         """Transformers and classifier, without steps that do nothing."""
-        return [step for _, step in self.pipeline.steps if step not in (None, "passthrough")]
+        return [step for _, step in self.estimator.steps if step not in (None, "passthrough")]
+
+    @property
+    def takes_images(self):
+        """Whether all steps before the classifier transform images of digits to such images."""
+        return all(map(is_image_transformer, self.steps[:-1]))
 
     @property
     def classes_(self):
         """Labels."""
-        return self.pipeline.classes_
+        return self.estimator.classes_
 
     @property
     def n_features_in_(self):
@@ -178,8 +176,7 @@ class PipelineModel:
             return self.factor
         if any(isinstance(step, IDXReader) and step.scale for step in transformers[:1]):
             return PIXEL_SCALE
-        is_stored = all(map(is_image_transformer, transformers))
-        return classifier.input_scale if is_stored else None
+        return classifier.input_scale if self.takes_images else None
 
     def scale_pixels(self, factor):
         """Return a model that multiplies the pixels by a factor."""
@@ -187,11 +184,18 @@ class PipelineModel:
 
     def predict_proba(self, X):
         """Compute the probabilities of the classes."""
-        return self.pipeline.predict_proba(self.prepare(X))
+        return self.estimator.predict_proba(self.prepare(X))
 
     def predict_log_proba(self, X):
         """Compute the logarithms of the probabilities."""
-        return self.pipeline.predict_log_proba(self.prepare(X))
+        return self.estimator.predict_log_proba(self.prepare(X))
+
+    def transform(self, X):
+        """Return the features that the classifier gets."""
+        X = self.prepare(X)
+        for transformer in self.steps[:-1]:
+            X = transformer.transform(X)
+        return X
 
     def prepare(self, X):
         """Return images whose pixels are multiplied by the factor, if there is one."""
@@ -206,17 +210,17 @@ class CommitteeModel:
 
     Parameters
     ----------
-    committee : VotingClassifier
+    estimator : VotingClassifier
     members : tuple of MLPDigitClassifier or PipelineModel
     """
 
-    committee: Any
+    estimator: Any
     members: tuple[Any, ...]
 
     @property
     def classes_(self):
         """Labels. Those of the members can be their indices."""
-        return self.committee.classes_
+        return self.estimator.classes_
 
     @property
     def n_features_in_(self):
@@ -253,7 +257,7 @@ class CommitteeModel:
         import numpy as np
 
         each = [member.predict_proba(X) for member in self.members]
-        return np.average(each, axis=0, weights=self.committee.weights)
+        return np.average(each, axis=0, weights=self.estimator.weights)
 
     def predict_log_proba(self, X):
         """Compute the logarithms of the probabilities, which are never -inf."""
@@ -261,7 +265,7 @@ class CommitteeModel:
         from scipy.special import logsumexp
 
         each = np.array([member.predict_log_proba(X) for member in self.members])
-        weights = self.committee.weights or [1] * len(each)
+        weights = self.estimator.weights or [1] * len(each)
         fractions = np.asarray(weights, float) / np.sum(weights)
         return logsumexp(each, axis=0, b=fractions[:, np.newaxis, np.newaxis])
 

@@ -1,7 +1,7 @@
 """`skmlp report`: write an HTML report on a model."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skmlp.cli.console import print_warning
@@ -18,7 +18,13 @@ from skmlp.cli.datasets import (
     warn_about_unscaled_pixels,
 )
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, CommandError, translate_errors
-from skmlp.cli.model_files import declare_model_argument, read_single_label_classifier
+from skmlp.cli.model_files import (
+    CommitteeModel,
+    PipelineModel,
+    declare_model_argument,
+    describe_kind,
+    read_single_label_model,
+)
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
@@ -94,7 +100,8 @@ def run(options):
     )
     models = apply_scale(options.scale, models)
     warn_about_unscaled_pixels(test.X, models, PROGRAM)
-    model, second = models if len(models) == 2 else (*models, None)
+    training, test = (transform_images(models[0], images) for images in (training, test))
+    model, second = map(get_classifier, models if len(models) == 2 else (*models, None))
     with translate_errors(CANNOT_WRITE, OSError):
         figures = write_report(
             model,
@@ -123,12 +130,47 @@ def run(options):
 
 def read_models(options):
     """Return the model in a list, with the second one if it is given."""
-    model = read_single_label_classifier(options.model)
+    model = read_reported_model(options.model)
     if options.compare_with is None:
         return [model]
-    second = read_single_label_classifier(options.compare_with)
+    second = read_reported_model(options.compare_with)
     check_comparable(model, second, options)
     return [model, second]
+
+
+def read_reported_model(path):
+    """Load a classifier or a pipeline of image transformers that predicts one class per image."""
+    model = read_single_label_model(path)
+    if isinstance(model, CommitteeModel) or (
+        isinstance(model, PipelineModel) and not model.takes_images
+    ):
+        raise CommandError(
+            BAD_MODEL,
+            f"{path}: the model must be a classifier, or a pipeline of transformers of skmlp that ends with one, got "
+            f"{describe_kind(model.estimator)}. Use 'skmlp evaluate'.",
+        )
+    return model
+
+
+def get_transformers(model):
+    """Return the transformers of a pipeline; a classifier has none."""
+    return model.steps[:-1] if isinstance(model, PipelineModel) else []
+
+
+def get_classifier(model):
+    """Return the classifier of a pipeline, or the classifier or None itself."""
+    return model.steps[-1] if isinstance(model, PipelineModel) else model
+
+
+def transform_images(model, images):
+    """Return LabeledImages as the classifier of a model gets them."""
+    from skmlp import ImageResizer
+
+    if not isinstance(model, PipelineModel):
+        return images
+    resizers = [step for step in get_transformers(model) if isinstance(step, ImageResizer)]
+    shape = tuple(resizers[-1].shape) if resizers else images.image_shape
+    return replace(images, X=model.transform(images.X), image_shape=shape)
 
 
 def check_comparable(model, second, options):
@@ -148,6 +190,14 @@ def check_comparable(model, second, options):
             BAD_MODEL,
             f"{options.compare_with}: the model must have the classes of {options.model} "
             f"({join_values(classes)}), got {join_values(others)}. Compare models of the same dataset.",
+        )
+    transformers, others = (list(map(repr, get_transformers(each))) for each in (model, second))
+    if transformers != others:
+        raise CommandError(
+            BAD_MODEL,
+            f"{options.compare_with}: the model must have the transformers of {options.model} "
+            f"({join_values(transformers) or 'none'}), got {join_values(others) or 'none'}. Use 'skmlp evaluate' for "
+            "each model.",
         )
     seed, other_seed = choose_seed(options.seed, model), choose_seed(None, second)
     if options.data is None and seed != other_seed:

@@ -1,5 +1,6 @@
 """Pipelines and committees in `skmlp predict`, `evaluate`, `info`, `export`, `report` and `draw`."""
 
+import math
 import re
 
 import numpy as np
@@ -324,13 +325,74 @@ class TestExport:
         assert "--scale has no effect" in err
 
 
-@pytest.mark.parametrize("command", ["report", "draw"])
+class TestReport:
+    """The report describes the classifier of a pipeline on the transformed images."""
+
+    @pytest.fixture
+    def call(self, monkeypatch):
+        """Replace write_report by a function that records its arguments."""
+        recorded = {}
+
+        def record(mlp, X, y, path, **options):
+            recorded.update(options, mlp=mlp, X=X, y=y)
+            return {"summary": {"accuracy": mlp.score(X, y)}}
+
+        monkeypatch.setattr("skmlp.write_report", record)
+        return recorded
+
+    @pytest.mark.parametrize(
+        ("kind", "shape"),
+        [("deslant", (5, 5)), ("reader", (4, 5)), ("reader that is not fitted", (5, 5))],
+    )
+    def test_images_are_transformed(self, json_lines, call, paths, stripes, test_set, kind, shape):
+        (figures,) = json_lines("report", paths[kind], "--data", stripes)
+        model = load_model(paths[kind])
+        assert figures["summary"]["accuracy"] == model.score(*test_set)
+        assert call["image_shape"] == shape
+        assert call["X_train"].shape == (120, math.prod(shape))
+        np.testing.assert_array_equal(
+            call["mlp"].predict_proba(call["X"]), model.predict_proba(test_set[0])
+        )
+
+    def test_file(self, succeeds, paths, stripes, tmp_path):
+        out = succeeds("report", paths["deslant"], "--data", stripes)
+        assert f"{paths['deslant']} on the test set of {stripes}, 40 images" in out
+        assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    def test_second_model(self, json_lines, fails, call, paths, stripes, stripes_model):
+        options = ("--data", stripes, "--compare-with")
+        X, y = load_mnist(stripes, return_X_y=True)
+        second = make_pipeline(Deslant(), make_network(7)).fit(X, y)
+        save_model(second, "second")
+        json_lines("report", paths["deslant"], *options, "second")
+        np.testing.assert_array_equal(
+            call["compare_with"].predict_proba(call["X_train"]), second.predict_proba(X)
+        )
+        err = fails(4, "report", paths["deslant"], *options, stripes_model)
+        assert f"the model must have the transformers of {paths['deslant']} (Deslant()), got" in err
+        err = fails(4, "report", stripes_model, *options, "second")
+        assert f"the transformers of {stripes_model} (none), got Deslant()" in err
+
+    def test_committee(self, fails, paths):
+        err = fails(4, "report", paths["committee"])
+        assert "got a committee of 3 models. Use 'skmlp evaluate'" in err
+
+    def test_other_transformers(self, fails, stripes):
+        pytest.importorskip("skops")
+        X, y = load_mnist(stripes, return_X_y=True)
+        save_model(make_pipeline(StandardScaler(), make_network()).fit(X, y), "scaler")
+        err = fails(4, "report", "scaler")
+        assert (
+            "or a pipeline of transformers of skmlp that ends with one, got a pipeline of St" in err
+        )
+
+
 @pytest.mark.parametrize(
     ("kind", "found"),
     [("deslant", "a pipeline of Deslant"), ("committee", "a committee of 3 models")],
 )
-def test_other_commands(fails, paths, command, kind, found):
-    err = fails(4, command, paths[kind])
+def test_draw(fails, paths, kind, found):
+    err = fails(4, "draw", paths[kind])
     assert f"{paths[kind]}: the model must be a classifier, got {found}" in err
     assert "'skmlp predict', 'skmlp evaluate' and 'skmlp export --onnx'" in err
 
