@@ -3,17 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import TransformerMixin, clone
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import check_random_state
 
 from skmlp.augment import Annealed, Compose, DigitDistortions, Noise
 from skmlp.digits.deslant import Deslant
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.typing import RandomState
 
-__all__ = ["RECIPES", "Recipe", "make_recipe"]
+if TYPE_CHECKING:
+    from sklearn.ensemble import VotingClassifier
+
+__all__ = ["COMMITTEES", "RECIPES", "CommitteeRecipe", "Recipe", "make_recipe"]
+
+MAX_SEED = 2**31 - 1
 
 # Every recipe takes pixels from 0 to 255 and trains for exactly max_iter epochs.
 COMMON_PARAMETERS: Mapping[str, Any] = MappingProxyType(
@@ -215,26 +221,89 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def make_recipe(name: str, random_state: RandomState = None) -> MLPDigitClassifier | Pipeline:
-    """Return the unfitted classifier of a recipe, or a pipeline that ends with it.
+@dataclass(frozen=True)
+class CommitteeRecipe:
+    """Named set of recipes whose networks are averaged.
 
-    The classifier or pipeline takes pixels from 0 to 255, as in MNIST. See :doc:`/explanation/accuracy` for the test
+    Parameters
+    ----------
+    name : str
+        Name for :func:`make_recipe` and ``skmlp train --recipe``.
+    summary : str
+        Description in one line.
+    members : tuple of str
+        Names of the recipes of the networks.
+
+    See Also
+    --------
+    make_recipe : Return the committee of a recipe.
+
+    Examples
+    --------
+    >>> from skmlp.recipes import COMMITTEES
+    >>> COMMITTEES["committee"].members
+    ('accurate', 'accurate', 'accurate')
+    """
+
+    name: str
+    summary: str
+    members: tuple[str, ...]
+
+    def draw_seeds(self, random_state: RandomState = None) -> list[int] | list[None]:
+        """Return a seed for each network.
+
+        Parameters
+        ----------
+        random_state : int, RandomState instance or None, default=None
+            Source of the seeds.
+
+        Returns
+        -------
+        seeds : list of int or None
+            Random numbers, or None for each network if `random_state` is None.
+        """
+        if random_state is None:
+            return [None] * len(self.members)
+        return check_random_state(random_state).randint(MAX_SEED, size=len(self.members)).tolist()
+
+
+#: Recipes of several networks by name.
+COMMITTEES: dict[str, CommitteeRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        CommitteeRecipe(
+            "committee",
+            "Average of three networks of the recipe accurate",
+            ("accurate", "accurate", "accurate"),
+        ),
+    )
+}
+
+
+def make_recipe(
+    name: str, random_state: RandomState = None
+) -> "MLPDigitClassifier | Pipeline | VotingClassifier":
+    """Return the unfitted classifier of a recipe, a pipeline that ends with it, or a committee.
+
+    The classifier takes pixels from 0 to 255, as in MNIST. See :doc:`/explanation/accuracy` for the test
     accuracy and the training time of each recipe on MNIST.
 
     Parameters
     ----------
     name : str
         Name of the recipe: 'softmax', 'one-hidden', 'relu-256-sgd', 'relu-128-adam', 'dropout-512', 'small-sample',
-        'fast', 'tiny', 'plain' or 'accurate'. ``RECIPES[name].summary`` is its description. 'tiny' takes images of
-        16 x 16 pixels, for example from :class:`skmlp.ImageResizer`.
+        'fast', 'tiny', 'plain', 'accurate' or 'committee'. ``RECIPES[name].summary`` is its description. 'tiny' takes
+        images of 16 x 16 pixels, for example from :class:`skmlp.ImageResizer`.
     random_state : int, RandomState instance or None, default=None
-        Parameter `random_state` of the classifier. Pass an int for reproducible results.
+        Parameter `random_state` of the classifier, or source of the seeds of the networks of 'committee'. Pass an int
+        for reproducible results.
 
     Returns
     -------
-    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
-        Unfitted classifier or, for 'small-sample' and 'fast', pipeline of :class:`skmlp.Deslant` and the classifier,
-        which is ``model[-1]``. Change the parameters of the classifier with `set_params`.
+    model : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
+        Unfitted classifier. For 'small-sample' and 'fast', it is a pipeline of :class:`skmlp.Deslant` and the
+        classifier, which is ``model[-1]``. For 'committee', it averages the probabilities of several networks. Change
+        the parameters of a classifier with `set_params`.
 
     Raises
     ------
@@ -252,9 +321,23 @@ def make_recipe(name: str, random_state: RandomState = None) -> MLPDigitClassifi
     >>> model.fit(X[:1400], y[:1400]).score(X[1400:], y[1400:]) > 0.9
     True
     """
+    if name in COMMITTEES:
+        return make_committee_of_recipes(COMMITTEES[name], random_state)
     if name not in RECIPES:
-        names = ", ".join(map(repr, RECIPES))
+        names = ", ".join(map(repr, [*RECIPES, *COMMITTEES]))
         raise ValueError(f"name must be one of {names}, got {name!r}.")
     recipe = RECIPES[name]
     mlp = recipe.make_classifier(random_state)
     return make_pipeline(*map(clone, recipe.transformers), mlp) if recipe.transformers else mlp
+
+
+def make_committee_of_recipes(recipe, random_state):
+    """Return the unfitted VotingClassifier of a CommitteeRecipe."""
+    from sklearn.ensemble import VotingClassifier  # takes a quarter of a second
+
+    seeds = recipe.draw_seeds(random_state)
+    members = [
+        (f"member_{index}", make_recipe(member, seed))
+        for index, (member, seed) in enumerate(zip(recipe.members, seeds, strict=True))
+    ]
+    return VotingClassifier(members, voting="soft")

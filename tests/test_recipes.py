@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skmlp import ImageResizer, MLPDigitClassifier, load_mnist, load_model, save_model
 from skmlp.export import to_c
-from skmlp.recipes import COMMON_PARAMETERS, RECIPES, make_recipe
+from skmlp.recipes import COMMITTEES, COMMON_PARAMETERS, RECIPES, make_recipe
 
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 
@@ -92,6 +93,38 @@ def test_recipe_exceeds_70_percent_on_the_bundled_digits(name, tmp_path):
     loaded = load_model(tmp_path / "model.safetensors")
     assert get_classifier(loaded).get_params() == mlp.get_params()
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("name", COMMITTEES)
+def test_committee_averages_networks_with_different_seeds(name):
+    X, y = load_digits(return_X_y=True)
+    committee = make_recipe(name, random_state=3)
+    assert type(committee) is VotingClassifier
+    assert committee.voting == "soft"
+    networks = [network for _, network in committee.estimators]
+    assert [repr(network) for network in networks] == [
+        repr(make_recipe(member, seed))
+        for member, seed in zip(
+            COMMITTEES[name].members, COMMITTEES[name].draw_seeds(3), strict=True
+        )
+    ]
+    assert len({network.random_state for network in networks}) == len(networks)
+    for network in networks:
+        network.set_params(hidden_layer_sizes=(16,), max_iter=2, input_scale=1 / 16)
+    committee.fit(X[:300], y[:300])
+    average = np.mean([each.predict_proba(X) for each in committee.estimators_], axis=0)
+    np.testing.assert_allclose(committee.predict_proba(X), average)
+    assert {each.random_state for _, each in make_recipe(name).estimators} == {None}
+
+
+@pytest.mark.parametrize("name", COMMITTEES)
+def test_committee_has_a_summary_and_is_documented(name):
+    committee = COMMITTEES[name]
+    assert committee.name == name
+    assert committee.summary
+    assert not committee.summary.endswith(".")
+    assert f"'{name}'" in make_recipe.__doc__
+    assert name not in RECIPES
 
 
 def test_fast_reaches_98_5_percent_on_mnist(mnist_dir):

@@ -26,7 +26,7 @@ class RecipesOptions:
 
 def run(options):
     """Run `skmlp recipes`."""
-    from skmlp.recipes import RECIPES
+    from skmlp.recipes import COMMITTEES, RECIPES
 
     console = make_console()
     table = make_table(console)
@@ -35,6 +35,9 @@ def run(options):
     for recipe in RECIPES.values():
         sizes = ", ".join(map(str, recipe.parameters["hidden_layer_sizes"])) or "none"
         table.add_row(recipe.name, sizes, str(recipe.parameters["max_iter"]), recipe.summary)
+    for committee in COMMITTEES.values():
+        sizes = f"{len(committee.members)} networks"
+        table.add_row(committee.name, sizes, "", committee.summary)
     print_table(console, table)
     return SUCCESS
 

@@ -42,3 +42,4 @@ RECIPES = (
     "plain",
     "accurate",
 )
+COMMITTEES = ("committee",)

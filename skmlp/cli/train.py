@@ -1,9 +1,10 @@
 """`skmlp train`: train a network on digits and save the model, its history, its curves and a report."""
 
 import warnings
+from typing import NamedTuple
 
 from skmlp.cli.console import print_line, print_warning
-from skmlp.cli.datasets import choose_input_scale, describe_data
+from skmlp.cli.datasets import choose_input_scale, describe_data, load_subset
 from skmlp.cli.errors import (
     BAD_DATA,
     BAD_MODEL,
@@ -14,6 +15,7 @@ from skmlp.cli.errors import (
     format_error,
     translate_errors,
 )
+from skmlp.cli.names import COMMITTEES
 from skmlp.cli.outputs import make_directory, save_curves, save_history
 from skmlp.cli.parser import Command
 from skmlp.cli.run_directory import RunDirectory
@@ -23,6 +25,8 @@ from skmlp.cli.train_options import (
     HIDDEN_LAYER_SIZES,
     PATIENCE,
     TrainOptions,
+    find_recipes,
+    name_member,
 )
 from skmlp.cli.training_data import load_training_data, select_for_report
 from skmlp.formatting import format_count, format_percent
@@ -42,6 +46,9 @@ files to the output directory:
   report.html        Where the model fails, how certain it is, and how to
                      reproduce it. See 'skmlp report'.
 
+With --recipe committee, each network has a directory of its own in it, and
+model.safetensors is the committee.
+
 Ctrl-C stops the training and saves the model. A run with --checkpoint can be
 resumed with --resume after any interruption. An option that has no effect, such
 as --dropout with --solver lbfgs, is an error."""
@@ -58,9 +65,75 @@ examples:
   skmlp train --resume long-run"""
 
 
+class Member(NamedTuple):
+    """Network of a committee.
+
+    Attributes
+    ----------
+    random_state : int or None
+        Seed of the network. That of the options determines how the images are split.
+    command : str
+        Command line that trains the committee.
+    """
+
+    random_state: int | None
+    command: str
+
+
 def run(options):
     """Run `skmlp train`."""
     options, finished = resolve_options(options)
+    if options.recipe in COMMITTEES:
+        return train_committee(options)
+    return train_network(options, finished)
+
+
+def train_committee(options):
+    """Train each network of a committee in a run of its own, and write the committee. Return the exit status."""
+    from skmlp.recipes import COMMITTEES as RECIPES_OF_COMMITTEES
+
+    out = make_directory(options.out, "--out")
+    if options.checkpoint is not None and options.resume is None:
+        RunDirectory(options.checkpoint).start(options)
+    recipe = RECIPES_OF_COMMITTEES[options.recipe]
+    seeds = recipe.draw_seeds(options.seed)
+    for number, (name, seed) in enumerate(zip(recipe.members, seeds, strict=True), 1):
+        if not options.quiet:
+            print_line(f"Network {number} of {len(seeds)}")
+        member = Member(seed, options.get_command())
+        status = train_network(*resolve_options(options.for_member(number, name)), member)
+        if status != SUCCESS:
+            if options.checkpoint is not None:
+                print_line(f"To resume the committee: skmlp train --resume {options.checkpoint}")
+            return status
+    accuracy, n_test = save_committee(options, out, len(seeds))
+    print_line(f"Committee of {len(seeds)} networks")
+    print_line(describe_accuracy(accuracy, n_test))
+    if options.checkpoint is not None:
+        RunDirectory(options.checkpoint).write(options, finished=True)
+    if not options.quiet:
+        print_line(f"Written to {out}: model.safetensors")
+    return SUCCESS
+
+
+def save_committee(options, out, n_networks):
+    """Write the committee of the networks in the directories of their runs.
+
+    Return its test accuracy and the number of test images.
+    """
+    from skmlp import load_model, make_committee, save_model
+
+    paths = [out / name_member(number) / "model.safetensors" for number in range(1, n_networks + 1)]
+    with translate_errors(BAD_MODEL, (OSError, ValueError)):
+        committee = make_committee([load_model(path) for path in paths])
+    with translate_errors(CANNOT_WRITE):
+        save_model(committee, out / "model.safetensors")
+    test = load_subset(options.data, "test", options.seed)
+    return committee.score(test.X, test.y), len(test.y)
+
+
+def train_network(options, finished, member=None):
+    """Train a network, which may be a Member of a committee, and write its files. Return the exit status."""
     data = load_training_data(options, get_image_shape(options.recipe))
     transformers = fit_transformers(options, data)
     for transformer in transformers:
@@ -69,6 +142,8 @@ def run(options):
     if options.checkpoint is not None and options.resume is None:
         RunDirectory(options.checkpoint).start(options)
     model = make_model(options, data.X)
+    if member is not None:
+        model.random_state = member.random_state
     if not options.quiet:
         announce(options, data, finished)
     model, interrupted = train(options, model, data)
@@ -81,7 +156,8 @@ def run(options):
     if options.checkpoint is not None and not interrupted:
         RunDirectory(options.checkpoint).write(options, finished=True)
     files = ["model.safetensors", "history.csv", "curves.png"]
-    report_interrupted = not options.no_report and save_report(options, model, data, out)
+    command = options.get_command() if member is None else member.command
+    report_interrupted = not options.no_report and save_report(options, model, data, out, command)
     if not options.no_report and not report_interrupted:
         files.append("report.html")
     if not options.quiet:
@@ -106,18 +182,14 @@ def resolve_options(options):
 
 def get_image_shape(recipe):
     """Return the height and width of the images that a recipe requires, or None if it takes any."""
-    from skmlp.recipes import RECIPES
-
-    return None if recipe is None else RECIPES[recipe].parameters.get("image_shape")
+    return None if recipe is None else find_recipes(recipe)[0].parameters.get("image_shape")
 
 
 def fit_transformers(options, data):
     """Return the transformers of the recipe, fitted to images, which they transform before training."""
     from sklearn.base import clone
 
-    from skmlp.recipes import RECIPES
-
-    transformers = () if options.recipe is None else RECIPES[options.recipe].transformers
+    transformers = () if options.recipe is None else find_recipes(options.recipe)[0].transformers
     return [
         clone(transformer).set_params(image_shape=data.image_shape).fit(data.X[:1])
         for transformer in transformers
@@ -127,11 +199,10 @@ def fit_transformers(options, data):
 def make_model(options, X):
     """Return the unfitted classifier that the options describe."""
     from skmlp import MLPDigitClassifier
-    from skmlp.recipes import RECIPES
 
     kind = "bundled" if options.data is None else "idx"
     if options.recipe is not None:
-        model = RECIPES[options.recipe].make_classifier()
+        model = find_recipes(options.recipe)[0].make_classifier()
     elif options.solver == "lbfgs":
         model = MLPDigitClassifier(HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind])
     else:
@@ -281,7 +352,7 @@ def describe_report_images(data):
     return f"report.html shows {' and '.join(parts)}"
 
 
-def save_report(options, model, data, out):
+def save_report(options, model, data, out, command):
     """Write the report, with the command that trains the same model. Return whether Ctrl-C interrupted it."""
     from skmlp import write_report
 
@@ -300,7 +371,7 @@ def save_report(options, model, data, out):
                 y_train=y,
                 image_shape=data.image_shape,
                 name=str(out / "model.safetensors"),
-                command=options.get_command(),
+                command=command,
             )
     except KeyboardInterrupt:
         return True

@@ -9,6 +9,7 @@ from skmlp.cli.names import (
     ACTIVATIONS,
     AUGMENTATIONS,
     CLASS_WEIGHTS,
+    COMMITTEES,
     FIRST_ORDER_SOLVERS,
     INITIAL_WEIGHTS,
     MONITORS,
@@ -113,9 +114,9 @@ class TrainOptions:
 
     recipe: str | None = declare_option(
         "network",
-        make_choice_type(RECIPES),
-        f"Ready-made network with its training settings: {join_names(RECIPES)}. Other options "
-        "override its settings. See 'skmlp recipes' for a description.",
+        make_choice_type((*RECIPES, *COMMITTEES)),
+        f"Ready-made network with its training settings: {join_names((*RECIPES, *COMMITTEES))}. "
+        "Other options override its settings. See 'skmlp recipes' for a description.",
         "NAME",
         solvers=FIRST_ORDER_SOLVERS,
     )
@@ -445,6 +446,25 @@ class TrainOptions:
         """Return the same options with paths that are valid in every working directory."""
         return replace(self, data=make_data_absolute(self.data), out=str(Path(self.out).absolute()))
 
+    def for_member(self, number, recipe):
+        """Return the options for a network of a committee, whose files are in directories of its own.
+
+        A run of the network that exists in the directory of a resumed run is resumed, too.
+
+        Parameters
+        ----------
+        number : int
+            Number of the network, from 1.
+        recipe : str
+            Name of its recipe.
+        """
+        out = str(Path(self.out, name_member(number)))
+        if self.checkpoint is None:
+            return replace(self, recipe=recipe, out=out)
+        run = Path(self.checkpoint, name_member(number))
+        resume = str(run) if self.resume is not None and run.exists() else None
+        return replace(self, recipe=recipe, out=out, checkpoint=str(run), resume=resume)
+
     def to_json(self):
         """Return the options that are stored with the run as a dict of JSON values."""
         options = get_options(type(self))
@@ -473,6 +493,11 @@ class TrainOptions:
             except OptionError as error:
                 raise OptionError(f"{name} {error}") from None
         return cls(**converted, **command)
+
+
+def name_member(number):
+    """Return the name of the directory of a network of a committee."""
+    return f"network-{number}"
 
 
 def check_combinations(options):
@@ -514,17 +539,21 @@ def check_combinations(options):
 
 def has_transformers(recipe):
     """Return whether a recipe transforms the images before training."""
-    from skmlp.recipes import RECIPES
+    return any(each.transformers for each in find_recipes(recipe))
 
-    return bool(RECIPES[recipe].transformers)
+
+def find_recipes(name):
+    """Return the Recipe of a name, or those of the networks of a committee, as a list."""
+    from skmlp.recipes import COMMITTEES, RECIPES
+
+    members = COMMITTEES[name].members if name in COMMITTEES else [name]
+    return [RECIPES[member] for member in members]
 
 
 def find_solver_and_layer_sizes(options):
     """Return the solver and the hidden layer sizes of the options, the recipe or the defaults."""
     parameters = {"solver": "adam", "hidden_layer_sizes": HIDDEN_LAYER_SIZES}
     if options.recipe is not None:
-        from skmlp.recipes import RECIPES
-
-        parameters = RECIPES[options.recipe].make_classifier().get_params()
+        parameters = find_recipes(options.recipe)[0].make_classifier().get_params()
     parameters = parameters | options.get_parameters()
     return parameters["solver"], parameters["hidden_layer_sizes"]

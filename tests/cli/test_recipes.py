@@ -1,19 +1,23 @@
 """`skmlp recipes`, and `skmlp train --recipe`."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
 from skmlp import ImageResizer, load_mnist, load_model, save_model
-from skmlp.recipes import RECIPES, make_recipe
+from skmlp.recipes import COMMITTEES, RECIPES, make_recipe
 
 
 def test_recipes_lists_every_recipe(succeeds):
     out = succeeds("recipes")
     _, *lines = (line.split() for line in out.splitlines() if line.strip())
-    assert [line[0] for line in lines] == list(RECIPES)
-    for line, recipe in zip(lines, RECIPES.values(), strict=True):
+    recipes = RECIPES | COMMITTEES
+    assert [line[0] for line in lines] == list(recipes)
+    for line, recipe in zip(lines, recipes.values(), strict=True):
         assert " ".join(line).endswith(recipe.summary)
 
 
@@ -56,6 +60,54 @@ def test_training_with_transformed_images_resumes(succeeds, tmp_path):
     succeeds("train", "--resume", run)
     again = load_model(out / "model.safetensors")
     np.testing.assert_array_equal(again.predict_proba(X), expected.predict_proba(X))
+
+
+SMALL_COMMITTEE = ("--recipe", "committee", "--hidden", "16", "--epochs", "2", "--seed", "3")
+
+
+def test_train_writes_a_committee_and_its_networks(succeeds, run_skmlp, tmp_path):
+    out = succeeds("train", *SMALL_COMMITTEE, "--out", tmp_path)
+    committee = load_model(tmp_path / "model.safetensors")
+    paths = [tmp_path / f"network-{number}" for number in (1, 2, 3)]
+    networks = [load_model(path / "model.safetensors") for path in paths]
+    seeds = COMMITTEES["committee"].draw_seeds(3)
+    assert [network.random_state for network in networks] == seeds
+    assert all((path / "report.html").exists() for path in paths)
+    X, _ = load_digits(return_X_y=True)
+    X = np.rint(X * (255 / 16)).astype(np.uint8)
+    average = np.mean([network.predict_proba(X) for network in networks], axis=0)
+    np.testing.assert_allclose(committee.predict_proba(X), average)
+    assert out.count("Network 1 of 3") == 1
+    # All networks and the committee are tested on the same images.
+    accuracy = out.split("Committee of 3 networks\nTest accuracy ")[1].split(" %")[0]
+    # The command warns that the seeds of the networks are not that of the split.
+    _, evaluated, _ = run_skmlp("evaluate", tmp_path / "model.safetensors", "--seed", "3")
+    assert f"accuracy  {accuracy} %" in evaluated
+    second = out.split("Network 2 of 3")[1]
+    accuracy = second.split("Test accuracy ")[1].split(" %")[0]
+    evaluated = succeeds("evaluate", paths[1] / "model.safetensors", "--seed", "3")
+    assert f"accuracy  {accuracy} %" in evaluated
+    assert "--recipe committee" in (paths[1] / "report.html").read_text(encoding="utf-8")
+
+
+def test_training_of_a_committee_resumes(succeeds, tmp_path):
+    options = (*SMALL_COMMITTEE, "--no-report")
+    succeeds("train", *options, "--out", tmp_path / "expected")
+    run, out = tmp_path / "run", tmp_path / "resumed"
+    succeeds("train", *options, "--checkpoint", run, "--out", out)
+    # As after an interruption during the training of the second network.
+    settings = json.loads((run / "settings.json").read_text())
+    (run / "settings.json").write_text(json.dumps(settings | {"finished": False}))
+    shutil.rmtree(run / "network-3")
+    shutil.rmtree(out / "network-3")
+    (out / "model.safetensors").unlink()
+    printed = succeeds("train", "--resume", run)
+    assert "The run of" in printed  # the first networks are finished
+    X, _ = load_digits(return_X_y=True)
+    expected, resumed = (
+        load_model(path / "model.safetensors") for path in (tmp_path / "expected", out)
+    )
+    np.testing.assert_array_equal(resumed.predict_proba(X), expected.predict_proba(X))
 
 
 def test_options_override_the_recipe(succeeds, tmp_path):
