@@ -41,5 +41,6 @@ RECIPES = (
     "tiny",
     "plain",
     "accurate",
+    "robust",
 )
 COMMITTEES = ("committee",)
