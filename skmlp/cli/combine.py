@@ -8,11 +8,8 @@ from skmlp.cli.datasets import join_values
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, CommandError, translate_errors
 from skmlp.cli.model_files import (
     check_single_label,
-    describe_kind,
-    is_classifier,
-    is_pipeline,
     make_view,
-    read_any_model,
+    read_classifier_or_pipeline,
 )
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
@@ -95,13 +92,7 @@ def run(options):
 
 def read_part(path):
     """Load a model that can be a member of a committee."""
-    model = read_any_model(path)
-    if not is_classifier(model) and not is_pipeline(model):
-        raise CommandError(
-            BAD_MODEL,
-            f"{path}: the model must be a classifier or a pipeline, got {describe_kind(model)}. Pass the models of the "
-            "committee instead.",
-        )
+    model = read_classifier_or_pipeline(path)
     check_single_label(model, path)
     return model
 

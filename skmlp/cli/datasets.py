@@ -14,7 +14,13 @@ from skmlp.cli.errors import (
     format_error,
     translate_errors,
 )
-from skmlp.cli.model_files import PIXEL_SCALE, scale_pixels
+from skmlp.cli.model_files import (
+    PIXEL_SCALE,
+    describe_kind,
+    is_classifier,
+    make_view,
+    scale_pixels,
+)
 from skmlp.cli.values import OptionError
 
 DATA_HELP = (
@@ -173,15 +179,30 @@ def iterate_slices(X):
 
 def apply_scale(scale, models):
     """Return the models, where those that store no `input_scale` get the value of --scale."""
-    if scale is not None and all(model.input_scale is not None for model in models):
+    if scale is None:
+        return models
+    if all(model.input_scale is not None for model in models):
         scales = " and ".join(dict.fromkeys(f"{model.input_scale:.6g}" for model in models))
         subject = "the model scales" if len(models) == 1 else "the models scale"
         raise CommandError(
             USAGE, f"--scale has no effect: {subject} the pixels by {scales}. Leave it out."
         )
-    if scale is None:
-        return models
     return [scale_pixels(model, scale) if model.input_scale is None else model for model in models]
+
+
+def apply_scale_to_classifier(scale, model):
+    """Return a model, where a classifier that stores no `input_scale` gets the value of --scale.
+
+    The exports of pipelines and committees contain the scale that these store.
+    """
+    if is_classifier(model) or scale is None:
+        return apply_scale(scale, [model])[0]
+    apply_scale(scale, [make_view(model)])  # raises an error if the scale has no effect
+    raise CommandError(
+        USAGE,
+        f"--scale requires a classifier, got {describe_kind(model)}. Set the input_scale of its networks in Python and "
+        "save it again.",
+    )
 
 
 def warn_about_unscaled_pixels(X, models, program):

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from skmlp.cli.console import print_line
-from skmlp.cli.datasets import SCALE_HELP, apply_scale, choose_input_scale, describe_data
+from skmlp.cli.datasets import (
+    SCALE_HELP,
+    apply_scale_to_classifier,
+    choose_input_scale,
+    describe_data,
+)
 from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import SUCCESS
-from skmlp.cli.model_files import read_model
+from skmlp.cli.model_files import read_classifier_or_pipeline
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
@@ -99,7 +104,8 @@ def run(options):
         model = train(options, data)
         announcement = write_page(model, options.out, options.weights, PROGRAM, data.X)
     else:
-        (model,) = apply_scale(options.scale, [read_model(options.model)])
+        model = read_classifier_or_pipeline(options.model)
+        model = apply_scale_to_classifier(options.scale, model)
         announcement = write_page(model, options.out, options.weights, PROGRAM)
     print_line(announcement)
     return SUCCESS

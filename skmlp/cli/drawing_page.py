@@ -4,6 +4,7 @@ from pathlib import Path
 
 from skmlp.cli.datasets import warn_about_unscaled_pixels
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, CommandError, translate_errors
+from skmlp.cli.model_files import make_view
 from skmlp.cli.options import Option
 from skmlp.cli.values import make_choice_type
 from skmlp.formatting import format_size
@@ -19,7 +20,7 @@ MAX_PIXEL = 255
 
 
 def write_page(model, path, weights, program, X=None):
-    """Write the page, and return what to print about it.
+    """Write the page for a classifier or a pipeline, and return what to print about it.
 
     `X` are samples for the range of the pixels. Without them, pixels of a model without `input_scale` range from 0 to
     255.
@@ -28,11 +29,15 @@ def write_page(model, path, weights, program, X=None):
 
     from skmlp.export import to_html
 
-    if X is None and model.input_scale is None:
-        check_features_are_pixels(model)
-        X = np.repeat(np.array([[0], [MAX_PIXEL]], np.uint8), model.n_features_in_, axis=1)
-        warn_about_unscaled_pixels(X, [model], program)
-    with translate_errors(CANNOT_WRITE, OSError), translate_errors(BAD_MODEL, ValueError):
+    view = make_view(model)
+    if X is None and view.input_scale is None:
+        check_features_are_pixels(view)
+        X = np.repeat(np.array([[0], [MAX_PIXEL]], np.uint8), view.n_features_in_, axis=1)
+        warn_about_unscaled_pixels(X, [view], program)
+    with (
+        translate_errors(CANNOT_WRITE, OSError),
+        translate_errors(BAD_MODEL, (ValueError, TypeError)),
+    ):
         to_html(model, path, weights=weights, X=X)
     return f"Written to {path} ({format_size(Path(path).stat().st_size)}). Open it in a browser"
 

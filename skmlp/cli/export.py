@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from skmlp.cli.console import print_line
 from skmlp.cli.datasets import (
     SCALE_HELP,
-    apply_scale,
+    apply_scale_to_classifier,
     describe_data,
     load_subset_for_models,
 )
@@ -19,7 +19,10 @@ from skmlp.cli.model_files import (
     check_single_label,
     declare_model_argument,
     describe_kind,
+    get_classifier,
+    get_features,
     is_classifier,
+    is_pipeline,
     make_view,
     read_any_model,
 )
@@ -139,23 +142,20 @@ def read_exported_model(options, formats):
     model = read_any_model(options.model)
     if options.check is not None:
         check_single_label(model, options.model)
-    if is_classifier(model):
-        return apply_scale(options.scale, [model])[0]
     for name in formats:
-        if name not in FORMATS_OF_ALL_MODELS:
-            raise CommandError(
-                BAD_MODEL,
-                f"{options.model}: the model must be a classifier for --{name}, got {describe_kind(model)}. Use "
-                "--onnx, which also exports pipelines and committees.",
-            )
-    if options.scale is not None:
-        apply_scale(options.scale, [make_view(model)])
-        raise CommandError(
-            USAGE,
-            f"--scale requires a classifier, got {describe_kind(model)}. Set the input_scale of its networks in Python "
-            "and save it again.",
-        )
-    return model
+        check_format(name, model, options.model)
+    return apply_scale_to_classifier(options.scale, model)
+
+
+def check_format(name, model, path):
+    """Raise an error if a format is not for pipelines or committees."""
+    if is_classifier(model) or name == "onnx" or (name == "html" and is_pipeline(model)):
+        return
+    raise CommandError(
+        BAD_MODEL,
+        f"{path}: the model must be a classifier for --{name}, got {describe_kind(model)}. Use --onnx, which also "
+        "exports pipelines and committees.",
+    )
 
 
 def check_outputs(paths, options):
@@ -221,11 +221,14 @@ def export_to_html(model, path, options):
     from skmlp.export.checks import predict_with_rounded_weights
     from skmlp.export.html import choose_weights
 
-    weights = options.weights or choose_weights(model)
+    view = make_view(model)
+    mlp = get_classifier(view)
+    same_size = view.n_features_in_ == mlp.n_features_in_
+    weights = options.weights or choose_weights(mlp, view.image_shape if same_size else None)
     announcement = write_page(model, path, weights, PROGRAM)
     return Exported(
         announcement,
-        lambda X: predict_with_rounded_weights(model, X, weights),
+        lambda X: predict_with_rounded_weights(mlp, get_features(view, X), weights),
         f"weights in {weights} ",
     )
 
@@ -278,8 +281,6 @@ FORMATS = {
     "c": export_to_c,
     "sklearn": export_to_sklearn,
 }
-#: Formats for pipelines and committees, not only for classifiers.
-FORMATS_OF_ALL_MODELS = ("onnx",)
 
 
 @contextmanager

@@ -33,14 +33,13 @@ def read_any_model(path):
         return load_model(path)
 
 
-def read_model(path):
-    """Load a model that is a classifier."""
+def read_classifier_or_pipeline(path):
+    """Load a model that is no committee."""
     model = read_any_model(path)
-    if not is_classifier(model):
+    if not is_classifier(model) and not is_pipeline(model):
         raise CommandError(
             BAD_MODEL,
-            f"{path}: the model must be a classifier, got {describe_kind(model)}. Use it from Python, or with "
-            "'skmlp predict', 'skmlp evaluate' and 'skmlp export --onnx'.",
+            f"{path}: the model must be a classifier or a pipeline, got {describe_kind(model)}. Use one of its models.",
         )
     return model
 
@@ -268,6 +267,16 @@ class CommitteeModel:
         weights = self.estimator.weights or [1] * len(each)
         fractions = np.asarray(weights, float) / np.sum(weights)
         return logsumexp(each, axis=0, b=fractions[:, np.newaxis, np.newaxis])
+
+
+def get_classifier(view):
+    """Return the classifier of a view of a pipeline, or the classifier itself."""
+    return view.steps[-1] if isinstance(view, PipelineModel) else view
+
+
+def get_features(view, X):
+    """Return images as the classifier of a view gets them."""
+    return view.transform(X) if isinstance(view, PipelineModel) else X
 
 
 def get_common(values):

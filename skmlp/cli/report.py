@@ -23,6 +23,7 @@ from skmlp.cli.model_files import (
     PipelineModel,
     declare_model_argument,
     describe_kind,
+    get_classifier,
     read_single_label_model,
 )
 from skmlp.cli.options import Option, declare
@@ -101,7 +102,8 @@ def run(options):
     models = apply_scale(options.scale, models)
     warn_about_unscaled_pixels(test.X, models, PROGRAM)
     training, test = (transform_images(models[0], images) for images in (training, test))
-    model, second = map(get_classifier, models if len(models) == 2 else (*models, None))
+    classifiers = list(map(get_classifier, models))
+    model, second = classifiers if len(classifiers) == 2 else (*classifiers, None)
     with translate_errors(CANNOT_WRITE, OSError):
         figures = write_report(
             model,
@@ -155,11 +157,6 @@ def read_reported_model(path):
 def get_transformers(model):
     """Return the transformers of a pipeline; a classifier has none."""
     return model.steps[:-1] if isinstance(model, PipelineModel) else []
-
-
-def get_classifier(model):
-    """Return the classifier of a pipeline, or the classifier or None itself."""
-    return model.steps[-1] if isinstance(model, PipelineModel) else model
 
 
 def transform_images(model, images):

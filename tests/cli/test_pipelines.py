@@ -22,6 +22,7 @@ from skmlp import (
     make_committee,
     save_model,
 )
+from skmlp.export import to_html
 from skmlp.files.models import compute_model_digest
 
 
@@ -301,12 +302,15 @@ class TestExport:
             assert f"0 labels differ, probabilities differ by at most {difference:.0e}" in out
             assert out.endswith(f"accuracy {accuracy} (model: {accuracy})\n")
 
-    @pytest.mark.parametrize("option", ["--html", "--c", "--sklearn"])
     @pytest.mark.parametrize(
-        ("kind", "found"),
+        ("kind", "option", "found"),
         [
-            ("deslant", "a pipeline of Deslant, MLPDigitClassifier"),
-            ("committee", "a committee of 3 models"),
+            ("deslant", "--c", "a pipeline of Deslant, MLPDigitClassifier"),
+            ("deslant", "--sklearn", "a pipeline of Deslant, MLPDigitClassifier"),
+            *(
+                ("committee", f"--{name}", "a committee of 3 models")
+                for name in ("html", "c", "sklearn")
+            ),
         ],
     )
     def test_other_formats(self, fails, paths, tmp_path, option, kind, found):
@@ -315,12 +319,40 @@ class TestExport:
         assert "Use --onnx, which also exports pipelines and committees." in err
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
+    def test_page(self, succeeds, paths, stripes, tmp_path, command):
+        out = succeeds(command[0], paths["deslant"], *command[1:], "--weights", "float32")
+        assert "Written to draw.html" in out
+        expected = tmp_path / "expected.html"
+        to_html(load_model(paths["deslant"]), expected, weights="float32")
+        assert (tmp_path / "draw.html").read_bytes() == expected.read_bytes()
+
+    @pytest.mark.parametrize("weights", ["float32", "int8"])
+    def test_check_of_a_page(self, succeeds, paths, stripes, test_set, weights):
+        options = ("--html", "draw.html", "--weights", weights, "--check", stripes)
+        out = succeeds("export", paths["deslant"], *options)
+        accuracy = f"{100 * load_model(paths['deslant']).score(*test_set):.2f} %"
+        assert f"weights in {weights} compared with the model on 40 images" in out
+        assert f"(model: {accuracy})" in out
+        difference = float(re.search(r"probabilities differ by at most ([\de-]+)", out)[1])
+        assert difference < (1e-5 if weights == "float32" else 0.1)
+
+    def test_default_weights_of_a_page(self, succeeds, paths):
+        assert "weights in int8" in succeeds("export", paths["deslant"], "--html", "draw.html")
+
+    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
+    def test_page_of_other_pipelines(self, fails, paths, tmp_path, command):
+        err = fails(4, command[0], paths["reader"], *command[1:])
+        assert "must consist of Deslant and a classifier, got the transformers IDXReader, " in err
+        assert list(tmp_path.iterdir()) == []
+
     def test_scale(self, fails, paths, stripes, tmp_path):
         X, y = load_mnist(stripes, return_X_y=True)
         pipeline = make_pipeline(Deslant(), make_network(input_scale=None)).fit(X / 255, y)
         save_model(pipeline, "unscaled")
         err = fails(2, "export", "unscaled", "--onnx", "m.onnx", "--scale", "1/255")
         assert "--scale requires a classifier, got a pipeline of Deslant" in err
+        assert "--scale requires a classifier" in fails(2, "draw", "unscaled", "--scale", "1/255")
         err = fails(2, "export", paths["deslant"], "--onnx", "m.onnx", "--scale", "1/255")
         assert "--scale has no effect" in err
 
@@ -387,14 +419,9 @@ class TestReport:
         )
 
 
-@pytest.mark.parametrize(
-    ("kind", "found"),
-    [("deslant", "a pipeline of Deslant"), ("committee", "a committee of 3 models")],
-)
-def test_draw(fails, paths, kind, found):
-    err = fails(4, "draw", paths[kind])
-    assert f"{paths[kind]}: the model must be a classifier, got {found}" in err
-    assert "'skmlp predict', 'skmlp evaluate' and 'skmlp export --onnx'" in err
+def test_page_of_a_committee(fails, paths):
+    err = fails(4, "draw", paths["committee"])
+    assert "the model must be a classifier or a pipeline, got a committee of 3 models" in err
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
