@@ -86,7 +86,7 @@ def make_config(params, targets, n_features, n_samples, has_probabilities=False)
     )
 
 
-def make_network_config(params, targets, n_features, has_probabilities):
+def make_network_config(params, targets, n_features, has_probabilities=False):
     """Return the configuration of the network."""
     hidden = parse_hidden_sizes(params.hidden_layer_sizes)
     return NetworkConfig(

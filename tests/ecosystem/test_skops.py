@@ -12,6 +12,7 @@ import skmlp.augment
 import skmlp.schedules
 from skmlp import (
     SKOPS_TRUSTED_TYPES,
+    Deslant,
     DigitAugmenter,
     IDXReader,
     ImageResizer,
@@ -20,9 +21,14 @@ from skmlp import (
 from skmlp.augment import (
     Affine,
     Annealed,
+    Brightness,
     Compose,
+    Contrast,
     DigitDistortions,
     Elastic,
+    Noise,
+    Outline,
+    Patches,
     Shift,
     StrokeWidth,
 )
@@ -49,6 +55,11 @@ SCHEDULES = [
 AUGMENTATIONS = [
     Affine(),
     Annealed(Shift(1.0)),
+    Brightness(),
+    Contrast(),
+    Noise(),
+    Outline(),
+    Patches(),
     Compose([Shift(1.0), Elastic(2.0)]),
     DigitDistortions(),
     Elastic(),
@@ -69,6 +80,7 @@ PARAMETERS = [
     {"hidden_layer_sizes": ()},
 ]
 TRANSFORMERS = [
+    Deslant(0.5),
     IDXReader(),
     IDXReader(dtype=np.dtype("float64")),
     DigitAugmenter(random_state=0),
