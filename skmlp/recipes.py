@@ -45,7 +45,7 @@ ROBUST_AUGMENTATION = Compose(
     [
         Annealed(Compose([DigitDistortions(1.25), Shift(2)]), final_strength=0.25, begin=0.6),
         Noise(probability=0.3),
-        Patches(1.0, probability=0.3),
+        Patches(0.5, probability=0.3),
         Contrast(0.5),
         Brightness(probability=0.3),
         Outline(0.1),

@@ -167,6 +167,8 @@ class Patches(Distortion):
     ----------
     size : float, default=0.4
         Maximum height and width relative to the image, in the range [0, 1].
+    inverted_size : float, default=1.0
+        The same for inverted rectangles, which hide nothing.
     probability : float, default=0.5
         Fraction of the images that get a rectangle, in the range [0, 1].
     fill : float, default=0.0
@@ -192,12 +194,13 @@ class Patches(Distortion):
     """
 
     size: float = 0.4
+    inverted_size: float = 1.0
     probability: float = 0.5
     fill: float = 0.0
 
     def __post_init__(self):
         check_finite(self, "fill")
-        check_fraction(self, "size", "probability")
+        check_fraction(self, "size", "inverted_size", "probability")
 
     def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
         """Do nothing: the step changes intensities only."""
@@ -208,9 +211,8 @@ class Patches(Distortion):
         contrast = measure_contrast(images, self.fill)[chosen]
         ink = compute_ink(images[chosen], contrast, self.fill)
         kind = 3 * rng.random((len(chosen), 1, 1), dtype=np.float32)
-        rows, columns = (
-            draw_intervals(rng, len(chosen), size, self.size) for size in images.shape[1:]
-        )
+        sizes = np.where(kind[:, 0] < 2, self.size, self.inverted_size)
+        rows, columns = (draw_intervals(rng, sizes * length, length) for length in images.shape[1:])
         inside = rows[:, :, np.newaxis] & columns[:, np.newaxis, :]
         noise = rng.random(ink.shape, dtype=np.float32)
         changed = np.where(kind < 1, 0, np.where(kind < 2, noise, 1 - ink))
@@ -219,7 +221,11 @@ class Patches(Distortion):
 
     def scaled(self, strength: float) -> Self:
         """Return a copy with rectangles of a scaled size, in the same fraction of the images."""
-        return replace(self, size=min(self.size * strength, 1.0))
+        return replace(
+            self,
+            size=min(self.size * strength, 1.0),
+            inverted_size=min(self.inverted_size * strength, 1.0),
+        )
 
 
 @dataclass(frozen=True)
@@ -402,10 +408,18 @@ def choose_images(rng, n_images, probability):
     return np.flatnonzero(rng.random(n_images, dtype=np.float32) < probability)
 
 
-def draw_intervals(rng, n_intervals, size, max_length):
-    """Draw random intervals, with lengths up to `max_length * size`, as masks of shape (n_intervals, size)."""
-    lengths, positions = rng.random((2, n_intervals, 1), dtype=np.float32)
-    lengths *= max_length * size
+def draw_intervals(rng, max_lengths, size):
+    """Draw random intervals, with lengths up to `max_lengths`, as masks of shape (n_intervals, size).
+
+    Parameters
+    ----------
+    rng : Generator
+    max_lengths : ndarray of shape (n_intervals, 1)
+    size : int
+        Number of pixels in a row or column.
+    """
+    lengths, positions = rng.random((2, len(max_lengths), 1), dtype=np.float32)
+    lengths *= max_lengths
     starts = positions * (size - lengths)
     centers = np.arange(size, dtype=np.float32) + np.float32(0.5)
     return (starts <= centers) & (centers < starts + lengths)

@@ -301,7 +301,7 @@ def test_a_fraction_of_the_images_is_changed(step, probability):
 def test_patches_are_rectangles_that_are_erased_noisy_or_inverted(background, contrast):
     images = np.full((3000, 20, 30), background + 0.2 * contrast)
     images[:, 0, 0] = background + contrast
-    step = Patches(0.5, probability=1, fill=background)
+    step = Patches(0.5, 0.5, probability=1, fill=background)
     ink = (step(images, np.random.default_rng(0)) - background) / contrast
     changed = ~np.isclose(ink, 0.2, atol=1e-6)
     changed[:, 0, 0] = ~np.isclose(ink[:, 0, 0], 1)
@@ -319,6 +319,15 @@ def test_patches_are_rectangles_that_are_erased_noisy_or_inverted(background, co
     }
     # Some noisy patches have a single pixel or none.
     assert images_of_kind == {value: pytest.approx(200, abs=60) for value in (0, 0.8)}
+
+
+def test_inverted_patches_have_a_size_of_their_own():
+    images = np.full((2000, 30, 30), 0.2)
+    images[:, 0, 0] = 1
+    changed = Patches(0.1, 0.9, probability=1)(images, np.random.default_rng(0)) != images
+    heights = changed.any(axis=2).sum(axis=1)
+    assert heights.max() > 24
+    assert np.mean(heights > 4) == pytest.approx(1 / 3, abs=0.08)
 
 
 def test_steps_for_intensities_do_not_change_blank_images():
@@ -530,7 +539,7 @@ NUMERIC_PARAMETERS = {
     Elastic: ["sigma", "alpha", "fill"],
     StrokeWidth: ["gain", "threshold", "fill"],
     Noise: ["gaussian", "shot", "impulse", "probability", "fill"],
-    Patches: ["size", "probability", "fill"],
+    Patches: ["size", "inverted_size", "probability", "fill"],
     Contrast: ["reduction", "fill"],
     Brightness: ["offset", "probability", "fill"],
     Outline: ["probability", "fill"],
