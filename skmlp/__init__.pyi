@@ -19,6 +19,8 @@ from skmlp.digits.mnist import load_mnist as load_mnist
 from skmlp.digits.normalize import normalize_digit as normalize_digit
 from skmlp.digits.reader import IDXReader as IDXReader
 from skmlp.digits.resizer import ImageResizer as ImageResizer
+from skmlp.digits.segment import FoundDigit as FoundDigit
+from skmlp.digits.segment import segment_digits as segment_digits
 from skmlp.engine.backend_choice import get_kernels as get_kernels
 from skmlp.engine.backend_choice import set_kernels as set_kernels
 from skmlp.engine.compilation import compile_kernels as compile_kernels

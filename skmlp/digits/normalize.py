@@ -77,7 +77,7 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
     >>> image.shape, image.dtype, int(image.max()), int(image[0, 0])
     ((28, 28), dtype('uint8'), 255, 0)
     """
-    ink = compute_ink(load_gray(picture))
+    ink = compute_ink(load_gray(picture).gray)
     return center_ink(fit_to_box(ink))
 
 

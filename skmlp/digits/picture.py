@@ -5,7 +5,7 @@ import struct
 import warnings
 import zlib
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -164,18 +164,34 @@ def to_uint8_gray(picture: "Image.Image", background: int = 0) -> np.ndarray:
     return np.array(picture.convert("L"))
 
 
-def load_gray(picture):
-    """Convert any supported picture to a gray array, downsampled to the working size.
+class GrayPicture(NamedTuple):
+    """A downsampled picture.
+
+    Attributes
+    ----------
+    gray : ndarray of shape (height, width)
+        Brightness as float32, in the unit of the original picture.
+    factor : int
+        Number of rows and columns of the original picture per pixel.
+    """
+
+    gray: np.ndarray
+    factor: int
+
+
+def load_gray(picture, working_size=WORKING_SIZE):
+    """Convert any supported picture to a gray array, downsampled to a working size.
 
     Parameters
     ----------
     picture : ndarray, PIL.Image.Image, str, path-like, bytes-like or binary stream
         As for :func:`skmlp.normalize_digit`.
+    working_size : int, default=300
+        Approximate number of pixels along the longer side of the result. Smaller pictures are not changed.
 
     Returns
     -------
-    gray : ndarray of shape (height, width)
-        Brightness as float32, in the unit of the picture.
+    gray_picture : GrayPicture
     """
     from PIL import Image
 
@@ -200,10 +216,11 @@ def load_gray(picture):
         raise ValueError(f"picture must contain real numbers, got {picture.dtype}.")
     check_size(picture.shape[0], picture.shape[1])
     max_value = 255 if picture.dtype == np.uint8 else max(1, picture.max())
-    downsampled = downsample(np.atleast_3d(picture))
+    factor = max(1, min(round(max(picture.shape) / working_size), *picture.shape[:2]))
+    downsampled = downsample(np.atleast_3d(picture), factor)
     if not np.isfinite(downsampled).all():
         raise ValueError("picture must contain finite numbers, got NaN or infinity.")
-    return convert_channels_to_gray(downsampled, float(max_value))
+    return GrayPicture(convert_channels_to_gray(downsampled, float(max_value)), factor)
 
 
 def pillow_to_array(picture):
@@ -234,19 +251,19 @@ def check_size(height, width):
         )
 
 
-def downsample(picture):
-    """Average blocks of pixels so that the longer side is close to the working size.
+def downsample(picture, factor):
+    """Average blocks of pixels.
 
     Parameters
     ----------
     picture : ndarray of shape (height, width, n_channels)
+    factor : int
 
     Returns
     -------
     downsampled : ndarray of shape (height // factor, width // factor, n_channels)
         Means of blocks of factor x factor pixels, as float32.
     """
-    factor = max(1, min(round(max(picture.shape) / WORKING_SIZE), *picture.shape[:2]))
     height, width = (size // factor for size in picture.shape[:2])
     cropped = picture[: height * factor, : width * factor]
     total = np.zeros((height, width, picture.shape[2]), np.float32)

@@ -148,11 +148,6 @@ def rule_grid(gray, rng):
     return rule_lines(rule_lines(gray, rng).T, rng).T
 
 
-def put_on_dark_table(gray, rng):
-    margin = rng.integers(5, 12)
-    return np.pad(gray, margin, constant_values=0.3)
-
-
 def crop_to_ink(gray, rng):
     rows, columns = (np.flatnonzero((gray < 0.5).any(axis=axis)) for axis in (1, 0))
     return gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -191,6 +186,7 @@ def blur(gray, rng):
     return ndimage.gaussian_filter(gray, 2) * 0.4 + 0.3
 
 
+# The page normalizes drawings only. The port does not remove shadows, tables, blots and frames.
 EFFECTS = [
     *(
         light_with_a_gradient,
@@ -198,7 +194,6 @@ EFFECTS = [
         add_noise,
         rule_lines,
         rule_grid,
-        put_on_dark_table,
         enlarge,
         reduce,
     ),

@@ -12,6 +12,7 @@ import numpy as np
 import skmlp
 from skmlp import (
     Deslant,
+    FoundDigit,
     IDXHeader,
     MLPDigitClassifier,
     TrainingCurveDisplay,
@@ -22,6 +23,7 @@ from skmlp import (
     read_idx_header,
     read_model_header,
     save_model,
+    segment_digits,
     write_idx,
 )
 from skmlp.augment import Affine, Annealed, Compose, Noise, Shift
@@ -121,6 +123,8 @@ make_recipe("fast", random_state=0).set_params(memory=None).fit(X, y)
 assert_type(RECIPES["fast"].make_classifier(0), MLPDigitClassifier)
 assert_type(TrainingCurveDisplay.from_estimator(mlp), TrainingCurveDisplay)
 normalize_digit("photo.jpg").astype(np.float32)
+assert_type(segment_digits("page.jpg"), list[FoundDigit])
+segment_digits("page.jpg")[0].box.left.bit_length()
 skmlp.set_kernels("numpy")
 assert_type(skmlp.compile_kernels(lambda n_done, n_kernels, name: None, dtype="float32"), Path)
 skmlp.compile_kernels(dtype="float16")  # type: ignore[arg-type]

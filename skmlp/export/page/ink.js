@@ -1,4 +1,5 @@
-// Separation of the ink of a digit from the background, a port of skmlp/digits/ink.py, which explains the method.
+// Separation of the ink of a digit from the background, a port of the methods of skmlp/digits/ink.py, page.py and crop.py
+// for drawings. What is only in photos is not ported: shadows with edges, tables, blots and printed frames.
 
 import {
   computeDistance,
@@ -28,7 +29,7 @@ import { NoDigitError } from "./picture.js";
  * @typedef {{values: Grid, smoothed: Grid, ink: number, noise: number}} Contrast
  */
 
-// These constants are explained in ink.py.
+// These constants are explained in ink.py, crop.py and contrast.py.
 const MIN_CONTRAST = 0.02;
 const MIN_NEIGHBOR_CORRELATION = 0.33;
 const MIN_EXPLAINED_VARIANCE = 0.76;
