@@ -31,7 +31,7 @@ def check_output_file(path, inputs, option="--out"):
         if given is not None and path.exists() and path.samefile(given):
             raise CommandError(
                 USAGE,
-                f"{path}: {option} must differ from the model files, got the path of {given}. Choose another path.",
+                f"{path}: {option} must differ from the input files, got the path of {given}. Choose another path.",
             )
     with translate_errors(CANNOT_WRITE, OSError):
         if path.exists() and not path.is_file():

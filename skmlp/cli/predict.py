@@ -13,6 +13,14 @@ from skmlp.cli.datasets import (
 from skmlp.cli.errors import SUCCESS, CommandError
 from skmlp.cli.model_files import declare_model_argument, read_single_label_model
 from skmlp.cli.options import Option, declare
+from skmlp.cli.outputs import check_output_file
+from skmlp.cli.pages import (
+    annotate_page,
+    check_page_options,
+    predict_page,
+    print_page,
+    read_page,
+)
 from skmlp.cli.parser import Command
 from skmlp.cli.pictures import read_images
 from skmlp.cli.values import FACTOR, FLAG, PATH
@@ -34,6 +42,10 @@ from the background, cropped, scaled and centered. IDX files and pictures of
 background. Use --invert for dark digits on a light background, or --normalize
 to normalize pictures of 28 x 28 pixels, too.
 
+--all finds all digits in a picture, such as a page or a form field, and prints
+each line of digits as it was read, followed by its digits, their probabilities
+and their positions in pixels. --annotate draws them on a copy of the picture.
+
 A model trained on images of another size only accepts pictures of that size."""
 
 EXAMPLES = """\
@@ -42,10 +54,13 @@ examples:
   skmlp predict mnist-run/model.safetensors 28x28.png --invert
   skmlp predict mnist-run/model.safetensors t10k-images-idx3-ubyte.gz | head
   skmlp predict mnist-run/model.safetensors *.png --json > digits.jsonl
+  skmlp predict mnist-run/model.safetensors page.jpg --all --annotate read.png
 
 Format of --json, one line per image:
   {"file": "7.png", "index": 0, "digit": 7, "probability": 0.99,
-   "probabilities": {"0": 0.0001, ...}}"""
+   "probabilities": {"0": 0.0001, ...}}
+and with --all, one line per digit, also:
+  "line": 0, "box": {"left": 20, "top": 30, "right": 50, "bottom": 80}"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,31 +84,64 @@ class PredictOptions:
         Option(FLAG, "Normalize pictures of 28 x 28 pixels, like those of other sizes.", "pixel"),
         False,
     )
+    all: bool = declare(
+        Option(FLAG, "Find all digits in each picture, instead of one.", "page"), False
+    )
+    annotate: str | None = declare(
+        Option(
+            PATH,
+            "With --all: save the picture with the digits drawn on it, as PNG or JPEG.",
+            "page",
+            "FILE",
+        ),
+        None,
+    )
     scale: float | None = declare(Option(FACTOR, SCALE_HELP, "pixel", "FACTOR"), None)
     json: bool = declare(Option(FLAG, "Print JSON lines, one object per image.", "output"), False)
 
 
 def run(options):
     """Run `skmlp predict`."""
+    check_page_options(options)
+    if options.annotate:
+        check_output_file(options.annotate, (options.model, *options.files), "--annotate")
     stored = read_single_label_model(options.model)
     (model,) = apply_scale(options.scale, [stored])
     exit_status = SUCCESS
     for path in options.files:
         try:
-            images = read_images(
-                path,
-                model,
-                dark_on_light=options.invert,
-                normalize=options.normalize,
-            )
-            check_pixels(images, stored, path)
+            if options.all:
+                predict_all_digits(model, stored, path, options)
+            else:
+                predict_images(model, stored, path, options)
         except CommandError as error:
             print_error(PROGRAM, str(error))
             exit_status = error.exit_status
-        else:
-            warn_about_unscaled_pixels(images, [model], PROGRAM)
-            print_predictions(model, path, images, as_json=options.json)
     return exit_status
+
+
+def predict_images(model, stored, path, options):
+    """Predict the images of an IDX file, or one digit in a picture."""
+    images = read_images(
+        path,
+        model,
+        dark_on_light=options.invert,
+        normalize=options.normalize,
+    )
+    check_pixels(images, stored, path)
+    warn_about_unscaled_pixels(images, [model], PROGRAM)
+    print_predictions(model, path, images, as_json=options.json)
+
+
+def predict_all_digits(model, stored, path, options):
+    """Predict all digits in a picture."""
+    page = read_page(path, model)
+    check_pixels(page.images, stored, path)
+    warn_about_unscaled_pixels(page.images, [model], PROGRAM)
+    predictions = predict_page(model, page)
+    print_page(path, page, predictions, as_json=options.json)
+    if options.annotate:
+        annotate_page(options.annotate, page, predictions)
 
 
 def print_predictions(model, path, images, *, as_json):

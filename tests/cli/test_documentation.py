@@ -178,12 +178,22 @@ def draw_photo(path):
     photo.save(path)
 
 
+def draw_page(path):
+    """Draw a dark 7 and a dark 1 on light paper."""
+    page = Image.new("L", (240, 170), 225)
+    draw = ImageDraw.Draw(page)
+    draw.line([(44, 36), (94, 36), (62, 130)], fill=40, width=9)
+    draw.line([(160, 32), (156, 130)], fill=40, width=9)
+    page.save(path)
+
+
 @pytest.fixture
 def example_directory(tmp_path, monkeypatch):
     """Change to a directory with the input files of the examples."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     draw_photo(tmp_path / "photo.jpg")
+    draw_page(tmp_path / "page.png")
     return tmp_path
 
 

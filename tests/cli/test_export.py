@@ -101,7 +101,7 @@ class TestExport:
     def test_output_must_not_replace_the_model(self, run_skmlp, stripes_model):
         status, _, err = run_skmlp("export", stripes_model, "--html", stripes_model)
         assert status == 2
-        assert "--html must differ from the model files" in err
+        assert "--html must differ from the input files" in err
         load_model(stripes_model)
 
 

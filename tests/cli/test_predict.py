@@ -1,6 +1,7 @@
 """`skmlp predict`: IDX files, pictures, photos and errors."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -312,3 +313,87 @@ def test_missing_model_is_an_error(fails, tmp_path):
 
 def test_multilabel_model_is_an_error(fails, multilabel_model):
     assert "got a multilabel model" in fails(4, "predict", multilabel_model, "picture.png")
+
+
+# All digits in a picture
+
+
+@pytest.fixture
+def page_of_bars(tmp_path):
+    """Return the path of a page with two lines of bars: vertical, vertical, then horizontal."""
+    page = np.full((300, 400, 3), 220, np.uint8)
+    page[30:110, 60:76] = page[32:112, 200:216] = 30
+    page[180:260, 60:76] = 30
+    Image.fromarray(page).save(tmp_path / "page.png")
+    return tmp_path / "page.png"
+
+
+def test_all_prints_each_line_and_its_digits(succeeds, model_of_28_x_28, page_of_bars):
+    lines = succeeds("predict", model_of_28_x_28, page_of_bars, "--all").splitlines()
+    assert [lines[0], lines[3]] == [f"{page_of_bars}  00", f"{page_of_bars}  0"]
+    number = r"\d+"
+    for line in (lines[1], lines[2], lines[4]):
+        assert re.fullmatch(
+            rf"  0  [01]\.\d{{4}}  x {number} to {number}, y {number} to {number}", line
+        )
+
+
+def test_all_with_json_gives_one_object_per_digit(json_lines, model_of_28_x_28, page_of_bars):
+    records = json_lines("predict", model_of_28_x_28, page_of_bars, "--all")
+    assert [record["line"] for record in records] == [0, 0, 1]
+    assert [record["index"] for record in records] == [0, 1, 2]
+    expected = [(60, 30, 76, 110), (200, 32, 216, 112), (60, 180, 76, 260)]
+    for record, box in zip(records, expected, strict=True):
+        assert list(record["box"]) == ["left", "top", "right", "bottom"]
+        np.testing.assert_allclose(list(record["box"].values()), box, atol=2)
+        assert record["digit"] == 0
+        assert record["probability"] == max(record["probabilities"].values())
+
+
+@pytest.mark.parametrize("name", ["read.png", "read.JPG"])
+def test_annotate_draws_boxes_on_a_copy(succeeds, model_of_28_x_28, page_of_bars, tmp_path, name):
+    before = page_of_bars.read_bytes()
+    succeeds("predict", model_of_28_x_28, page_of_bars, "--all", "--annotate", tmp_path / name)
+    assert page_of_bars.read_bytes() == before
+    with Image.open(tmp_path / name) as annotated:
+        assert annotated.format == ("PNG" if name.endswith("png") else "JPEG")
+        pixels = np.asarray(annotated, int)
+    page = np.asarray(Image.open(page_of_bars), int)
+    changed = np.abs(pixels - page).max(axis=2) > 60
+    assert changed[30:110, 58:62].any(axis=1).mean() > 0.9  # the left side of the first box
+    assert not changed[270:, 100:].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--annotate", "read.png"], "--annotate requires --all"),
+        (["--all", "--invert"], "--invert has no effect with --all"),
+        (["--all", "--normalize"], "--normalize has no effect with --all"),
+        (["--all", "--annotate", "read.gif"], "--annotate must be a PNG or JPEG file"),
+        (["other.png", "--all", "--annotate", "read.png"], "must be used with one picture, got 2"),
+    ],
+)
+def test_options_of_pages_that_cannot_be_combined(
+    fails, model_of_28_x_28, page_of_bars, options, message
+):
+    assert message in fails(2, "predict", model_of_28_x_28, page_of_bars, *options)
+
+
+def test_annotate_does_not_overwrite_an_input_file(fails, model_of_28_x_28, page_of_bars):
+    options = ("--all", "--annotate", page_of_bars)
+    assert "must differ from the input files" in fails(
+        2, "predict", model_of_28_x_28, page_of_bars, *options
+    )
+
+
+def test_all_reports_files_without_digits(
+    fails, stripes, model_of_28_x_28, stripes_model, tmp_path
+):
+    Image.new("L", (100, 80), 200).save(tmp_path / "blank.png")
+    message = fails(3, "predict", model_of_28_x_28, tmp_path / "blank.png", "--all")
+    assert "blank.png: the picture must show digits" in message
+    path = stripes / "t10k-images-idx3-ubyte.gz"
+    assert "--all requires a PNG or JPEG picture" in fails(
+        3, "predict", stripes_model, path, "--all"
+    )

@@ -147,7 +147,7 @@ def test_model_files_are_not_overwritten(fails, fit, stripes, option):
     out = first if option == "model" else second
     content = Path(out).read_bytes()
     options = ("--data", stripes, "--compare-with", second, "--out", out)
-    assert "--out must differ from the model files" in fails(2, "report", first, *options)
+    assert "--out must differ from the input files" in fails(2, "report", first, *options)
     assert Path(out).read_bytes() == content
 
 
