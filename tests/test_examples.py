@@ -323,6 +323,19 @@ def test_plot_own_digits(tmp_path, run_example):
     assert list_files(tmp_path) == []
 
 
+def test_plot_page_of_digits(tmp_path, run_example):
+    counts, *lines = run_example("plot_page_of_digits.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1797 training images"
+    written = ["31415926", "2718281", "16180339", "14142135"]
+    n_correct = 0
+    for number, (line, digits) in enumerate(zip(lines, written, strict=True)):
+        read = line.removeprefix(f"line {number}: ")
+        assert len(read) == len(digits)
+        n_correct += sum(map(str.__eq__, read, digits))
+    assert n_correct >= 16  # of 31; the fonts differ from handwriting of 8 x 8 pixels
+    assert list_files(tmp_path) == []
+
+
 def test_plot_regularization(tmp_path, run_example):
     counts, *lines = run_example("plot_regularization.py", tmp_path)
     assert counts == "scikit-learn's digits: 1077 training, 270 validation and 450 test images"
