@@ -207,7 +207,9 @@ def apply_scale_to_classifier(scale, model):
 
 def warn_about_unscaled_pixels(X, models, program):
     """Print a warning if a model uses 8-bit pixels as they are."""
-    if X.dtype == "uint8" and any(model.input_scale is None for model in models):
+    # A pipeline of other transformers, such as scalers, takes pixels as they are.
+    classifiers = [model for model in models if getattr(model, "takes_images", True)]
+    if X.dtype == "uint8" and any(model.input_scale is None for model in classifiers):
         subject = "the model" if len(models) == 1 else "a model"
         print_warning(
             program,

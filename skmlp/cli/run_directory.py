@@ -37,8 +37,11 @@ class RunDirectory:
         return self.path / SETTINGS
 
     def has_checkpoint(self):
-        """Return whether the directory contains a checkpoint."""
-        return self.checkpoint.exists() or previous_checkpoint(self.checkpoint).exists()
+        """Return whether the directory contains a checkpoint, which may be that of a network of a committee."""
+        paths = self.checkpoint, previous_checkpoint(self.checkpoint)
+        return any(path.exists() for path in paths) or any(
+            self.path.glob(f"{name_member('*')}/{CHECKPOINT}")
+        )
 
     def start(self, options):
         """Prepare the directory for a new run and write its options."""
@@ -103,6 +106,11 @@ class RunDirectory:
             return self._read_settings()["finished"]
         except CommandError:
             return False
+
+
+def name_member(number):
+    """Return the name of the directory of a network of a committee, or a pattern for the number "*"."""
+    return f"network-{number}"
 
 
 def previous_checkpoint(path):

@@ -1,7 +1,8 @@
 """`skmlp train`: train a network on digits and save the model, its history, its curves and a report."""
 
 import warnings
-from typing import NamedTuple
+from dataclasses import replace
+from pathlib import Path
 
 from skmlp.cli.console import print_line, print_warning
 from skmlp.cli.datasets import choose_input_scale, describe_data, load_subset
@@ -18,7 +19,7 @@ from skmlp.cli.errors import (
 from skmlp.cli.names import COMMITTEES
 from skmlp.cli.outputs import make_directory, save_curves, save_history
 from skmlp.cli.parser import Command
-from skmlp.cli.run_directory import RunDirectory
+from skmlp.cli.run_directory import RunDirectory, name_member
 from skmlp.cli.train_options import (
     BATCH_SIZE,
     EPOCHS,
@@ -26,7 +27,6 @@ from skmlp.cli.train_options import (
     PATIENCE,
     TrainOptions,
     find_recipes,
-    name_member,
 )
 from skmlp.cli.training_data import load_training_data, select_for_report
 from skmlp.formatting import format_count, format_percent
@@ -65,21 +65,6 @@ examples:
   skmlp train --resume long-run"""
 
 
-class Member(NamedTuple):
-    """Network of a committee.
-
-    Attributes
-    ----------
-    random_state : int or None
-        Seed of the network. That of the options determines how the images are split.
-    command : str
-        Command line that trains the committee.
-    """
-
-    random_state: int | None
-    command: str
-
-
 def run(options):
     """Run `skmlp train`."""
     options, finished = resolve_options(options)
@@ -100,20 +85,44 @@ def train_committee(options):
     for number, (name, seed) in enumerate(zip(recipe.members, seeds, strict=True), 1):
         if not options.quiet:
             print_line(f"Network {number} of {len(seeds)}")
-        member = Member(seed, options.get_command())
-        status = train_network(*resolve_options(options.for_member(number, name)), member)
+        member = resolve_options(make_member_options(options, number, name, seed))
+        status = train_network(*member, is_member=True)
         if status != SUCCESS:
             if options.checkpoint is not None:
                 print_line(f"To resume the committee: skmlp train --resume {options.checkpoint}")
             return status
     accuracy, n_test = save_committee(options, out, len(seeds))
-    print_line(f"Committee of {len(seeds)} networks")
+    if not options.quiet:
+        print_line(f"Committee of {len(seeds)} networks")
     print_line(describe_accuracy(accuracy, n_test))
     if options.checkpoint is not None:
         RunDirectory(options.checkpoint).write(options, finished=True)
     if not options.quiet:
         print_line(f"Written to {out}: model.safetensors")
     return SUCCESS
+
+
+def make_member_options(options, number, recipe, seed):
+    """Return the options for a network of a committee, whose files are in directories of its own.
+
+    A run of the network that exists in the directory of a resumed run is resumed, too.
+
+    Parameters
+    ----------
+    options : TrainOptions
+        Options of the committee.
+    number : int
+        Number of the network, from 1.
+    recipe : str
+        Name of its recipe.
+    seed : int or None
+    """
+    changed = {"recipe": recipe, "seed": seed, "out": str(Path(options.out, name_member(number)))}
+    if options.checkpoint is not None:
+        run = RunDirectory(Path(options.checkpoint, name_member(number)))
+        is_resumed = options.resume is not None and run.settings.exists()
+        changed |= {"checkpoint": str(run.path), "resume": str(run.path) if is_resumed else None}
+    return replace(options, **changed)
 
 
 def save_committee(options, out, n_networks):
@@ -132,8 +141,8 @@ def save_committee(options, out, n_networks):
     return committee.score(test.X, test.y), len(test.y)
 
 
-def train_network(options, finished, member=None):
-    """Train a network, which may be a Member of a committee, and write its files. Return the exit status."""
+def train_network(options, finished, *, is_member=False):
+    """Train a network, which may be a member of a committee, and write its files. Return the exit status."""
     data = load_training_data(options, get_image_shape(options.recipe))
     transformers = fit_transformers(options, data)
     for transformer in transformers:
@@ -142,8 +151,6 @@ def train_network(options, finished, member=None):
     if options.checkpoint is not None and options.resume is None:
         RunDirectory(options.checkpoint).start(options)
     model = make_model(options, data.X)
-    if member is not None:
-        model.random_state = member.random_state
     if not options.quiet:
         announce(options, data, finished)
     model, interrupted = train(options, model, data)
@@ -152,12 +159,12 @@ def train_network(options, finished, member=None):
     if not options.quiet:
         print_line(describe_duration(model, interrupted))
     accuracy = save(options, transformers, model, data, out)
-    print_line(describe_accuracy(accuracy, len(data.y_test)))
+    if not (options.quiet and is_member):
+        print_line(describe_accuracy(accuracy, len(data.y_test)))
     if options.checkpoint is not None and not interrupted:
         RunDirectory(options.checkpoint).write(options, finished=True)
     files = ["model.safetensors", "history.csv", "curves.png"]
-    command = options.get_command() if member is None else member.command
-    report_interrupted = not options.no_report and save_report(options, model, data, out, command)
+    report_interrupted = not options.no_report and save_report(options, model, data, out)
     if not options.no_report and not report_interrupted:
         files.append("report.html")
     if not options.quiet:
@@ -352,7 +359,7 @@ def describe_report_images(data):
     return f"report.html shows {' and '.join(parts)}"
 
 
-def save_report(options, model, data, out, command):
+def save_report(options, model, data, out):
     """Write the report, with the command that trains the same model. Return whether Ctrl-C interrupted it."""
     from skmlp import write_report
 
@@ -371,7 +378,7 @@ def save_report(options, model, data, out, command):
                 y_train=y,
                 image_shape=data.image_shape,
                 name=str(out / "model.safetensors"),
-                command=command,
+                command=options.get_command(),
             )
     except KeyboardInterrupt:
         return True

@@ -446,25 +446,6 @@ class TrainOptions:
         """Return the same options with paths that are valid in every working directory."""
         return replace(self, data=make_data_absolute(self.data), out=str(Path(self.out).absolute()))
 
-    def for_member(self, number, recipe):
-        """Return the options for a network of a committee, whose files are in directories of its own.
-
-        A run of the network that exists in the directory of a resumed run is resumed, too.
-
-        Parameters
-        ----------
-        number : int
-            Number of the network, from 1.
-        recipe : str
-            Name of its recipe.
-        """
-        out = str(Path(self.out, name_member(number)))
-        if self.checkpoint is None:
-            return replace(self, recipe=recipe, out=out)
-        run = Path(self.checkpoint, name_member(number))
-        resume = str(run) if self.resume is not None and run.exists() else None
-        return replace(self, recipe=recipe, out=out, checkpoint=str(run), resume=resume)
-
     def to_json(self):
         """Return the options that are stored with the run as a dict of JSON values."""
         options = get_options(type(self))
@@ -495,11 +476,6 @@ class TrainOptions:
         return cls(**converted, **command)
 
 
-def name_member(number):
-    """Return the name of the directory of a network of a committee."""
-    return f"network-{number}"
-
-
 def check_combinations(options):
     """Raise an error for options that are incompatible or would have no effect."""
     declared = get_options(type(options))
@@ -522,6 +498,11 @@ def check_combinations(options):
         raise OptionError(
             "--stream needs a directory of uncompressed files, got --data mnist. Leave out --stream, or decompress the "
             "files and pass their directory."
+        )
+    if options.recipe in COMMITTEES and options.data is None:
+        raise OptionError(
+            f"--recipe {options.recipe} requires --data: the seeds of its networks would divide scikit-learn's bundled "
+            "digits differently into training and test images. Add --data mnist or a directory of IDX files."
         )
     if options.stream and options.recipe is not None and has_transformers(options.recipe):
         raise OptionError(

@@ -118,7 +118,9 @@ def check_supported(estimator, arguments):
 def check_labels_are_certain(name, y):
     """Raise ValueError if `y` has several columns of floats, like class probabilities."""
     n_columns = y.shape[1] if getattr(y, "ndim", 1) == 2 else 1
-    if n_columns > 1 and np.dtype(getattr(y, "dtype", int)).kind == "f":
+    dtypes = getattr(y, "dtypes", None) if n_columns > 1 else None  # of a data frame
+    dtypes = [getattr(y, "dtype", np.dtype(int))] if dtypes is None else list(dtypes)
+    if n_columns > 1 and any(getattr(dtype, "kind", "O") == "f" for dtype in dtypes):
         raise ValueError(
             f"{name} must contain labels, or integers for multilabel targets, on a cluster, got {n_columns} columns of "
             "floats. Train on class probabilities with MLPDigitClassifier."

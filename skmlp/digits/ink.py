@@ -30,11 +30,14 @@ MIN_DIGIT_HEIGHT_ON_SHEET = 0.15  # relative to the longer side
 PALE = 0.2  # contrast of the edge of ink, relative to ink
 EDGE_WIDTH = 3  # pixels
 MAX_PALE_BORDER = 0.1  # fraction of the border that pale ruled lines may cover, but not a shadow
-BORDER_WIDTH = 6  # pixels; a picture without a margin may have a small one
+# Width of the border of a picture without a margin, which may have a small one: in pixels, and relative to the longer
+# side, because the strokes of an enlarged digit have blurred edges
+BORDER_WIDTH, RELATIVE_BORDER_WIDTH = 6, 0.06
 MAX_OTHER_INK = 0.5  # area, relative to that of the digit
 MAX_BLOT_SIZE = 0.35  # relative to the height of the digit
 MAX_REST_OF_CROP = 0.25  # area of the ink without a digit, relative to the digit
 MIN_SIZE_WITH_LINES = 120  # pixels along the longer side
+MAX_LINE_WIDTH = 0.05  # of printed lines, relative to the longer side
 MIN_TABLE_BORDER = 0.9  # fraction of the border
 MIN_PAPER_TO_STROKE_RATIO = 1.5
 MIN_COMPONENT_AREA = 0.08  # relative to the largest connected component
@@ -158,11 +161,11 @@ def is_piece_of_crop(digit, ink_mask):
     ink_mask : ndarray of bool of shape (height, width)
         Ink in the picture if it is a digit without a margin.
     """
-    sides = ink_mask.T[:BORDER_WIDTH], ink_mask.T[-BORDER_WIDTH:], ink_mask[:BORDER_WIDTH]
-    if not all(side.any() for side in (*sides, ink_mask[-BORDER_WIDTH:])):
+    width = max(BORDER_WIDTH, round(RELATIVE_BORDER_WIDTH * max(ink_mask.shape)))
+    sides = ink_mask[:width], ink_mask[-width:], ink_mask.T[:width], ink_mask.T[-width:]
+    if not all(side.any() for side in sides):
         return False
-    # In a small picture, lines cannot be distinguished from strokes. A larger one with lines is a page.
-    if max(ink_mask.shape) >= MIN_SIZE_WITH_LINES and np.any(digit.lines):
+    if has_printed_lines(digit):
         return False
     other_ink = ink_mask & ~digit.mask
     common_area = np.count_nonzero(ink_mask & digit.mask)
@@ -171,6 +174,17 @@ def is_piece_of_crop(digit, ink_mask):
         or np.count_nonzero(other_ink) > MAX_REST_OF_CROP * common_area
     )
     return is_piece and not is_digit_on_sheet(digit.mask, ink_mask)
+
+
+def has_printed_lines(digit):
+    """Return whether there are lines around a digit that are thinner than the strokes of a digit without a margin.
+
+    In a small picture, lines cannot be distinguished from strokes.
+    """
+    longer_side = max(digit.lines.shape)
+    if longer_side < MIN_SIZE_WITH_LINES or not digit.lines.any():
+        return False
+    return measure_stroke_width(digit.lines) <= MAX_LINE_WIDTH * longer_side
 
 
 def measure_height(mask):

@@ -17,6 +17,8 @@ from skmlp.typing import ArrayLike
 if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
 
+MIN_TOTAL_WEIGHT = 1e-300  # quotients of smaller numbers are not accurate
+
 
 def make_committee(
     models: Iterable[BaseEstimator], weights: ArrayLike | None = None
@@ -117,10 +119,14 @@ def check_weights(weights, n_models):
     """Return the weights of models as an array, or raise ValueError if they are invalid."""
     array = np.asarray(weights)
     is_valid = array.dtype.kind in "iuf" and array.shape == (n_models,)
-    if not is_valid or not np.isfinite(array).all() or array.min() < 0 or array.max() == 0:
+    if is_valid:
+        with np.errstate(over="ignore"):
+            total = array.sum(dtype=float)
+        is_valid = array.min() >= 0 and MIN_TOTAL_WEIGHT <= total < np.inf
+    if not is_valid:
         raise ValueError(
-            f"weights must be {n_models} finite numbers of at least 0, one per model, with a positive sum, got "
-            f"{weights!r}."
+            f"weights must be {n_models} finite numbers of at least 0, one per model, with a positive and finite sum, "
+            f"got {weights!r}."
         )
     return array
 

@@ -80,7 +80,10 @@ def make_config(params, targets, n_features, n_samples, has_probabilities=False)
         alpha=float(params.alpha),
         label_smoothing=float(params.label_smoothing),
         adversarial_norm=float(params.adversarial_norm),
-        virtual_adversarial_norm=float(params.virtual_adversarial_norm),
+        # The prediction of a single class is constant.
+        virtual_adversarial_norm=0.0
+        if network.single_class
+        else float(params.virtual_adversarial_norm),
         augmentation=make_augmentation(params, n_features),
         validation_fraction=float(params.validation_fraction),
     )

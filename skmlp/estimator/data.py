@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from skmlp.engine.batches import Samples, TrainingData
@@ -101,6 +102,8 @@ class SampleChecker(NamedTuple):
     classes : array-like of shape (n_classes,) or None
         The classes, in whose order the columns of class probabilities are; None if they are unknown or the targets are
         multilabel.
+    prefers_indicators : bool
+        Whether a matrix of zeros and ones is an indicator matrix, also if it contains floats.
     allows_zero_weights : bool
         Whether all sample weights may be zero.
     """
@@ -108,6 +111,7 @@ class SampleChecker(NamedTuple):
     validate: Any
     input_scale: float | None
     classes: Any = None
+    prefers_indicators: bool = False
     allows_zero_weights: bool = False
 
     def check(self, X, y, sample_weight, *, reset):
@@ -162,6 +166,9 @@ class SampleChecker(NamedTuple):
         """Return labels, an indicator matrix or class probabilities."""
         if self.classes is None or y.ndim == 1 or y.shape[1] == 1 or not is_probabilities(y):
             return check_labels(y)
+        if self.prefers_indicators and type_of_target(y).startswith("multilabel"):
+            return check_labels(y)
+        y = y.toarray() if issparse(y) else y
         return check_probabilities(y, check_classes(self.classes))
 
     def _choose_dtype(self, dtype):
@@ -289,8 +296,8 @@ def check_sparse_is_supported(params):
             )
 
 
-def check_same_classes(y, targets):
-    """Return `targets`, or raise ValueError if `y` does not contain the same classes.
+def check_same_classes(y, targets, classes=None):
+    """Return `targets`, or raise ValueError if `classes` or, without them, `y` does not contain the same classes.
 
     Parameters
     ----------
@@ -299,13 +306,14 @@ def check_same_classes(y, targets):
     targets : TargetEncoding
         The encoding of the previous training run.
     """
-    if targets.multilabel or is_probabilities(y):
+    if targets.multilabel or (classes is None and is_probabilities(y)):
         return targets
-    if not np.array_equal(np.unique(y), targets.classes):
+    found = np.unique(y if classes is None else classes)
+    if not np.array_equal(found, targets.classes):
         raise ValueError(
             # The first two sentences are scikit-learn's.
             "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
-            f"Previously got {targets.classes}, `y` has {np.unique(y)}. Use partial_fit to train on a subset of the "
+            f"Previously got {targets.classes}, `y` has {found}. Use partial_fit to train on a subset of the "
             "classes, or set warm_start=False to start a new training run."
         )
     return targets

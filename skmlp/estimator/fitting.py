@@ -87,18 +87,22 @@ class Start:
         Function of the labels that returns the TargetEncoding.
     allows_missing_classes : bool
         Whether the labels may lack classes.
+    prefers_indicators : bool
+        Whether a matrix of zeros and ones is an indicator matrix, also if it contains floats and the classes are known.
     """
 
     previous: PreviousTraining | None
     choose_targets: Callable
     allows_missing_classes: bool = False
+    prefers_indicators: bool = False
 
     @classmethod
     def for_fit(cls, estimator, classes=None):
         """Return the start of `fit`: new weights, or the result of the previous run with `warm_start`."""
         if estimator.warm_start and fitted.is_fitted(estimator):
             previous = PreviousTraining.from_estimator(estimator)
-            return cls(previous, partial(check_same_classes, targets=previous.targets))
+            choose_targets = partial(check_same_classes, targets=previous.targets, classes=classes)
+            return cls(previous, choose_targets, allows_missing_classes=classes is not None)
         choose_targets = partial(TargetEncoding.from_labels, classes=classes)
         return cls(None, choose_targets, allows_missing_classes=classes is not None)
 
@@ -113,7 +117,7 @@ class Start:
         """Return the start of `partial_fit`: the result of the previous run, if any. The classes are already set."""
         if not fitted.is_fitted(estimator):
             choose_targets = partial(TargetEncoding.from_labels, classes=estimator.classes_)
-            return cls(None, choose_targets, allows_missing_classes=True)
+            return cls(None, choose_targets, allows_missing_classes=True, prefers_indicators=True)
         previous = PreviousTraining.from_estimator(estimator)
         return cls(previous, lambda y: previous.targets, allows_missing_classes=True)
 
@@ -161,7 +165,10 @@ def make_plan(estimator, arguments, start):
     if estimator.solver == "lbfgs":
         check_lbfgs(estimator)
     checker = SampleChecker(
-        partial(validate_data, estimator), estimator.input_scale, start.get_classes(arguments)
+        partial(validate_data, estimator),
+        estimator.input_scale,
+        start.get_classes(arguments),
+        prefers_indicators=start.prefers_indicators,
     )
     checked = checker.check_all(arguments, reset=start.previous is None)
     X = checked.training.X

@@ -112,7 +112,7 @@ def to_html(
     """
     deslanter, mlp = split_model(model)
     if deslanter is not None:
-        image_shape = deslanter.image_shape_
+        image_shape = check_same_shape(image_shape, deslanter.image_shape_)
         X = None if X is None else deslanter.transform(X)
     folded = fold_network(mlp)
     info = describe_model(mlp, image_shape)
@@ -139,6 +139,15 @@ def split_model(model):
             "classifier alone, pass its last step."
         )
     return (transformers[0] if transformers else None), mlp
+
+
+def check_same_shape(image_shape, expected):
+    """Return the shape of the images that a Deslant takes; raise ValueError if `image_shape` is another one."""
+    if image_shape is not None and (not image_shape or tuple(image_shape) != expected):
+        raise ValueError(
+            f"image_shape must be None or {expected}, the shape of the images that Deslant takes, got {image_shape!r}."
+        )
+    return expected
 
 
 def choose_weights(mlp, image_shape=None):

@@ -48,8 +48,8 @@ def save_model(model: "MLPDigitClassifier | Pipeline | VotingClassifier", path: 
 
     The transformers of a Pipeline can be those of skmlp. If there are others, all are encoded by skops, which must be
     installed. They must consist of types that skops trusts, such as the estimators of scikit-learn, or that
-    ``skmlp.SKOPS_TRUSTED_TYPES`` contains. The parameters `memory`, `transform_input` and `verbose` of a Pipeline, and
-    `n_jobs` and `verbose` of a VotingClassifier, are not saved.
+    ``skmlp.SKOPS_TRUSTED_TYPES`` contains. The parameters `memory`, `transform_input` and `verbose` of a Pipeline,
+    `n_jobs` and `verbose` of a VotingClassifier, and the output format of `set_output` are not saved.
 
     Parameters
     ----------

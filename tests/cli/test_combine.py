@@ -51,7 +51,7 @@ def test_output_file(succeeds, stripes_model, tmp_path):
 
 def test_model_must_not_be_replaced(fails, stripes_model, pipeline_path):
     err = fails(2, "combine", stripes_model, pipeline_path, "--out", pipeline_path)
-    assert "--out must differ from the model files" in err
+    assert "--out must differ from the input files" in err
     load_model(pipeline_path)
 
 

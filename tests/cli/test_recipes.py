@@ -1,10 +1,10 @@
 """`skmlp recipes`, and `skmlp train --recipe`."""
 
-import json
-import shutil
+import re
 
 import numpy as np
 import pytest
+from helpers import interrupt_after
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
@@ -62,52 +62,91 @@ def test_training_with_transformed_images_resumes(succeeds, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(X), expected.predict_proba(X))
 
 
-SMALL_COMMITTEE = ("--recipe", "committee", "--hidden", "16", "--epochs", "2", "--seed", "3")
+SMALL_COMMITTEE = ("--recipe", "committee", "--hidden", "16", "--epochs", "3", "--seed", "3")
 
 
-def test_train_writes_a_committee_and_its_networks(succeeds, run_skmlp, tmp_path):
-    out = succeeds("train", *SMALL_COMMITTEE, "--out", tmp_path)
-    committee = load_model(tmp_path / "model.safetensors")
-    paths = [tmp_path / f"network-{number}" for number in (1, 2, 3)]
-    networks = [load_model(path / "model.safetensors") for path in paths]
+@pytest.fixture
+def committee_options(stripes):
+    return (*SMALL_COMMITTEE, "--batch-size", "10", "--augmentation", "digits", "--data", stripes)
+
+
+def find_accuracies(out):
+    return re.findall(r"Test accuracy (.*) %", out)
+
+
+def load_stripes(directory):
+    return load_mnist(directory, subset="test", return_X_y=True)
+
+
+def test_train_writes_a_committee_and_its_networks(succeeds, tmp_path, committee_options, stripes):
+    out = succeeds("train", *committee_options, "--out", tmp_path)
+    assert re.findall("Network . of 3|Committee of 3", out) == [
+        *(f"Network {number} of 3" for number in (1, 2, 3)),
+        "Committee of 3",
+    ]
+    directories = [tmp_path / f"network-{number}" for number in (1, 2, 3)]
+    assert all((path / "report.html").exists() for path in directories)
+    paths = [*(path / "model.safetensors" for path in directories), tmp_path / "model.safetensors"]
+    *networks, committee = map(load_model, paths)
     seeds = COMMITTEES["committee"].draw_seeds(3)
     assert [network.random_state for network in networks] == seeds
-    assert all((path / "report.html").exists() for path in paths)
-    X, _ = load_digits(return_X_y=True)
-    X = np.rint(X * (255 / 16)).astype(np.uint8)
+    X, y = load_stripes(stripes)
     average = np.mean([network.predict_proba(X) for network in networks], axis=0)
     np.testing.assert_allclose(committee.predict_proba(X), average)
-    assert out.count("Network 1 of 3") == 1
-    # All networks and the committee are tested on the same images.
-    accuracy = out.split("Committee of 3 networks\nTest accuracy ")[1].split(" %")[0]
-    # The command warns that the seeds of the networks are not that of the split.
-    _, evaluated, _ = run_skmlp("evaluate", tmp_path / "model.safetensors", "--seed", "3")
-    assert f"accuracy  {accuracy} %" in evaluated
-    second = out.split("Network 2 of 3")[1]
-    accuracy = second.split("Test accuracy ")[1].split(" %")[0]
-    evaluated = succeeds("evaluate", paths[1] / "model.safetensors", "--seed", "3")
-    assert f"accuracy  {accuracy} %" in evaluated
-    assert "--recipe committee" in (paths[1] / "report.html").read_text(encoding="utf-8")
+    scores = [f"{100 * model.score(X, y):.2f}" for model in (*networks, committee)]
+    assert find_accuracies(out) == scores
+    report = (directories[1] / "report.html").read_text(encoding="utf-8")
+    assert "--recipe accurate" in report
+    assert f"--seed {seeds[1]}" in report
 
 
-def test_training_of_a_committee_resumes(succeeds, tmp_path):
-    options = (*SMALL_COMMITTEE, "--no-report")
+def test_quiet_training_of_a_committee_prints_its_accuracy(succeeds, tmp_path, committee_options):
+    out = succeeds("train", *committee_options, "--out", tmp_path, "--quiet", "--no-report")
+    assert re.fullmatch(r"Test accuracy .* %.*\n", out)
+
+
+def test_committee_requires_files(fails):
+    message = fails(2, "train", *SMALL_COMMITTEE)
+    assert "--recipe committee requires --data" in message
+
+
+def test_interrupted_training_of_a_committee_resumes(
+    succeeds, run_skmlp, fails, tmp_path, committee_options, stripes, monkeypatch
+):
+    options = (*committee_options, "--no-report")
     succeeds("train", *options, "--out", tmp_path / "expected")
     run, out = tmp_path / "run", tmp_path / "resumed"
-    succeeds("train", *options, "--checkpoint", run, "--out", out)
-    # As after an interruption during the training of the second network.
-    settings = json.loads((run / "settings.json").read_text())
-    (run / "settings.json").write_text(json.dumps(settings | {"finished": False}))
-    shutil.rmtree(run / "network-3")
-    shutil.rmtree(out / "network-3")
-    (out / "model.safetensors").unlink()
+    interrupt_network(monkeypatch, number=2)
+    status, printed, _ = run_skmlp("train", *options, "--checkpoint", run, "--out", out)
+    monkeypatch.undo()
+    assert status == 130
+    assert f"To resume the committee: skmlp train --resume {run}" in printed
+    assert "unfinished run" in fails(2, "train", *options, "--checkpoint", run, "--out", out)
+    # A network can be resumed on its own, too.
+    succeeds("train", "--resume", run / "network-2")
     printed = succeeds("train", "--resume", run)
-    assert "The run of" in printed  # the first networks are finished
-    X, _ = load_digits(return_X_y=True)
+    assert printed.count("is finished: writing its files again") == 2
+    X, _ = load_stripes(stripes)
     expected, resumed = (
         load_model(path / "model.safetensors") for path in (tmp_path / "expected", out)
     )
     np.testing.assert_array_equal(resumed.predict_proba(X), expected.predict_proba(X))
+    succeeds("train", *options, "--checkpoint", run, "--out", out)  # the run is finished
+
+
+def interrupt_network(monkeypatch, number):
+    """Interrupt the training of one of the networks at the end of its second epoch."""
+    from skmlp.cli import train
+
+    make_callbacks, n_calls = train.make_callbacks, 0
+
+    def make_interrupting_callbacks(options, validation_name):
+        nonlocal n_calls
+        n_calls += 1
+        callbacks = make_callbacks(options, validation_name)
+        return [*callbacks, interrupt_after(2)] if n_calls == number else callbacks
+
+    monkeypatch.setattr(train, "make_callbacks", make_interrupting_callbacks)
 
 
 def test_options_override_the_recipe(succeeds, tmp_path):

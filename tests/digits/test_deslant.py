@@ -116,6 +116,24 @@ def test_shear_is_limited(max_shear):
     np.testing.assert_allclose(limited, expected, atol=0.5)
 
 
+def test_ink_does_not_leave_its_row():
+    # Ink at both borders, in rows that are shifted by several pixels.
+    images = np.zeros((2, 9, 9))
+    images[0, range(9), range(9)] = 1
+    images[0, 0, 8] = images[0, 8, 0] = 0.2
+    images[1] = images[0, :, ::-1]
+    expected = [shear(image, np.clip(compute_shear(image), -1, 1)) for image in images]
+    np.testing.assert_allclose(transform(images), expected, atol=0.01)
+    assert (transform(images).sum(axis=2) <= images.sum(axis=2) + 1e-9).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_shear_is_limited_in_both_directions(sign):
+    image = np.eye(20)[:, ::sign]
+    (limited,) = transform(image[np.newaxis], max_shear=0.25)
+    np.testing.assert_allclose(limited, shear(image, sign * 0.25), atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [

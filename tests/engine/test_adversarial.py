@@ -397,6 +397,15 @@ def test_norm_of_zero_is_standard_training(digits, name):
         np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_divergence_for_a_single_class_is_zero(every_kernel_set, digits):
+    X, y = digits[0][:100], np.zeros(100)
+    losses = [
+        make(virtual_adversarial_norm=norm, max_iter=3).fit(X, y).loss_curve_ for norm in (0, 1.0)
+    ]
+    np.testing.assert_allclose(*losses)
+
+
 @every_norm
 def test_invalid_norm_raises(digits, name):
     with pytest.raises(ValueError, match=rf"'{name}' parameter .*Got -1"):

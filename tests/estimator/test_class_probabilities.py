@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import assert_same_model, interrupt_after, make_classifier_factory
+from scipy.sparse import csr_array
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
@@ -116,8 +117,26 @@ def test_partial_fit_continues_fit_exactly(digits, n_classes):
 def test_labels_and_probabilities_can_alternate(digits):
     X, y, _ = make_data(digits, 10)
     expected = make().partial_fit(X, y, classes=range(10)).partial_fit(X, y)
-    mlp = make().partial_fit(X, np.eye(10)[y], classes=range(10)).partial_fit(X, y)
+    mlp = make().partial_fit(X, y, classes=range(10)).partial_fit(X, np.eye(10)[y])
     np.testing.assert_allclose(mlp.predict_proba(X), expected.predict_proba(X), rtol=1e-6)
+
+
+def test_warm_start_continues_with_the_same_classes(digits):
+    X, y, _ = make_data(digits, 3)
+    classes = list("abcd")
+    mlp = make(warm_start=True).fit(X, np.array(classes)[y], classes=classes)
+    coefs = mlp.coefs_[0].copy()
+    mlp.fit(X, np.eye(4)[y], classes=classes).fit(X, np.array(classes)[y], classes=classes)
+    assert (mlp.coefs_[0] != coefs).any()
+    for targets, other in ((np.eye(4)[y], range(4)), (np.array(list("abc"))[y], list("abc"))):
+        with pytest.raises(ValueError, match="warm_start can only be used where `y` has the same"):
+            mlp.fit(X, targets, classes=other)
+
+
+def test_sparse_probabilities(digits):
+    X, _, probabilities = make_data(digits, 3)
+    expected = make().fit(X, probabilities, classes=range(3))
+    assert_same_model(make().fit(X, csr_array(probabilities), classes=range(3)), expected)
 
 
 def test_training_resumes_exactly(digits, tmp_path):
@@ -207,12 +226,15 @@ def test_invalid_classes(digits):
         make().fit(X, probabilities)
 
 
-def test_multilabel_targets_are_integers(digits):
+def test_indicator_matrices_of_floats(digits):
     X, _, _ = make_data(digits, 3)
     labels = np.random.default_rng(0).integers(0, 2, (N_SAMPLES, 3))
-    expected = make().fit(X, labels)
-    assert_same_model(make().fit(X, labels.astype(float)), expected)
+    expected = make(max_iter=1).fit(X, labels)
+    assert_same_model(make(max_iter=1).fit(X, labels.astype(float)), expected)
+    # As in scikit-learn, the first call to partial_fit decides.
+    mlp = make(max_iter=1).partial_fit(X, labels.astype(float), classes=range(3))
+    assert_same_model(mlp, expected)
     with pytest.raises(
         ValueError, match="convert the indicator matrix of multilabel targets to in"
     ):
-        make().partial_fit(X, labels.astype(float), classes=range(3))
+        make().fit(X, labels.astype(float), classes=range(3))

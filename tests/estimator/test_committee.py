@@ -141,6 +141,8 @@ def test_invalid_models(make_models, error, message):
 @pytest.mark.parametrize(
     "weights",
     [
+        [1e308, 1e308],
+        [5e-324, 0],
         [1],
         [1, 2, 3],
         [1, -1],

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmlp import MLPDigitClassifier, load_mnist, normalize_digit
+from skmlp import Deslant, MLPDigitClassifier, load_mnist, normalize_digit
 from skmlp.export import to_html
 from skmlp.export.html import join_modules
 from skmlp.export.network import compute_probabilities, fold_network
@@ -508,6 +508,14 @@ class TestNetworks:
             computed = [opened.page.evaluate(PREDICT, row.tolist()) for row in X[3000:3100]]
             assert opened.find_problems() == {}
         np.testing.assert_allclose(computed, model.predict_proba(X[3000:3100]), atol=1e-5)
+
+    @pytest.mark.parametrize("image_shape", [(4, 16), False])
+    def test_shape_must_be_that_of_deslant(self, digits, tmp_path, image_shape):
+        mlp = MLPDigitClassifier((4,), max_iter=1, n_iter_no_change=None, input_scale=1 / 16)
+        pipeline = make_pipeline(Deslant(), mlp).fit(*digits)
+        with pytest.raises(ValueError, match=r"image_shape must be None or \(8, 8\)"):
+            to_html(pipeline, tmp_path / "page.html", image_shape=image_shape)
+        to_html(pipeline, tmp_path / "page.html", image_shape=(8, 8))
 
     def test_features_that_are_not_images_have_sliders(self, open_small):
         X, y = load_iris(return_X_y=True, as_frame=True)
