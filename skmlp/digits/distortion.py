@@ -61,9 +61,8 @@ class Distortion(ABC):
         if transformed is not out:
             out[...] = transformed
 
-    @abstractmethod
-    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Displace sampling coordinates, of shape (2, n_images, height, width), in place."""
+    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:  # noqa: B027
+        """Displace sampling coordinates, of shape (2, n_images, height, width), in place. By default, do nothing."""
 
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Return `images`, which may be modified in place, with changed intensities. By default, change nothing."""

@@ -57,9 +57,6 @@ class StrokeWidth(Distortion):
         if self.threshold >= 1:
             raise ValueError(f"StrokeWidth: threshold must be less than 1, got {self.threshold!r}.")
 
-    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Do nothing: the step changes intensities only."""
-
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Apply ink = gain * (ink - threshold), clipped to [0, 1]."""
         thresholds, exponents = rng.random((2, len(images), 1, 1), dtype=np.float32)
@@ -125,9 +122,6 @@ class Noise(Distortion):
         check_finite(self, "fill")
         check_non_negative(self, "gaussian", "shot")
         check_fraction(self, "impulse", "probability")
-
-    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Do nothing: the step changes intensities only."""
 
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Add noise to the ink of randomly chosen images."""
@@ -202,9 +196,6 @@ class Patches(Distortion):
         check_finite(self, "fill")
         check_fraction(self, "size", "inverted_size", "probability")
 
-    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Do nothing: the step changes intensities only."""
-
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Erase a rectangle of randomly chosen images, fill it with noise, or invert it."""
         chosen = choose_images(rng, len(images), self.probability)
@@ -262,9 +253,6 @@ class Contrast(Distortion):
         check_finite(self, "fill")
         check_fraction(self, "reduction")
 
-    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Do nothing: the step changes intensities only."""
-
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Multiply the differences from the background by a factor for each image."""
         factors = 1 - self.reduction * rng.random((len(images), 1, 1), dtype=np.float32)
@@ -317,9 +305,6 @@ class Brightness(Distortion):
         check_finite(self, "fill")
         check_fraction(self, "offset", "probability")
 
-    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Do nothing: the step changes intensities only."""
-
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Add an offset to the ink of randomly chosen images."""
         chosen = choose_images(rng, len(images), self.probability)
@@ -369,9 +354,6 @@ class Outline(Distortion):
     def __post_init__(self):
         check_finite(self, "fill")
         check_fraction(self, "probability")
-
-    def displace(self, coordinates: FloatArray, rng: np.random.Generator) -> None:
-        """Do nothing: the step changes intensities only."""
 
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Replace the ink of randomly chosen images by the magnitude of its gradient."""

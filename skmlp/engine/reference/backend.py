@@ -108,11 +108,11 @@ class ReferenceBackend:
             after_first_pass()
         if self.config.virtual_adversarial_norm:
             divergence = partial(self._add_divergence, x, start, logits.copy(), compute_logits)
-        loss = self._turn_into_delta(logits, batch)
+        loss, delta = self._compute_delta(logits, batch)
         if self.config.adversarial_norm:
-            logits = compute_logits(self._make_adversarial_examples(x, logits))
-            loss = self._turn_into_delta(logits, batch)
-        self.network.backward(logits)
+            logits = compute_logits(self._make_adversarial_examples(x, delta))
+            loss, delta = self._compute_delta(logits, batch)
+        self.network.backward(delta)
         total, weight = loss.loss, batch.total_weight
         if divergence is not None:
             total += divergence(batch)
@@ -185,15 +185,16 @@ class ReferenceBackend:
             fractions = (batch.weights / weight).astype(dtype, copy=False)
         return self.network.forward(x, Step(fractions, self.state.generator))
 
-    def _turn_into_delta(self, logits, batch):
-        """Turn the logits of a batch into the gradient of the loss with respect to them, and return the LossSum."""
-        return self.loss.loss_gradient(
+    def _compute_delta(self, logits, batch):
+        """Return the LossSum of a batch, and the gradient with respect to the logits, which it replaces."""
+        loss = self.loss.loss_gradient(
             logits,
             batch.targets,
             batch.weights,
             batch.total_weight,
             self.config.label_smoothing,
         )
+        return loss, logits
 
 
 def move(x, directions, norm):
