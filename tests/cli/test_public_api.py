@@ -30,6 +30,7 @@ EXCEPTIONS = {
         for name in ("c_source", "checks", "html", "onnx_model", "scikit_learn")
     },
     "pictures.py": {"skmlp.digits.picture"},
+    "pages.py": {"skmlp.digits.picture", "skmlp.files.atomic"},
     "outputs.py": {"skmlp.files.atomic"},
     "run_directory.py": {"skmlp.files.atomic", "skmlp.files.checkpoints"},
 }
