@@ -75,6 +75,8 @@ def compute_ink(gray):
     digit = None if local is None else segment_isolated_digit(local)
     if digit is not None and not (crop is not None and is_piece_of_crop(digit, crop.ink_mask)):
         return normalize_contrast(local, digit.mask)
+    if crop is not None and not is_wide(crop.ink_mask):
+        return normalize_contrast(crop, select_large_components(crop.ink_mask))
     digit_mask = None if page is None else segment_digit_on_page(page)
     if crop is not None and not is_digit_on_sheet(digit_mask, crop.ink_mask):
         return normalize_contrast(crop, select_large_components(crop.ink_mask))
@@ -208,6 +210,11 @@ def segment_digit(strength, threshold):
     selected = (areas >= MIN_COMPONENT_AREA * areas[largest]) & (crosses <= crosses[largest])
     selected[0] = False
     return selected[labels], crosses[largest]
+
+
+def is_wide(mask):
+    """Return whether a mask is wide enough for a sheet of paper."""
+    return measure_stroke_width(mask) >= MIN_SHEET_WIDTH * max(mask.shape)
 
 
 def is_digit_on_sheet(digit_mask, sheet_mask):
