@@ -240,7 +240,7 @@ def compute_entropy(samples, probabilities, out_activation):
     return np.average(entropies.sum(axis=0), weights=samples.weights)
 
 
-@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)], ids=str)
+@pytest.mark.parametrize("hidden", [(), (4, 3)], ids=str)
 @pytest.mark.parametrize("out_activation", ["softmax", "logistic"])
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
