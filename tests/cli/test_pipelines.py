@@ -175,7 +175,7 @@ class TestScale:
 
     def test_members_that_store_their_scale_keep_it(self, json_lines, stripes, test_set):
         X, y = load_mnist(stripes, return_X_y=True)
-        stored = make_network(0).fit(X, y)
+        stored = make_network(0, input_scale=1 / 128).fit(X, y)
         unscaled = make_network(1, input_scale=None).fit(X / np.float32(255), y)
         save_model(make_committee([stored, unscaled]), "mixed")
         images = stripes / "t10k-images-idx3-ubyte.gz"

@@ -121,7 +121,10 @@ def test_interrupted_training_of_a_committee_resumes(
     monkeypatch.undo()
     assert status == 130
     assert f"To resume the committee: skmlp train --resume {run}" in printed
-    assert "unfinished run" in fails(2, "train", *options, "--checkpoint", run, "--out", out)
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    message = fails(2, "train", *options, "--checkpoint", run, "--out", out)
+    assert f"unfinished run. Resume it with 'skmlp train --resume {run}'" in message
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == files
     # A network can be resumed on its own, too.
     succeeds("train", "--resume", run / "network-2")
     printed = succeeds("train", "--resume", run)

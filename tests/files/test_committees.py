@@ -113,6 +113,14 @@ def test_weights_are_kept(path, weights, dtype):
     assert list(loaded.weights) == list(weights)
 
 
+@pytest.mark.parametrize("weights", [[1, -1], [0, 0], [1, np.nan]], ids=str)
+def test_invalid_weights_are_not_saved(path, weights):
+    committee = make_frozen("classifiers").set_params(weights=weights)
+    with pytest.raises(ValueError, match="weights must be 2 finite numbers of at least 0"):
+        save_model(committee, path)
+    assert not path.exists()
+
+
 def test_attributes_are_those_that_fit_sets(path):
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(X_few).add_prefix("pixel ")
