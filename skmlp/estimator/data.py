@@ -114,7 +114,7 @@ class SampleChecker(NamedTuple):
     prefers_indicators: bool = False
     allows_zero_weights: bool = False
 
-    def check(self, X, y, sample_weight, *, reset):
+    def check(self, X, y, sample_weight, *, reset, name="y"):
         """Return the CheckedSamples for the arguments of `fit`. Sparse X is converted to CSR.
 
         Parameters
@@ -123,6 +123,8 @@ class SampleChecker(NamedTuple):
             Arguments of `fit`.
         reset : bool
             Whether to set `n_features_in_` and `feature_names_in_` or to compare X with them.
+        name : str, default="y"
+            Name of the labels in error messages.
         """
         read = self._open if is_read_on_demand(X) else self._load
         X, y = read(X, y, reset)
@@ -134,7 +136,7 @@ class SampleChecker(NamedTuple):
                 ensure_non_negative=True,
                 allow_all_zero_weights=self.allows_zero_weights,
             )
-        return CheckedSamples(X, self._check_targets(y), sample_weight)
+        return CheckedSamples(X, self._check_targets(y, name), sample_weight)
 
     def _load(self, X, y, reset):
         """Return validated samples and labels in memory."""
@@ -162,14 +164,14 @@ class SampleChecker(NamedTuple):
         check_consistent_length(X, y)
         return X, y
 
-    def _check_targets(self, y):
+    def _check_targets(self, y, name):
         """Return labels, an indicator matrix or class probabilities."""
         if self.classes is None or y.ndim == 1 or y.shape[1] == 1 or not is_probabilities(y):
-            return check_labels(y)
+            return check_labels(y, name)
         if self.prefers_indicators and type_of_target(y).startswith("multilabel"):
-            return check_labels(y)
+            return check_labels(y, name)
         y = y.toarray() if issparse(y) else y
-        return check_probabilities(y, check_classes(self.classes))
+        return check_probabilities(y, check_classes(self.classes), name)
 
     def _choose_dtype(self, dtype):
         """Return the type to which `_load` would convert samples."""
@@ -182,7 +184,11 @@ class SampleChecker(NamedTuple):
         validation = None
         if has_validation_set(arguments):
             validation = self.check(
-                arguments.X_val, arguments.y_val, arguments.sample_weight_val, reset=False
+                arguments.X_val,
+                arguments.y_val,
+                arguments.sample_weight_val,
+                reset=False,
+                name="y_val",
             )
         return CheckedData(training, validation)
 

@@ -13,7 +13,7 @@ SAMPLES_PER_SLICE = 2**18
 MAX_SUM_ERROR = 1e-3  # of the probabilities of a sample, to allow for rounded numbers
 
 
-def check_labels(y):
+def check_labels(y, name="y"):
     """Return `y` as labels of shape (n_samples,) or as a dense indicator matrix of zeros and ones.
 
     Raises
@@ -27,8 +27,8 @@ def check_labels(y):
         check_classification_targets(y)
     elif not type_of_target(y).startswith("multilabel"):
         raise ValueError(
-            "y must be an array of labels of shape (n_samples,) or an indicator matrix of zeros and ones of shape "
-            f"(n_samples, n_labels), got shape {y.shape} with other values. Pass classes if y contains class "
+            f"{name} must be an array of labels of shape (n_samples,) or an indicator matrix of zeros and ones of "
+            f"shape (n_samples, n_labels), got shape {y.shape} with other values. Pass classes if it contains class "
             "probabilities, or train one classifier per column, for example with "
             "sklearn.multioutput.MultiOutputClassifier."
         )
@@ -48,7 +48,7 @@ def check_classes(classes):
     return unique
 
 
-def check_probabilities(y, classes):
+def check_probabilities(y, classes, name="y"):
     """Return class probabilities as an array of floats whose rows sum to 1.
 
     Parameters
@@ -63,16 +63,16 @@ def check_probabilities(y, classes):
     """
     if y.shape[1] != len(classes):
         raise ValueError(
-            f"y must have one column for each of the {len(classes)} classes if it contains class probabilities, got "
-            f"{y.shape[1]} columns."
+            f"{name} must have one column for each of the {len(classes)} classes if it contains class probabilities, "
+            f"got {y.shape[1]} columns. Pass one class per column."
         )
     sums = y.sum(axis=1, keepdims=True)
     invalid = np.flatnonzero((y.min(axis=1) < 0) | (np.abs(sums[:, 0] - 1) > MAX_SUM_ERROR))
     if invalid.size:
         row = invalid[0]
         raise ValueError(
-            "The rows of y must be class probabilities, at least 0 and with the sum 1, for an array of floats, got "
-            f"{y[row].tolist()} in row {row}. Divide each row by its sum, or convert the indicator matrix of "
+            f"The rows of {name} must be class probabilities, at least 0 and with the sum 1, for an array of floats, "
+            f"got {y[row].tolist()} in row {row}. Divide each row by its sum, or convert the indicator matrix of "
             "multilabel targets to integers."
         )
     return y / sums
@@ -267,8 +267,8 @@ class TargetEncoding:
         )
         if unknown.size:
             raise ValueError(
-                f"{name} must contain only the classes {self.classes.tolist()}, got {unknown.tolist()}. Include all "
-                "classes in y for fit, or pass them as classes in the first call to partial_fit."
+                f"{name} must contain only the classes {self.classes.tolist()}, got {unknown.tolist()}. Pass all "
+                "classes as the argument classes of fit, or of the first call to partial_fit."
             )
         if self.out_activation == "softmax":
             encoded = np.empty(len(y), np.min_scalar_type(len(self.classes) - 1))

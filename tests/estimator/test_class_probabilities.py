@@ -222,8 +222,13 @@ def test_invalid_classes(digits):
         ValueError, match=r"y must have one column for each of the 4 classes.*got 3"
     ):
         make().fit(X, probabilities, classes=range(4))
-    with pytest.raises(ValueError, match="Pass classes if y contains class probabilities"):
+    with pytest.raises(ValueError, match="Pass classes if it contains class probabilities"):
         make().fit(X, probabilities)
+    labels = probabilities.argmax(axis=1)
+    with pytest.raises(ValueError, match="y_val must be an array of labels"):
+        make().fit(X, labels, X_val=X, y_val=probabilities)
+    with pytest.raises(ValueError, match="The rows of y_val must be class probabilities"):
+        make().fit(X, labels, X_val=X, y_val=2 * probabilities, classes=range(3))
 
 
 def test_indicator_matrices_of_floats(digits):
