@@ -152,12 +152,13 @@ def compute_shifts(images, max_shear):
     row_ink, column_moments = moments[..., 0], moments[..., 1]
     total = row_ink.sum(axis=1, keepdims=True)
     rows = np.arange(height)
-    means = divide(row_ink @ rows[:, np.newaxis], total)
-    distances = rows - means
-    variances = np.sum(row_ink * distances**2, axis=1, keepdims=True)
+    # Distances from the mean row, variances and covariances, multiplied by powers of the total. For uint8, these are
+    # sums of integers, which are exact in any order.
+    distances = total * rows - row_ink @ rows[:, np.newaxis]
+    variances = np.sum(row_ink * rows * distances, axis=1, keepdims=True)
     covariances = np.sum(column_moments * distances, axis=1, keepdims=True)
     shears = np.clip(divide(covariances, variances), -max_shear, max_shear)
-    return np.rint(shears * distances * STEPS_PER_PIXEL) / STEPS_PER_PIXEL
+    return np.rint(shears * divide(distances, total) * STEPS_PER_PIXEL) / STEPS_PER_PIXEL
 
 
 def divide(numerators, denominators):

@@ -96,14 +96,15 @@ def add_shifts(graph, deslanter, images):
             "Div", numerators, graph.add("Where", is_positive, denominators, np.array(np.inf))
         )
 
-    means = divide(sum_rows(graph.add("Mul", row_ink, rows)), sum_rows(row_ink))
-    distances = graph.add("Sub", rows, means)
-    squares = graph.add("Mul", distances, distances)
-    variances = sum_rows(graph.add("Mul", row_ink, squares))
+    total = sum_rows(row_ink)
+    row_moments = sum_rows(graph.add("Mul", row_ink, rows))
+    distances = graph.add("Sub", graph.add("Mul", total, rows), row_moments)
+    variances = sum_rows(graph.add("Mul", graph.add("Mul", row_ink, rows), distances))
     covariances = sum_rows(graph.add("Mul", column_moments, distances))
     limit = float(deslanter.max_shear)
     shears = graph.add("Clip", divide(covariances, variances), np.array(-limit), np.array(limit))
-    steps = graph.add("Mul", graph.add("Mul", shears, distances), np.array(float(STEPS_PER_PIXEL)))
+    shifts = graph.add("Mul", shears, divide(distances, total))
+    steps = graph.add("Mul", shifts, np.array(float(STEPS_PER_PIXEL)))
     return graph.add("Div", graph.add("Round", steps), np.array(float(STEPS_PER_PIXEL)))
 
 

@@ -100,6 +100,16 @@ def test_symmetric_images_do_not_change(axis):
     np.testing.assert_array_equal(transform(symmetric), symmetric)
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("shape", [(9, 5), (8, 8)], ids=str)
+def test_mirrored_images_give_mirrored_results(shape, axis):
+    """Shifts halfway between two multiples of 1/256 pixel, of some images of two values, do not depend on rounding."""
+    n_images = 4_000_000 // np.prod(shape)
+    images = (np.random.default_rng(0).random((n_images, *shape)) < 0.3) * np.uint8(255)
+    mirrored = np.flip(transform(np.flip(images, axis)), axis)
+    np.testing.assert_array_equal(mirrored, transform(images))
+
+
 @pytest.mark.parametrize("row", [0, 4, 8])
 def test_a_single_row_of_ink_does_not_change(row):
     images = np.zeros((1, 9, 9))

@@ -24,7 +24,8 @@ def test_images_are_those_of_python(shape, max_shear):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (100, shape[0] * shape[1])) * (rng.random((100, 1)) < 0.8)
     images[:50] *= rng.random(images[:50].shape) < 0.2
-    images = images.astype(np.uint8)
+    binary = 255 * (rng.random((2000, images.shape[1])) < 0.3)
+    images = np.concatenate([images, binary]).astype(np.uint8)
     settings = {"images": images.tolist(), "shape": shape, "maxShear": max_shear}
     output = run_node(SCRIPT, input_files={"input.json": json.dumps(settings).encode()})
     expected = Deslant(max_shear, image_shape=shape).fit_transform(images)

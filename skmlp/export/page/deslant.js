@@ -40,10 +40,15 @@ function computeShifts(pixels, [height, width], maxShear) {
   }
   const sumRows = (compute) => rowInk.reduce((sum, ink, row) => sum + compute(ink, row), 0);
   const total = sumRows((ink) => ink);
-  const mean = total > 0 ? sumRows((ink, row) => row * ink) / total : 0;
-  const variance = sumRows((ink, row) => ink * (row - mean) ** 2);
-  const covariance = sumRows((_, row) => columnMoments[row] * (row - mean));
+  const rowMoment = sumRows((ink, row) => row * ink);
+  // Distances from the mean row, the variance and the covariance, multiplied by powers of the total: sums of integers,
+  // which are exact.
+  const distances = Array.from(rowInk, (_, row) => row * total - rowMoment);
+  const variance = sumRows((ink, row) => ink * row * distances[row]);
+  const covariance = sumRows((_, row) => columnMoments[row] * distances[row]);
   const shear = variance > 0 ? covariance / variance : 0;
   const limited = Math.min(Math.max(shear, -maxShear), maxShear);
-  return Array.from(rowInk, (_, row) => roundHalfToEven(limited * (row - mean) * STEPS_PER_PIXEL) / STEPS_PER_PIXEL);
+  return distances.map(
+    (distance) => roundHalfToEven(limited * (distance / (total || 1)) * STEPS_PER_PIXEL) / STEPS_PER_PIXEL,
+  );
 }
