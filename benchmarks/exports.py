@@ -3,7 +3,8 @@
     python benchmarks/exports.py mnist-run/model.safetensors
 
 The digits are the 10,000 test images of MNIST, predicted one at a time on one core, as in an application. The C code is
-compiled by gcc -O2, and the page runs in node. Formats whose tools are missing are left out.
+compiled by gcc -O2, and the page runs in node. Formats whose tools are missing, or that cannot express the model, are
+left out.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from report import describe_machine, print_table
 from skmlp import load_mnist, load_model
 from skmlp.export import to_c, to_html, to_onnx, to_sklearn
 from skmlp.export.checks import Predictions, compare_predictions
+from skmlp.export.html import split_model
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import fold_network
 from skmlp.export.payload import describe_network
@@ -37,15 +39,18 @@ from node import run_node
 COLUMNS = ("format", "size", "time per digit", "accuracy", "labels that differ", "difference", "")
 NODE_SCRIPT = """
 import { readFileSync } from "node:fs";
+import { deslant } from "./deslant.js";
 import { decodeNetwork } from "./network.js";
 
-const network = await decodeNetwork(JSON.parse(readFileSync("description.json")));
+const { description, deslanter } = JSON.parse(readFileSync("model.json"));
+const network = await decodeNetwork(description);
 const pixels = readFileSync("pixels.bin");
 const size = network.layers[0].fanIn;
 const results = [];
 const start = performance.now();
 for (let first = 0; first < pixels.length; first += size) {
-  const features = Float32Array.from(pixels.subarray(first, first + size));
+  const image = pixels.subarray(first, first + size);
+  const features = deslanter ? deslant(image, deslanter.shape, deslanter.maxShear) : Float32Array.from(image);
   results.push(Array.from(network.forward(features).probabilities));
 }
 const seconds = (performance.now() - start) / 1000;
@@ -76,13 +81,13 @@ def main():
 
 def compare_formats(path, X, y):
     """Yield a row of text for each format."""
-    mlp = load_model(path)
-    expected = Predictions(mlp.predict(X), mlp.predict_proba(X))
+    model = load_model(path)
+    expected = Predictions(model.predict(X), model.predict_proba(X))
     for name, measure in FORMATS.items():
         with TemporaryDirectory() as directory:
             try:
-                export = measure(mlp, X, Path(directory), path)
-            except (ImportError, FileNotFoundError, ValueError) as error:
+                export = measure(model, X, Path(directory), path)
+            except (ImportError, FileNotFoundError, TypeError, ValueError) as error:
                 print(f"{name} is left out: {error}", file=sys.stderr)
                 continue
         comparison = compare_predictions(expected, export.predictions)
@@ -105,43 +110,43 @@ def predict_one_by_one(predict, X):
     return perf_counter() - start, np.concatenate(results)
 
 
-def label_rows(probabilities, mlp):
+def label_rows(probabilities, model):
     """Return the Predictions for probabilities."""
-    return Predictions(mlp.classes_[probabilities.argmax(axis=1)], probabilities)
+    return Predictions(model.classes_[probabilities.argmax(axis=1)], probabilities)
 
 
-def measure_skmlp(mlp, X, directory, path):
-    """Measure the classifier itself."""
-    seconds, probabilities = predict_one_by_one(mlp.predict_proba, X)
-    return Export(Path(path).stat().st_size, seconds, label_rows(probabilities, mlp))
+def measure_skmlp(model, X, directory, path):
+    """Measure the model itself."""
+    seconds, probabilities = predict_one_by_one(model.predict_proba, X)
+    return Export(Path(path).stat().st_size, seconds, label_rows(probabilities, model))
 
 
-def measure_sklearn(mlp, X, directory, path):
+def measure_sklearn(model, X, directory, path):
     """Measure the MLPClassifier, and its file of skops."""
-    classifier = to_sklearn(mlp, directory / "digits.skops")
+    classifier = to_sklearn(model, directory / "digits.skops")
     seconds, probabilities = predict_one_by_one(classifier.predict_proba, X)
     size = (directory / "digits.skops").stat().st_size
-    return Export(size, seconds, label_rows(probabilities, mlp))
+    return Export(size, seconds, label_rows(probabilities, model))
 
 
-def measure_onnx(mlp, X, directory, path):
+def measure_onnx(model, X, directory, path):
     """Measure the ONNX model with uint8 pixels."""
-    to_onnx(mlp, directory / "digits.onnx", input_dtype=np.uint8)
-    return run_onnxruntime(directory / "digits.onnx", mlp, X)
+    to_onnx(model, directory / "digits.onnx", input_dtype=np.uint8)
+    return run_onnxruntime(directory / "digits.onnx", model, X)
 
 
-def measure_quantized_onnx(mlp, X, directory, path):
+def measure_quantized_onnx(model, X, directory, path):
     """Measure the ONNX model after dynamic quantization."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    to_onnx(mlp, directory / "digits.onnx")
+    to_onnx(model, directory / "digits.onnx")
     quantize_dynamic(
         directory / "digits.onnx", directory / "int8.onnx", weight_type=QuantType.QUInt8
     )
-    return run_onnxruntime(directory / "int8.onnx", mlp, X.astype(np.float32))
+    return run_onnxruntime(directory / "int8.onnx", model, X.astype(np.float32))
 
 
-def run_onnxruntime(file, mlp, X):
+def run_onnxruntime(file, model, X):
     """Measure a file in onnxruntime with one thread."""
     import onnxruntime
 
@@ -151,12 +156,12 @@ def run_onnxruntime(file, mlp, X):
     seconds, probabilities = predict_one_by_one(
         lambda x: session.run(["probabilities"], {"X": x})[0], X
     )
-    return Export(file.stat().st_size, seconds, label_rows(probabilities, mlp))
+    return Export(file.stat().st_size, seconds, label_rows(probabilities, model))
 
 
-def measure_c(mlp, X, directory, path):
+def measure_c(model, X, directory, path):
     """Measure the C code."""
-    footprint = to_c(mlp, directory / "digits.c")
+    footprint = to_c(model, directory / "digits.c")
     compiler = shutil.which("gcc")
     if compiler is None:
         raise FileNotFoundError("gcc was not found")
@@ -170,7 +175,7 @@ def measure_c(mlp, X, directory, path):
     predict = ctypes.CDLL(str(directory / "digits.so")).skmlp_predict
 
     def predict_one(x):
-        probabilities = np.empty((1, len(mlp.classes_)), np.float32)
+        probabilities = np.empty((1, len(model.classes_)), np.float32)
         predict(ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(probabilities.ctypes.data))
         return probabilities
 
@@ -180,7 +185,7 @@ def measure_c(mlp, X, directory, path):
         f"RAM {format_size(footprint.stack)}"
     )
     size = (directory / "digits.c").stat().st_size
-    return Export(size, seconds, label_rows(probabilities, mlp), remark)
+    return Export(size, seconds, label_rows(probabilities, model), remark)
 
 
 def measure_code(directory):
@@ -192,15 +197,19 @@ def measure_code(directory):
     return sum(int(words[1]) for words in sections if words and words[0].startswith(".text"))
 
 
-def measure_html(mlp, X, directory, path):
+def measure_html(model, X, directory, path):
     """Measure the page with 8-bit weights, in node."""
-    to_html(mlp, directory / "digits.html", weights="int8")
+    to_html(model, directory / "digits.html", weights="int8")
+    deslanter, mlp = split_model(model)
     network = quantize_network(fold_network(mlp), "int8")
-    description = json.dumps(describe_network(network, describe_model(mlp))).encode()
-    files = {"description.json": description, "pixels.bin": X.tobytes()}
+    description = {"description": describe_network(network, describe_model(mlp))}
+    if deslanter is not None:
+        shape, limit = deslanter.image_shape_, deslanter.max_shear
+        description["deslanter"] = {"shape": shape, "maxShear": limit}
+    files = {"model.json": json.dumps(description).encode(), "pixels.bin": X.tobytes()}
     output = json.loads(run_node(NODE_SCRIPT, input_files=files, timeout=600))
     size = (directory / "digits.html").stat().st_size
-    return Export(size, output["seconds"], label_rows(np.array(output["results"]), mlp))
+    return Export(size, output["seconds"], label_rows(np.array(output["results"]), model))
 
 
 #: Functions that measure a format, by its name.

@@ -71,7 +71,8 @@ class ExportOptions:
         "probabilities. Requires the extra skmlp[onnx]."
     )
     c: str | None = declare_output(
-        "C source code with the function skmlp_predict and 8-bit weights."
+        "C source code with the function skmlp_predict and 8-bit weights, also of pipelines of Deslant or ImageResizer "
+        "and a classifier."
     )
     sklearn: str | None = declare_output("MLPClassifier of scikit-learn. Requires skops.")
     weights: str | None = declare(WEIGHTS, None)
@@ -149,11 +150,13 @@ def read_exported_model(options, formats):
 
 def check_format(name, model, path):
     """Raise an error if a format is not for pipelines or committees."""
-    if is_classifier(model) or name == "onnx" or (name == "html" and is_pipeline(model)):
+    takes_pipelines = name in PIPELINE_FORMATS
+    if is_classifier(model) or name == "onnx" or (takes_pipelines and is_pipeline(model)):
         return
+    expected = "a classifier or a pipeline" if takes_pipelines else "a classifier"
     raise CommandError(
         BAD_MODEL,
-        f"{path}: the model must be a classifier for --{name}, got {describe_kind(model)}. Use --onnx, which also "
+        f"{path}: the model must be {expected} for --{name}, got {describe_kind(model)}. Use --onnx, which also "
         "exports pipelines and committees.",
     )
 
@@ -253,11 +256,14 @@ def export_to_c(model, path, options):
 
     with translate_export_errors():
         footprint = to_c(model, path)
+    view = make_view(model)
     memory = f"{format_size(footprint.constants)} of flash, {format_size(footprint.stack)} of RAM"
     return Exported(
         f"Written to {path} ({measure_size(path)}; {memory})",
-        lambda X: predict_with_rounded_weights(model, X, "int8"),
+        lambda X: predict_with_rounded_weights(get_classifier(view), get_features(view, X), "int8"),
         "weights in int8 ",
+        # The steps of a pipeline convert 8-bit pixels.
+        convert=(lambda X: X.astype("uint8")) if is_pipeline(model) else None,
     )
 
 
@@ -281,6 +287,8 @@ FORMATS = {
     "c": export_to_c,
     "sklearn": export_to_sklearn,
 }
+#: Formats that can express pipelines, some of them only those of certain transformers.
+PIPELINE_FORMATS = ("html", "onnx", "c")
 
 
 @contextmanager

@@ -1,16 +1,20 @@
 """Export to C source code with 8-bit weights, for microcontrollers."""
 
+import math
 import textwrap
+from dataclasses import replace
 from functools import cache
-from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from skmlp.engine.reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.export.c_steps import convert_steps, read_source
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import fold_network
+from skmlp.export.onnx_steps import split_pipeline
 from skmlp.export.quantize import MAX_INT8, quantize_network
 from skmlp.files.atomic import atomic_write
 from skmlp.typing import PathLike
@@ -35,21 +39,21 @@ ACTIVATION_EXPRESSIONS = {
 
 
 class CFootprint(NamedTuple):
-    """Memory that exported C code needs, without the machine code, which takes one to two kilobytes.
+    """Memory that exported C code needs, without the machine code, which takes one to three kilobytes.
 
     Parameters
     ----------
     constants : int
         Bytes of weights, scales and biases, which most compilers for microcontrollers store in flash memory.
     stack : int
-        Bytes for activations on the stack.
+        Bytes for activations, and for the images after each step of a Pipeline, on the stack.
     """
 
     constants: int
     stack: int
 
 
-def to_c(mlp: MLPDigitClassifier, path: PathLike) -> CFootprint:
+def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     """Write C source code that predicts from 8-bit weights, for microcontrollers and other programs.
 
     The file contains the function ``int skmlp_predict(const uint8_t *pixels, float *probabilities)``, which stores the
@@ -61,10 +65,14 @@ def to_c(mlp: MLPDigitClassifier, path: PathLike) -> CFootprint:
     The weights of each unit are rounded to multiples of a 127th of their largest absolute value. So the probabilities
     differ from those of the classifier; on MNIST, the accuracy changes by less than 0.1 percentage points.
 
+    A Pipeline can contain :class:`skmlp.Deslant` and :class:`skmlp.ImageResizer`, whose code is included. They give the
+    same pixels as in Python for images of dtype uint8. Each of them needs one byte of RAM per pixel of the new image.
+    Deslant needs the type double with 64 bits for a few operations per row.
+
     Parameters
     ----------
-    mlp : MLPDigitClassifier
-        Fitted classifier.
+    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
+        Fitted classifier, or Pipeline that ends with one.
     path : str or Path
         Path of the C file. An existing file is replaced when the new one is complete.
 
@@ -76,11 +84,12 @@ def to_c(mlp: MLPDigitClassifier, path: PathLike) -> CFootprint:
     Raises
     ------
     TypeError
-        If `mlp` is not an MLPDigitClassifier.
+        If `model` is another estimator, or a Pipeline with other transformers.
     NotFittedError
-        If the classifier is not fitted.
+        If the model is not fitted.
     ValueError
-        If the classifier has a single class, or the weights are not finite in float32.
+        If the classifier has a single class, if the weights are not finite in float32, or if the `input_scale` of the
+        classifier of a Pipeline does not show that its features are integers up to 255.
     OSError
         If the file cannot be written.
 
@@ -106,25 +115,42 @@ def to_c(mlp: MLPDigitClassifier, path: PathLike) -> CFootprint:
     ...     to_c(mlp.fit(X, y), Path(directory) / "digits.c")
     CFootprint(constants=2704, stack=128)
     """
+    transformers, mlp = split_pipeline(model)
     network = quantize_network(fold_network(mlp), "int8")
     if len(network.targets.classes) == 1:
         raise ValueError(
-            "mlp must have at least two classes for C, got 1. A network is not needed to predict a constant."
+            "model must have at least two classes for C, got 1. A network is not needed to predict a constant."
         )
-    footprint = measure_footprint(network)
-    source = render(network, describe_model(mlp), footprint, mlp.input_scale)
+    steps = convert_steps(transformers, mlp)
+    if steps:
+        check_takes_pixels(mlp)
+    footprint = measure_footprint(network, steps)
+    info = describe_model(mlp)
+    if steps:
+        info = replace(info, image_shape=transformers[0].image_shape_)
+    source = render(network, info, footprint, mlp.input_scale, steps)
     with atomic_write(path) as file:
         file.write(source.encode("ascii"))
     return footprint
 
 
-def measure_footprint(network):
-    """Return the CFootprint of a QuantizedNetwork."""
+def check_takes_pixels(mlp):
+    """Raise ValueError unless the features of the classifier of a Pipeline are integers from 0 to 255."""
+    if not fits_uint8(mlp.input_scale):
+        raise ValueError(
+            "input_scale of the classifier of a Pipeline must be the reciprocal of an integer up to 255 for C, which "
+            f"takes images of 8-bit pixels, got {mlp.input_scale!r}. Train the Pipeline with input_scale=1/255 on "
+            "pixels from 0 to 255, or use skmlp.export.to_onnx."
+        )
+
+
+def measure_footprint(network, steps):
+    """Return the CFootprint of a QuantizedNetwork, and of the steps before it, a list of StepSource."""
     constants = sum(
         layer.values.nbytes + layer.scales.nbytes + layer.biases.nbytes for layer in network.layers
     )
     n_floats = sum(compute_buffer_sizes(network)) + (not has_logit_per_class(network.targets))
-    return CFootprint(constants, FLOAT_SIZE * n_floats)
+    return CFootprint(constants, FLOAT_SIZE * n_floats + sum(step.size for step in steps))
 
 
 def has_logit_per_class(targets):
@@ -138,7 +164,7 @@ def compute_buffer_sizes(network):
     return [max(sizes[start::2]) for start in range(min(2, len(sizes)))]
 
 
-def render(network, info, footprint, input_scale):
+def render(network, info, footprint, input_scale, steps):
     """Return the source code."""
     targets = network.targets
     n_features = network.layers[0].values.shape[1]
@@ -152,13 +178,17 @@ def render(network, info, footprint, input_scale):
         footprint=footprint,
         feature_type="uint8_t" if takes_pixels else "float",
         features=features,
-        n_features=n_features,
+        n_features=math.prod(info.image_shape) if steps else n_features,
+        steps=steps,
+        step_definitions=list(dict.fromkeys(step.definition for step in steps)),
         largest=f"{1 / input_scale:g}" if takes_pixels else None,
         image_shape=info.image_shape,
         labels=[f"    {quote(str(label))}" for label in info.labels],
         multilabel=targets.multilabel,
         layers=[
-            describe_layer(network, index, features, takes_pixels)
+            describe_layer(
+                network, index, f"image_{len(steps)}" if steps else features, takes_pixels
+            )
             for index in range(len(network.layers))
         ],
         buffers=compute_buffer_sizes(network),
@@ -245,8 +275,7 @@ def load_template():
     """Return the jinja2 template of the source code."""
     from jinja2 import Environment, StrictUndefined
 
-    source = resources.files("skmlp.export").joinpath("c", "classifier.c").read_text("utf-8")
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    return environment.from_string(source)
+    return environment.from_string(read_source("classifier.c"))

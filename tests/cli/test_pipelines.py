@@ -22,8 +22,9 @@ from skmlp import (
     make_committee,
     save_model,
 )
-from skmlp.export import to_html
+from skmlp.export import to_c, to_html
 from skmlp.files.models import compute_model_digest
+from skmlp.formatting import format_size
 
 
 def make_network(seed=0, **parameters):
@@ -305,18 +306,48 @@ class TestExport:
     @pytest.mark.parametrize(
         ("kind", "option", "found"),
         [
-            ("deslant", "--c", "a pipeline of Deslant, MLPDigitClassifier"),
-            ("deslant", "--sklearn", "a pipeline of Deslant, MLPDigitClassifier"),
+            (
+                "deslant",
+                "--sklearn",
+                "a classifier for --sklearn, got a pipeline of Deslant, MLPDigitClassifier",
+            ),
+            ("committee", "--sklearn", "a classifier for --sklearn, got a committee of 3 models"),
             *(
-                ("committee", f"--{name}", "a committee of 3 models")
-                for name in ("html", "c", "sklearn")
+                (
+                    "committee",
+                    f"--{name}",
+                    f"a classifier or a pipeline for --{name}, got a committee of 3 models",
+                )
+                for name in ("html", "c")
             ),
         ],
     )
     def test_other_formats(self, fails, paths, tmp_path, option, kind, found):
         err = fails(4, "export", paths[kind], "--onnx", "digits.onnx", option, "digits")
-        assert f"{paths[kind]}: the model must be a classifier for {option}, got {found}. " in err
+        assert f"{paths[kind]}: the model must be {found}. " in err
         assert "Use --onnx, which also exports pipelines and committees." in err
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("check", [False, True])
+    def test_c(self, succeeds, paths, stripes, test_set, tmp_path, check):
+        options = ("--check", stripes) if check else ()
+        out = succeeds("export", paths["deslant"], "--c", "stripes.c", *options)
+        model = load_model(paths["deslant"])
+        memory = to_c(model, tmp_path / "expected.c")
+        assert (tmp_path / "stripes.c").read_bytes() == (tmp_path / "expected.c").read_bytes()
+        assert (
+            f"{format_size(memory.constants)} of flash, {format_size(memory.stack)} of RAM" in out
+        )
+        assert "weights in int8 compared with the model on " in out
+        difference = float(re.search(r"probabilities differ by at most ([\de-]+)", out)[1])
+        assert 0 < difference < 0.1
+        if check:
+            accuracy = f"{100 * model.score(*test_set):.2f} %"
+            assert out.endswith(f"accuracy {accuracy} (model: {accuracy})\n")
+
+    def test_c_of_other_pipelines(self, fails, paths, tmp_path):
+        err = fails(4, "export", paths["reader"], "--c", "stripes.c")
+        assert "must be Deslant or ImageResizer for C, got IDXReader. Pass the classifier" in err
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])

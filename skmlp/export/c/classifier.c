@@ -13,8 +13,11 @@
 {% else %}
  * The {{ features }} are {{ n_features }} values{% if feature_type == "uint8_t" %} from 0 to {{ largest }}{% endif %}, in the order of training.
 {% endif %}
+{% if steps %}
+ * The image is converted as in the Pipeline of the model before the network reads it: {{ steps | join(", ", attribute="function") }}.
+{% endif %}
  *
- * Constants: {{ "{:,}".format(footprint.constants) }} bytes. Stack: {{ "{:,}".format(footprint.stack) }} bytes for activations.
+ * Constants: {{ "{:,}".format(footprint.constants) }} bytes. Stack: {{ "{:,}".format(footprint.stack) }} bytes for activations{% if steps %} and images{% endif %}.
  * Model: {{ info.digest }}
  * Written by skmlp {{ info.version }}.
  */
@@ -46,6 +49,10 @@ static const float biases_{{ loop.index }}[{{ layer.fan_out }}] = {
 static const int8_t values_{{ loop.index }}[{{ layer.fan_out * layer.fan_in }}] = {
 {{ layer.values }}
 };
+{% endfor %}
+{% for definition in step_definitions %}
+
+{{ definition -}}
 {% endfor %}
 {% if feature_type == "uint8_t" %}
 
@@ -91,6 +98,9 @@ static float compute_probability(float z)
 
 int skmlp_predict(const {{ feature_type }} *{{ features }}, float *probabilities)
 {
+{% for step in steps %}
+    uint8_t image_{{ loop.index }}[{{ step.size }}];
+{% endfor %}
 {% for size in buffers %}
     float buffer_{{ loop.index }}[{{ size }}];
 {% endfor %}
@@ -98,6 +108,9 @@ int skmlp_predict(const {{ feature_type }} *{{ features }}, float *probabilities
     float logit;
 {% endif %}
 
+{% for step in steps %}
+    {{ step.function }}({{ "pixels" if loop.first else "image_%d" % loop.index0 }}, {{ step.arguments | join(", ") }}, image_{{ loop.index }});
+{% endfor %}
 {% for layer in layers %}
     {{ layer.function }}(values_{{ loop.index }}, scales_{{ loop.index }}, biases_{{ loop.index }}, {{ layer.fan_in }}, {{ layer.fan_out }}, {{ layer.source }}, {{ layer.target }});
 {% if layer.activation != "identity" %}
