@@ -165,3 +165,37 @@ def test_names_in_the_api_reference_exist(name):
 def test_all_extras_are_documented():
     extras = find_literals(get_first_cells(read_section("installation.rst", "Extras")))
     assert sorted(extras) == sorted(metadata("skmlp").get_all("Provides-Extra"))
+
+
+def list_included_code():
+    """Return the file, the object and the first marker of each excerpt of the sources in the documentation."""
+    excerpts = []
+    for page in sorted(DOCS.rglob("*.rst")):
+        for path, options in re.findall(
+            r"\.\. literalinclude:: (\S+\.py)\n((?: +:[^\n]*\n)+)", page.read_text(encoding="utf-8")
+        ):
+            settings = dict(re.findall(r":([\w-]+): (.+)", options))
+            if "start-at" in settings and "pyobject" in settings:
+                excerpts.append(
+                    ((page.parent / path).resolve(), settings["pyobject"], settings["start-at"])
+                )
+    return excerpts
+
+
+@pytest.mark.parametrize(("path", "name", "marker"), list_included_code())
+def test_included_code_begins_at_the_only_line_with_its_marker(path, name, marker):
+    """An excerpt begins at the first line that contains the marker, which new code before it may contain, too."""
+    source = path.read_text(encoding="utf-8")
+    node = ast.parse(source)
+    for part in name.split("."):
+        (node,) = (child for child in node.body if getattr(child, "name", None) == part)
+    lines = ast.get_source_segment(source, node).splitlines()
+    assert sum(marker in line for line in lines) == 1
+
+
+def test_private_names_in_the_explanations_exist():
+    code = "".join(path.read_text(encoding="utf-8") for path in DOCS.parent.glob("skmlp/**/*.py"))
+    text = "".join(page.read_text(encoding="utf-8") for page in DOCS.glob("explanation/*.rst"))
+    names = set(re.findall(r"``(_\w+)``", text))
+    assert names
+    assert names <= set(re.findall(r"\w+", code))

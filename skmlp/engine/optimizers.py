@@ -130,14 +130,14 @@ class Adam(Optimizer):
     min_scale: ClassVar = 2.0**-10
 
     def coefficients(self, rate, t, arrays):
-        """Return the coefficients of the update of the paper, with the bias corrections combined into one factor.
+        """Return the coefficients of the update of the paper.
 
         m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
         theta -= rate sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
 
-        The arrays contain m / (1 - b1) / scale and v / (1 - b2), which saves operations on arrays. Each step multiplies
-        the scale by b1, instead of the first moment, and adds g / scale to the first moment. This method changes the
-        scale.
+        The arrays contain m / (1 - b1) / scale and v / (1 - b2), which saves operations on
+        arrays. Each step multiplies the scale by b1, instead of the first moment, and adds
+        g / scale to the first moment. This method changes the scale.
         """
         root = math.sqrt(1 - self.beta_2)
         correction = math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
@@ -230,7 +230,9 @@ class RMSprop(Optimizer):
     state_arrays: ClassVar[tuple[StateArray, ...]] = (SECOND_MOMENT,)
 
     def coefficients(self, rate, t, arrays):
-        """Return the coefficients of v = decay v + (1 - decay) g^2; theta -= rate g / (sqrt(v) + epsilon).
+        """Return the coefficients of the update.
+
+        v = decay v + (1 - decay) g^2;  theta -= rate g / (sqrt(v) + epsilon)
 
         The array contains v / (1 - decay).
         """

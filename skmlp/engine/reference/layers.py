@@ -208,7 +208,7 @@ class BatchNorm:
         return self._differentiate(delta, buffers, self.gains_gradient)
 
     def fold_into(self, weights, shifts):
-        """Return the weights and biases of one layer equivalent in prediction to `weights`, this layer and `shifts`."""
+        """Return weights and biases that include this normalization, for prediction."""
         scale = self._scale()
         return weights * scale[:, np.newaxis], shifts - self.running_mean * scale
 
@@ -218,7 +218,8 @@ class BatchNorm:
     def _differentiate(self, delta, buffers, gains_gradient):
         """Compute dL/dgain = sum(delta n), and turn delta into dL/dx, where n is the normalized x.
 
-        dL/dx = gain / std (delta - fraction (sum(delta) + n dL/dgain)), where std = sqrt(variance + epsilon)
+        dL/dx = gain / std (delta - fraction (sum(delta) + n dL/dgain)),
+        where std = sqrt(variance + epsilon).
         """
         work, delta_sums = buffers.work, np.empty_like(gains_gradient)
         np.multiply(delta, buffers.normalized, out=work)
