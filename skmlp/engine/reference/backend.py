@@ -43,7 +43,7 @@ class ReferenceBackend:
         return self.update(self._compute_gradient(batch, self.network.update_statistics), rate)
 
     def update(self, result, rate):
-        """Perform a training step with a BatchGradient, which is overwritten, and return the StepResult."""
+        """Perform a training step with a BatchGradient, which is overwritten; return a StepResult."""
         penalty = self._updater.apply(result.gradient, rate, result.weight)
         return StepResult(result.loss + penalty, result.n_correct, result.weight)
 
