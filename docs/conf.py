@@ -160,7 +160,7 @@ def remove_citations(app, doctree):
 
 def join_units(app, doctree):
     """Replace the spaces in "99 %", "10 s" and "28 x 28" by no-break spaces, except in code."""
-    space = re.compile(r"(?<=\d) (?=(?:%|s|ms|x \d|[KMG]i?B)(?!\w))|(?<=\d x) (?=\d)")
+    space = re.compile(r"(?<=\d)\s(?=(?:%|s|ms|[kKMG]i?B)(?!\w)|x\s\d)|(?<=\d\sx)\s(?=\d)")
     for text in [*doctree.findall(nodes.Text)]:
         joined = space.sub("\N{NO-BREAK SPACE}", text)
         is_code = isinstance(text.parent, nodes.literal | nodes.math | nodes.FixedTextElement)

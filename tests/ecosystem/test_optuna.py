@@ -5,6 +5,45 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 
+def test_trials_are_compared_by_cross_validation(split):
+    pytest.importorskip("optuna")
+    X_train, X_test, y_train, y_test = split
+    # Begin of the documentation: cross-validation
+    import optuna
+    from sklearn.model_selection import cross_val_score
+
+    from skmlp import MLPDigitClassifier
+
+    def make_network(units, learning_rate_init, dropout):
+        return MLPDigitClassifier(
+            (units,),
+            learning_rate_init=learning_rate_init,
+            dropout=dropout,
+            learning_rate="one_cycle",
+            max_iter=10,
+            n_iter_no_change=None,
+            input_scale=1 / 16,
+            random_state=0,
+        )
+
+    def objective(trial):
+        network = make_network(
+            units=trial.suggest_int("units", 32, 512, log=True),
+            learning_rate_init=trial.suggest_float("learning_rate_init", 1e-4, 1e-1, log=True),
+            dropout=trial.suggest_float("dropout", 0.0, 0.5),
+        )
+        return cross_val_score(network, X_train, y_train, cv=3).mean()
+
+    sampler = optuna.samplers.TPESampler(seed=0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, n_trials=20, catch=ValueError)
+    best = make_network(**study.best_params).fit(X_train, y_train)
+    # End of the documentation: cross-validation
+    assert len(study.trials) == 20
+    assert study.best_value == max(trial.value for trial in study.trials) > 0.95
+    assert best.score(X_test, y_test) > 0.95
+
+
 def test_trials_are_pruned_by_their_validation_accuracy(split, mlp):
     pytest.importorskip("optuna")
     X_train, X_val, y_train, y_val = split
@@ -24,12 +63,10 @@ def test_trials_are_pruned_by_their_validation_accuracy(split, mlp):
         network = clone(mlp).set_params(learning_rate_init=rate).set_callbacks(OnEpoch(report))
         return network.fit(X_train, y_train, X_val=X_val, y_val=y_val).score(X_val, y_val)
 
-    # End of the documentation: pruning
-    # Begin of the documentation: study
     sampler = optuna.samplers.TPESampler(seed=0)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(objective, n_trials=20)
-    # End of the documentation: study
+    # End of the documentation: pruning
     pruned = study.get_trials(states=[optuna.trial.TrialState.PRUNED])
     complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
     assert len(pruned) > 5
