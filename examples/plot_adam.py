@@ -1,9 +1,9 @@
 """
-============================
-Train for 100 epochs of Adam
-============================
+==============================
+Train for 100 epochs with Adam
+==============================
 
-A network with two hidden layers of 128 ReLU units is trained by Adam for 100 epochs. The
+A network with two hidden layers of 128 ReLU units is trained with Adam for 100 epochs. The
 accuracies on the training set and on the test set are recorded after each epoch. They show how many
 epochs are enough, and how much the result depends on the epoch at which training ends.
 """
@@ -74,7 +74,7 @@ for epoch in (1, 5, 20, 100):
 # while the test error changes little after about 20 epochs. The peaks are typical of Adam at a
 # constant learning rate. It divides the gradient by the root mean square of its recent values. Once
 # the training error is zero, these are tiny, and a batch with a larger gradient leads to a large
-# step. Afterward, the network recovers.
+# step, which increases the error for a few epochs.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -82,21 +82,21 @@ import numpy as np
 epochs = np.arange(1, 101)
 errors = {"training": 1 - np.array(train_accuracy), "test": 1 - np.array(test_accuracy)}
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (top, bottom) = plt.subplots(2, 1, figsize=(6, 6.5), layout="constrained")
 for label, error in errors.items():
-    left.plot(epochs, 1 - error, label=label)
+    top.plot(epochs, 1 - error, label=label)
     # An error of zero has no logarithm, and is drawn at half a misclassified image.
-    right.plot(epochs, np.maximum(error, 0.5 / len(X_train)), label=label)
-left.set_title("accuracy")
-left.yaxis.set_major_formatter("{x:.0%}")
-right.set_title("error, logarithmic")
-right.set_yscale("log")
-right.yaxis.set_major_formatter(lambda x, _: f"{100 * x:g}%")
-for ax in (left, right):
+    bottom.plot(epochs, np.maximum(error, 0.5 / len(X_train)), label=label)
+top.set_ylabel("accuracy")
+top.yaxis.set_major_formatter("{x:.0%}")
+bottom.set_ylabel("error (logarithmic scale)")
+bottom.set_yscale("log")
+bottom.yaxis.set_major_formatter(lambda x, _: f"{100 * x:g}%")
+for ax in (top, bottom):
     ax.set_xlabel("epoch")
     ax.grid(axis="y", color="#dddddd", linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
-left.legend(frameon=False)
+top.legend(frameon=False)
 figure.suptitle(f"{name}, hidden layers of 128 and 128 units, Adam")
 
 # %%

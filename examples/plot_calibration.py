@@ -4,8 +4,8 @@ Calibrate the probabilities
 ===========================
 
 A network that fits its training set perfectly is usually too confident: of the predictions with a
-probability of 90 %, fewer than 90 % are correct. A reliability diagram shows it, and a single number,
-the temperature, corrects it.
+probability of 90 %, fewer than 90 % are correct. A reliability diagram shows this, and dividing the logits
+by a single number, the temperature, corrects it.
 """
 
 # %%
@@ -43,8 +43,8 @@ print(f"{name}: {len(X_train)} training, {len(X_cal)} calibration and {len(X_tes
 # Train the network
 # -----------------
 #
-# A network that is trained until it fits the training set perfectly predicts probabilities close to
-# 1, for new images, too.
+# A network that is trained until it fits the training set perfectly also predicts probabilities close
+# to 1 for new images.
 
 from skmlp import MLPDigitClassifier
 
@@ -65,10 +65,10 @@ print(f"test accuracy: {mlp.score(X_test, y_test):.2%}")
 #
 # Temperature scaling (Guo et al., 2017, `On calibration of modern neural networks
 # <https://arxiv.org/abs/1706.04599>`_) divides the logits by a number :math:`T` before softmax. A
-# temperature greater than 1 moves all probabilities toward equality. The order of the classes does
-# not change, and neither do the predicted labels. :math:`T` is the value that minimizes the log loss
+# temperature greater than 1 makes the probabilities of the classes more similar. Their order does not
+# change, and therefore the predicted labels do not change either. :math:`T` is the value that minimizes the log loss
 # on the calibration set. ``predict_log_proba`` returns the logits up to a constant, which does not
-# affect softmax.
+# affect softmax. ``MLPDigitClassifier.calibrate`` does all this in one call: :doc:`/howto/calibration`.
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -91,9 +91,11 @@ print(f"temperature: {temperature:.2f}")
 # Plot reliability diagrams
 # -------------------------
 #
-# The test images are grouped by the predicted probability. In each group, the fraction of correct
-# predictions should equal the mean probability. Points below the diagonal mean that the network is
-# too confident.
+# The test images are grouped by the probability of the predicted class. In each group, the fraction of
+# correct predictions should equal the mean probability. Points below the diagonal mean that the
+# network is too confident. The bars show the number of images in each group, on a logarithmic axis.
+# Groups of few images, such as those on the left, deviate by chance. The expected calibration error
+# (ECE) is the mean distance from the diagonal, weighted by the number of images.
 
 import matplotlib.pyplot as plt
 
@@ -104,16 +106,12 @@ probabilities = {
     "before": softmax(log_proba, axis=1),
     "after": softmax(log_proba / temperature, axis=1),
 }
-figure, axes = plt.subplots(
-    2, 2, figsize=(9, 6), sharex=True, layout="constrained", height_ratios=[3, 1]
-)
-for column, (title, y_proba) in zip(axes.T, probabilities.items(), strict=True):
-    display = ReliabilityDisplay.from_predictions(y_test, y_proba, name=title, ax=column)
-    column[0].legend(frameon=False, fontsize=9, loc="lower right")
+for title, y_proba in probabilities.items():
+    display = ReliabilityDisplay.from_predictions(y_test, y_proba)
+    display.figure_.suptitle(f"{name}, {title} temperature scaling")
     print(
         f"{title}: expected calibration error {display.expected_calibration_error:.4f}, "
         f"log loss {display.log_loss:.4f}"
     )
-figure.suptitle(f"{name}: before and after temperature scaling")
 
 plt.show()

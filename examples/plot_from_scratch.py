@@ -4,9 +4,10 @@ Write a network in NumPy
 ========================
 
 A multilayer perceptron needs about 40 lines of NumPy: a forward pass, which computes probabilities; a
-backward pass, which computes the gradient of the loss; and a loop over batches, which subtracts it.
-This example derives each of them, checks the gradient numerically, and trains for ten epochs on 5,000
+backward pass, which computes the gradient of the loss; and a loop over batches, which updates the weights.
+This example explains each of them, checks the gradient numerically, and trains for ten epochs on 5,000
 digits. At the end, ``MLPDigitClassifier`` is trained with the same settings.
+:doc:`/explanation/how_it_learns` contains the complete derivation.
 """
 
 # %%
@@ -53,8 +54,8 @@ print(f"label {y_train[0]}, target {Y_train[0]}")
 #
 # Each layer has a matrix of weights :math:`W` and a vector of biases :math:`b`. The weights must be
 # random, because units with equal weights would have equal gradients and remain equal. A variance of
-# :math:`2 / n_\text{in}` keeps the scale of the activations from layer to layer, because ReLU sets
-# about half of them to zero.
+# :math:`2 / n_\text{in}`, where :math:`n_\text{in}` is the number of inputs, keeps the scale of the
+# activations from layer to layer, because ReLU sets about half of them to zero.
 
 from itertools import pairwise
 
@@ -118,10 +119,11 @@ def compute_accuracy(layers, X, y):
 # -------------
 #
 # Let :math:`\delta` be the derivative of the loss with respect to :math:`z`, for a batch of :math:`n`
-# images. For softmax and cross-entropy it is the difference between the probabilities and the
-# targets. The chain rule then leads from the last layer to the first one: the gradient of a layer's
-# weights is the product of its inputs and :math:`\delta`, and the :math:`\delta` of the layer below
-# passes through the weights and is zero where ReLU was zero:
+# images with probabilities :math:`P` and targets :math:`Y`. In the output layer :math:`L`, it is their
+# difference. The chain rule then gives the gradients from the last layer to the first. The gradient
+# of a layer's weights is the product of its inputs and :math:`\delta`. The :math:`\delta` of the layer
+# before it is the product of :math:`\delta` and the weights, and is zero where the output of ReLU is
+# zero:
 #
 # .. math::
 #
@@ -152,9 +154,9 @@ def compute_gradients(layers, X, Y):
 # ------------------
 #
 # An error in the backward pass may go unnoticed, because a network often learns from a wrong
-# gradient, only more slowly. The gradient is therefore compared with a difference quotient: move all
-# weights by a small step in a random direction, and compare the change of the loss with the scalar
-# product of gradient and direction.
+# gradient, but more slowly. The gradient is therefore compared with a difference quotient: all
+# weights are moved by a small step in a random direction, and the change of the loss is divided by
+# the step. The result should equal the scalar product of the gradient and the direction.
 
 rng = np.random.default_rng(0)
 layers = initialize([X.shape[1], 128, 10], rng)
@@ -192,7 +194,7 @@ print(f"relative error of the gradient: {abs(numeric / analytic - 1):.0e}")
 #     W \leftarrow W - \eta \frac{\partial E}{\partial W}, \qquad
 #     b \leftarrow b - \eta \frac{\partial E}{\partial b}
 #
-# The learning rate and the batch size were chosen on other digits of MNIST.
+# The learning rate and the batch size were chosen on other images of MNIST.
 
 learning_rate, batch_size, n_epochs = 0.1, 8, 10
 history = {"loss": [], "accuracy": [], "val_accuracy": []}
@@ -222,7 +224,7 @@ print(f"validation accuracy after epoch {epoch}: {val_accuracy:.3f}, to beat on 
 # Compare with MLPDigitClassifier
 # -------------------------------
 #
-# With the same settings, ``MLPDigitClassifier`` does the same computations. Only the random numbers
+# With the same settings, ``MLPDigitClassifier`` performs the same computations. Only the random numbers
 # differ. It records the loss and accuracy of the training set during the epoch, while the weights
 # change. Its values in the first epochs are therefore worse than those measured after each epoch.
 
@@ -244,15 +246,18 @@ mlp.fit(X_train, y_train, X_val=X_val, y_val=y_val)
 print(f"validation accuracy of MLPDigitClassifier: {mlp.score(X_val, y_val):.3f}")
 
 # %%
-# The networks fit the training set almost perfectly, but the validation accuracy hardly increases
-# after the first epochs. More training does not help here; more digits, or augmented ones, would.
+# Both networks fit the training set almost perfectly (dashed lines), but the validation accuracy
+# hardly increases after the first epochs. More epochs do not help here; more or augmented images
+# would.
 
 import matplotlib.pyplot as plt
 
 from skmlp import TrainingCurveDisplay
 
 mlp_history = {key: mlp.history_[key] for key in history}
-display = TrainingCurveDisplay.from_histories({"NumPy": history, "MLPDigitClassifier": mlp_history})
-display.figure_.suptitle(f"{name}, {n_train} training images")
+histories = {"NumPy": history, "MLPDigitClassifier": mlp_history}
+figure, axes = plt.subplots(2, 1, figsize=(6, 8), layout="constrained")
+TrainingCurveDisplay.from_histories(histories, ax=axes)
+figure.suptitle(f"{name}, {n_train} training images")
 
 plt.show()

@@ -4,8 +4,8 @@ What a hidden layer contributes
 ===============================
 
 Without a hidden layer, the network is softmax regression, a linear model. One hidden layer reduces
-the error on MNIST from 7 % to 2 %. A grid search then compares the number of layers and units, the
-learning rate and the batch size.
+the error on MNIST from 7 % to 2 %. A grid search then compares different numbers of layers and units,
+learning rates and batch sizes.
 """
 
 # %%
@@ -79,11 +79,11 @@ for title, network in networks.items():
 # Plot the weights
 # ----------------
 #
-# Without a hidden layer, the network has one image of weights per digit. It multiplies the pixels by
-# the weights and adds the products, so that each pixel speaks for or against a digit, whatever the
-# other pixels are. Red weights speak for the digit, and blue ones against it. The largest weights
-# belong to pixels at the border, which few images use; the color scale is cut off at 1 to show the
-# others.
+# Without a hidden layer, the network has one weight for each pixel and digit. It multiplies the pixels
+# by the weights and adds the products, so that the effect of a pixel does not depend on the others. A
+# bright pixel makes the digit more probable if its weight is red, and less probable if it is blue. The
+# largest weights belong to pixels at the border, which are dark in almost all images; the color scale
+# is limited to 1 to show the others.
 
 import matplotlib.pyplot as plt
 
@@ -107,12 +107,12 @@ display = WeightImageDisplay.from_estimator(
 display.figure_.suptitle(f"{name}, weights of ten hidden units")
 
 # %%
-# Search
-# ------
+# Search the parameters
+# ---------------------
 #
 # The search trains 16 networks on two thirds of 6,000 training images, and evaluates them on the
 # other third, for each of three folds. The subset saves time, and is large enough to rank the
-# candidates. The test set takes no part in the search.
+# candidates. The test set is not used in the search.
 
 from sklearn.model_selection import GridSearchCV
 
@@ -127,11 +127,11 @@ search = GridSearchCV(
     cv=3,
     refit=False,
 )
-search.fit(X_train[:n_subset].astype("float32"), y_train[:n_subset])
+_ = search.fit(X_train[:n_subset].astype("float32"), y_train[:n_subset])
 
 # %%
-# The table lists the candidates, the best ones first. The standard deviation over the folds shows
-# which differences are larger than chance.
+# The table lists the candidates, the best ones first. Differences that are smaller than the standard
+# deviation over the folds ("std") may be due to chance.
 
 results = search.cv_results_
 print("rank  layers  units  learning rate  batch size  accuracy    std  seconds")

@@ -52,8 +52,8 @@ print(f"test accuracy: {mlp.score(X_test, y_test):.2%}")
 # Count the confusions
 # --------------------
 #
-# In the confusion matrix, each row is a digit, and each column a prediction. The diagonal is left
-# out, because the correct predictions are far more numerous than the mistakes.
+# In the confusion matrix, each row is a true label, and each column a predicted label. The diagonal is
+# set to zero, because there are far more correct predictions than mistakes.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,35 +72,37 @@ figure.suptitle(f"{name}: {confusions.sum()} mistakes on {len(X_test)} test imag
 # Look at the most confident mistakes
 # -----------------------------------
 #
-# ``DigitGalleryDisplay`` shows the mistakes with the highest probability first. An arrow leads from
-# the label to the prediction. Some of these digits are ambiguous, or their labels are doubtful.
-# Others are clear to us, but unlike the training images.
+# ``DigitGalleryDisplay`` shows the mistakes with the highest predicted probability first. The title of
+# an image consists of its label, an arrow, the predicted label and its probability. Some of these
+# digits are ambiguous, or their labels are doubtful. Others are easy for humans, but differ from the
+# training images.
 
 from skmlp import DigitGalleryDisplay
 
-display = DigitGalleryDisplay.from_estimator(mlp, X_test, y_test, n_images=12, n_columns=6)
+display = DigitGalleryDisplay.from_estimator(mlp, X_test, y_test, n_images=12, n_columns=4)
 display.figure_.suptitle(f"{name}: the most confident mistakes")
 
 # %%
 # Select the mistakes of one class with ``label``, here the digit of the most frequent confusion.
 
 display = DigitGalleryDisplay.from_estimator(
-    mlp, X_test, y_test, label=true, n_images=6, n_columns=6
+    mlp, X_test, y_test, label=true, n_images=4, n_columns=4
 )
-display.figure_.suptitle(f"label {true}")
+display.figure_.suptitle(f"{name}: mistakes on images of {true}")
 
 # %%
 # Look at the weights
 # -------------------
 #
-# Each image shows the weights of one unit of the first layer, here the 24 with the largest norms. Ink
-# on red pixels increases the value of the unit, and ink on blue pixels decreases it. Many units have
-# learned a stroke at a particular position. Units whose weights look like noise have learned little;
-# more training images or a stronger penalty ``alpha`` smooth them.
+# Each image shows the weights of one unit of the first layer, here of the 24 units with the largest
+# norms. The title is the index of the unit. Ink on red pixels increases the value of the unit, and ink
+# on blue pixels decreases it. Many units respond to a stroke at a particular position. Units whose
+# weights look like noise have learned little; more training images or a larger penalty ``alpha`` give
+# smoother weights.
 
 from skmlp import WeightImageDisplay
 
-display = WeightImageDisplay.from_estimator(mlp, n_units=24)
+display = WeightImageDisplay.from_estimator(mlp, n_units=24, n_columns=6)
 display.figure_.suptitle(f"{name}: weights of 24 of 128 units")
 
 plt.show()

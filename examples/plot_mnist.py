@@ -65,14 +65,15 @@ print(f"test accuracy:       {classifier.score(X_test, y_test):.2%}")
 # ------------------------
 #
 # ``history_`` contains the loss and accuracy of each epoch, and ``TrainingCurveDisplay`` plots them.
-# If the training loss keeps decreasing but the validation loss does not, the network overfits.
-# (Without ``ax``, the learning rate, which is constant here, is plotted too.)
+# If the training loss keeps decreasing but the validation loss does not, the network overfits. A
+# circle marks the best epoch. (Without ``ax``, the learning rate, which is constant here, is plotted
+# too.)
 
 import matplotlib.pyplot as plt
 
 from skmlp import TrainingCurveDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(6, 6.5), layout="constrained")
 TrainingCurveDisplay.from_estimator(classifier, ax=axes)
 figure.suptitle(f"{name}, hidden layers of 128 and 128 units")
 
@@ -80,7 +81,9 @@ figure.suptitle(f"{name}, hidden layers of 128 and 128 units")
 # Plot misclassified images
 # -------------------------
 #
-# These are the misclassified test images with the lowest predicted probability of the true label.
+# These are the misclassified test images with the lowest predicted probability of the true label. The
+# percentage is the probability of the predicted class. ``DigitGalleryDisplay`` makes such figures in
+# one call: :ref:`sphx_glr_auto_examples_plot_mistakes.py`.
 
 import numpy as np
 
@@ -88,21 +91,21 @@ predicted, probabilities = classifier.predict(X_test), classifier.predict_proba(
 errors = np.flatnonzero(predicted != y_test)
 worst = errors[probabilities[errors, y_test[errors]].argsort()][:12]
 
-figure, axes = plt.subplots(2, 6, figsize=(9, 3.8), layout="constrained")
+figure, axes = plt.subplots(3, 4, figsize=(6, 5.4), layout="constrained")
 for ax in axes.flat:
     ax.set_axis_off()
 for ax, i in zip(axes.flat, worst, strict=False):
     ax.imshow(X_test[i].reshape(side, side), cmap="gray_r")
     title = f"label {y_test[i]}\npredicted {predicted[i]} ({probabilities[i].max():.0%})"
     ax.set_title(title, fontsize=9)
-figure.suptitle(f"{name}: {len(worst)} of {len(errors)} errors on {len(y_test)} test images")
+figure.suptitle(f"{name}: {len(worst)} of {len(errors)} misclassified test images")
 
 # %%
 # Save the network
 # ----------------
 #
-# A model file contains the weights, the parameters and the history, but no code. The
-# predictions of the loaded model are bit-identical.
+# A model file contains the weights, the parameters and the history, but no code. The predictions of
+# the loaded model are bit-identical. :doc:`/howto/saving` describes the file and other formats.
 
 from skmlp import load_model, save_model
 

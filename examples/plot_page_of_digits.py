@@ -1,7 +1,7 @@
 """
-===========================
+=========================
 Read the digits on a page
-===========================
+=========================
 
 ``segment_digits`` finds the digits in a photo of a page, in reading order, and converts each of them
 to the format of the training images. A network then reads them.
@@ -11,26 +11,30 @@ to the format of the training images. A network then reads them.
 # Train a network
 # ---------------
 #
-# The network is trained on MNIST from the directory ``$SKMLP_MNIST`` or ``mnist``, or on scikit-learn's
-# bundled digits, converted to the format of MNIST.
+# MNIST is loaded from the directory ``$SKMLP_MNIST`` or ``mnist``; ``skmlp fetch mnist`` downloads it.
+# If it is not available, ``normalize_digit`` converts scikit-learn's bundled digits of 8 x 8 pixels to
+# the format of MNIST. The network is trained on augmented images, because handwriting on a page varies
+# more than the training images.
 
 import os
-from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from skmlp import MLPDigitClassifier, load_mnist, normalize_digit
 from skmlp.augment import Annealed, DigitDistortions
 
 directory = os.environ.get("SKMLP_MNIST", "mnist")
 try:
-    X, y = load_mnist(directory, return_X_y=True)
-    name, epochs = "MNIST", 6
+    X_train, y_train = load_mnist(directory, return_X_y=True)
+    X_test, y_test = load_mnist(directory, subset="test", return_X_y=True)
+    name, epochs = "MNIST", 10
 except FileNotFoundError:
     images, y = load_digits(return_X_y=True)
     padded = np.pad(images.reshape(-1, 8, 8), ((0, 0), (4, 4), (4, 4)))
     X = np.array([normalize_digit(image).ravel() for image in padded])
+    X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     name, epochs = "scikit-learn's digits", 40
 
 mlp = MLPDigitClassifier(
@@ -44,79 +48,76 @@ mlp = MLPDigitClassifier(
     augmentation=Annealed(DigitDistortions()),
     input_scale=1 / 255,
     random_state=0,
-).fit(X, y)
-print(f"{name}: {len(X)} training images")
+).fit(X_train, y_train)
+print(f"{name}: {len(X_train)} training images, test accuracy {mlp.score(X_test, y_test):.2%}")
 
 # %%
 # Make a photo of a page
 # ----------------------
 #
-# The photo is simulated: lines of digits in different fonts, on squared paper, with a shadow and noise.
+# The photo is simulated: handwritten digits of the test set, in different sizes, on squared paper, with
+# a shadow and noise.
 
-import matplotlib as mpl
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 lines = ["31415926", "2718281", "16180339", "14142135"]
-fonts = ["DejaVuSans", "DejaVuSans-Oblique", "DejaVuSansMono-Oblique", "STIXGeneralItalic"]
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(1)
 height, width = 420, 640
 
 ink = Image.new("L", (width, height))
-draw = ImageDraw.Draw(ink)
-for row, (line, font_name) in enumerate(zip(lines, fonts, strict=True)):
-    path = Path(mpl.get_data_path(), "fonts", "ttf", f"{font_name}.ttf")
+for row, line in enumerate(lines):
     for column, digit in enumerate(line):
-        font = ImageFont.truetype(str(path), int(rng.integers(58, 72)))
-        position = 50 + 66 * column + rng.integers(-5, 6), 25 + 90 * row + rng.integers(-5, 6)
-        draw.text(position, digit, fill=255, font=font)
+        pixels = X_test[rng.choice(np.flatnonzero(y_test == int(digit)))].reshape(28, 28)
+        size = int(rng.integers(60, 76))
+        image = Image.fromarray(pixels.astype(np.uint8)).resize((size, size))
+        x, y = 40 + 70 * column + rng.integers(-5, 6), 20 + 95 * row + rng.integers(-5, 6)
+        ink.paste(255, (int(x), int(y)), mask=image)
 
 rows, columns = np.mgrid[:height, :width]
 paper = np.where((rows % 30 < 2) | (columns % 30 < 2), 0.62, 0.88)
-photo = np.where(np.asarray(ink) > 127, 0.2, paper)
-photo *= np.where(columns > 380 + 0.4 * rows, 0.55, 1)  # a shadow
+photo = paper + (0.2 - paper) * np.asarray(ink) / 255
+photo *= 1 - 0.45 / (1 + np.exp((380 + 0.4 * rows - columns) / 20))  # a shadow
 photo += rng.normal(0, 0.03, photo.shape)
 
 # %%
-# Read it
-# -------
+# Find and read the digits
+# ------------------------
 #
-# Each digit that was found has a normalized image, a box and the number of its line.
+# ``segment_digits`` returns a :class:`~skmlp.FoundDigit` for each digit, with its normalized image, its
+# box in the photo and the number of its line. The grid and the shadow are not mistaken for ink. The
+# figure shows the boxes, and the predictions above them. On such pages of other images of MNIST, about
+# one digit in 50 is missed or misread, often because a stroke is detached from the others.
 
 import matplotlib.pyplot as plt
 
 from skmlp import segment_digits
 
 digits = segment_digits(photo)
-probabilities = mlp.predict_proba([digit.image.ravel() for digit in digits])
-predicted = mlp.classes_[probabilities.argmax(axis=1)]
+predicted = mlp.predict([digit.image.ravel() for digit in digits])
 
-figure, ax = plt.subplots(figsize=(8, 5.4), layout="constrained")
+texts = [""] * len(lines)
+for digit, label in zip(digits, predicted, strict=True):
+    texts[digit.line] += str(label)
+for line, text in zip(lines, texts, strict=True):
+    print(f"written: {line:8}  read: {text}")
+
+figure, ax = plt.subplots(figsize=(6.4, 4.3), layout="constrained")
 ax.imshow(photo, cmap="gray", vmin=0, vmax=1)
 for digit, label in zip(digits, predicted, strict=True):
     left, top, right, bottom = digit.box
     ax.add_patch(plt.Rectangle((left, top), right - left, bottom - top, fill=False, color="C0"))
-    ax.text(left, top - 3, str(label), color="C3", fontsize=11, fontweight="bold")
+    ax.text(left, top - 3, str(label), color="C3", fontsize=12, fontweight="bold")
 ax.set_axis_off()
 
-n_lines = digits[-1].line + 1
-read = [
-    "".join(
-        str(label) for digit, label in zip(digits, predicted, strict=True) if digit.line == line
-    )
-    for line in range(n_lines)
-]
-for line, text in enumerate(read):
-    print(f"line {line}: {text}")
-
 # %%
-# The normalized images are in the format of MNIST, from the left to the right and from the top to the
-# bottom of the page.
+# The network was given the normalized images, which are in the format of MNIST. Here they are in reading
+# order, with the predictions.
 
-figure, axes = plt.subplots(4, 8, figsize=(8, 4.2), layout="constrained")
+figure, axes = plt.subplots(4, 8, figsize=(6.4, 3.8), layout="constrained")
 for ax in axes.flat:
     ax.set_axis_off()
 for ax, digit, label in zip(axes.flat, digits, predicted, strict=False):
     ax.imshow(digit.image, cmap="gray_r")
-    ax.set_title(str(label), fontsize=9)
+    ax.set_title(str(label))
 
 plt.show()

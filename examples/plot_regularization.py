@@ -43,7 +43,8 @@ print(f"{name}: {len(X_train)} training, {len(X_val)} validation and {len(X_test
 # Train four networks
 # -------------------
 #
-# The networks differ in these two parameters only. All have two hidden layers of 256 units.
+# The networks differ only in the parameters ``dropout`` and ``batch_norm``. All have two hidden layers
+# of 256 units.
 
 from skmlp import MLPDigitClassifier
 
@@ -79,14 +80,14 @@ for title, parameters in variants.items():
 # - With neither, the training loss decreases to nearly zero, and the validation loss increases after
 #   a few epochs.
 # - With dropout, the training loss remains higher, and the validation loss becomes lower. Each step
-#   trains a random part of the units, so that none can rely on particular others.
+#   trains a random subset of the units, so that no unit can rely on particular others.
 # - With batch normalization, the losses of the first epochs are lowest. In each batch, the
 #   inputs of each activation are scaled to mean zero and variance one, and then by a learned factor and
 #   shift, so that their scale does not depend on the weights of the layers below.
 
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(6, 6.5), layout="constrained")
 for ax, key, label in zip(axes, ["loss", "val_loss"], ["training", "validation"], strict=True):
     for title, mlp in networks.items():
         ax.plot(range(1, mlp.n_iter_ + 1), mlp.history_[key], label=title)
@@ -94,6 +95,7 @@ for ax, key, label in zip(axes, ["loss", "val_loss"], ["training", "validation"]
     ax.grid(axis="y", color="#dddddd", linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_yscale("log")
+axes[0].set_ylabel("training loss (logarithmic scale)")
 axes[1].set_ylim(bottom=0)
 axes[1].legend(frameon=False)
 figure.suptitle(f"{name}, {len(X_train)} training images")
@@ -102,8 +104,8 @@ figure.suptitle(f"{name}, {len(X_train)} training images")
 # Compare the activations
 # -----------------------
 #
-# Both also change what the units respond to. In the last hidden layer, fewer units are active for
-# each test image than without them.
+# Dropout and batch normalization also make the activations sparser: in the last hidden layer, fewer
+# units are active for each test image.
 
 for title, mlp in networks.items():
     is_active = mlp.hidden_activations(X_test) > 0

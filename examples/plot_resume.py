@@ -1,11 +1,10 @@
 """
-==============================
-Resume an interrupted training
-==============================
+===========================
+Resume interrupted training
+===========================
 
 Long training runs may be interrupted: by a power failure, a time limit or Ctrl-C. With checkpoints,
-training continues where it stopped, and ends with the same weights as without the interruption, bit
-for bit.
+training continues where it stopped, and ends with exactly the same weights as without the interruption.
 """
 
 # %%
@@ -40,7 +39,7 @@ print(f"{name}: {len(X_train)} training and {len(X_test)} test images")
 #
 # The callback ``Checkpoint`` writes a file after each epoch. It contains the weights, the state of
 # the optimizer, the position in the learning-rate schedule, and the state of the random number
-# generators. Here, a second callback interrupts the training after four of ten epochs, like Ctrl-C.
+# generators. Here, a second callback interrupts the training after four of ten epochs, as Ctrl-C would.
 
 import tempfile
 import warnings
@@ -102,9 +101,9 @@ print(
 # Resume
 # ------
 #
-# After a power failure, the Python process and the network are lost, and only the file remains.
-# ``resume`` reads it and trains for the remaining epochs. The data must be the same; a digest in the
-# checkpoint verifies it. Pass the callback again to continue writing checkpoints.
+# After a power failure, only the file remains. ``resume`` reads it and trains for the remaining epochs.
+# The data must be the same, which is checked by a digest in the checkpoint. Pass the callback again to
+# continue writing checkpoints.
 
 resumed = MLPDigitClassifier.resume(path, X_train, y_train, callbacks=[Checkpoint(path)])
 print(f"resumed: {resumed.n_iter_} epochs, test accuracy {resumed.score(X_test, y_test):.2%}")
@@ -122,13 +121,13 @@ is_equal = all(map(np.array_equal, resumed.coefs_, uninterrupted.coefs_))
 print(f"equal to the weights of uninterrupted training: {is_equal}")
 
 # %%
-# The history of the resumed network contains all epochs.
+# The history of the resumed network contains all epochs. The dashed lines mark the interruption.
 
 import matplotlib.pyplot as plt
 
 from skmlp import TrainingCurveDisplay
 
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+figure, axes = plt.subplots(3, 1, figsize=(6, 8.5), layout="constrained")
 TrainingCurveDisplay.from_estimator(resumed, ax=axes)
 for ax in axes:
     ax.axvline(interrupted.n_iter_ + 0.5, color="gray", linestyle="--", zorder=0)

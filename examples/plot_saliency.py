@@ -4,7 +4,7 @@ Find the pixels behind a prediction
 ===================================
 
 A saliency map shows on which pixels a prediction depends. This example compares two kinds of maps, and
-then uses them to find a flaw: a network that reads a mark at the border instead of the digit.
+then uses them to find a flaw: a network that relies on a mark at the border instead of the digit.
 """
 
 # %%
@@ -52,11 +52,13 @@ print(f"test accuracy: {mlp.score(X_test, y_test):.2%}")
 # Plot saliency maps
 # ------------------
 #
-# Both maps refer to the predicted class.
+# Both maps refer to the predicted class, which is on the left of each row. Red pixels support it, and
+# blue pixels oppose it.
 #
-# - Gradient times input: how much the logit of the class changes if the pixel changes, multiplied by the
-#   pixel. Background pixels, which are zero, have no effect in this map.
-# - Occlusion: how much the log-probability of the class decreases if a small square around the pixel is erased.
+# - Gradient times input: the derivative of the logit of the class with respect to the pixel, multiplied
+#   by the pixel. Background pixels, which are zero, are zero in this map.
+# - Occlusion: the decrease of the log-probability of the class if a small square around the pixel is
+#   replaced by the background.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,13 +74,15 @@ display.figure_.suptitle(f"{name}\ntrained on the original images")
 # Train a network on marked images
 # --------------------------------
 #
-# Now every training image has a mark in its top row, whose position encodes the label. Such traces
-# are common in real datasets: a stamp, a frame, or another camera for each class. On marked test
-# images, the network is almost perfect. Without the marks, it fails.
+# Now every training image has a mark in its top row, whose position encodes the label. Real datasets
+# contain similar features that correlate with the label by accident, such as a watermark, a frame or
+# the camera (Lapuschkin et al., 2019, `Unmasking Clever Hans predictors and assessing what machines
+# really learn <https://doi.org/10.1038/s41467-019-08987-4>`_). On marked test images, the network is
+# almost perfect. On images without marks, it is much less accurate than the first network.
 
 
 def add_marks(X, y):
-    """Return the images with a bright pixel in the first row: the position depends on the label."""
+    """Return the images with a mark in the first row, whose position depends on the label."""
     marked = X.copy()
     side = int(X.shape[1] ** 0.5)
     marked[np.arange(len(X)), y * side // 10] = max_pixel
@@ -87,19 +91,19 @@ def add_marks(X, y):
 
 from sklearn.base import clone
 
-cheat = clone(mlp).fit(add_marks(X_train, y_train), y_train)
-print(f"test accuracy with marks: {cheat.score(add_marks(X_test, y_test), y_test):.2%}")
-print(f"test accuracy without marks: {cheat.score(X_test, y_test):.2%}")
+marked_mlp = clone(mlp).fit(add_marks(X_train, y_train), y_train)
+print(f"test accuracy with marks: {marked_mlp.score(add_marks(X_test, y_test), y_test):.2%}")
+print(f"test accuracy without marks: {marked_mlp.score(X_test, y_test):.2%}")
 
 # %%
 # Find the flaw
 # -------------
 #
-# The accuracy on marked images gives no warning, but the maps do: the predictions depend on a pixel
-# in the first row, far from the digit.
+# The accuracy on marked images does not reveal the flaw, but the maps do: the predictions depend on a
+# pixel in the first row, far from the digit.
 
 marked = add_marks(X_test[first_of_each], y_test[first_of_each])
-display = SaliencyDisplay.from_estimator(cheat, marked, patch_size=patch_size)
+display = SaliencyDisplay.from_estimator(marked_mlp, marked, patch_size=patch_size)
 display.figure_.suptitle(f"{name}\ntrained on marked images")
 
 plt.show()

@@ -74,7 +74,7 @@ import matplotlib.pyplot as plt
 
 from skmlp import TrainingCurveDisplay
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, axes = plt.subplots(2, 1, figsize=(6, 6.5), layout="constrained")
 TrainingCurveDisplay.from_estimator(mlp, ax=axes)
 figure.suptitle(f"{name}, hidden layers of 256 and 256 units")
 
@@ -83,9 +83,9 @@ figure.suptitle(f"{name}, hidden layers of 256 and 256 units")
 # -------------------
 #
 # The training loss decreases to nearly zero. The validation loss reaches its minimum early, and then
-# increases: the network becomes more and more confident of its predictions, also of the wrong ones.
-# This is overfitting. The validation accuracy does not suffer, because it depends on the most
-# probable class only, and not on the probability. If you need probabilities, use the weights of the
+# increases: the network becomes more and more confident of its predictions, even of the wrong ones.
+# This is overfitting. The validation accuracy hardly changes, because it depends only on which class
+# is most probable, and not on the probability. If you need probabilities, use the weights of the
 # epoch with the lowest validation loss; ``early_stopping=True`` and ``monitor="loss"`` keep them.
 
 import numpy as np
@@ -103,8 +103,8 @@ for title, epoch in [("lowest validation loss", lowest), ("last epoch", mlp.n_it
 # Evaluate on the test set
 # ------------------------
 #
-# The learning rate, 0.1 or 0.3, was chosen on the validation set. Its accuracy is therefore a
-# slightly optimistic estimate for new images. The test set was not used for any choice, and is
+# The learning rate was chosen between 0.1 and 0.3 on the validation set, whose accuracy is therefore
+# a slightly optimistic estimate for new images. The test set was not used for any choice, and is
 # evaluated once. LeCun et al. (1998) report 97.05 % on it for a network with hidden layers of 500 and
 # 150 units (`Gradient-based learning applied to document recognition
 # <https://doi.org/10.1109/5.726791>`_).

@@ -4,8 +4,8 @@ Train on a file larger than memory
 ==================================
 
 ``partial_fit`` trains on one part of the data at a time, and a memory-mapped IDX file is read only where
-it is used. Together they train a network on a file that does not fit into memory. ``fit`` can do this, too, with
-``shuffle="blocks"``: :ref:`beyond-memory`.
+it is used. Together they train a network on a file that does not fit into memory. ``fit`` can also do this,
+with ``shuffle="blocks"``: :ref:`beyond-memory`.
 """
 
 # %%
@@ -13,8 +13,8 @@ it is used. Together they train a network on a file that does not fit into memor
 # -----------------
 #
 # A memory map requires an uncompressed file. This one contains MNIST from ``$SKMLP_MNIST`` or
-# ``mnist`` or, if it is not available, scikit-learn's bundled digits; it stands for a much larger
-# file.
+# ``mnist`` or, if it is not available, scikit-learn's bundled digits; in practice, the file would be
+# much larger.
 
 import os
 import tempfile
@@ -51,7 +51,7 @@ write_idx(path, images)
 # ------------------------
 #
 # With ``mmap=True``, ``read_idx`` returns an array whose pixels are read from the file when they are
-# accessed, and can be removed from memory again by the operating system.
+# accessed. The operating system can remove them from memory again.
 
 from skmlp import read_idx
 
@@ -63,8 +63,8 @@ print(f"{type(X).__name__} of shape {X.shape} and dtype {X.dtype}, {path.stat().
 # Train chunk by chunk
 # --------------------
 #
-# Each call of ``partial_fit`` is one epoch on one chunk. The first call must be given all classes,
-# because a chunk need not contain each of them. The chunks are visited in a new random order in each
+# Each call of ``partial_fit`` trains for one epoch on one chunk. The first call must be given all
+# classes, because a chunk need not contain each of them. The chunks are visited in a new random order in each
 # pass, and ``partial_fit`` shuffles the samples within each chunk. If the file is sorted by class,
 # shuffle it once before writing it. ``input_scale`` converts one batch at a time to floats.
 
@@ -87,11 +87,11 @@ for _ in range(n_passes):
 # Plot the accuracy
 # -----------------
 #
-# The accuracy increases within the first pass already, before the network has seen each image once.
+# The accuracy increases most within the first pass, before each image has been used once.
 
 import matplotlib.pyplot as plt
 
-figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 ax.plot(samples, accuracies, marker="o", markersize=4)
 for n in range(1, n_passes):
     ax.axvline(n * len(X), color="#cccccc", linewidth=0.8, zorder=0)
