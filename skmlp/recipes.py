@@ -162,7 +162,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "relu-128-adam",
-            "Two hidden layers of ReLU units, Adam with its default learning rate",
+            "Two hidden layers of ReLU units, Adam",
             {
                 "hidden_layer_sizes": (128, 128),
                 "batch_size": 128,
@@ -182,7 +182,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "small-sample",
-            "For small training sets: strong regularization and augmentation",
+            "For small training sets: regularization and augmentation",
             {
                 "hidden_layer_sizes": (512, 256),
                 "solver": "adamw",
@@ -213,7 +213,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "tiny",
-            "For microcontrollers: images of 16 x 16 pixels and less than 16 kB of 8-bit weights",
+            "For microcontrollers: 16 x 16 pixels, 16 kB of 8-bit weights",
             {
                 "hidden_layer_sizes": (48, 48),
                 "image_shape": (16, 16),
@@ -226,7 +226,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "plain",
-            "Best accuracy without using the image structure: adversarial training",
+            "Best accuracy without using the image structure",
             {
                 "hidden_layer_sizes": (1024, 1024),
                 "solver": "adamw",
@@ -240,12 +240,12 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "accurate",
-            "Best accuracy: strong augmentation with noise, annealed toward the end of training",
+            "Best accuracy: strong augmentation with noise",
             {**LARGE_NETWORK, "augmentation": NOISY_AUGMENTATION},
         ),
         Recipe(
             "robust",
-            "As accurate, for pictures of lower quality: noise, low contrast, covered or inverted parts",
+            "As accurate, and robust to noise, low contrast and occlusion",
             {**LARGE_NETWORK, "augmentation": ROBUST_AUGMENTATION},
         ),
     )
