@@ -1,11 +1,12 @@
 """Check the built site: `python docs/check_site.py docs/_build`.
 
-The links between its pages must be valid. In Chromium, at the width of a phone and of a desktop, the pages must load
-without errors and without requests to other sites, have texts for all images, and must not be cut off or scroll
-horizontally.
+The links between its pages must be valid, and the page of each name must link to the examples that import it. In
+Chromium, at the width of a phone and of a desktop, the pages must load without errors and without requests to other
+sites, have texts for all images, and must not be cut off or scroll horizontally.
 """
 
 import argparse
+import ast
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from html.parser import HTMLParser
@@ -86,6 +87,18 @@ def find_broken_links(site):
                 yield f"{path.relative_to(site)}: link to a missing id: {link}"
 
 
+def find_missing_examples(site):
+    """Yield the examples that import a name and have no link on the page of that name."""
+    for example in sorted((ROOT / "examples").glob("*.py")):
+        for node in ast.walk(ast.parse(example.read_text(encoding="utf-8"))):
+            module = node.module if isinstance(node, ast.ImportFrom) else ""
+            if module.partition(".")[0] == "skmlp":
+                for name in node.names:
+                    path = site / "reference" / "generated" / f"{module}.{name.name}.html"
+                    if not any(f"/{example.stem}.html" in link for link in Page(path).links):
+                        yield f"{path.relative_to(site)}: no link to the example {example.stem}"
+
+
 def find_display_problems(site):
     """Return the problems of all pages in Chromium, of which N_BROWSERS run at a time."""
     pages = find_pages(site)
@@ -132,7 +145,11 @@ def main():
     n_pages = len(find_pages(site))
     if not n_pages:
         sys.exit(f"{site}: expected the built site, got no HTML page.")
-    problems = [*find_broken_links(site), *find_display_problems(site)]
+    problems = [
+        *find_broken_links(site),
+        *find_missing_examples(site),
+        *find_display_problems(site),
+    ]
     print(*problems, sep="\n")
     if problems:
         sys.exit(f"{len(problems)} problems on {n_pages} pages")
