@@ -173,7 +173,9 @@ class TrainingProgress:
     >>> from skmlp import MLPDigitClassifier
     >>> from skmlp.callbacks import TrainingProgress
     >>> X, y = load_digits(return_X_y=True)
-    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=2, n_iter_no_change=None, random_state=0)
+    >>> mlp = MLPDigitClassifier(
+    ...     input_scale=1 / 16, max_iter=2, n_iter_no_change=None, random_state=0
+    ... )
     >>> mlp = mlp.set_callbacks(TrainingProgress()).fit(X, y)
     epoch 1/2  loss 2.3...  accuracy ... %  ... samples/s
     epoch 2/2  loss 2.1...  accuracy ... %  ... samples/s

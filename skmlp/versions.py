@@ -28,7 +28,7 @@ NOT_INSTALLED = "not installed"
 
 
 def show_versions() -> None:
-    """Print the facts about the installation that a report of a problem should include.
+    """Print the versions and settings of the installation, for reports of problems.
 
     These are the processor, the BLAS libraries of NumPy and SciPy, the kernels for training, environment variables that
     influence them, and the versions of Python and of the packages. A warning is printed if OpenBLAS uses kernels that

@@ -117,7 +117,9 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
     >>> from skmlp.dask import DaskMLPDigitClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X, y = da.from_array(X, chunks=(600, -1)), da.from_array(y, chunks=600)
-    >>> mlp = DaskMLPDigitClassifier((32,), input_scale=1 / 16, learning_rate_init=0.01, max_iter=20, random_state=0)
+    >>> mlp = DaskMLPDigitClassifier(
+    ...     (32,), input_scale=1 / 16, learning_rate_init=0.01, max_iter=20, random_state=0
+    ... )
     >>> mlp = mlp.set_params(n_iter_no_change=None).fit(X, y)
     >>> mlp.score(X, y) > 0.95
     True
@@ -168,7 +170,9 @@ class DaskMLPDigitClassifier(MLPDigitClassifier):
         >>> from sklearn.datasets import load_digits
         >>> from skmlp.dask import DaskMLPDigitClassifier
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = DaskMLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+        >>> mlp = DaskMLPDigitClassifier(
+        ...     input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+        ... )
         >>> mlp = mlp.fit(da.from_array(X, chunks=(900, -1)), y)
         >>> bool((mlp.to_local().predict(X) == mlp.predict(X)).all())
         True

@@ -78,7 +78,7 @@ class StrokeWidth(Distortion):
 
 @dataclass(frozen=True)
 class Noise(Distortion):
-    """Random noise: Gaussian noise, shot noise and impulse noise, in a part of the images.
+    """Random noise: Gaussian noise, shot noise and impulse noise, in a fraction of the images.
 
     The ink of a pixel is its difference from `fill`, divided by the maximum difference in the image. The noise is added
     to it, and the sum is clipped to [0, 1]. The strength of each kind is drawn for each image, uniformly between 0 and
@@ -152,7 +152,7 @@ class Noise(Distortion):
 
 @dataclass(frozen=True)
 class Patches(Distortion):
-    """Random rectangle in a part of the images: erased, filled with noise [1]_, or inverted.
+    """Random rectangle in a fraction of the images: erased, filled with noise [1]_, or inverted.
 
     A third of the rectangles is erased, that is, set to `fill`. In another third, each pixel has a random value between
     `fill` and the ink of the image. In the last third, ink and background are exchanged.
@@ -268,7 +268,7 @@ class Contrast(Distortion):
 
 @dataclass(frozen=True)
 class Brightness(Distortion):
-    """Random change of the brightness of the background in a part of the images, which reduces the contrast.
+    """Random change of the brightness of the background in a fraction of the images, which reduces the contrast.
 
     The ink of a pixel is its difference from `fill`, divided by the maximum difference in the image. A random offset is
     added to the ink of all pixels of the image, and the sum is clipped to [0, 1]. For the light digits of MNIST, the
@@ -321,7 +321,7 @@ class Brightness(Distortion):
 
 @dataclass(frozen=True)
 class Outline(Distortion):
-    """Outlines instead of strokes in a part of the images, as in hollow fonts.
+    """Outlines instead of strokes in a fraction of the images, as in hollow fonts.
 
     The ink of a pixel is its difference from `fill`, divided by the maximum difference in the image. It is replaced by
     the magnitude of its gradient, computed from the differences between opposite neighbors, multiplied by a random gain

@@ -92,7 +92,9 @@ class Constant:
     Examples
     --------
     >>> from skmlp.schedules import Constant, Position
-    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> position = Position(
+    ...     step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000
+    ... )
     >>> Constant(0.1)(position)
     0.1
     """
@@ -167,7 +169,9 @@ class StepDecay:
     Examples
     --------
     >>> from skmlp.schedules import Position, StepDecay
-    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> position = Position(
+    ...     step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000
+    ... )
     >>> StepDecay(0.1, factor=0.5, every=5)(position)
     0.05
     """
@@ -204,7 +208,9 @@ class Exponential:
     Examples
     --------
     >>> from skmlp.schedules import Exponential, Position
-    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> position = Position(
+    ...     step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000
+    ... )
     >>> round(Exponential(0.1, factor=0.9)(position), 4)
     0.059
     """
@@ -245,7 +251,9 @@ class Cosine:
     Examples
     --------
     >>> from skmlp.schedules import Cosine, Position
-    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> position = Position(
+    ...     step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000
+    ... )
     >>> Cosine(0.1)(position)
     0.05
     """
@@ -292,7 +300,9 @@ class OneCycle:
     Examples
     --------
     >>> from skmlp.schedules import OneCycle, Position
-    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> position = Position(
+    ...     step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000
+    ... )
     >>> round(OneCycle(0.1)(position), 4)
     0.0812
     """
@@ -350,7 +360,9 @@ class Warmup:
     Examples
     --------
     >>> from skmlp.schedules import Constant, Position, Warmup
-    >>> position = Position(step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000)
+    >>> position = Position(
+    ...     step=500, epoch=5.0, steps_per_epoch=100, n_epochs=10, samples_seen=30000
+    ... )
     >>> round(Warmup(Constant(0.1), epochs=10)(position), 4)
     0.0501
     """

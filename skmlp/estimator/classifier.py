@@ -747,7 +747,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> from sklearn.metrics import log_loss
         >>> from skmlp import MLPDigitClassifier
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier(input_scale=1 / 16, learning_rate_init=0.01, random_state=0).fit(X[:900], y[:900])
+        >>> mlp = MLPDigitClassifier(
+        ...     input_scale=1 / 16, learning_rate_init=0.01, random_state=0
+        ... ).fit(X[:900], y[:900])
         >>> before = log_loss(y[900:], mlp.predict_proba(X[900:]))
         >>> after = log_loss(y[900:], mlp.calibrate(X[900:], y[900:]).predict_proba(X[900:]))
         >>> after < before
@@ -884,7 +886,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import MLPDigitClassifier
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier((32, 16), learning_rate_init=0.01, input_scale=1 / 16, random_state=0)
+        >>> mlp = MLPDigitClassifier(
+        ...     (32, 16), learning_rate_init=0.01, input_scale=1 / 16, random_state=0
+        ... )
         >>> mlp.fit(X, y).hidden_activations(X).shape
         (1797, 16)
         """
@@ -936,7 +940,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import MLPDigitClassifier
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier((32,), input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+        >>> mlp = MLPDigitClassifier(
+        ...     (32,), input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+        ... )
         >>> mlp.fit(X, y).input_gradients(X[:3]).shape
         (3, 64)
         """
@@ -1040,7 +1046,9 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import MLPDigitClassifier
         >>> X, y = load_digits(return_X_y=True)
-        >>> curve = MLPDigitClassifier(input_scale=1 / 16, random_state=0).find_learning_rate(X, y)
+        >>> curve = MLPDigitClassifier(
+        ...     input_scale=1 / 16, random_state=0
+        ... ).find_learning_rate(X, y)
         >>> 1e-4 < curve.suggestion < 1e-1
         True
         """
@@ -1064,6 +1072,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         calculate_shapes : callable
+            Function of an operator of skl2onnx.
 
         See Also
         --------
@@ -1079,6 +1088,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         convert : callable
+            Function of a scope, an operator and a container of skl2onnx.
 
         See Also
         --------

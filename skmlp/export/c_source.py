@@ -110,7 +110,9 @@ def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     >>> from skmlp import MLPDigitClassifier
     >>> from skmlp.export import to_c
     >>> X, y = load_digits(return_X_y=True)
-    >>> mlp = MLPDigitClassifier((32,), input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+    >>> mlp = MLPDigitClassifier(
+    ...     (32,), input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+    ... )
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     to_c(mlp.fit(X, y), Path(directory) / "digits.c")
     CFootprint(constants=2704, stack=128)

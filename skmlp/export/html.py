@@ -103,7 +103,9 @@ def to_html(
     >>> from skmlp import MLPDigitClassifier
     >>> from skmlp.export import to_html
     >>> X, y = load_digits(return_X_y=True)
-    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0).fit(X, y)
+    >>> mlp = MLPDigitClassifier(
+    ...     input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+    ... ).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     path = Path(directory) / "draw.html"
     ...     to_html(mlp, path)

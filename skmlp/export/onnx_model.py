@@ -90,6 +90,7 @@ def to_onnx(
     Returns
     -------
     model : onnx.ModelProto
+        The ONNX model, which is also written to `path` if that is given.
 
     Raises
     ------

@@ -85,7 +85,9 @@ def save_model(model: "MLPDigitClassifier | Pipeline | VotingClassifier", path: 
     >>> from sklearn.datasets import load_digits
     >>> from skmlp import MLPDigitClassifier, load_model, save_model
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = MLPDigitClassifier(input_scale=1 / 16, learning_rate_init=0.01, random_state=0).fit(X, y)
+    >>> model = MLPDigitClassifier(
+    ...     input_scale=1 / 16, learning_rate_init=0.01, random_state=0
+    ... ).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     save_model(model, Path(directory) / "digits.safetensors")
     ...     loaded = load_model(Path(directory) / "digits.safetensors")
@@ -200,7 +202,9 @@ def read_model_header(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str
     >>> from pathlib import Path
     >>> from sklearn.datasets import load_digits
     >>> from skmlp import MLPDigitClassifier, read_model_header, save_model
-    >>> model = MLPDigitClassifier(batch_size=64, n_iter_no_change=None, max_iter=1).fit(*load_digits(return_X_y=True))
+    >>> model = MLPDigitClassifier(
+    ...     batch_size=64, n_iter_no_change=None, max_iter=1
+    ... ).fit(*load_digits(return_X_y=True))
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     save_model(model, Path(directory) / "digits.safetensors")
     ...     header = read_model_header(Path(directory) / "digits.safetensors")

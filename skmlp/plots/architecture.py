@@ -95,6 +95,7 @@ class ArchitectureDisplay:
         Returns
         -------
         display : ArchitectureDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -124,6 +125,7 @@ class ArchitectureDisplay:
         Returns
         -------
         self : ArchitectureDisplay
+            The display, with the attributes of the plot.
 
         Examples
         --------

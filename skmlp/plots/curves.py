@@ -106,6 +106,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         display : TrainingCurveDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -156,6 +157,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         display : TrainingCurveDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -199,6 +201,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         display : TrainingCurveDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -235,6 +238,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         self : TrainingCurveDisplay
+            The display, with the attributes of the plot.
 
         Raises
         ------

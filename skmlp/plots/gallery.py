@@ -103,7 +103,7 @@ class DigitGalleryDisplay:
         select : {'mistakes', 'all'}, default='mistakes'
             'mistakes' shows wrong predictions, those with the highest probability first. 'all' shows the samples in
             their order.
-        label : default=None
+        label : object, default=None
             Show only samples with this true label.
         indices : array-like of int, default=None
             Indices of the samples to show. `select`, `label` and `n_images` are ignored.
@@ -121,6 +121,7 @@ class DigitGalleryDisplay:
         Returns
         -------
         display : DigitGalleryDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -132,7 +133,9 @@ class DigitGalleryDisplay:
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import DigitGalleryDisplay, MLPDigitClassifier
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+        >>> mlp = MLPDigitClassifier(
+        ...     input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+        ... )
         >>> mlp.fit(X[:1200], y[:1200])
         MLPDigitClassifier(...)
         >>> display = DigitGalleryDisplay.from_estimator(mlp, X[1200:], y[1200:], n_images=6)
@@ -186,7 +189,7 @@ class DigitGalleryDisplay:
         select : {'mistakes', 'all'}, default='mistakes'
             'mistakes' shows wrong predictions, those with the highest probability first. 'all' shows the samples in
             their order.
-        label : default=None
+        label : object, default=None
             Show only samples with this true label.
         indices : array-like of int, default=None
             Indices of the samples to show. `select`, `label` and `n_images` are ignored.
@@ -204,6 +207,7 @@ class DigitGalleryDisplay:
         Returns
         -------
         display : DigitGalleryDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -261,6 +265,7 @@ class DigitGalleryDisplay:
         Returns
         -------
         self : DigitGalleryDisplay
+            The display, with the attributes of the plot.
 
         Raises
         ------

@@ -89,6 +89,7 @@ class LearningRateDisplay:
         Returns
         -------
         display : LearningRateDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -129,6 +130,7 @@ class LearningRateDisplay:
         Returns
         -------
         display : LearningRateDisplay
+            The display, which is plotted.
 
         Examples
         --------
@@ -157,13 +159,16 @@ class LearningRateDisplay:
         Returns
         -------
         self : LearningRateDisplay
+            The display, with the attributes of the plot.
 
         Examples
         --------
         >>> from matplotlib.figure import Figure
         >>> from skmlp import LearningRateDisplay
         >>> ax = Figure().subplots()
-        >>> display = LearningRateDisplay(learning_rates=[0.01, 0.1], losses=[1.0, 2.0], suggestion=0.01)
+        >>> display = LearningRateDisplay(
+        ...     learning_rates=[0.01, 0.1], losses=[1.0, 2.0], suggestion=0.01
+        ... )
         >>> display.plot(ax).ax_ is ax
         True
         """

@@ -135,6 +135,7 @@ class ReliabilityDisplay:
         Returns
         -------
         display : ReliabilityDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -146,8 +147,12 @@ class ReliabilityDisplay:
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import MLPDigitClassifier, ReliabilityDisplay
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
-        >>> display = ReliabilityDisplay.from_estimator(mlp.fit(X[:1200], y[:1200]), X[1200:], y[1200:])
+        >>> mlp = MLPDigitClassifier(
+        ...     input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+        ... )
+        >>> display = ReliabilityDisplay.from_estimator(
+        ...     mlp.fit(X[:1200], y[:1200]), X[1200:], y[1200:]
+        ... )
         >>> int(display.counts.sum())
         597
         """
@@ -201,6 +206,7 @@ class ReliabilityDisplay:
         Returns
         -------
         display : ReliabilityDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -237,6 +243,7 @@ class ReliabilityDisplay:
         Returns
         -------
         self : ReliabilityDisplay
+            The display, with the attributes of the plot.
 
         Raises
         ------

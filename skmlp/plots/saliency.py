@@ -59,7 +59,9 @@ class SaliencyDisplay:
     >>> import numpy as np
     >>> from skmlp import SaliencyDisplay
     >>> maps = np.zeros((1, 8, 8))
-    >>> display = SaliencyDisplay(images=maps, gradient_times_input=maps, occlusion=maps, labels=[3])
+    >>> display = SaliencyDisplay(
+    ...     images=maps, gradient_times_input=maps, occlusion=maps, labels=[3]
+    ... )
     >>> [ax.get_title() for ax in display.plot().axes_[0]]
     ['image', 'gradient x input', 'occlusion']
     """
@@ -114,6 +116,7 @@ class SaliencyDisplay:
         Returns
         -------
         display : SaliencyDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -125,7 +128,9 @@ class SaliencyDisplay:
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import MLPDigitClassifier, SaliencyDisplay
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+        >>> mlp = MLPDigitClassifier(
+        ...     input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+        ... )
         >>> SaliencyDisplay.from_estimator(mlp.fit(X, y), X[:2], patch_size=3).occlusion.shape
         (2, 8, 8)
         """
@@ -165,6 +170,7 @@ class SaliencyDisplay:
         Returns
         -------
         self : SaliencyDisplay
+            The display, with the attributes of the plot.
 
         Raises
         ------
@@ -176,7 +182,9 @@ class SaliencyDisplay:
         >>> import numpy as np
         >>> from skmlp import SaliencyDisplay
         >>> maps = np.ones((2, 8, 8))
-        >>> display = SaliencyDisplay(images=maps, gradient_times_input=maps, occlusion=maps, labels=[3, 5])
+        >>> display = SaliencyDisplay(
+        ...     images=maps, gradient_times_input=maps, occlusion=maps, labels=[3, 5]
+        ... )
         >>> display.plot().axes_[1, 0].get_ylabel()
         '5'
         """

@@ -87,6 +87,7 @@ class WeightImageDisplay:
         Returns
         -------
         display : WeightImageDisplay
+            The display, which is plotted.
 
         Raises
         ------
@@ -98,7 +99,9 @@ class WeightImageDisplay:
         >>> from sklearn.datasets import load_digits
         >>> from skmlp import MLPDigitClassifier, WeightImageDisplay
         >>> X, y = load_digits(return_X_y=True)
-        >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+        >>> mlp = MLPDigitClassifier(
+        ...     input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+        ... )
         >>> WeightImageDisplay.from_estimator(mlp.fit(X, y), n_units=10).weights.shape
         (10, 8, 8)
         """
@@ -139,6 +142,7 @@ class WeightImageDisplay:
         Returns
         -------
         self : WeightImageDisplay
+            The display, with the attributes of the plot.
 
         Raises
         ------
@@ -149,7 +153,9 @@ class WeightImageDisplay:
         --------
         >>> import numpy as np
         >>> from skmlp import WeightImageDisplay
-        >>> WeightImageDisplay(weights=np.ones((2, 4, 4)), units=[0, 5]).plot().axes_[1].get_title()
+        >>> WeightImageDisplay(
+        ...     weights=np.ones((2, 4, 4)), units=[0, 5]
+        ... ).plot().axes_[1].get_title()
         '5'
         """
         weights, is_new = np.asarray(self.weights), ax is None

@@ -100,7 +100,9 @@ def write_report(
     >>> from sklearn.datasets import load_digits
     >>> from skmlp import MLPDigitClassifier, write_report
     >>> X, y = load_digits(return_X_y=True)
-    >>> mlp = MLPDigitClassifier(input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0)
+    >>> mlp = MLPDigitClassifier(
+    ...     input_scale=1 / 16, max_iter=5, n_iter_no_change=None, random_state=0
+    ... )
     >>> mlp = mlp.fit(X[:1200], y[:1200])
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     figures = write_report(mlp, X[1200:], y[1200:], Path(directory) / "report.html")
