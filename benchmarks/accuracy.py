@@ -31,8 +31,8 @@ from options import make_parser, parse_count
 from report import describe_machine, print_table
 from scores import Scores, average, compute_scores, compute_standard_error, evaluate
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
 
+from skmlp.model_parts import split_model
 from skmlp.recipes import RECIPES
 
 DEFAULT_SEEDS = 3
@@ -184,8 +184,7 @@ def print_temperatures(networks):
 def measure_calibration(trained):
     """Return the Calibration of a network."""
     X, y = trained.split.held_out_set
-    if isinstance(trained.model, Pipeline):
-        X = trained.model[:-1].transform(X)
+    X = split_model(trained.model).transform(X)
     half = len(X) // 2
     mlp = trained.classifier
     calibrated = deepcopy(mlp).calibrate(X[:half], y[:half])

@@ -18,11 +18,12 @@ from data import find_mnist
 from options import parse_count, parse_names
 from report import print_progress
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 
 import skmlp
 from skmlp import Deslant, ImageResizer
 from skmlp.augment import DigitDistortions
+from skmlp.model_parts import split_model
 from skmlp.recipes import RECIPES, make_recipe
 
 N_SAMPLES = {"small-sample": 1000}  # the other recipes use all training images
@@ -192,11 +193,7 @@ class Trained(NamedTuple):
     @property
     def classifier(self):
         """The classifier, which can be the last step of a pipeline."""
-        return get_classifier(self.model)
-
-
-def get_classifier(model):
-    return model[-1] if isinstance(model, Pipeline) else model
+        return split_model(self.model).classifier
 
 
 def train_networks(arguments, splits):
@@ -234,7 +231,7 @@ def make_model(name, random_state, parameters):
     """Return the unfitted classifier of a recipe or variant, in a Pipeline if it takes other images."""
     make = VARIANTS.get(name, partial(make_recipe, name))
     model = make(random_state)
-    mlp = get_classifier(model).set_params(**parameters)
+    mlp = split_model(model).classifier.set_params(**parameters)
     return model if mlp.image_shape is None else make_pipeline(ImageResizer(mlp.image_shape), mlp)
 
 
@@ -247,8 +244,8 @@ def load_network(path, expected, split):
         print_progress(f"{path}: trained on unknown images; {split.name} are assumed")
     elif trained_on != split.name:
         exit_with(path, f"a model trained on {split.name}", trained_on)
-    parameters = get_classifier(model).get_params()
-    for name, value in get_classifier(expected).get_params().items():
+    parameters = split_model(model).classifier.get_params()
+    for name, value in split_model(expected).classifier.get_params().items():
         if parameters[name] != value:
             exit_with(path, f"a model with {name}={value!r}", repr(parameters[name]))
     return Trained(model, record["seconds"], split)

@@ -10,7 +10,6 @@ from skmlp.cli.model_files import (
     is_classifier,
     is_multilabel,
     is_pipeline,
-    list_members,
     read_any_model,
 )
 from skmlp.cli.options import Option, declare
@@ -168,6 +167,8 @@ def print_model(path, size):
 
 def print_committee(committee):
     """Print a description of a committee and of its members."""
+    from skmlp.model_parts import list_members
+
     print_facts(iterate_committee_facts(committee))
     members = list_members(committee)
     for number, member in enumerate(members, start=1):
@@ -195,12 +196,14 @@ def join_numbers(numbers):
 
 def print_network(model, hidden=()):
     """Print a description of a classifier or a Pipeline, without the facts that are hidden."""
+    from skmlp.model_parts import split_model
+
     if is_pipeline(model):
         print(f"pipeline  {describe_steps(model)}\n")
-        model = model[-1]
-    print(model.summary())
+    classifier = split_model(model).classifier
+    print(classifier.summary())
     print()
-    print_facts(fact for fact in iterate_facts(model) if fact[0] not in hidden)
+    print_facts(fact for fact in iterate_facts(classifier) if fact[0] not in hidden)
 
 
 def print_facts(facts):

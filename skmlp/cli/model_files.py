@@ -77,14 +77,11 @@ def is_pipeline(model):
 
 def is_multilabel(model):
     """Return whether a model can predict several labels for an image. Committees cannot."""
-    if is_pipeline(model):
-        return is_multilabel(model.steps[-1][1])
-    return is_classifier(model) and model.out_activation_ == "logistic" and model.n_outputs_ > 1
+    from skmlp.model_parts import split_model
 
-
-def list_members(committee):
-    """Return the classifiers and Pipelines of a committee."""
-    return [getattr(member, "estimator", member) for member in committee.estimators_]
+    classifier = split_model(model).classifier
+    is_logistic = is_classifier(classifier) and classifier.out_activation_ == "logistic"
+    return is_logistic and classifier.n_outputs_ > 1
 
 
 def describe_kind(model):
@@ -108,6 +105,8 @@ def describe_steps(pipeline):
 
 def make_view(model):
     """Return an object with the attributes of a classifier for a model."""
+    from skmlp.model_parts import list_members
+
     if is_classifier(model):
         return model
     if is_pipeline(model):
@@ -130,14 +129,16 @@ class PipelineModel:
     factor: float | None = None
 
     @property
-    def steps(self):
+    def parts(self):
         """Transformers and classifier, without steps that do nothing."""
-        return [step for _, step in self.estimator.steps if step not in (None, "passthrough")]
+        from skmlp.model_parts import split_model
+
+        return split_model(self.estimator)
 
     @property
     def takes_images(self):
         """Whether all steps before the classifier transform images of digits to such images."""
-        return all(map(is_image_transformer, self.steps[:-1]))
+        return self.parts.takes_images
 
     @property
     def classes_(self):
@@ -146,36 +147,30 @@ class PipelineModel:
 
     @property
     def n_features_in_(self):
-        """Number of pixels. An IDXReader that is not fitted does not know it."""
-        return next(step.n_features_in_ for step in self.steps if hasattr(step, "n_features_in_"))
+        """Number of pixels."""
+        return self.parts.n_features
 
     @property
     def random_state(self):
         """Seed of the classifier."""
-        return self.steps[-1].random_state
+        return self.parts.classifier.random_state
 
     @property
     def image_shape(self):
         """Height and width of the images that the pipeline takes, if it stores them."""
-        *transformers, classifier = self.steps
-        for transformer in transformers:
-            if not is_image_transformer(transformer):
-                return None
-            if getattr(transformer, "image_shape_", None) is not None:
-                return transformer.image_shape_
-        return classifier.image_shape
+        return self.parts.image_shape
 
     @property
     def input_scale(self):
         """Factor of the pixels that the pipeline stores, or `factor`."""
         from skmlp import IDXReader
 
-        *transformers, classifier = self.steps
         if self.factor is not None:
             return self.factor
-        if any(isinstance(step, IDXReader) and step.scale for step in transformers[:1]):
+        first = self.parts.steps[0]
+        if isinstance(first, IDXReader) and first.scale:
             return PIXEL_SCALE
-        return classifier.input_scale if self.takes_images else None
+        return self.parts.classifier.input_scale if self.takes_images else None
 
     def scale_pixels(self, factor):
         """Return a model that multiplies the pixels by a factor."""
@@ -191,10 +186,7 @@ class PipelineModel:
 
     def transform(self, X):
         """Return the features that the classifier gets."""
-        X = self.prepare(X)
-        for transformer in self.steps[:-1]:
-            X = transformer.transform(X)
-        return X
+        return self.parts.transform(self.prepare(X))
 
     def prepare(self, X):
         """Return images whose pixels are multiplied by the factor, if there is one."""
@@ -255,23 +247,22 @@ class CommitteeModel:
         """Compute the probabilities of the classes, as the VotingClassifier does."""
         import numpy as np
 
+        from skmlp.model_parts import get_weights
+
         each = [member.predict_proba(X) for member in self.members]
-        return np.average(each, axis=0, weights=self.estimator.weights)
+        return np.average(each, axis=0, weights=get_weights(self.estimator))
 
     def predict_log_proba(self, X):
         """Compute the logarithms of the probabilities, which are never -inf."""
-        import numpy as np
-        from scipy.special import logsumexp
+        from skmlp.model_parts import average_log_probabilities, get_weights
 
-        each = np.array([member.predict_log_proba(X) for member in self.members])
-        weights = self.estimator.weights or [1] * len(each)
-        fractions = np.asarray(weights, float) / np.sum(weights)
-        return logsumexp(each, axis=0, b=fractions[:, np.newaxis, np.newaxis])
+        each = [member.predict_log_proba(X) for member in self.members]
+        return average_log_probabilities(each, get_weights(self.estimator))
 
 
 def get_classifier(view):
     """Return the classifier of a view of a pipeline, or the classifier itself."""
-    return view.steps[-1] if isinstance(view, PipelineModel) else view
+    return view.parts.classifier if isinstance(view, PipelineModel) else view
 
 
 def get_features(view, X):
@@ -283,13 +274,6 @@ def get_common(values):
     """Return the value that all values are equal to, None if there is none."""
     different = set(values)
     return different.pop() if len(different) == 1 else None
-
-
-def is_image_transformer(transformer):
-    """Return whether a transformer takes and returns pixels in the same range, except for the scale of an IDXReader."""
-    from skmlp import Deslant, DigitAugmenter, IDXReader, ImageResizer
-
-    return isinstance(transformer, Deslant | DigitAugmenter | IDXReader | ImageResizer)
 
 
 def scale_pixels(model, factor):

@@ -156,7 +156,7 @@ def read_reported_model(path):
 
 def get_transformers(model):
     """Return the transformers of a pipeline; a classifier has none."""
-    return model.steps[:-1] if isinstance(model, PipelineModel) else []
+    return model.parts.transformers if isinstance(model, PipelineModel) else ()
 
 
 def transform_images(model, images):

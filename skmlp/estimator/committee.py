@@ -1,17 +1,17 @@
 """Committees: fitted classifiers whose predicted probabilities are averaged, as a VotingClassifier of scikit-learn."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator import fitted
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.model_parts import get_weights, list_steps, split_model, unfreeze
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def make_committee(
     Raises
     ------
     TypeError
-        If a model has no ``predict_proba``.
+        If `models` is not an iterable of models, or a model has no ``predict_proba``.
     NotFittedError
         If a model is not fitted.
     ValueError
@@ -68,23 +68,40 @@ def make_committee(
     >>> committee.predict_proba(X).shape
     (1797, 10)
     """
-    models = list(models)
-    for model in models:
-        check_model(model)
-    if not models:
-        raise ValueError("models must contain at least one fitted classifier, got none.")
-    classes = models[0].classes_
-    check_members(models, [classes.tolist()])
+    classifiers = list_models(models)
+    for classifier in classifiers:
+        check_model(classifier)
+    classes = classifiers[0].classes_
+    check_members(classifiers, [classes.tolist()])
     if weights is not None:
-        weights = check_weights(weights, len(models)).tolist()
-    members = [(f"member_{index}", freeze(model)) for index, model in enumerate(models)]
+        weights = check_weights(weights, len(classifiers)).tolist()
+    members = [(f"member_{index}", freeze(model)) for index, model in enumerate(classifiers)]
     return assemble_committee(members, classes, weights)
+
+
+def list_models(models):
+    """Return the elements of an iterable of models, or raise an error if it is something else or empty."""
+    # A Pipeline is an iterable of its steps, a dict one of its keys.
+    if isinstance(models, BaseEstimator | str | Mapping) or not isinstance(models, Iterable):
+        hint = (
+            "Pass its values." if isinstance(models, Mapping) else "Pass the classifiers in a list."
+        )
+        raise TypeError(f"models must be a list of fitted classifiers, got {models!r:.200}. {hint}")
+    models = list(models)
+    if not models:
+        raise ValueError(
+            "models must contain at least one fitted classifier, got none. Pass the classifiers in a list."
+        )
+    return models
 
 
 def check_model(model):
     """Raise TypeError or NotFittedError unless a model is a fitted classifier that predicts probabilities."""
-    if not hasattr(model, "predict_proba"):
-        raise TypeError(f"models must be classifiers with predict_proba, got {model!r:.200}.")
+    if isinstance(model, type) or not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"models must be classifiers with predict_proba, got {model!r:.200}. Pass fitted classifiers, such as "
+            "MLPDigitClassifiers."
+        )
     check_is_fitted(model)
 
 
@@ -97,27 +114,33 @@ def check_members(models, possible_classes):
     possible_classes : list of list
         Classes of the members: the labels and, for members that were trained by a VotingClassifier, their indices.
     """
-    n_features = get_n_features(models[0])
+    n_features = split_model(models[0]).n_features
     for index, model in enumerate(models):
         if is_multilabel(model):
             raise ValueError(
-                f"models must predict one class per sample, got a multilabel classifier as model {index}."
+                f"models must predict one class per sample, got a multilabel classifier as model {index}. Average its "
+                "probabilities with NumPy."
             )
         classes = model.classes_.tolist()
         if classes not in possible_classes:
             raise ValueError(
-                f"models must have the same classes, {possible_classes[0]}, got {classes} from model {index}."
+                f"models must have the same classes, {possible_classes[0]}, got {classes} from model {index}. Combine "
+                "models of the same dataset."
             )
-        if get_n_features(model) != n_features:
+        number = split_model(model).n_features
+        if number != n_features:
             raise ValueError(
-                f"models must take samples with the same number of features, {n_features}, got {get_n_features(model)} "
-                f"from model {index}."
+                f"models must take samples with the same number of features, {n_features}, got {number} from model "
+                f"{index}. Combine models of the same dataset."
             )
 
 
 def check_weights(weights, n_models):
     """Return the weights of models as an array, or raise ValueError if they are invalid."""
-    array = np.asarray(weights)
+    try:
+        array = np.asarray(weights)
+    except ValueError:  # lists of different lengths
+        array = np.empty(0)
     is_valid = array.dtype.kind in "iuf" and array.shape == (n_models,)
     if is_valid:
         with np.errstate(over="ignore"):
@@ -126,16 +149,9 @@ def check_weights(weights, n_models):
     if not is_valid:
         raise ValueError(
             f"weights must be {n_models} finite numbers of at least 0, one per model, with a positive and finite sum, "
-            f"got {weights!r}."
+            f"got {weights!r:.200}. Pass None for equal weights."
         )
     return array
-
-
-def is_committee(model):
-    """Return whether a model is a VotingClassifier of scikit-learn."""
-    from sklearn.ensemble import VotingClassifier  # takes a quarter of a second
-
-    return type(model) is VotingClassifier
 
 
 def check_committee(committee):
@@ -159,9 +175,8 @@ def check_committee(committee):
     for member in committee.estimators_:
         check_model(member)
     check_members(committee.estimators_, list_possible_classes(committee.classes_))
-    weights = get_weights(committee)
-    if weights is not None:
-        check_weights(weights, len(committee.estimators_))
+    if committee.weights is not None:
+        check_weights(get_weights(committee), len(committee.estimators_))
 
 
 def list_possible_classes(classes):
@@ -169,49 +184,29 @@ def list_possible_classes(classes):
     return [classes.tolist(), list(range(len(classes)))]
 
 
-def get_names(committee):
-    """Return the names of the members of a committee. Estimators that are 'drop' are no members."""
-    return [name for name, estimator in committee.estimators if not is_dropped(estimator)]
-
-
-def get_weights(committee):
-    """Return the list of the weights of the members, or None for equal weights."""
-    if committee.weights is None:
-        return None
-    pairs = zip(committee.estimators, committee.weights, strict=True)
-    return [weight for (_, estimator), weight in pairs if not is_dropped(estimator)]
-
-
-def is_dropped(estimator):
-    """Return whether an estimator of a VotingClassifier is 'drop'."""
-    return isinstance(estimator, str) and estimator == "drop"
+def is_network(model):
+    """Return whether a model is an MLPDigitClassifier, or a Pipeline that ends with one."""
+    steps = list_steps(model)
+    return bool(steps) and isinstance(steps[-1], MLPDigitClassifier)
 
 
 def freeze(model):
-    """Return a model that `fit` does not change."""
-    return model if isinstance(model, FrozenEstimator) else FrozenEstimator(model)
+    """Return a model that `fit` does not change, and that states its number of features.
 
-
-def unfreeze(model):
-    """Return the model in a FrozenEstimator, or the model itself."""
-    return model.estimator if isinstance(model, FrozenEstimator) else model
+    A Pipeline whose first step does not state it, such as 'passthrough', does not state it either.
+    """
+    frozen = model if isinstance(model, FrozenEstimator) else FrozenEstimator(model)
+    n_features = split_model(model).n_features
+    if n_features is not None and not hasattr(frozen, "n_features_in_"):
+        frozen = FrozenEstimator(unfreeze(model))
+        frozen.n_features_in_ = n_features
+    return frozen
 
 
 def is_multilabel(model):
     """Return whether a fitted model is, or ends with, a network that predicts several labels per sample."""
-    model = unfreeze(model)
-    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
-    return isinstance(last, MLPDigitClassifier) and fitted.get_targets(last).multilabel
-
-
-def get_n_features(model):
-    """Return the number of features of the samples of a fitted model.
-
-    Steps of a Pipeline that do not state it, such as 'passthrough', are skipped.
-    """
-    model = unfreeze(model)
-    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-    return next(step.n_features_in_ for step in steps if hasattr(step, "n_features_in_"))
+    classifier = split_model(model).classifier
+    return isinstance(classifier, MLPDigitClassifier) and fitted.get_targets(classifier).multilabel
 
 
 def assemble_committee(members, classes, weights=None, flatten_transform=True):

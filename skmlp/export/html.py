@@ -26,6 +26,7 @@ from skmlp.export.payload import describe_network, encode_text
 from skmlp.export.quantize import quantize_network
 from skmlp.files.atomic import atomic_write
 from skmlp.image_shape import find_image_shape
+from skmlp.model_parts import split_model
 from skmlp.typing import ArrayLike, PathLike
 
 __all__ = ["to_html"]
@@ -112,7 +113,7 @@ def to_html(
     ...     path.stat().st_size < 200_000
     True
     """
-    deslanter, mlp = split_model(model)
+    deslanter, mlp = get_deslanter(model), split_model(model).classifier
     if deslanter is not None:
         image_shape = check_same_shape(image_shape, deslanter.image_shape_)
         X = None if X is None else deslanter.transform(X)
@@ -129,18 +130,16 @@ def to_html(
         file.write(render(page).encode())
 
 
-def split_model(model):
-    """Return the Deslant of a Pipeline, or None, and the classifier."""
-    if not isinstance(model, Pipeline):
-        return None, model
-    *transformers, mlp = (step for _, step in model.steps if step not in (None, "passthrough"))
+def get_deslanter(model):
+    """Return the Deslant of a Pipeline, or None; raise TypeError if there are other transformers."""
+    transformers = split_model(model).transformers
     if len(transformers) > 1 or not all(isinstance(each, Deslant) for each in transformers):
         names = ", ".join(type(each).__name__ for each in transformers)
         raise TypeError(
             f"A Pipeline must consist of Deslant and a classifier, got the transformers {names}. To export the "
             "classifier alone, pass its last step."
         )
-    return (transformers[0] if transformers else None), mlp
+    return transformers[0] if transformers else None
 
 
 def check_same_shape(image_shape, expected):

@@ -4,15 +4,14 @@ import json
 import math
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.estimator.committee import check_committee, get_weights, is_committee, unfreeze
+from skmlp.estimator.committee import check_committee, is_network
 from skmlp.estimator.targets import TargetEncoding
 from skmlp.export.checks import Predictions, check_predictions, generate_samples, predict
 from skmlp.export.model_info import describe_model
@@ -34,17 +33,18 @@ from skmlp.export.onnx_steps import (
     choose_input_dtype,
     get_input_shape,
     restore_samples,
-    split_pipeline,
 )
 from skmlp.export.quantize import check_range
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_model_digest
 from skmlp.files.records import classes_to_json
+from skmlp.model_parts import ModelParts, get_weights, is_committee, list_members, split_model
 from skmlp.typing import PathLike
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from sklearn.ensemble import VotingClassifier
+    from sklearn.pipeline import Pipeline
 
 __all__ = ["to_onnx"]
 
@@ -120,9 +120,9 @@ def to_onnx(
        labels, probabilities = session.run(None, {"X": X_test})
     """
     check_dependencies()
-    members = list_members(estimator)
+    members = make_members(estimator)
     if input_dtype is None:
-        input_dtype = choose_input_dtype([member.transformers for member in members])
+        input_dtype = choose_input_dtype([member.parts.transformers for member in members])
     dtype, shape = check_input_dtype(input_dtype), choose_input_shape(members)
     graph = Graph()
     targets = add_outputs(graph, estimator, members, dtype)
@@ -135,53 +135,66 @@ def to_onnx(
 
 
 class Member(NamedTuple):
-    """Classifier with the transformers before it, of which a committee has several.
+    """Classifier or Pipeline, of which a committee has several.
 
     Parameters
     ----------
-    transformers : list of fitted transformers
-        Steps of a Pipeline before the classifier.
-    mlp : MLPDigitClassifier
+    parts : ModelParts
     network : DenseNetwork
         Network of the classifier.
     """
 
-    transformers: list[Any]
-    mlp: MLPDigitClassifier
+    parts: ModelParts
     network: DenseNetwork
 
 
-def list_members(estimator):
+def make_members(estimator):
     """Return the Member of a classifier or Pipeline in a list, or those of a committee."""
-    if not is_averaged(estimator):
-        return [make_member(estimator)]
-    check_committee(estimator)
-    return [make_member(unfreeze(each)) for each in estimator.estimators_]
+    check_type(estimator)
+    if is_committee(estimator):
+        check_committee(estimator)
+    return list(map(make_member, list_members(estimator)))
 
 
-def is_averaged(estimator):
-    """Return whether an estimator is a committee."""
-    return not isinstance(estimator, MLPDigitClassifier | Pipeline) and is_committee(estimator)
+def check_type(estimator):
+    """Raise TypeError unless an estimator is a classifier, a Pipeline that ends with one, or a committee of these."""
+    if is_network(estimator):
+        return
+    if is_committee(estimator):
+        check_is_fitted(estimator)
+        others = [member for member in list_members(estimator) if not is_network(member)]
+        if not others:
+            return
+        found = f"a VotingClassifier with the member {others[0]!r:.200}"
+    else:
+        found = f"{estimator!r:.200}"
+    raise TypeError(
+        "estimator must be a fitted MLPDigitClassifier, a Pipeline that ends with one, or a VotingClassifier of these, "
+        f"got {found}. Use skl2onnx.to_onnx, which converts other estimators and calls the converter of "
+        "MLPDigitClassifier."
+    )
 
 
 def make_member(estimator):
     """Return the Member of a classifier or Pipeline, or raise an error if it cannot be exported."""
-    transformers, mlp = split_pipeline(estimator)
-    network = fold_network(mlp)
+    parts = split_model(estimator)
+    network = fold_network(parts.classifier)
     check_range(network)
-    check_steps(transformers)
-    for transformer in transformers:
+    check_steps(parts.transformers)
+    for transformer in parts.transformers:
         check_is_fitted(transformer)
-    return Member(transformers, mlp, network)
+    return Member(parts, network)
 
 
 def add_outputs(graph, estimator, members, dtype):
     """Add the label and the probabilities of each sample to a graph, and return the TargetEncoding of the labels."""
     logits = [
-        add_network(graph, member.network, add_steps(graph, member.transformers, INPUT, dtype))
+        add_network(
+            graph, member.network, add_steps(graph, member.parts.transformers, INPUT, dtype)
+        )
         for member in members
     ]
-    if is_averaged(estimator):
+    if is_committee(estimator):
         add_average_predictions(graph, estimator, members, logits)
         return TargetEncoding(estimator.classes_, multilabel=False)
     targets = members[0].network.targets
@@ -202,7 +215,7 @@ def add_average_predictions(graph, committee, members, logits):
 
 def choose_input_shape(members):
     """Return the shape of a sample: that which all members take, or rows of pixels if their shapes differ."""
-    shapes = {get_input_shape(member.transformers, member.mlp) for member in members}
+    shapes = {get_input_shape(member.parts) for member in members}
     shape = shapes.pop()
     return shape if not shapes else (math.prod(shape),)
 
@@ -230,21 +243,17 @@ def check_input_dtype(input_dtype):
 
 def generate_input(members, dtype, shape):
     """Return random samples of a type and shape for a comparison of predictions, some for each member."""
-    return np.concatenate(
-        [
-            restore_samples(
-                member.transformers,
-                generate_samples(member.mlp.n_features_in_, member.mlp.input_scale),
-                dtype,
-            ).reshape(-1, *shape)
-            for member in members
-        ]
-    )
+    samples = []
+    for member in members:
+        transformers, mlp = member.parts.transformers, member.parts.classifier
+        features = generate_samples(mlp.n_features_in_, mlp.input_scale)
+        samples.append(restore_samples(transformers, features, dtype).reshape(-1, *shape))
+    return np.concatenate(samples)
 
 
 def describe_members(estimator, members):
     """Return the ModelInfo of an estimator. Its image shape is the one that the networks of all members have."""
-    info, *others = [describe_model(member.mlp) for member in members]
+    info, *others = [describe_model(member.parts.classifier) for member in members]
     if any(other.image_shape != info.image_shape for other in others):
         info = replace(info, image_shape=None)
     return replace(

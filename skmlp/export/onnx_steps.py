@@ -1,7 +1,6 @@
 """Conversion of the steps of a Pipeline before the classifier to operators of ONNX."""
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from skmlp.digits.deslant import STEPS_PER_PIXEL, Deslant
@@ -10,25 +9,6 @@ from skmlp.digits.resizer import ROUNDING_OFFSET, ImageResizer, make_averages
 from skmlp.export.onnx_graph import get_onnx_type, to_float32
 
 PIXEL_MAX = 255
-
-
-def split_pipeline(estimator):
-    """Return the fitted transformers of a Pipeline, which may be nested, and its last step."""
-    steps = list_steps(estimator)
-    if not steps:
-        raise TypeError(
-            "estimator must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, got "
-            f"{estimator!r}."
-        )
-    return steps[:-1], steps[-1]
-
-
-def list_steps(estimator):
-    """Return the steps of a Pipeline and of the Pipelines in it, without those that do nothing."""
-    if not isinstance(estimator, Pipeline):
-        return [] if estimator is None or estimator == "passthrough" else [estimator]
-    return [step for _, nested in estimator.steps for step in list_steps(nested)]
-
 
 # The functions below take a graph, a fitted transformer, the name of the samples as float32, and whether the
 # transformer gets them as uint8. They return the name of the transformed samples.
@@ -174,12 +154,12 @@ def check_steps(transformers):
             )
 
 
-def get_input_shape(transformers, classifier):
-    """Return the shape of a sample."""
-    steps = [*transformers, classifier]
-    if isinstance(steps[0], IDXReader) and get_image_shape(steps[0]) is not None:
-        return get_image_shape(steps[0])
-    return (next(step.n_features_in_ for step in steps if hasattr(step, "n_features_in_")),)
+def get_input_shape(parts):
+    """Return the shape of a sample of a model, given as its ModelParts."""
+    first = parts.steps[0]
+    if isinstance(first, IDXReader) and get_image_shape(first) is not None:
+        return get_image_shape(first)
+    return (parts.n_features,)
 
 
 def get_image_shape(reader):

@@ -20,6 +20,7 @@ from skmlp.files.records import (
     collect_arrays,
     describe_estimator,
 )
+from skmlp.model_parts import get_last_step
 
 
 class Record(NamedTuple):
@@ -36,14 +37,10 @@ class Record(NamedTuple):
     arrays: dict[str, np.ndarray]
 
 
-def get_classifier(model):
-    """Return the last step of a Pipeline, or the model itself."""
-    return model.steps[-1][1] if type(model) is Pipeline and model.steps else model
-
-
 def is_classifier(model):
-    """Return whether a model is a classifier of skmlp, or a Pipeline that ends with one."""
-    return type(get_classifier(model)) is MLPDigitClassifier
+    """Return whether a model is a classifier of skmlp, or a Pipeline that ends with one, but none of a subclass."""
+    is_allowed = type(model) in (MLPDigitClassifier, Pipeline)
+    return is_allowed and type(get_last_step(model)) is MLPDigitClassifier
 
 
 def encode_single(model):
@@ -59,7 +56,7 @@ def encode_classifier(mlp):
 
 def encode_pipeline(pipeline):
     """Return the Record of a fitted Pipeline: that of its classifier, extended by the other steps."""
-    record = encode_classifier(get_classifier(pipeline))
+    record = encode_classifier(get_last_step(pipeline))
     transformers, arrays = encode_transformers(pipeline)
     return Record(record.description | {DESCRIPTION_KEY: transformers}, record.arrays | arrays)
 

@@ -12,16 +12,14 @@ from skmlp.estimator.committee import (
     check_members,
     check_weights,
     freeze,
-    get_names,
-    get_weights,
     list_possible_classes,
-    unfreeze,
 )
 from skmlp.exceptions import ModelFormatError
 from skmlp.files.classifiers import Record, decode_single, encode_single, is_classifier
 from skmlp.files.encoding import COPY_AGAIN
 from skmlp.files.pipelines import check_names
 from skmlp.files.records import classes_from_json, classes_to_json
+from skmlp.model_parts import get_names, get_weights, list_members
 
 MEMBERS_KEY = "members"
 WEIGHT_DTYPES = ("int64", "int32", "float64", "float32")
@@ -40,9 +38,10 @@ def encode_committee(committee):
         If the committee is not fitted.
     """
     check_committee(committee)
-    check_types(committee.estimators_)
+    members = list_members(committee)
+    check_types(members)
     names = get_names(committee)
-    records = [encode_single(unfreeze(member)) for member in committee.estimators_]
+    records = list(map(encode_single, members))
     description = {
         "estimator": type(committee).__name__,
         "classes": classes_to_json(committee.classes_),
@@ -59,7 +58,7 @@ def encode_committee(committee):
 def check_types(members):
     """Raise TypeError unless all members of a committee can be saved."""
     for member in members:
-        if not is_classifier(unfreeze(member)):
+        if not is_classifier(member):
             raise TypeError(
                 "The members of a saved VotingClassifier must be MLPDigitClassifiers, or Pipelines that end with one, "
                 f"got {member!r:.200}. Save other estimators by skops or joblib."

@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Any
 from sklearn.pipeline import Pipeline
 
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.estimator.committee import get_weights, is_committee, unfreeze
 from skmlp.estimator.config import parse_activations
 from skmlp.files.classifiers import (
     Record,
     decode_single,
     encode_single,
-    get_classifier,
     is_classifier,
 )
 from skmlp.files.committees import (
@@ -31,6 +29,13 @@ from skmlp.files.encoding import (
     write_container,
 )
 from skmlp.files.records import collect_arrays, describe_versions
+from skmlp.model_parts import (
+    get_last_step,
+    get_weights,
+    is_committee,
+    list_members,
+    split_model,
+)
 from skmlp.typing import PathLike
 
 if TYPE_CHECKING:
@@ -118,7 +123,7 @@ def make_description(record):
 def describe_type(model):
     """Return the name of the type of a model, and of the last step of a Pipeline of scikit-learn."""
     if type(model) is Pipeline and model.steps:
-        return f"a Pipeline that ends with {type(get_classifier(model)).__name__}"
+        return f"a Pipeline that ends with {type(get_last_step(model)).__name__}"
     return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
@@ -222,15 +227,15 @@ def compute_model_digest(model):
     history, which contains durations, so that two runs with the same result have the same digest. The digest of a
     Pipeline is that of its classifier; the digest of a committee covers those of its members.
     """
-    if hasattr(model, "estimators_"):
+    if is_committee(model):
         return compute_committee_digest(model)
-    return compute_classifier_digest(get_classifier(model))
+    return compute_classifier_digest(split_model(model).classifier)
 
 
 def compute_committee_digest(committee):
     """Return the digest of a fitted committee."""
     settings = {
-        "members": [compute_model_digest(unfreeze(member)) for member in committee.estimators_],
+        "members": list(map(compute_model_digest, list_members(committee))),
         "weights": weights_to_json(get_weights(committee)),
         "classes": list(map(repr, committee.classes_.tolist())),
     }

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from skmlp.exceptions import ModelFormatError
 from skmlp.files.transformers import build_step, count_outputs, describe_step, is_own_step
+from skmlp.model_parts import does_nothing
 from skmlp.skops_types import SKOPS_TRUSTED_TYPES
 
 DESCRIPTION_KEY = "pipeline"
@@ -189,7 +190,7 @@ def is_step(step):
     if not isinstance(step, tuple) or len(step) != 2:
         return False
     transformer = step[1]
-    return transformer in (None, "passthrough") or (
+    return does_nothing(transformer) or (
         isinstance(transformer, BaseEstimator) and hasattr(transformer, "transform")
     )
 

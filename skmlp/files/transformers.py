@@ -11,6 +11,7 @@ from skmlp.exceptions import ModelFormatError
 from skmlp.files.encoding import COPY_AGAIN
 from skmlp.files.records import check_strings, parameter_from_json, parameter_to_json
 from skmlp.image_shape import check_image_shape, resolve_image_shape
+from skmlp.model_parts import does_nothing
 
 TRANSFORMERS = {each.__name__: each for each in (IDXReader, ImageResizer, Deslant, DigitAugmenter)}
 DTYPES = ("float32", "float64")
@@ -19,7 +20,7 @@ PASSTHROUGH = "passthrough"
 
 def is_own_step(step):
     """Return whether a step of a Pipeline is a transformer of skmlp, or does nothing."""
-    return step is None or step == PASSTHROUGH or type(step) in TRANSFORMERS.values()
+    return does_nothing(step) or type(step) in TRANSFORMERS.values()
 
 
 def describe_step(name, step):
@@ -27,7 +28,7 @@ def describe_step(name, step):
 
     `is_own_step` must be true.
     """
-    if step is None or step == PASSTHROUGH:
+    if does_nothing(step):
         return {"name": name, "type": PASSTHROUGH}
     check_is_fitted(step)
     parameters = step.get_params(deep=False)

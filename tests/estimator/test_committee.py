@@ -98,10 +98,39 @@ def test_pipelines_whose_first_steps_do_not_know_the_features():
     np.testing.assert_array_equal(committee.predict(X), fit().predict(X))
 
 
+@pytest.mark.parametrize("step", ["passthrough", None, IDXReader(scale=False)])
+def test_number_of_features_if_the_first_step_does_not_state_it(step):
+    pipeline = make_pipeline(step, fit())
+    assert not hasattr(pipeline, "n_features_in_")  # as in scikit-learn
+    frozen = FrozenEstimator(pipeline)
+    for models in ([pipeline, fit(1)], [frozen]):
+        committee = make_committee(models)
+        assert committee.n_features_in_ == 64
+        assert clone(committee).fit(X_few, y_few).n_features_in_ == 64
+    assert not hasattr(frozen, "n_features_in_")
+
+
+def test_number_of_features_of_a_nested_pipeline():
+    nested = make_pipeline(make_pipeline("passthrough", Deslant()), fit())
+    nested.fit(X_few, y_few)
+    make_committee([nested, fit()])
+    with pytest.raises(ValueError, match="features, 64, got 36 from model 1"):
+        make_committee([nested, fit(X=X_few[:, :36])])
+
+
 @pytest.mark.parametrize(
     ("make_models", "error", "message"),
     [
-        (list, ValueError, "at least one fitted classifier, got none"),
+        (list, ValueError, r"at least one fitted classifier, got none\. Pass"),
+        (lambda: "models", TypeError, "models must be a list of fitted classifiers, got 'models'"),
+        (lambda: {"a": fit()}, TypeError, r"must be a list .*, got \{'a': (.|\n)* Pass its values"),
+        (fit, TypeError, r"must be a list of .*, got MLPDigitClassifier\((.|\n)* in a list\."),
+        (lambda: fit(steps=[Deslant()]), TypeError, r"must be a list of .*, got Pipeline\("),
+        (lambda: make_committee([fit()]), TypeError, r"must be a list of .*, got VotingClassifier"),
+        (lambda: 3, TypeError, "must be a list of fitted classifiers, got 3"),
+        (lambda: None, TypeError, "must be a list of fitted classifiers, got None"),
+        (lambda: [MLPDigitClassifier], TypeError, "classifiers with predict_proba, got <class"),
+        (lambda: [fit(), None], TypeError, "classifiers with predict_proba, got None"),
         (lambda: [MLPDigitClassifier()], NotFittedError, "not fitted"),
         (lambda: [make_pipeline(Deslant(), MLPDigitClassifier())], NotFittedError, "not fitted"),
         (lambda: [fit(), PCA().fit(X)], TypeError, "classifiers with predict_proba, got PCA"),
@@ -153,6 +182,13 @@ def test_invalid_models(make_models, error, message):
         [[1, 2]],
         1,
         [True, False],
+        [],
+        [[1], [1, 2]],
+        "equal",
+        {"a": 1, "b": 2},
+        [1, None],
+        [1, 1j],
+        [1, 10**400],
     ],
     ids=str,
 )

@@ -9,6 +9,7 @@ from export.models import LABELS, NETWORKS, X, X_few, fit, y_few
 from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
@@ -235,6 +236,11 @@ class TestCommittees:
         metadata = {entry.key: entry.value for entry in other.metadata_props}
         assert json.loads(metadata["image_shape"]) is None
 
+    def test_nested_pipelines(self):
+        nested = make_pipeline(MinMaxScaler(), make_pipeline("passthrough", fit(input_scale=None)))
+        committee = make_committee([nested.fit(X_few, y_few), FrozenEstimator(fit())])
+        assert_predicts_as(to_onnx(committee), committee, X)
+
     def test_other_committees(self):
         members = [("network", fit()), ("other", LogisticRegression(max_iter=9999))]
         hard = VotingClassifier(members[:1]).fit(X_few, y_few)
@@ -243,8 +249,12 @@ class TestCommittees:
         with pytest.raises(NotFittedError):
             to_onnx(VotingClassifier(members, voting="soft"))
         mixed = VotingClassifier(members, voting="soft").fit(X_few, y_few)
-        with pytest.raises(TypeError, match="must be a fitted MLPDigitClassifier, got LogisticReg"):
+        with pytest.raises(
+            TypeError, match=r"a VotingClassifier of these, got a .* member LogisticRegre"
+        ):
             to_onnx(mixed)
+        with pytest.raises(TypeError, match=r"member Pipeline\(.*PCA"):
+            to_onnx(make_committee([fit(), make_pipeline(PCA(4), members[1][1]).fit(X_few, y_few)]))
 
 
 def test_reader_that_is_not_fitted():
@@ -296,7 +306,7 @@ class TestErrors:
         assert list(tmp_path.iterdir()) == []
 
     def test_other_estimators(self):
-        with pytest.raises(TypeError, match="must be a fitted MLPDigitClassifier, got PCA"):
+        with pytest.raises(TypeError, match=r"must be a fitted MLPDigitClassifier, .* PCA\(\)"):
             to_onnx(make_pipeline(StandardScaler(), PCA()))
 
     def test_not_fitted(self):
@@ -328,7 +338,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("estimator", [None, "passthrough", Pipeline([("a", "passthrough")])])
     def test_nothing_to_export(self, estimator):
-        with pytest.raises(TypeError, match="must be a fitted MLPDigitClassifier, or a Pipeline"):
+        with pytest.raises(TypeError, match="must be a fitted MLPDigitClassifier, a Pipeline that"):
             to_onnx(estimator)
 
     def test_other_predictions_are_an_error(self, monkeypatch, tmp_path):

@@ -1,0 +1,163 @@
+"""The parts of a model: a network, a Pipeline of transformers and a network, or a committee of such models."""
+
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from skmlp.digits.augmenter import DigitAugmenter
+from skmlp.digits.deslant import Deslant
+from skmlp.digits.reader import IDXReader
+from skmlp.digits.resizer import ImageResizer
+
+#: Transformers from images to images whose pixels have the same range, except for the scale of an IDXReader.
+IMAGE_TRANSFORMERS = (Deslant, DigitAugmenter, IDXReader, ImageResizer)
+
+# Pipelines
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """A classifier and the transformers before it.
+
+    Attributes
+    ----------
+    transformers : tuple of transformers
+        Empty if the model is no Pipeline. They may be fitted or not, as the model is.
+    classifier : estimator
+    """
+
+    transformers: tuple[BaseEstimator, ...]
+    classifier: BaseEstimator
+
+    @property
+    def steps(self):
+        """The transformers and the classifier."""
+        return (*self.transformers, self.classifier)
+
+    @property
+    def n_features(self):
+        """Number of features of the samples that the model takes, None if no step states it."""
+        # A transformer that is not fitted, such as an IDXReader, keeps the number.
+        stated = (getattr(step, "n_features_in_", None) for step in self.steps)
+        return next((number for number in stated if number is not None), None)
+
+    @property
+    def image_shape(self):
+        """Height and width of the images that the model takes, None if it does not store them."""
+        for transformer in self.transformers:
+            if not isinstance(transformer, IMAGE_TRANSFORMERS):
+                return None
+            if getattr(transformer, "image_shape_", None) is not None:
+                return transformer.image_shape_
+        return self.classifier.image_shape
+
+    @property
+    def takes_images(self):
+        """Whether all transformers return images with pixels in the range of the given ones."""
+        return all(isinstance(each, IMAGE_TRANSFORMERS) for each in self.transformers)
+
+    def transform(self, X):
+        """Return samples as the classifier gets them."""
+        return reduce(lambda samples, each: each.transform(samples), self.transformers, X)
+
+
+def split_model(model):
+    """Return the ModelParts of a classifier or a Pipeline. Pipelines may be nested, and steps may be frozen.
+
+    Steps that do nothing, such as 'passthrough', are left out.
+
+    Raises
+    ------
+    TypeError
+        If the model is a Pipeline without steps.
+    """
+    steps = list_steps(model)
+    if not steps:
+        raise TypeError(
+            f"model must be a classifier, or a Pipeline that ends with one, got {model!r:.200}."
+        )
+    return ModelParts(tuple(steps[:-1]), steps[-1])
+
+
+def list_steps(model):
+    """Return the steps of a Pipeline and of the Pipelines in it, or the model itself, without those that do nothing."""
+    model = unfreeze(model)
+    if isinstance(model, Pipeline):
+        return [step for _, nested in model.steps for step in list_steps(nested)]
+    return [] if does_nothing(model) else [model]
+
+
+def does_nothing(step):
+    """Return whether a step of a Pipeline returns the samples as they are."""
+    return step is None or (isinstance(step, str) and step == "passthrough")
+
+
+def get_last_step(model):
+    """Return the last step of a Pipeline, or the model itself, as it is."""
+    return model.steps[-1][1] if isinstance(model, Pipeline) and model.steps else model
+
+
+def unfreeze(model):
+    """Return the model in a FrozenEstimator, or the model itself."""
+    return unfreeze(model.estimator) if isinstance(model, FrozenEstimator) else model
+
+
+# Committees
+
+
+def is_committee(model):
+    """Return whether a model is a VotingClassifier of scikit-learn."""
+    if not hasattr(model, "voting"):
+        return False  # without the import, which takes a quarter of a second
+    from sklearn.ensemble import VotingClassifier
+
+    return type(model) is VotingClassifier
+
+
+def list_members(model):
+    """Return the fitted members of a committee, which may have been frozen. Another model is its only member."""
+    return list(map(unfreeze, model.estimators_)) if is_committee(model) else [model]
+
+
+def get_names(committee):
+    """Return the names of the members of a committee. Estimators that are 'drop' are no members."""
+    return [name for name, estimator in committee.estimators if not is_dropped(estimator)]
+
+
+def get_weights(committee):
+    """Return the list of the weights of the members, or None for equal weights."""
+    weights, estimators = committee.weights, [estimator for _, estimator in committee.estimators]
+    if weights is None or np.shape(weights) != (len(estimators),):
+        return weights  # None, or invalid
+    pairs = zip(estimators, weights, strict=True)
+    return [weight for estimator, weight in pairs if not is_dropped(estimator)]
+
+
+def is_dropped(estimator):
+    """Return whether an estimator of a VotingClassifier is 'drop'."""
+    return isinstance(estimator, str) and estimator == "drop"
+
+
+def average_log_probabilities(log_probabilities, weights=None):
+    """Return the logarithm of the average of probabilities, computed without underflow.
+
+    Parameters
+    ----------
+    log_probabilities : array-like of shape (n_members, n_samples, n_classes)
+        Logarithms of the probabilities.
+    weights : array-like of shape (n_members,), default=None
+        None for equal weights.
+
+    Returns
+    -------
+    log_probabilities : ndarray of shape (n_samples, n_classes)
+    """
+    log_probabilities = np.asarray(log_probabilities)
+    weights = np.ones(len(log_probabilities)) if weights is None else np.asarray(weights, float)
+    fractions = weights / weights.sum()
+    return logsumexp(log_probabilities, axis=0, b=fractions[:, np.newaxis, np.newaxis])
