@@ -1,7 +1,7 @@
 """Transformer that removes the slant of digits."""
 
 from numbers import Real
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -15,6 +15,8 @@ from skmlp.typing import ArrayLike
 PIXELS_PER_BLOCK = 128 * 28 * 28
 # Shifts are multiples of 1 / 256 pixel, so that the interpolation of integers up to 65,535 is exact in float32.
 STEPS_PER_PIXEL = 256
+# Moments of pixels of less than 2**900 are finite in float64.
+MAX_INK_EXPONENT = 900
 
 
 class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -137,16 +139,48 @@ class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         block_size = max(PIXELS_PER_BLOCK // samples.shape[1], 1)
         for start in range(0, len(images), block_size):
             block = slice(start, start + block_size)
-            shifts = compute_shifts(images[block], self.max_shear)
-            shift_rows(images[block], shifts, out=upright[block])
+            deslant(images[block], self.max_shear, out=upright[block])
         return upright.reshape(samples.shape)
+
+
+def deslant(images, max_shear, out):
+    """Shear images, and write them to `out`."""
+    if images.dtype.kind != "f":
+        shift_rows(images, compute_shifts(images, max_shear), out)
+        return
+    # The difference of two pixels must be finite.
+    scaled = scale_down(images, np.finfo(images.dtype).maxexp - 1)
+    shift_rows(scaled.images, compute_shifts(scaled.images, max_shear), out)
+    if scaled.exponents.any():
+        np.ldexp(out, scaled.exponents, out=out)
+
+
+class ScaledImages(NamedTuple):
+    """Images that were divided by powers of two.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_images, height, width)
+    exponents : ndarray of shape (n_images, 1, 1)
+        Exponents of the powers, at least 0.
+    """
+
+    images: np.ndarray
+    exponents: np.ndarray
+
+
+def scale_down(images, max_exponent):
+    """Return the ScaledImages whose pixels are less than ``2**max_exponent``. Other images do not change."""
+    axes = {"axis": (1, 2), "keepdims": True}
+    largest = np.maximum(images.max(**axes), -images.min(**axes))
+    exponents = np.maximum(np.frexp(largest)[1] - max_exponent, 0)
+    return ScaledImages(np.ldexp(images, -exponents) if exponents.any() else images, exponents)
 
 
 def compute_shifts(images, max_shear):
     """Return how far to the right each row must be sampled, in pixels, as an array of shape (n_images, height)."""
     n_images, height, width = images.shape
-    # The sums of one row of uint8 are exact in float32.
-    ink = images.astype(np.float32) if images.dtype == np.uint8 else np.abs(images, dtype=float)
+    ink = compute_ink(images)
     columns = np.stack([np.ones(width), np.arange(width)], axis=1).astype(ink.dtype)
     moments = (ink.reshape(-1, width) @ columns).reshape(n_images, height, 2).astype(float)
     row_ink, column_moments = moments[..., 0], moments[..., 1]
@@ -159,6 +193,17 @@ def compute_shifts(images, max_shear):
     covariances = np.sum(column_moments * distances, axis=1, keepdims=True)
     shears = np.clip(divide(covariances, variances), -max_shear, max_shear)
     return np.rint(shears * divide(distances, total) * STEPS_PER_PIXEL) / STEPS_PER_PIXEL
+
+
+def compute_ink(images):
+    """Return the absolute values of the pixels as float64, or as float32 for uint8, whose sums of one row are exact."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32)
+    if images.dtype.kind == "f":
+        images = scale_down(
+            images, MAX_INK_EXPONENT
+        ).images  # the shifts do not depend on the scale
+    return np.abs(images, dtype=float)
 
 
 def divide(numerators, denominators):

@@ -181,6 +181,25 @@ def test_negative_values_weigh_like_positive_ones():
     np.testing.assert_array_equal(transform(-images), -transform(images))
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")  # scikit-learn's check
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("signs", [[1, 1], [1, -1]], ids=str)
+def test_values_near_the_limit_of_the_dtype(dtype, signs):
+    """Large images are sheared like small ones, and do not affect the other images."""
+    info = np.finfo(dtype)
+    images = (make_images((8, 8)) > 100) * np.resize(signs, (8, 8)).astype(dtype)
+    small = transform(images)
+    # The shears are those of the pixels 1, multiplied by the largest value up to the rounding of the interpolation.
+    large = transform(images * info.max)
+    assert large.dtype == dtype
+    np.testing.assert_allclose(large / info.max, small, rtol=0, atol=4 * info.eps)
+    mixed = np.concatenate([images, images * info.max, images * info.smallest_subnormal])
+    upright = transform(mixed)
+    np.testing.assert_array_equal(upright[:50], small)
+    np.testing.assert_array_equal(upright[50:100], large)
+    np.testing.assert_array_equal(upright[100:], transform(mixed[100:]))
+
+
 def test_input_is_not_modified_and_names_are_kept():
     frame = pd.DataFrame(X[:5]).add_prefix("p")
     before = frame.copy()
