@@ -244,8 +244,8 @@ def translate_download_errors():
 
 
 def join_values(values):
-    """Return the first values in a comma-separated list."""
-    listed = [str(value) for value in values[:MAX_LISTED_VALUES]]
+    """Return the first values in a comma-separated list, in which the label '0' differs from 0."""
+    listed = [repr(value) for value in values[:MAX_LISTED_VALUES]]
     return ", ".join(listed) + (", ..." if len(values) > MAX_LISTED_VALUES else "")
 
 

@@ -188,8 +188,8 @@ def check_comparable(model, second, options):
             f"{options.compare_with}: the model must have the classes of {options.model} "
             f"({join_values(classes)}), got {join_values(others)}. Compare models of the same dataset.",
         )
-    transformers, others = (list(map(repr, get_transformers(each))) for each in (model, second))
-    if transformers != others:
+    transformers, others = map(get_transformers, (model, second))
+    if list(map(repr, transformers)) != list(map(repr, others)):
         raise CommandError(
             BAD_MODEL,
             f"{options.compare_with}: the model must have the transformers of {options.model} "

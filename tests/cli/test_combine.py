@@ -98,6 +98,12 @@ class TestModelsThatDoNotFit:
         err = fails(4, "combine", stripes_model, "binary")
         assert f"the model must have the classes of {stripes_model} (0, 1, 2, 3), got 0, 1." in err
 
+    def test_classes_that_are_strings_of_digits(self, fails, stripes, stripes_model):
+        X, y = load_mnist(stripes, return_X_y=True)
+        save_model(MLPDigitClassifier((4,), solver="lbfgs").fit(X, y.astype(str)), "strings")
+        err = fails(4, "combine", stripes_model, "strings")
+        assert f"of {stripes_model} (0, 1, 2, 3), got '0', '1', '2', '3'." in err
+
     def test_multilabel_model(self, fails, stripes_model, multilabel_model):
         err = fails(4, "combine", multilabel_model, stripes_model)
         assert "must predict one class per image, got a multilabel model" in err

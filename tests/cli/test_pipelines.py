@@ -220,8 +220,15 @@ class TestEvaluate:
     def test_other_classes(self, fails, paths, stripes):
         err = fails(3, "evaluate", paths["committee of letters"], "--data", stripes)
         assert (
-            "the labels must be among the classes of the model (a, b, c, d), got 0, 1, 2, 3" in err
+            "labels must be among the classes of the model ('a', 'b', 'c', 'd'), got 0, 1, 2, 3."
+            in err
         )
+
+    def test_labels_that_are_strings_of_digits(self, fails, stripes):
+        X, y = load_mnist(stripes, return_X_y=True)
+        save_model(make_network().fit(X, y.astype(str)), "strings")
+        err = fails(3, "evaluate", "strings", "--data", stripes)
+        assert "of the model ('0', '1', '2', '3'), got 0, 1, 2, 3." in err
 
     @pytest.mark.parametrize("kind", ["deslant", "reader", "committee"])
     def test_images_of_another_size_are_resized(
