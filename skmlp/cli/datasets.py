@@ -16,6 +16,7 @@ from skmlp.cli.errors import (
 )
 from skmlp.cli.model_files import (
     PIXEL_SCALE,
+    CommitteeModel,
     describe_kind,
     is_classifier,
     make_view,
@@ -198,11 +199,35 @@ def apply_scale_to_classifier(scale, model):
     if is_classifier(model) or scale is None:
         return apply_scale(scale, [model])[0]
     apply_scale(scale, [make_view(model)])  # raises an error if the scale has no effect
-    raise CommandError(
+    raise make_scale_error("a classifier", model)
+
+
+def check_scale_of_committee(model):
+    """Raise an error if --scale is given for a report on a committee, which describes the models as they are."""
+    if isinstance(model, CommitteeModel):
+        raise make_scale_error("a classifier or a pipeline", model.estimator)
+
+
+def make_scale_error(requirement, model):
+    """Return the error for --scale with a model whose networks cannot get a scale."""
+    return CommandError(
         USAGE,
-        f"--scale requires a classifier, got {describe_kind(model)}. Set the input_scale of its networks in Python and "
-        "save it again.",
+        f"--scale requires {requirement}, got {describe_kind(model)}. Set the input_scale of its networks in Python "
+        "and save it again.",
     )
+
+
+def warn_about_training_images(model, seed, program):
+    """Print a warning if a split of the bundled digits is not that of all members of a committee."""
+    members = model.members if isinstance(model, CommitteeModel) else ()
+    others = {choose_seed(None, member) for member in members} - {seed}
+    if others:
+        print_warning(
+            program,
+            f"the test set of the split with seed {seed} may contain training images of members with the "
+            f"{'seed' if len(others) == 1 else 'seeds'} {join_values(sorted(others))}. Train all models with the same "
+            "--seed.",
+        )
 
 
 def warn_about_unscaled_pixels(X, models, program):

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from skmlp.cli.console import make_console, make_table, print_table, print_warning
+from skmlp.cli.console import make_console, make_table, print_table
 from skmlp.cli.datasets import (
     DATA_HELP,
     SCALE_HELP,
@@ -13,13 +13,13 @@ from skmlp.cli.datasets import (
     choose_seed,
     describe_data,
     iterate_slices,
-    join_values,
     load_or_map_subset,
     load_subset_for_models,
+    warn_about_training_images,
     warn_about_unscaled_pixels,
 )
 from skmlp.cli.errors import SUCCESS
-from skmlp.cli.model_files import CommitteeModel, declare_model_argument, read_single_label_model
+from skmlp.cli.model_files import declare_model_argument, read_single_label_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.parser import Command
 from skmlp.cli.values import FACTOR, FLAG, PATH, SEED, make_choice_type
@@ -74,7 +74,7 @@ def run(options):
         [model], options.data, options.subset, options.seed, load_or_map_subset
     )
     if options.data is None:
-        warn_about_training_images(model, choose_seed(options.seed, model))
+        warn_about_training_images(model, choose_seed(options.seed, model), PROGRAM)
     (model,) = apply_scale(options.scale, [model])
     warn_about_unscaled_pixels(images.X, [model], PROGRAM)
     results = {
@@ -89,19 +89,6 @@ def run(options):
     else:
         print_results(results)
     return SUCCESS
-
-
-def warn_about_training_images(model, seed):
-    """Print a warning if a split of the bundled digits is not that of all members of a committee."""
-    members = model.members if isinstance(model, CommitteeModel) else ()
-    others = {choose_seed(None, member) for member in members} - {seed}
-    if others:
-        print_warning(
-            PROGRAM,
-            f"the test set of the split with seed {seed} may contain training images of members with the "
-            f"{'seed' if len(others) == 1 else 'seeds'} {join_values(sorted(others))}. Train all models with the same "
-            "--seed.",
-        )
 
 
 def compute_metrics(model, X, y):

@@ -12,6 +12,7 @@ from typing import Any
 from skmlp.cli.errors import BAD_MODEL, CommandError, translate_errors
 from skmlp.cli.options import Option, declare
 from skmlp.cli.values import PATH
+from skmlp.formatting import format_count
 
 PIXEL_SCALE = 1 / 255
 
@@ -90,7 +91,7 @@ def describe_kind(model):
         return "a classifier"
     if is_pipeline(model):
         return f"a pipeline of {describe_steps(model)}"
-    return f"a committee of {len(model.estimators_)} models"
+    return f"a committee of {format_count(len(model.estimators_), 'model')}"
 
 
 def describe_steps(pipeline):

@@ -10,11 +10,13 @@ from skmlp.cli.datasets import (
     SCALE_HELP,
     SEED_HELP,
     apply_scale,
+    check_scale_of_committee,
     check_seed,
     choose_seed,
     describe_data,
     join_values,
     load_subset_for_models,
+    warn_about_training_images,
     warn_about_unscaled_pixels,
 )
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, CommandError, translate_errors
@@ -38,6 +40,9 @@ PROGRAM = f"skmlp {NAME}"
 DESCRIPTION = """\
 Write an HTML report on a model: its accuracy, its mistakes and the calibration
 of its probabilities.
+
+The model can be a committee, written by 'skmlp combine'; the report then
+describes its members instead of the training and the layers.
 
 The model is evaluated on the test set. The training set is used to find
 overfitting, duplicates and possible label errors. Prints the accuracy and the
@@ -99,11 +104,12 @@ def run(options):
         load_subset_for_models(models, options.data, subset, options.seed)
         for subset in ("train", "test")
     )
-    models = apply_scale(options.scale, models)
+    if options.data is None:
+        warn_about_training_images(models[0], choose_seed(options.seed, models[0]), PROGRAM)
+    models = scale_models(options.scale, models)
     warn_about_unscaled_pixels(test.X, models, PROGRAM)
     training, test = (transform_images(models[0], images) for images in (training, test))
-    classifiers = list(map(get_classifier, models))
-    model, second = classifiers if len(classifiers) == 2 else (*classifiers, None)
+    model, second = get_estimators(models)
     with translate_errors(CANNOT_WRITE, OSError):
         figures = write_report(
             model,
@@ -132,30 +138,49 @@ def run(options):
 
 def read_models(options):
     """Return the model in a list, with the second one if it is given."""
-    model = read_reported_model(options.model)
+    model = read_single_label_model(options.model)
+    if isinstance(model, PipelineModel) and not model.takes_images:
+        raise CommandError(
+            BAD_MODEL,
+            f"{options.model}: the model must be a classifier, a pipeline of transformers of skmlp that ends with one, "
+            f"or a committee, got {describe_kind(model.estimator)}. Use 'skmlp evaluate'.",
+        )
     if options.compare_with is None:
         return [model]
-    second = read_reported_model(options.compare_with)
+    second = read_single_label_model(options.compare_with)
     check_comparable(model, second, options)
     return [model, second]
 
 
-def read_reported_model(path):
-    """Load a classifier or a pipeline of image transformers that predicts one class per image."""
-    model = read_single_label_model(path)
-    if isinstance(model, CommitteeModel) or (
-        isinstance(model, PipelineModel) and not model.takes_images
-    ):
-        raise CommandError(
-            BAD_MODEL,
-            f"{path}: the model must be a classifier, or a pipeline of transformers of skmlp that ends with one, got "
-            f"{describe_kind(model.estimator)}. Use 'skmlp evaluate'.",
-        )
-    return model
+def scale_models(scale, models):
+    """Return the models, where those that store no `input_scale` get the value of --scale."""
+    scaled = apply_scale(scale, models)
+    if scale is not None:
+        for model in models:
+            check_scale_of_committee(model)
+    return scaled
+
+
+def get_estimators(models):
+    """Return the estimator of the report and the one that it is compared with, or None.
+
+    A committee is compared on the images, and the classifier of a pipeline on the transformed images.
+    """
+    first, second = models if len(models) == 2 else (*models, None)
+    if second is None:
+        return get_reported(first), None
+    has_committee = any(isinstance(model, CommitteeModel) for model in models)
+    compared = getattr(second, "estimator", second) if has_committee else get_classifier(second)
+    return get_reported(first), compared
+
+
+def get_reported(model):
+    """Return the estimator that a report describes."""
+    return model.estimator if isinstance(model, CommitteeModel) else get_classifier(model)
 
 
 def get_transformers(model):
-    """Return the transformers of a pipeline; a classifier has none."""
+    """Return the transformers of a pipeline; other models have none."""
     return model.parts.transformers if isinstance(model, PipelineModel) else ()
 
 
@@ -188,20 +213,36 @@ def check_comparable(model, second, options):
             f"{options.compare_with}: the model must have the classes of {options.model} "
             f"({join_values(classes)}), got {join_values(others)}. Compare models of the same dataset.",
         )
-    transformers, others = map(get_transformers, (model, second))
-    if list(map(repr, transformers)) != list(map(repr, others)):
-        raise CommandError(
-            BAD_MODEL,
-            f"{options.compare_with}: the model must have the transformers of {options.model} "
-            f"({join_values(transformers) or 'none'}), got {join_values(others) or 'none'}. Use 'skmlp evaluate' for "
-            "each model.",
-        )
+    check_same_transformers(model, second, options)
     seed, other_seed = choose_seed(options.seed, model), choose_seed(None, second)
     if options.data is None and seed != other_seed:
         print_warning(
             PROGRAM,
             f"the test set of the split with seed {seed} may contain training images of {options.compare_with}, whose "
             f"seed is {other_seed}. Train both models with the same --seed.",
+        )
+
+
+def check_same_transformers(model, second, options):
+    """Raise an error unless the classifiers of both models get the same images. A committee gets the original ones."""
+    if isinstance(model, CommitteeModel):
+        return
+    transformers = get_transformers(model)
+    if isinstance(second, CommitteeModel):
+        if transformers:
+            raise CommandError(
+                BAD_MODEL,
+                f"{options.compare_with}: the model must have the transformers of {options.model} "
+                f"({join_values(transformers)}), got {describe_kind(second.estimator)}. Exchange the models.",
+            )
+        return
+    others = get_transformers(second)
+    if list(map(repr, transformers)) != list(map(repr, others)):
+        raise CommandError(
+            BAD_MODEL,
+            f"{options.compare_with}: the model must have the transformers of {options.model} "
+            f"({join_values(transformers) or 'none'}), got {join_values(others) or 'none'}. Use 'skmlp evaluate' for "
+            "each model.",
         )
 
 

@@ -7,6 +7,7 @@ from skmlp.report.sections.confusion import describe_confusion
 from skmlp.report.sections.cost import describe_cost
 from skmlp.report.sections.findings import describe_findings
 from skmlp.report.sections.label_errors import describe_label_errors
+from skmlp.report.sections.members import describe_members
 from skmlp.report.sections.mistakes import describe_mistakes
 from skmlp.report.sections.network import describe_network
 from skmlp.report.sections.reproducibility import describe_reproducibility
@@ -16,6 +17,7 @@ from skmlp.report.sections.training import describe_training
 
 SECTIONS = (
     Section("summary", "Summary", describe_summary),
+    Section("members", "Members", describe_members),
     Section("reproducibility", "Reproducibility", describe_reproducibility),
     Section("training", "Training curves", describe_training),
     Section("classes", "Classes", describe_classes),

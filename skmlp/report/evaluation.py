@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from skmlp.estimator.prediction import make_batches, make_prediction_network
 from skmlp.plots.predictions import Predictions, find_classes
+from skmlp.report.committee import Committee
 from skmlp.report.pictures import ImageEncoder
 
 N_BACKGROUND_SAMPLES = 200
@@ -60,16 +61,16 @@ class SecondModel:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A fitted classifier, the samples on which it is evaluated, and its predictions.
+    """A fitted model, the samples on which it is evaluated, and its predictions.
 
     Attributes
     ----------
-    model : MLPDigitClassifier
-        Classifier without feature names, so that it accepts arrays.
+    model : MLPDigitClassifier or Committee
+        Model without feature names, so that it accepts arrays.
     name : str
-        Name of the classifier.
+        Name of the model.
     n_file_bytes : int or None
-        Size of the file of the classifier; None if it cannot be saved.
+        Size of the file of the model; None if it cannot be saved.
     test : LabeledSamples
         Samples on which the classifier is evaluated.
     training : LabeledSamples or None
@@ -88,6 +89,26 @@ class Evaluation:
     image_shape: tuple[int, int] | None
     second_model: SecondModel | None
     command: str | None
+
+    @property
+    def is_committee(self):
+        """Whether the model is a committee instead of a single network."""
+        return isinstance(self.model, Committee)
+
+    @cached_property
+    def networks(self):
+        """The network in a list, or those of all members."""
+        return (
+            [member.network for member in self.model.members] if self.is_committee else [self.model]
+        )
+
+    @property
+    def input_scale(self):
+        """Factor of the features for other networks. The members of a committee may have different ones."""
+        if not self.is_committee:
+            return self.model.input_scale
+        largest = max(map(abs, self.pixel_range))
+        return 1 / largest if largest > 1 else None
 
     @cached_property
     def log_probabilities(self):

@@ -1,31 +1,36 @@
 """Writing a report on a fitted classifier."""
 
-import copy
 import errno
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.committee import check_committee, is_network
 from skmlp.estimator.prediction import load_samples
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_file_size
 from skmlp.image_shape import find_image_shape
+from skmlp.model_parts import is_committee, list_members, split_model
 from skmlp.plots.predictions import find_classes
+from skmlp.report.committee import Committee, remove_feature_names
 from skmlp.report.contents import describe_all
 from skmlp.report.evaluation import Evaluation, LabeledSamples, SecondModel
 from skmlp.report.page import render
 from skmlp.typing import ArrayLike, PathLike
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import VotingClassifier
+
 __all__ = ["write_report"]
 
 
 def write_report(
-    mlp: MLPDigitClassifier,
+    mlp: "MLPDigitClassifier | VotingClassifier",
     X: ArrayLike,
     y: ArrayLike,
     path: PathLike,
@@ -40,13 +45,16 @@ def write_report(
 ) -> dict[str, Any]:
     """Write an HTML report on a fitted classifier: its accuracy, its mistakes and the calibration of its probabilities.
 
+    The classifier can be a committee. Its report describes the members instead of the training and the layers.
+
     The file contains everything that it shows. It runs no scripts and makes no network requests. With equal arguments,
     it is the same byte for byte, except for the date and the measured times, which are in ``<time>`` elements.
 
     Parameters
     ----------
-    mlp : MLPDigitClassifier
-        Fitted classifier with one label per sample.
+    mlp : MLPDigitClassifier or :class:`sklearn.ensemble.VotingClassifier`
+        Fitted classifier with one label per sample, or committee: a VotingClassifier with ``voting="soft"`` of such
+        classifiers, or Pipelines that end with one, as :func:`skmlp.make_committee` returns it.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Test samples, which were not used for training.
     y : array-like of shape (n_samples,)
@@ -73,16 +81,16 @@ def write_report(
     Returns
     -------
     figures : dict
-        The figures of the report as JSON values, by the name of the section: 'summary', 'reproducibility', 'training',
-        'classes', 'confusion', 'calibration', 'mistakes', 'label_errors', 'network', 'robustness', 'cost' and
-        'findings'. The value of a section that has been left out is None.
+        The figures of the report as JSON values, by the name of the section: 'summary', 'members', 'reproducibility',
+        'training', 'classes', 'confusion', 'calibration', 'mistakes', 'label_errors', 'network', 'robustness', 'cost'
+        and 'findings'. The value of a section that has been left out is None.
 
     Raises
     ------
     NotFittedError
         If a classifier is not fitted.
     TypeError
-        If `mlp` is not an MLPDigitClassifier, or `compare_with` is not a classifier.
+        If `mlp` is not an MLPDigitClassifier or a committee of these, or `compare_with` is not a classifier.
     ValueError
         If an argument is invalid, for example because a label is not a class of the classifier.
     OSError
@@ -116,15 +124,16 @@ def write_report(
         raise ValueError(
             f"X_train and y_train must be given together, got {given} only. Pass {missing} too."
         )
+    model = Committee(mlp) if is_committee(mlp) else remove_feature_names(mlp)
     evaluation = Evaluation(
-        model=remove_feature_names(mlp),
+        model=model,
         name=name or type(mlp).__name__,
-        n_file_bytes=compute_file_size(mlp),
+        n_file_bytes=measure_file(mlp),
         test=make_samples(mlp, X, y, "X", "y"),
         training=None
         if X_train is None
         else make_samples(mlp, X_train, y_train, "X_train", "y_train"),
-        image_shape=find_image_shape(image_shape, mlp),
+        image_shape=find_image_shape(image_shape, model),
         second_model=None
         if compare_with is None
         else predict_with_second(compare_with, compare_name, X, mlp.classes_),
@@ -144,11 +153,15 @@ def check_directory(path):
 
 
 def check_model(mlp):
-    """Raise an error unless `mlp` is a fitted classifier that the report supports."""
+    """Raise an error unless `mlp` is a fitted classifier or committee that the report supports."""
+    if is_committee(mlp):
+        check_committee(mlp)
+        check_members(mlp)
+        return
     if not isinstance(mlp, MLPDigitClassifier):
         raise TypeError(
-            f"mlp must be a fitted MLPDigitClassifier, got {type(mlp).__name__}. For a Pipeline, pass its last step "
-            "and the transformed samples."
+            f"mlp must be a fitted MLPDigitClassifier or a committee of these, got {type(mlp).__name__}. For a "
+            "Pipeline, pass its last step and the transformed samples."
         )
     check_is_fitted(mlp)
     if mlp.out_activation_ == "logistic" and mlp.n_outputs_ > 1:
@@ -158,22 +171,39 @@ def check_model(mlp):
         )
 
 
-def remove_feature_names(mlp):
-    """Return a copy of a classifier without feature names, which accepts arrays."""
-    model = copy.copy(mlp)
-    vars(model).pop("feature_names_in_", None)
-    return model
+def check_members(committee):
+    """Raise TypeError unless all members are networks, or Pipelines that end with one."""
+    for member in list_members(committee):
+        if not is_network(member):
+            raise TypeError(
+                "mlp must be a committee of MLPDigitClassifiers, or Pipelines that end with one, got the member "
+                f"{member!r:.200}. Pass it as compare_with to compare it with a network."
+            )
+
+
+def measure_file(model):
+    """Return the size of the file of a model, or None if it cannot be saved, for example without skops."""
+    try:
+        return compute_file_size(model)
+    except ImportError:
+        return None
 
 
 def make_samples(mlp, X, y, X_name, y_name):
     """Return validated LabeledSamples."""
-    X, y = load_samples(mlp, X), np.asarray(y)
+    X, y = load_samples(get_first_step(mlp), X), np.asarray(y)
     if y.shape != X.shape[:1]:
         raise ValueError(
             f"{y_name} must have the shape (n_samples,) with one label for each of the {X.shape[0]} samples of "
             f"{X_name}, got {y.shape}."
         )
     return LabeledSamples(X, find_classes(y, mlp.classes_, y_name))
+
+
+def get_first_step(model):
+    """Return the first step of a classifier, or of the first member of a committee, that states its features."""
+    steps = split_model(list_members(model)[0]).steps
+    return next(step for step in steps if hasattr(step, "n_features_in_"))
 
 
 def predict_with_second(compare_with, name, X, classes):

@@ -443,9 +443,50 @@ class TestReport:
         err = fails(4, "report", stripes_model, *options, "second")
         assert f"the transformers of {stripes_model} (none), got Deslant()" in err
 
-    def test_committee(self, fails, paths):
-        err = fails(4, "report", paths["committee"])
-        assert "got a committee of 3 models. Use 'skmlp evaluate'" in err
+    @pytest.mark.parametrize("kind", ["committee", "fitted committee"])
+    def test_committee(self, json_lines, paths, stripes, test_set, kind):
+        (figures,) = json_lines("report", paths[kind], "--data", stripes)
+        committee = load_model(paths[kind])
+        assert figures["summary"]["accuracy"] == committee.score(*test_set)
+        expected = [
+            np.mean(committee.classes_[member.predict(test_set[0])] == test_set[1])
+            for member in committee.estimators_
+        ]
+        members = figures["members"]["members"]
+        assert [member["accuracy"] for member in members] == expected
+
+    def test_committee_and_second_model(
+        self, json_lines, fails, call, paths, stripes, stripes_model, test_set
+    ):
+        options = ("--data", stripes, "--compare-with")
+        for second in (stripes_model, paths["reader"], paths["fitted committee"]):
+            json_lines("report", paths["committee"], *options, second)
+            expected = load_model(second).predict_proba(test_set[0])
+            found = call["compare_with"].predict_proba(call["X"])
+            np.testing.assert_array_equal(found, expected)
+        json_lines("report", stripes_model, *options, paths["committee"])
+        expected = load_model(paths["committee"]).predict_proba(test_set[0])
+        found = call["compare_with"].predict_proba(call["X"])
+        np.testing.assert_array_equal(found, expected)
+        err = fails(4, "report", paths["deslant"], *options, paths["committee"])
+        assert "(Deslant()), got a committee of 3 models. Exchange the models." in err
+
+    def test_scale_of_a_committee(self, fails, paths, stripes):
+        options = ("--data", stripes, "--scale", "1/255")
+        err = fails(2, "report", paths["committee"], *options)
+        assert "--scale has no effect: the model scales the pixels by 0.00392157" in err
+        X, y = load_mnist(stripes, return_X_y=True)
+        save_model(make_committee([make_network(input_scale=None).fit(X / 255, y)]), "unscaled")
+        err = fails(2, "report", "unscaled", *options)
+        assert "--scale requires a classifier or a pipeline, got a committee of 1 model." in err
+
+    def test_seeds_of_the_members(self, run_skmlp, call):
+        digits = load_digits()
+        pixels = np.rint(digits.data * (255 / 16)).astype(np.uint8)
+        networks = [make_network(seed, max_iter=1).fit(pixels, digits.target) for seed in (5, 6)]
+        save_model(make_committee(networks), "different")
+        err = run_skmlp("report", "different", "--json")[2]
+        assert "may contain training images of members with the seeds 5, 6." in err
 
     def test_other_transformers(self, fails, stripes):
         pytest.importorskip("skops")
@@ -453,7 +494,7 @@ class TestReport:
         save_model(make_pipeline(StandardScaler(), make_network()).fit(X, y), "scaler")
         err = fails(4, "report", "scaler")
         assert (
-            "or a pipeline of transformers of skmlp that ends with one, got a pipeline of St" in err
+            "transformers of skmlp that ends with one, or a committee, got a pipeline of St" in err
         )
 
 

@@ -31,7 +31,7 @@ from skmlp import (
 
 SECTIONS = {
     *("summary", "reproducibility", "training", "classes", "confusion", "calibration", "mistakes"),
-    *("label_errors", "network", "robustness", "cost", "findings"),
+    *("members", "label_errors", "network", "robustness", "cost", "findings"),
 }
 VOID = {"meta", "link", "img", "br"}
 TIME = re.compile(r"<time\b[^>]*>[^<]*</time>")
@@ -129,7 +129,7 @@ INVALID_ARGUMENTS = {
     "other classifier": (
         {"mlp": LogisticRegression().fit(X, Y)},
         TypeError,
-        "must be a fitted MLPDigitClassifier, got LogisticRegression",
+        "must be a fitted MLPDigitClassifier or a committee of these, got LogisticRegression",
     ),
     "pipeline": (
         {"mlp": make_pipeline(StandardScaler(), fit_small(X, Y))},

@@ -8,11 +8,18 @@ LARGE_MISCALIBRATION = 0.01  # difference between mean probability and accuracy
 LARGE_ERROR_RATIO = LARGE_RECALL_RATIO = 1.5
 LARGE_DECLINE = 0.05  # of the accuracy on the least distorted images
 MAX_LISTED = 5
+NETWORK_REMEDY = (
+    "Call `calibrate` with held-out samples: it divides the logits by the best temperature."
+)
+COMMITTEE_REMEDY = (
+    "Fit `CalibratedClassifierCV(FrozenEstimator(committee), method='temperature')` of scikit-learn to held-out "
+    "samples: it divides the logits by the best temperature."
+)
 
 
 def check_calibration(evaluation, figures):
     """Check whether the probabilities are too high or too low on average."""
-    calibration, model = figures["calibration"], evaluation.model
+    calibration = figures["calibration"]
     confidence, accuracy = calibration["mean_confidence"], calibration["accuracy"]
     low, high = figures["summary"]["interval"]
     text = (
@@ -21,13 +28,11 @@ def check_calibration(evaluation, figures):
     )
     if abs(confidence - accuracy) <= LARGE_MISCALIBRATION or low <= confidence <= high:
         return pass_check(text)
-    remedy = (
-        "Call `calibrate` with held-out samples: it divides the logits by the best temperature."
-    )
+    remedy = COMMITTEE_REMEDY if evaluation.is_committee else NETWORK_REMEDY
     if confidence > accuracy:
         remedy += " Or train with `label_smoothing`, `dropout` or augmentation."
         return need_attention("Overconfident probabilities", text, remedy)
-    if model.label_smoothing:
+    if any(network.label_smoothing for network in evaluation.networks):
         remedy += " Or use less `label_smoothing`."
     return need_attention("Underconfident probabilities", text, remedy)
 

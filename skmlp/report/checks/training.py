@@ -1,9 +1,11 @@
 """Checks of the training: the validation set, overfitting, the number of epochs and dead units."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.formatting import format_count, format_percent
 from skmlp.report.checks.result import need_attention, pass_check, skip_check
 
@@ -15,23 +17,22 @@ SMALL_LEARNING_RATE = 0.1  # relative to the largest one
 PERFECT = 0.999  # accuracy on the training set, after which its loss decreases without end
 LARGE_INCREASE = 0.1  # of the validation loss since its minimum, relative
 LARGE_DEAD_FRACTION = 0.05  # of the units of a layer
+SINGLE_NETWORKS_ONLY = "This is only checked for single networks. Write a report on each member."
 
 
 def check_validation_set(evaluation, figures):
     """Check whether the validation set of the training was the test set."""
-    history = evaluation.model.history_
-    if "val_loss" not in history:
+    scored = [
+        each
+        for each in list_scored_networks(evaluation, figures)
+        if "val_loss" in each.mlp.history_
+    ]
+    if not scored:
         return pass_check("No validation set was monitored during training.")
-    if evaluation.model.class_weight is not None:
+    unweighted = [each for each in scored if each.mlp.class_weight is None]
+    if not unweighted:
         return skip_check("The loss and the accuracy of the validation set are weighted by class.")
-    accuracy, loss = figures["summary"]["accuracy"], float(evaluation.sample_losses.mean())
-    pairs = zip(history["val_accuracy"], history["val_loss"], strict=True)
-    is_same = any(
-        math.isclose(val_accuracy, accuracy, abs_tol=1e-9)
-        and math.isclose(val_loss, loss, rel_tol=SAME_LOSS)
-        for val_accuracy, val_loss in pairs
-    )
-    if not is_same:
+    if not any(each.occurs_in_history() for each in unweighted):
         return skip_check(
             "In no epoch were the loss and the accuracy of the validation set those of the test set. Samples that both "
             "contain cannot be detected."
@@ -43,6 +44,36 @@ def check_validation_set(evaluation, figures):
         "Hold out a fraction of the training set with `--validation 0.2` or `X_val`, use it to choose settings, and "
         "evaluate the test set once.",
     )
+
+
+class ScoredNetwork(NamedTuple):
+    """A network with its accuracy and its loss on the test set."""
+
+    mlp: MLPDigitClassifier
+    accuracy: float
+    loss: float
+
+    def occurs_in_history(self):
+        """Return whether the validation set had the same accuracy and loss after an epoch."""
+        history = self.mlp.history_
+        return any(
+            math.isclose(val_accuracy, self.accuracy, abs_tol=1e-9)
+            and math.isclose(val_loss, self.loss, rel_tol=SAME_LOSS)
+            for val_accuracy, val_loss in zip(
+                history["val_accuracy"], history["val_loss"], strict=True
+            )
+        )
+
+
+def list_scored_networks(evaluation, figures):
+    """Return the ScoredNetwork in a list, or those of all members."""
+    if not evaluation.is_committee:
+        loss = float(evaluation.sample_losses.mean())
+        return [ScoredNetwork(evaluation.model, figures["summary"]["accuracy"], loss)]
+    return [
+        ScoredNetwork(network, member["accuracy"], member["log_loss"])
+        for network, member in zip(evaluation.networks, figures["members"]["members"], strict=True)
+    ]
 
 
 def check_gap(evaluation, figures):
@@ -63,13 +94,16 @@ def check_gap(evaluation, figures):
 
 
 def list_unused_regularization(evaluation):
-    """Return the methods of regularization that the model does not use."""
-    model = evaluation.model
+    """Return the methods of regularization that no network uses."""
+    networks = evaluation.networks
     is_unused = {
-        "`augmentation='digits'`": model.augmentation is None and evaluation.encoder is not None,
-        "`dropout`": not np.any(model.dropout),
-        "`weight_decay`": not model.weight_decay,
-        "`early_stopping=True`": not model.early_stopping and model.solver != "lbfgs",
+        "`augmentation='digits'`": evaluation.encoder is not None
+        and all(network.augmentation is None for network in networks),
+        "`dropout`": not any(np.any(network.dropout) for network in networks),
+        "`weight_decay`": not any(network.weight_decay for network in networks),
+        "`early_stopping=True`": not any(
+            network.early_stopping or network.solver == "lbfgs" for network in networks
+        ),
     }
     return [name for name, unused in is_unused.items() if unused]
 
@@ -81,6 +115,8 @@ def join_alternatives(names):
 
 def check_last_epochs(evaluation, figures):
     """Check whether the loss was still decreasing when training ended."""
+    if evaluation.is_committee:
+        return skip_check(SINGLE_NETWORKS_ONLY)
     model, history = evaluation.model, evaluation.model.history_
     criterion = "val_loss" if "val_loss" in history else "loss"
     losses, rates = np.array(history[criterion]), np.array(history["learning_rate"])
@@ -113,6 +149,8 @@ def check_last_epochs(evaluation, figures):
 
 def check_best_epoch(evaluation, figures):
     """Check whether the validation loss has increased since its minimum."""
+    if evaluation.is_committee:
+        return skip_check(SINGLE_NETWORKS_ONLY)
     model = evaluation.model
     losses = np.array(model.history_.get("val_loss", []))
     if not len(losses) or not np.isfinite(losses).all():
@@ -135,6 +173,8 @@ def check_best_epoch(evaluation, figures):
 
 def check_dead_units(evaluation, figures):
     """Check whether a layer has many dead units."""
+    if evaluation.is_committee:
+        return skip_check(SINGLE_NETWORKS_ONLY)
     layers = figures["network"]["hidden_layers"]
     if not layers:
         return skip_check("The network has no hidden layers.")

@@ -13,12 +13,15 @@ N_SINGLE, N_BATCHES = 50, 5  # repetitions
 def describe_cost(evaluation):
     """Return the Content of the section."""
     model, X = evaluation.model, evaluation.test.X
+    summaries = [network.summary() for network in evaluation.networks]
     batch = X[:BATCH_SIZE]
     figures = {
-        "n_parameters": model.summary().n_parameters,
-        "n_parameter_bytes": model.summary().n_bytes,
+        "n_parameters": sum(summary.n_parameters for summary in summaries),
+        "n_parameter_bytes": sum(summary.n_bytes for summary in summaries),
         "n_file_bytes": evaluation.n_file_bytes,
-        "n_multiply_adds": sum(weights.size for weights in model.coefs_),
+        "n_multiply_adds": sum(
+            weights.size for network in evaluation.networks for weights in network.coefs_
+        ),
         "n_cores": count_usable_cores(),
         "batch_size": batch.shape[0],
         "seconds_single": measure(model, X[:1], N_SINGLE),

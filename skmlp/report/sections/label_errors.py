@@ -58,7 +58,7 @@ def predict_out_of_sample(evaluation, samples):
     """Return probabilities of samples by small networks that were trained without them, or None if that is impossible.
 
     The samples of each class are distributed to N_FOLDS folds. The samples of a fold are predicted by a network that is
-    trained on the other folds, with the `input_scale` of the model.
+    trained on the other folds, with the `input_scale` of the evaluation.
     """
     counts = np.bincount(samples.classes, minlength=len(evaluation.labels))
     if np.any(counts[counts > 0] < N_FOLDS) or np.count_nonzero(counts) < 2:
@@ -73,7 +73,7 @@ def predict_out_of_sample(evaluation, samples):
             batch_size=min(BATCH_SIZE, len(fitted)),
             max_iter=min(max(n_epochs, MIN_EPOCHS), MAX_EPOCHS),
             n_iter_no_change=None,
-            input_scale=evaluation.model.input_scale,
+            input_scale=evaluation.input_scale,
             random_state=0,
         )
         fit_or_interrupt(network, samples.X[fitted], samples.classes[fitted])

@@ -43,9 +43,10 @@ def describe_mistake(evaluation, index):
 def find_nearest(evaluation, indices):
     """Return the nearest training sample of each test sample, by the distance in the last hidden layer.
 
-    Without hidden layers, the distance is that of the features.
+    Without hidden layers, the distance is that of the features. For a committee, which has no last hidden layer, there
+    is none.
     """
-    if evaluation.training is None or not len(indices):
+    if evaluation.training is None or evaluation.is_committee or not len(indices):
         return [{"nearest": None}] * len(indices)
     rows = choose_rows(len(evaluation.training), MAX_TRAINING_SAMPLES)
     training = evaluation.training.select(rows)

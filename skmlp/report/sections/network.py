@@ -20,7 +20,9 @@ MAX_OCCLUSIONS_PER_SIDE = 40
 
 
 def describe_network(evaluation):
-    """Return the Content of the section."""
+    """Return the Content of the section, or None for a committee."""
+    if evaluation.is_committee:
+        return None
     model = evaluation.model
     rows = choose_rows(len(evaluation.test), MAX_SAMPLES)
     sizes = [len(biases) for biases in model.intercepts_[:-1]]

@@ -18,15 +18,43 @@ MEMORY_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 def describe_reproducibility(evaluation):
     """Return the Content of the section."""
-    model, history = evaluation.model, evaluation.model.history_
-    parameters = model.get_params(deep=False)
-    defaults = type(model)().get_params(deep=False)
+    model = evaluation.model
     digests = {"test": compute_data_digest(evaluation.test, model.classes_)}
     if evaluation.training is not None:
         digests["training"] = compute_data_digest(evaluation.training, model.classes_)
     figures = {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": evaluation.command,
+        **(describe_committee(model) if evaluation.is_committee else describe_network(model)),
+        "model_digest": compute_model_digest(model.estimator if evaluation.is_committee else model),
+        "data_digests": digests,
+        "system": collect_system(),
+        "blas": collect_blas(),
+        "kernels": get_kernels(),
+        "versions": collect_packages(),
+    }
+    return Content(figures)
+
+
+def describe_committee(committee):
+    """Return the figures about the training of each member."""
+    return {
+        "members": [
+            {
+                "name": member.name,
+                "transformers": list(map(describe_value, member.parts.transformers)),
+                **describe_network(member.network),
+            }
+            for member in committee.members
+        ]
+    }
+
+
+def describe_network(mlp):
+    """Return the parameters that differ from the defaults, and other figures about the training."""
+    parameters, history = mlp.get_params(deep=False), mlp.history_
+    defaults = type(mlp)().get_params(deep=False)
+    return {
         "parameters": {
             name: describe_value(value)
             for name, value in parameters.items()
@@ -35,14 +63,7 @@ def describe_reproducibility(evaluation):
         "seed": find_seed(parameters["random_state"]),
         "n_epochs": len(history["loss"]),
         "training_seconds": float(sum(history["seconds"])),
-        "model_digest": compute_model_digest(model),
-        "data_digests": digests,
-        "system": collect_system(),
-        "blas": collect_blas(),
-        "kernels": get_kernels(),
-        "versions": collect_packages(),
     }
-    return Content(figures)
 
 
 def describe_value(value):

@@ -11,7 +11,9 @@ BEST = {"val_loss": min, "val_accuracy": max}
 
 
 def describe_training(evaluation):
-    """Return the Content of the section, or None if the history contains no epoch."""
+    """Return the Content of the section, or None for a committee or if the history contains no epoch."""
+    if evaluation.is_committee:
+        return None
     history = evaluation.model.history_
     if not history["loss"]:
         return None
