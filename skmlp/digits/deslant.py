@@ -1,7 +1,7 @@
 """Transformer that removes the slant of digits."""
 
 from numbers import Real
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -15,8 +15,9 @@ from skmlp.typing import ArrayLike
 PIXELS_PER_BLOCK = 128 * 28 * 28
 # Shifts are multiples of 1 / 256 pixel, so that the interpolation of integers up to 65,535 is exact in float32.
 STEPS_PER_PIXEL = 256
-# Moments of pixels of less than 2**900 are finite in float64.
-MAX_INK_EXPONENT = 900
+# Products of two moments are finite in float64 if the pixels are less than 2**400, and positive if they are more than
+# 2**-400.
+MAX_INK_EXPONENT = 400
 
 
 class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -145,36 +146,20 @@ class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
 def deslant(images, max_shear, out):
     """Shear images, and write them to `out`."""
-    if images.dtype.kind != "f":
-        shift_rows(images, compute_shifts(images, max_shear), out)
-        return
-    # The difference of two pixels must be finite.
-    scaled = scale_down(images, np.finfo(images.dtype).maxexp - 1)
-    shift_rows(scaled.images, compute_shifts(scaled.images, max_shear), out)
-    if scaled.exponents.any():
-        np.ldexp(out, scaled.exponents, out=out)
+    if images.dtype.kind == "f":
+        # The difference of two pixels must be finite.
+        excess = np.maximum(find_exponents(images) - np.finfo(images.dtype).maxexp + 1, 0)
+        if excess.any():
+            deslant(np.ldexp(images, -excess), max_shear, out)
+            np.ldexp(out, excess, out=out)
+            return
+    shift_rows(images, compute_shifts(images, max_shear), out)
 
 
-class ScaledImages(NamedTuple):
-    """Images that were divided by powers of two.
-
-    Attributes
-    ----------
-    images : ndarray of shape (n_images, height, width)
-    exponents : ndarray of shape (n_images, 1, 1)
-        Exponents of the powers, at least 0.
-    """
-
-    images: np.ndarray
-    exponents: np.ndarray
-
-
-def scale_down(images, max_exponent):
-    """Return the ScaledImages whose pixels are less than ``2**max_exponent``. Other images do not change."""
+def find_exponents(images):
+    """Return the smallest exponents of 2 that give powers above all absolute values of each image."""
     axes = {"axis": (1, 2), "keepdims": True}
-    largest = np.maximum(images.max(**axes), -images.min(**axes))
-    exponents = np.maximum(np.frexp(largest)[1] - max_exponent, 0)
-    return ScaledImages(np.ldexp(images, -exponents) if exponents.any() else images, exponents)
+    return np.frexp(np.maximum(images.max(**axes), -images.min(**axes)))[1]
 
 
 def compute_shifts(images, max_shear):
@@ -200,9 +185,10 @@ def compute_ink(images):
     if images.dtype == np.uint8:
         return images.astype(np.float32)
     if images.dtype.kind == "f":
-        images = scale_down(
-            images, MAX_INK_EXPONENT
-        ).images  # the shifts do not depend on the scale
+        exponents = find_exponents(images)
+        is_extreme = np.abs(exponents) > MAX_INK_EXPONENT
+        if is_extreme.any():  # The shifts do not depend on the scale.
+            images = np.ldexp(images, np.where(is_extreme, -exponents, 0))
     return np.abs(images, dtype=float)
 
 

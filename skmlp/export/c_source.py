@@ -14,9 +14,9 @@ from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.export.c_steps import convert_steps, read_source
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import fold_network
-from skmlp.export.onnx_steps import split_pipeline
 from skmlp.export.quantize import MAX_INT8, quantize_network
 from skmlp.files.atomic import atomic_write
+from skmlp.model_parts import split_model
 from skmlp.typing import PathLike
 
 __all__ = ["CFootprint", "to_c"]
@@ -117,7 +117,8 @@ def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     ...     to_c(mlp.fit(X, y), Path(directory) / "digits.c")
     CFootprint(constants=2704, stack=128)
     """
-    transformers, mlp = split_pipeline(model)
+    parts = split_model(model)
+    transformers, mlp = parts.transformers, parts.classifier
     network = quantize_network(fold_network(mlp), "int8")
     if len(network.targets.classes) == 1:
         raise ValueError(

@@ -200,6 +200,13 @@ def test_values_near_the_limit_of_the_dtype(dtype, signs):
     np.testing.assert_array_equal(upright[100:], transform(mixed[100:]))
 
 
+@pytest.mark.parametrize("exponent", [-900, -450, -350, 350, 450, 900])
+def test_shears_do_not_depend_on_the_scale(exponent):
+    images = make_images((8, 8))
+    scaled = transform(np.ldexp(images, exponent))
+    np.testing.assert_array_equal(scaled, np.ldexp(transform(images), exponent))
+
+
 def test_input_is_not_modified_and_names_are_kept():
     frame = pd.DataFrame(X[:5]).add_prefix("p")
     before = frame.copy()
