@@ -92,7 +92,8 @@ def run(options):
 
 def read_part(path):
     """Load a model that can be a member of a committee."""
-    model = read_classifier_or_pipeline(path)
+    hint = "Pass the files of its models, which can have different --weights."
+    model = read_classifier_or_pipeline(path, hint)
     check_single_label(model, path)
     return model
 

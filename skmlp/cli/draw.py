@@ -28,6 +28,10 @@ PROGRAM = f"skmlp {NAME}"
 N_EPOCHS, MAX_EPOCHS = 8, 60
 N_STEPS = 3000
 MIN_BATCHES = 40  # per epoch
+COMMITTEE_HINT = (
+    "The page shows the units of one network. Pass the file of one of the models, or train a network to predict the "
+    "probabilities of the committee in Python."
+)
 LOCAL_MNIST = "./mnist"  # the directory in the examples of 'skmlp fetch'
 
 DESCRIPTION = """\
@@ -104,7 +108,7 @@ def run(options):
         model = train(options, data)
         announcement = write_page(model, options.out, options.weights, PROGRAM, data.X)
     else:
-        model = read_classifier_or_pipeline(options.model)
+        model = read_classifier_or_pipeline(options.model, COMMITTEE_HINT)
         model = apply_scale_to_classifier(options.scale, model)
         announcement = write_page(model, options.out, options.weights, PROGRAM)
     print_line(announcement)

@@ -34,13 +34,13 @@ def read_any_model(path):
         return load_model(path)
 
 
-def read_classifier_or_pipeline(path):
-    """Load a model that is no committee."""
+def read_classifier_or_pipeline(path, hint):
+    """Load a model, or raise an error with a hint if it is a committee."""
     model = read_any_model(path)
     if not is_classifier(model) and not is_pipeline(model):
         raise CommandError(
             BAD_MODEL,
-            f"{path}: the model must be a classifier or a pipeline, got {describe_kind(model)}. Use one of its models.",
+            f"{path}: the model must be a classifier or a pipeline, got {describe_kind(model)}. {hint}",
         )
     return model
 

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from skmlp.digits.deslant import Deslant
 from skmlp.digits.normalize import IMAGE_SIZE
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.committee import is_network
 from skmlp.estimator.prediction import load_samples
 from skmlp.export.checks import generate_samples
 from skmlp.export.model_info import describe_model
@@ -26,7 +27,7 @@ from skmlp.export.payload import describe_network, encode_text
 from skmlp.export.quantize import quantize_network
 from skmlp.files.atomic import atomic_write
 from skmlp.image_shape import find_image_shape
-from skmlp.model_parts import split_model
+from skmlp.model_parts import is_committee, split_model
 from skmlp.typing import ArrayLike, PathLike
 
 __all__ = ["to_html"]
@@ -130,8 +131,25 @@ def to_html(
         file.write(render(page).encode())
 
 
+def check_type(model):
+    """Raise TypeError unless a model is a classifier, or a Pipeline that ends with one."""
+    if is_network(model):
+        return
+    hint = ""
+    if is_committee(model):
+        hint = (
+            " The page shows the units of one network. Pass a member, such as model.estimators_[0], or a network that "
+            "has learned the predictions of the committee."
+        )
+    raise TypeError(
+        "model must be a fitted MLPDigitClassifier, or a Pipeline of Deslant and such a classifier, got "
+        f"{model!r:.200}.{hint}"
+    )
+
+
 def get_deslanter(model):
     """Return the Deslant of a Pipeline, or None; raise TypeError if there are other transformers."""
+    check_type(model)
     transformers = split_model(model).transformers
     if len(transformers) > 1 or not all(isinstance(each, Deslant) for each in transformers):
         names = ", ".join(type(each).__name__ for each in transformers)

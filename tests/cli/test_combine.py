@@ -112,6 +112,7 @@ class TestModelsThatDoNotFit:
         assert run_skmlp("combine", stripes_model, stripes_model, "--out", "both")[0] == 0
         err = fails(4, "combine", stripes_model, "both")
         assert "both: the model must be a classifier or a pipeline, got a committee of 2" in err
+        assert "models. Pass the files of its models" in err
 
     def test_missing_file(self, fails, stripes_model):
         assert "missing" in fails(4, "combine", stripes_model, "missing")

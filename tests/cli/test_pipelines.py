@@ -500,7 +500,8 @@ class TestReport:
 
 def test_page_of_a_committee(fails, paths):
     err = fails(4, "draw", paths["committee"])
-    assert "the model must be a classifier or a pipeline, got a committee of 3 models" in err
+    assert "the model must be a classifier or a pipeline, got a committee of 3 models. The " in err
+    assert "shows the units of one network. Pass the file of one of the models, or train a" in err
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

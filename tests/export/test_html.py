@@ -10,12 +10,14 @@ import pytest
 from browser import open_page as open_any_page
 from PIL import Image, ImageDraw
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmlp import Deslant, MLPDigitClassifier, load_mnist, normalize_digit
+from skmlp import Deslant, MLPDigitClassifier, load_mnist, make_committee, normalize_digit
 from skmlp.export import to_html
 from skmlp.export.html import join_modules
 from skmlp.export.network import compute_probabilities, fold_network
@@ -633,6 +635,28 @@ class TestErrors:
             TypeError, match=r"got the transformers StandardScaler\. .*pass its last step"
         ):
             to_html(pipeline.fit(*digits), tmp_path / "page.html")
+
+    def test_committee(self, digits, tmp_path):
+        X, y = digits
+        mlp = MLPDigitClassifier((8,), input_scale=1 / 16, max_iter=2, n_iter_no_change=None)
+        models = [mlp.fit(X, y), make_pipeline(Deslant(), clone(mlp)).fit(X, y)]
+        committee = make_committee(models)
+        path = tmp_path / "page.html"
+        with pytest.raises(
+            TypeError, match=r"got VotingClassifier(.|\n)* one network\. Pass a mem"
+        ):
+            to_html(committee, path)
+        assert list(tmp_path.iterdir()) == []
+        for model, member in zip(models, committee.estimators_, strict=True):
+            to_html(model, path)
+            expected = path.read_bytes()
+            to_html(member, path)
+            assert path.read_bytes() == expected
+
+    @pytest.mark.parametrize("model", [None, "page", LogisticRegression()], ids=str)
+    def test_other_estimators(self, model, tmp_path):
+        with pytest.raises(TypeError, match="model must be a fitted MLPDigitClassifier, or a Pipe"):
+            to_html(model, tmp_path / "page.html")
 
     def test_unknown_range_of_features(self, digits, tmp_path):
         with pytest.raises(
