@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator import fitted
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.model_parts import get_weights, list_steps, split_model, unfreeze
+from skmlp.model_parts import get_names, get_weights, list_steps, split_model, unfreeze
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:
@@ -164,13 +164,20 @@ def check_committee(committee):
     TypeError
         If a member is not a classifier that predicts probabilities.
     ValueError
-        If `voting` is not 'soft', the weights are invalid, or the members do not fit together.
+        If `voting` is not 'soft', the estimators were changed after fitting, the weights are invalid, or the members do
+        not fit together.
     """
     check_is_fitted(committee)
     if committee.voting != "soft":
         raise ValueError(
             f"voting of the VotingClassifier must be 'soft', got {committee.voting!r}. Set it by set_params: the "
             "fitted members do not depend on it."
+        )
+    names = get_names(committee)
+    if len(names) != len(committee.estimators_):
+        raise ValueError(
+            f"estimators of the VotingClassifier must be its {len(committee.estimators_)} fitted members, got {names}. "
+            "Fit it again after changing them."
         )
     for member in committee.estimators_:
         check_model(member)

@@ -228,6 +228,11 @@ class TestUnsaved:
         with pytest.raises(ValueError, match="must be 'soft', got 'hard'"):
             save_model(committee, path)
 
+    def test_estimators_that_were_changed_after_fitting(self, path):
+        committee = fit_committee("classifiers").set_params(**{"network 1": "drop"})
+        with pytest.raises(ValueError, match=r"its 2 fitted members, got \['network 0'\]\. Fit it"):
+            save_model(committee, path)
+
     def test_other_members(self, path):
         models = [make_model().fit(X_few, y_few), LogisticRegression(max_iter=5000)]
         committee = make_committee([models[0], models[1].fit(X_few, y_few)])
