@@ -41,6 +41,7 @@ SCALE_HELP = (
 BUNDLED_TEST_FRACTION = 0.2
 MAX_LISTED_VALUES = 12
 IMAGES_PER_SLICE = 2**14
+PASS_SCALE = "pass --scale 1/255"
 
 
 @dataclass(frozen=True)
@@ -230,16 +231,21 @@ def warn_about_training_images(model, seed, program):
         )
 
 
-def warn_about_unscaled_pixels(X, models, program):
-    """Print a warning if a model uses 8-bit pixels as they are."""
+def warn_about_unscaled_pixels(X, models, program, remedy=PASS_SCALE):
+    """Print a warning if a model, or a member of a committee, uses 8-bit pixels as they are."""
     # A pipeline of other transformers, such as scalers, takes pixels as they are.
-    classifiers = [model for model in models if getattr(model, "takes_images", True)]
-    if X.dtype == "uint8" and any(model.input_scale is None for model in classifiers):
+    classifiers = [
+        each
+        for model in models
+        for each in (model.members if isinstance(model, CommitteeModel) else [model])
+        if getattr(each, "takes_images", True)
+    ]
+    if X.dtype == "uint8" and any(each.input_scale is None for each in classifiers):
         subject = "the model" if len(models) == 1 else "a model"
         print_warning(
             program,
             f"{subject} stores no input_scale, so the pixels are used unscaled, from 0 to 255. "
-            "If the model was trained on pixels from 0 to 1, pass --scale 1/255.",
+            f"If the model was trained on pixels from 0 to 1, {remedy}.",
         )
 
 

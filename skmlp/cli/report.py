@@ -7,6 +7,7 @@ from pathlib import Path
 from skmlp.cli.console import print_warning
 from skmlp.cli.datasets import (
     DATA_HELP,
+    PASS_SCALE,
     SCALE_HELP,
     SEED_HELP,
     apply_scale,
@@ -107,7 +108,7 @@ def run(options):
     if options.data is None:
         warn_about_training_images(models[0], choose_seed(options.seed, models[0]), PROGRAM)
     models = scale_models(options.scale, models)
-    warn_about_unscaled_pixels(test.X, models, PROGRAM)
+    warn_about_unscaled_pixels(test.X, models, PROGRAM, choose_scale_remedy(models))
     training, test = (transform_images(models[0], images) for images in (training, test))
     model, second = get_estimators(models)
     with translate_errors(CANNOT_WRITE, OSError):
@@ -159,6 +160,13 @@ def scale_models(scale, models):
         for model in models:
             check_scale_of_committee(model)
     return scaled
+
+
+def choose_scale_remedy(models):
+    """Return what to do with models that store no `input_scale`. With a committee, --scale is an error."""
+    if any(isinstance(model, CommitteeModel) for model in models):
+        return "set its input_scale in Python and save it again"
+    return PASS_SCALE
 
 
 def get_estimators(models):

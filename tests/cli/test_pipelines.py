@@ -186,6 +186,15 @@ class TestScale:
         found = [list(record["probabilities"].values()) for record in records]
         np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-5)
 
+    def test_no_warning_for_members_that_scale_the_pixels(self, run_skmlp, stripes):
+        pytest.importorskip("skops")
+        X, y = load_mnist(stripes, return_X_y=True)
+        scaler = make_pipeline(StandardScaler(), make_network(0, input_scale=None)).fit(X, y)
+        save_model(make_committee([scaler, make_network(1).fit(X, y)]), "scaled")
+        images = stripes / "t10k-images-idx3-ubyte.gz"
+        status, _, err = run_skmlp("predict", "scaled", images)
+        assert (status, err) == (0, "")
+
     @every_kind
     def test_scale_that_has_no_effect(self, fails, paths, stripes, kind):
         images = stripes / "t10k-images-idx3-ubyte.gz"
@@ -471,7 +480,7 @@ class TestReport:
         err = fails(4, "report", paths["deslant"], *options, paths["committee"])
         assert "(Deslant()), got a committee of 3 models. Exchange the models." in err
 
-    def test_scale_of_a_committee(self, fails, paths, stripes):
+    def test_scale_of_a_committee(self, run_skmlp, fails, call, paths, stripes):
         options = ("--data", stripes, "--scale", "1/255")
         err = fails(2, "report", paths["committee"], *options)
         assert "--scale has no effect: the model scales the pixels by 0.00392157" in err
@@ -479,6 +488,8 @@ class TestReport:
         save_model(make_committee([make_network(input_scale=None).fit(X / 255, y)]), "unscaled")
         err = fails(2, "report", "unscaled", *options)
         assert "--scale requires a classifier or a pipeline, got a committee of 1 model." in err
+        err = run_skmlp("report", "unscaled", "--data", stripes, "--json")[2]
+        assert "pixels from 0 to 1, set its input_scale in Python and save it again." in err
 
     def test_seeds_of_the_members(self, run_skmlp, call):
         digits = load_digits()
