@@ -48,7 +48,7 @@ class Predictions:
     def log_loss(self):
         """Mean of -log(probability of the true class). A probability of zero counts as the smallest positive one."""
         smallest = np.finfo(self.probabilities.dtype).eps
-        return float(-np.log(np.clip(self.true_probability, smallest, 1)).mean())
+        return abs(float(np.log(np.clip(self.true_probability, smallest, 1)).mean()))  # not -0.0
 
     @property
     def brier_score(self):

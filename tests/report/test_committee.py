@@ -120,6 +120,21 @@ def test_member_that_monitored_the_test_set(report_on, is_test_set):
     assert status == ("attention" if is_test_set else "not checked")
 
 
+@pytest.mark.parametrize(
+    ("class_weights", "status"),
+    [(["balanced", "balanced"], "not checked"), (["balanced", None], "attention")],
+)
+def test_members_with_weighted_validation_losses(report_on, class_weights, status):
+    members = [
+        fit(seed, class_weight=each).fit(X_train, y_train, X_val=X_test, y_val=y_test)
+        for seed, each in enumerate(class_weights)
+    ]
+    finding = report_on(make_committee(members), X_test, y_test).findings["monitored_test_set"]
+    assert finding["status"] == status
+    is_skipped = "are weighted by class" in finding["text"]
+    assert is_skipped == (status == "not checked")
+
+
 def test_remedy_for_overconfident_probabilities(report_on):
     confident = fit(0, max_iter=100)
     confident.coefs_[-1] *= 20
@@ -153,6 +168,22 @@ def test_committee_that_scikit_learn_has_trained(report_on, labels):
     assert [row["accuracy"] for row in figures["members"]["members"]] == expected
 
 
+def test_unanimous_members_that_are_wrong(report_on):
+    mlp = fit(0)
+    labels = (y_test + (np.arange(len(y_test)) % 3 == 0)) % 10  # a third are wrong
+    figures = report_on(make_committee([mlp, mlp]), X_test, labels).figures["members"]
+    assert figures["n_unanimous"] == len(y_test)
+    assert figures["unanimous_accuracy"] == mlp.score(X_test, labels) < 0.8
+
+
+def test_members_with_a_single_class(report_on):
+    ones = np.ones(len(y_train), int)
+    report = report_on(make_committee([fit(0, labels=ones), fit(1, labels=ones)]), X_train, ones)
+    losses = [row["log_loss"] for row in report.figures["members"]["members"]]
+    assert losses == [0, 0]
+    assert "-0.0000" not in report.html
+
+
 def test_samples_with_names(report_on):
     frame, test = (pd.DataFrame(each).add_prefix("pixel ") for each in (X_train, X_test))
     committee = make_committee([fit(0, samples=frame), fit(1, Deslant(), samples=frame)])
@@ -173,7 +204,7 @@ def test_pixels_from_0_to_255(report_on):
     committee = make_committee([fit(0, **samples), fit(1, Deslant(), **samples)])
     training = {"X_train": pixels[:200], "y_train": y_train}
     figures = report_on(committee, pixels[200:], y_test, **training).figures
-    assert figures["label_errors"]["accuracy"] > 0.7
+    assert figures["label_errors"]["accuracy"] > 0.93  # without a scale, it is 0.9
 
 
 def test_image_shape_of_the_members(report_on):
@@ -183,6 +214,11 @@ def test_image_shape_of_the_members(report_on):
     report = report_on(make_committee([fit(0), fit(1)]), X_test, y_test, image_shape=False)
     assert "<img" not in report.html
     assert report.figures["robustness"] is None
+
+
+def test_image_shape_that_one_member_stores(report_on):
+    mlps = [fit(0, samples=X_train[:, :60]), fit(1, samples=X_train[:, :60], image_shape=(6, 10))]
+    assert "<img" in report_on(make_committee(mlps), X_test[:, :60], y_test).html
 
 
 @pytest.mark.parametrize("second", ["network", "pipeline", "committee"])

@@ -440,6 +440,7 @@ def test_single_class_in_the_samples(n_classes, with_training, report_on):
     assert report.figures["summary"]["accuracy"] == mlp.score(X, y)
     if n_classes == 1:
         assert report.figures["calibration"]["temperature"] is None
+        assert "-0.0000" not in report.html
     assert [row["support"] for row in report.figures["classes"]] == [60, 0, 0][:n_classes]
 
 

@@ -15,7 +15,7 @@ def describe_members(evaluation):
     for member in evaluation.model.members:
         log_probabilities = member.predict_log_proba(X).astype(np.float64)
         predicted.append(log_probabilities.argmax(axis=1))
-        loss = -log_probabilities[np.arange(len(truth)), truth].mean()
+        loss = abs(log_probabilities[np.arange(len(truth)), truth].mean())  # not -0.0
         rows.append(describe_member(member, predicted[-1] == truth, loss))
     is_unanimous = np.all(np.equal(predicted, predicted[0]), axis=0)
     n_unanimous = int(is_unanimous.sum())
