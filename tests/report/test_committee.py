@@ -135,6 +135,24 @@ def test_members_with_weighted_validation_losses(report_on, class_weights, statu
     assert is_skipped == (status == "not checked")
 
 
+def test_remedies_for_overfitting_that_no_member_uses(report_on):
+    samples, labels = X_train[:60], y_train[:60]
+    used = {"dropout": 0.1, "augmentation": "digits", "weight_decay": 1e-3}
+    members = [fit(0, samples=samples, labels=labels, max_iter=30, **each) for each in ({}, used)]
+    committee = make_committee(members)
+    report = report_on(committee, X_test, y_test, X_train=samples, y_train=labels)
+    expected = "Use more training samples or `early_stopping=True`."
+    assert report.findings["overfitting"]["remedy"] == expected
+
+
+def test_underconfident_members(report_on):
+    options = [{}, {"label_smoothing": 0.5}]
+    members = [fit(0, max_iter=60, **each) for each in options]
+    finding = report_on(make_committee(members), X_train, y_train).findings["calibration"]
+    assert finding["title"] == "Underconfident probabilities"
+    assert finding["remedy"].endswith("Or use less `label_smoothing`.")
+
+
 def test_remedy_for_overconfident_probabilities(report_on):
     confident = fit(0, max_iter=100)
     confident.coefs_[-1] *= 20
