@@ -22,6 +22,11 @@ MIN_NEIGHBOR_CORRELATION = 0.33
 MIN_EXPLAINED_VARIANCE = 0.76
 MAX_DISSIMILARITY = 1.0  # from a digit (99 %: 0.66)
 MAX_STROKE_WIDTH = 0.7  # relative to the longer side (99 %: 0.35)
+# Blurred strokes, as of a small image that was enlarged, explain less of the variance. They must resemble a digit more
+# clearly. In parentheses: quantiles of scikit-learn's digits, enlarged by cubic interpolation.
+MIN_EXPLAINED_VARIANCE_BLURRED = 0.7  # (1 %: 0.73)
+MIN_DISSIMILARITY_RATIO_BLURRED = 2  # of the other level to the ink (2 %: 2.5)
+MAX_STROKE_WIDTH_BLURRED = 0.45
 MIN_BACKGROUND_FRACTION = 0.15  # of the pixels, to fit a surface to them
 UPSAMPLED_SIZE = 60  # pixels along the longer side, to measure strokes
 
@@ -36,17 +41,16 @@ def compute_crop_contrast(gray):
         return None
     smoothed = smooth(gray)
     threshold = otsu_threshold(smoothed)
-    if compute_explained_variance(smoothed, threshold) < MIN_EXPLAINED_VARIANCE:
+    explained_variance = compute_explained_variance(smoothed, threshold)
+    if explained_variance < MIN_EXPLAINED_VARIANCE_BLURRED:
         return None
     light = upsample(smooth(gray, 0.01)) > threshold
     if light.all() or not light.any():
         return None
     dissimilarities = measure_dissimilarity(light), measure_dissimilarity(~light)
     is_light_ink = dissimilarities[0] < dissimilarities[1]
-    shapes = light if is_light_ink else ~light
-    if min(dissimilarities) > MAX_DISSIMILARITY or measure_stroke_width(
-        shapes
-    ) > MAX_STROKE_WIDTH * max(shapes.shape):
+    is_blurred = explained_variance < MIN_EXPLAINED_VARIANCE
+    if not are_strokes(light if is_light_ink else ~light, dissimilarities, is_blurred):
         return None
     sign = 1 if is_light_ink else -1
     ink_mask = smoothed > threshold if is_light_ink else smoothed <= threshold
@@ -54,6 +58,25 @@ def compute_crop_contrast(gray):
     contrast, smoothed = sign * gray - background, sign * smoothed - background
     ink = estimate_ink_contrast(smoothed, ink_mask)
     return Contrast(contrast, smoothed, ink, noise) if ink > MIN_CONTRAST else None
+
+
+def are_strokes(mask, dissimilarities, is_blurred):
+    """Return whether the shapes of a mask are similar to a digit.
+
+    Parameters
+    ----------
+    mask : ndarray of bool of shape (height, width)
+        The brightness level that is more similar to a digit.
+    dissimilarities : tuple of float
+        Dissimilarity of both levels from a digit, in any order.
+    is_blurred : bool
+        Whether there is much brightness between the two levels.
+    """
+    best, other = sorted(dissimilarities)
+    if best > MAX_DISSIMILARITY or (is_blurred and other < MIN_DISSIMILARITY_RATIO_BLURRED * best):
+        return False
+    max_width = MAX_STROKE_WIDTH_BLURRED if is_blurred else MAX_STROKE_WIDTH
+    return measure_stroke_width(mask) <= max_width * max(mask.shape)
 
 
 def estimate_background(brightness, mask):

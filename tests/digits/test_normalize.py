@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 from skmlp import MLPDigitClassifier, NoDigitError, load_mnist, normalize_digit
 
+BICUBIC = Image.Resampling.BICUBIC
 FONTS = ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif-Italic", "DejaVuSansMono", "STIXGeneral"]
 every_font = pytest.mark.parametrize("font", FONTS)
 every_digit = pytest.mark.parametrize("digit", range(10))
@@ -260,6 +261,19 @@ def test_images_of_8_x_8_pixels_do_not_need_a_margin():
     assert np.mean(np.array(correlations) > 0.9) > 0.97
 
 
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("threshold", [8, 64, 128])
+def test_enlarged_images_of_8_x_8_pixels_do_not_need_a_margin(threshold, inverted):
+    correlations = []
+    for image in np.pad(load_digits().images[::30], ((0, 0), (4, 4), (4, 4))):
+        enlarged = Image.fromarray(np.uint8(image * 255 / 16)).resize((80, 80), BICUBIC)
+        picture = np.asarray(enlarged)
+        crop = crop_to_mask(picture, picture > threshold)
+        image = normalize_digit(255 - crop if inverted else crop)
+        correlations.append(compute_max_correlation(image, normalize_digit(picture)))
+    assert np.mean(np.array(correlations) > 0.9) > 0.97
+
+
 # Types of pictures
 
 
@@ -348,6 +362,16 @@ def test_picture_is_not_modified():
 def test_blank_picture_raises(picture):
     with pytest.raises(NoDigitError, match="picture must show a digit"):
         normalize_digit(picture)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shape", [(60, 60), (60, 90), (90, 40)])
+def test_smooth_light_without_a_digit_raises(shape, seed):
+    rows, columns = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    terms = [rows, columns, rows**2, columns**2, rows * columns]
+    light = np.tensordot(np.random.default_rng(seed).normal(size=5), terms, 1)
+    with pytest.raises(NoDigitError, match="picture must show a digit"):
+        normalize_digit(1 - 0.4 * (light - light.min()) / np.ptp(light))
 
 
 @pytest.mark.parametrize("seed", range(5))

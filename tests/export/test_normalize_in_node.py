@@ -182,6 +182,12 @@ def reduce_crop(gray, rng):
     return resize(crop, (max(2, height * crop.shape[1] // crop.shape[0]), height))
 
 
+def enlarge_small_crop(gray, rng):
+    crop = crop_to_ink(gray, rng)
+    small = resize(crop, (max(2, 9 * crop.shape[1] // crop.shape[0]), 9))
+    return resize(small, (8 * small.shape[1], 72))
+
+
 def blur(gray, rng):
     return ndimage.gaussian_filter(gray, 2) * 0.4 + 0.3
 
@@ -198,6 +204,7 @@ EFFECTS = [
         reduce,
     ),
     *(blur, crop_to_ink, crop_with_noise, crop_with_a_gradient, reduce_crop),
+    enlarge_small_crop,
 ]
 
 

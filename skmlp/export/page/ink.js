@@ -35,6 +35,9 @@ const MIN_NEIGHBOR_CORRELATION = 0.33;
 const MIN_EXPLAINED_VARIANCE = 0.76;
 const MAX_DISSIMILARITY = 1;
 const MAX_STROKE_WIDTH = 0.7;
+const MIN_EXPLAINED_VARIANCE_BLURRED = 0.7;
+const MIN_DISSIMILARITY_RATIO_BLURRED = 2;
+const MAX_STROKE_WIDTH_BLURRED = 0.45;
 const MIN_BACKGROUND_FRACTION = 0.15;
 const MIN_SHEET_WIDTH = 0.3;
 const MIN_SHEET_TO_STROKE_RATIO = 3;
@@ -269,9 +272,10 @@ function segmentDigit(strength, threshold) {
 function computeCropContrast(gray) {
   const smoothed = smoothPicture(gray);
   const threshold = computeOtsuThreshold(smoothed.values);
+  const explainedVariance = computeExplainedVariance(smoothed.values, threshold);
   if (
     computeNeighborCorrelation(gray) < MIN_NEIGHBOR_CORRELATION ||
-    computeExplainedVariance(smoothed.values, threshold) < MIN_EXPLAINED_VARIANCE
+    explainedVariance < MIN_EXPLAINED_VARIANCE_BLURRED
   ) {
     return null;
   }
@@ -281,12 +285,23 @@ function computeCropContrast(gray) {
   }
   const [first, second] = [light, invertMask(light)].map((mask) => ({ mask, score: measureDissimilarity(mask) }));
   const isLightInk = first.score < second.score;
-  const { mask, score } = isLightInk ? first : second;
-  if (score > MAX_DISSIMILARITY || measureStrokeWidth(mask) > MAX_STROKE_WIDTH * getLongerSide(mask)) {
+  const [best, other] = isLightInk ? [first, second] : [second, first];
+  if (!areStrokes(best.mask, best.score, other.score, explainedVariance < MIN_EXPLAINED_VARIANCE)) {
     return null;
   }
   const inkMask = mapGrid(smoothed, (value) => value > threshold === isLightInk);
   return subtractBackground(...[gray, smoothed].map((grid) => (isLightInk ? grid : negateGrid(grid))), inkMask);
+}
+
+/** Return whether the shapes of a mask are similar to a digit, and more so than those of the other level. */
+function areStrokes(mask, dissimilarity, otherDissimilarity, isBlurred) {
+  const minOther = isBlurred ? MIN_DISSIMILARITY_RATIO_BLURRED * dissimilarity : 0;
+  const maxWidth = isBlurred ? MAX_STROKE_WIDTH_BLURRED : MAX_STROKE_WIDTH;
+  return (
+    dissimilarity <= MAX_DISSIMILARITY &&
+    otherDissimilarity >= minOther &&
+    measureStrokeWidth(mask) <= maxWidth * getLongerSide(mask)
+  );
 }
 
 function subtractBackground(brightness, smoothedBrightness, inkMask) {
