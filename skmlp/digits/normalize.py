@@ -1,6 +1,5 @@
 """Convert a picture of one digit, such as a photo, a scan or a drawing, to the format of MNIST."""
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +7,7 @@ from scipy import ndimage
 
 from skmlp.digits.ink import compute_ink
 from skmlp.digits.picture import load_gray
+from skmlp.digits.strokes import sharpen_edges, thicken_strokes, thin_strokes
 from skmlp.typing import Source
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Images of MNIST: the ink fits into 20 x 20 pixels, and its center of mass is the center of 28 x 28 pixels.
 BOX_SIZE = 20
 IMAGE_SIZE = 28
-MIN_STROKE_WIDTH = 1.7  # pixels in the box; few digits of MNIST have thinner strokes
+STROKE_SCALE = 3  # pixels per pixel of the box in which strokes are thinned
 EDGE_LEVEL = 0.45  # ink at the edge of a stroke
 # The center of mass of a symmetric digit can be halfway between two pixels, up to rounding errors, which this exceeds.
 CENTER_TOLERANCE = 1e-4
@@ -28,7 +28,7 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
     The picture is converted to gray, and the background is subtracted, with correction of uneven light. Ink that is
     darker or lighter than the background is detected automatically. The ink is cropped, scaled to fit into 20 x 20
     pixels with its aspect ratio preserved, and placed in an image of 28 x 28 pixels with its center of mass in the
-    center.
+    center. Strokes that are thinner, much thicker or more blurred than those of MNIST are adjusted.
 
     The digit may be anywhere on a larger page, or cropped to its ink without a margin. A picture without a margin must
     be evenly lit. In it, the ink is identified by the shape of strokes: connected and of even width.
@@ -82,20 +82,35 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
 
 
 def fit_to_box(ink):
-    """Crop the picture to its ink, and scale its longer side to 20 pixels."""
-    from PIL import Image
-
+    """Crop the picture to its ink, adjust the strokes, and scale the longer side to 20 pixels."""
     ink = crop_to_ink(ink)
     if max(ink.shape) == BOX_SIZE:  # as in the images of MNIST; interpolation would blur the ink
         return ink
-    ink = np.pad(thicken_strokes(ink), 1 + max(ink.shape) // BOX_SIZE)
+    return scale_ink(adjust_strokes(ink), BOX_SIZE)
+
+
+def adjust_strokes(ink):
+    """Thicken thin strokes, or sharpen blurred ones and thin thick ones."""
+    thickened = thicken_strokes(ink, max(ink.shape) / BOX_SIZE)
+    if thickened is not ink:
+        return thickened
+    scaled = scale_ink(ink, STROKE_SCALE * BOX_SIZE)
+    adjusted = thin_strokes(sharpen_edges(scaled, STROKE_SCALE), STROKE_SCALE)
+    return ink if adjusted is scaled else adjusted
+
+
+def scale_ink(ink, size):
+    """Scale ink so that its longer side is `size` pixels long, without a margin."""
+    from PIL import Image
+
+    ink = np.pad(ink, 1 + max(ink.shape) // BOX_SIZE)
     starts, ends = np.transpose([find_extent(ink.max(axis=axis)) for axis in (1, 0)])
-    scale = max(ends - starts) / BOX_SIZE
-    size = np.maximum(1, np.rint((ends - starts) / scale))
+    scale = max(ends - starts) / size
+    shape = np.maximum(1, np.rint((ends - starts) / scale))
     middle = (starts + ends) / 2
-    top, left = middle - size * scale / 2
-    bottom, right = middle + size * scale / 2
-    height, width = size.astype(int).tolist()
+    top, left = middle - shape * scale / 2
+    bottom, right = middle + shape * scale / 2
+    height, width = shape.astype(int).tolist()
     box = (left, top, right, bottom)
     return np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.HAMMING, box))
 
@@ -113,19 +128,6 @@ def find_extent(profile):
     start = np.interp(EDGE_LEVEL, profile[[first - 1, first]], [first - 0.5, first + 0.5])
     end = np.interp(EDGE_LEVEL, profile[[last + 1, last]], [last + 1.5, last + 0.5])
     return start, end
-
-
-def thicken_strokes(ink):
-    """Thicken strokes that are thinner than those of MNIST."""
-    mask = np.pad(ink > 0.5, 1)
-    outline = mask & ~ndimage.binary_erosion(mask)
-    width = 2 * mask.sum() / outline.sum()
-    radius = (MIN_STROKE_WIDTH / BOX_SIZE * max(ink.shape) - width) / 2
-    if radius <= 0:
-        return ink
-    ink = np.pad(ink, math.ceil(radius))
-    distance = ndimage.distance_transform_edt(ink <= 0.5).astype(np.float32)
-    return np.maximum(ink, np.clip(radius + 0.5 - distance, 0, 1))  # with anti-aliased edges
 
 
 def center_ink(ink):

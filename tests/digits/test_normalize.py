@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import center_of_mass
+from scipy.ndimage import center_of_mass, gaussian_filter
 from sklearn.datasets import load_digits
 
 from skmlp import MLPDigitClassifier, NoDigitError, load_mnist, normalize_digit
@@ -138,6 +138,39 @@ def test_thin_strokes_are_thickened(width):
     assert row[12:16].max() == 0
 
 
+def draw_ring(diameter, width, blur=0.0):
+    """Draw a 0 as a circle with a stroke of constant width in dark ink, with anti-aliased edges."""
+    size = 2 * diameter
+    rows, columns = np.mgrid[:size, :size] - (size - 1) / 2
+    distance = np.abs(np.hypot(rows, columns) - (diameter - width) / 2)
+    coverage = np.clip(width / 2 + 0.5 - distance, 0, 1)
+    return 0.9 - 0.8 * (gaussian_filter(coverage, blur) if blur else coverage)
+
+
+def measure_ring_width(image):
+    """Return the mean width of the strokes on the left, right, top and bottom of a normalized ring, in pixels."""
+    ink = image / 255
+    return (ink[13:15].sum() + ink[:, 13:15].sum()) / 8
+
+
+@pytest.mark.parametrize("diameter", [40, 100, 280])
+@pytest.mark.parametrize(("width", "expected"), [(2.2, 2.2), (3, 3), (5, 4), (7, 5)])
+def test_only_thick_strokes_are_thinned(diameter, width, expected):
+    image = normalize_digit(draw_ring(diameter, width / 20 * diameter))
+    assert_format_of_mnist(image)
+    assert measure_ring_width(image) == pytest.approx(expected, abs=0.2)
+
+
+@pytest.mark.parametrize(("diameter", "min_correlation"), [(10, 0.95), (40, 0.97), (200, 0.97)])
+def test_blurred_strokes_are_sharpened(diameter, min_correlation):
+    width = 3.2 / 20 * diameter
+    sharp = normalize_digit(draw_ring(200, 32))
+    image = normalize_digit(draw_ring(diameter, width, blur=1.2 / 20 * diameter))
+    assert_format_of_mnist(image)
+    assert image[14, 14] == 0
+    assert compute_max_correlation(image, sharp) > min_correlation
+
+
 @pytest.mark.parametrize("paper", ["ruled", "grid"])
 @pytest.mark.parametrize("digit", [1, 4, 8])
 def test_ruled_lines_are_removed(digit, paper):
@@ -247,7 +280,8 @@ def test_crop_of_a_one_may_be_narrow(factor, width, ink):
     image = normalize_digit(crop)
     rows, columns = (np.flatnonzero(image.max(axis=axis) > 127) for axis in (1, 0))
     assert len(rows) == 20
-    assert len(columns) == width
+    is_thinned = width == 6 and factor > 1
+    assert len(columns) == (5 if is_thinned else width)
     assert image[9:19, 13:15].max() == 255
 
 
@@ -453,6 +487,7 @@ def assert_same_predictions(mlp, images, X, y):
 
     Interpolation blurs the images, which can change predictions with a low probability. So predictions must be the same
     for nearly all samples with a high probability and most of the others, and the accuracy must be nearly the same.
+    Thick strokes are thinned, which corrects some predictions.
     """
     images = np.array([image.ravel() for image in images])
     before, after = mlp.predict(X), mlp.predict(images)
@@ -460,7 +495,7 @@ def assert_same_predictions(mlp, images, X, y):
     confident = mlp.predict_proba(X).max(axis=1) > 0.9
     assert confident.mean() > 0.9
     assert np.sum(~same[confident]) <= 0.005 * len(X)
-    assert same.mean() >= 0.98
+    assert same.mean() >= 0.975
     assert np.mean(after == y) >= np.mean(before == y) - 0.0125
 
 

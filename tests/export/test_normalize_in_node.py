@@ -188,6 +188,10 @@ def enlarge_small_crop(gray, rng):
     return resize(small, (8 * small.shape[1], 72))
 
 
+def thicken(gray, rng):
+    return ndimage.grey_erosion(gray, 2 * rng.integers(2, 8) + 1)
+
+
 def blur(gray, rng):
     return ndimage.gaussian_filter(gray, 2) * 0.4 + 0.3
 
@@ -204,7 +208,7 @@ EFFECTS = [
         reduce,
     ),
     *(blur, crop_to_ink, crop_with_noise, crop_with_a_gradient, reduce_crop),
-    enlarge_small_crop,
+    *(enlarge_small_crop, thicken),
 ]
 
 

@@ -33,6 +33,10 @@ export function getPixel({ values, height, width }, row, column) {
   return row >= 0 && row < height && column >= 0 && column < width ? values[row * width + column] : 0;
 }
 
+export function getLongerSide({ height, width }) {
+  return Math.max(height, width);
+}
+
 /** Return a part of a grid. Pixels outside of the grid are 0. */
 export function cropGrid(grid, top, left, bottom, right) {
   const compute = (row, column) => getPixel(grid, top + row, left + column);
@@ -140,8 +144,15 @@ export function erodeMask(mask) {
 }
 
 /** Return the differences of the indices of 8 neighbors and that of a pixel that is not at the border. */
-export function getNeighborOffsets(width) {
+function getNeighborOffsets(width) {
   return [-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1];
+}
+
+/** Return the positive values that no neighbor exceeds, in a grid with a border of zeros. */
+export function findLocalMaxima({ values, width }) {
+  const offsets = getNeighborOffsets(width);
+  const isMaximum = (value, pixel) => offsets.every((offset) => values[pixel + offset] <= value);
+  return values.filter((value, pixel) => value > 0 && isMaximum(value, pixel));
 }
 
 /** Label connected components, with 8 neighbors per pixel, from 1, and compute their areas as sums of weights. */

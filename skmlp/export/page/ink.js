@@ -11,8 +11,9 @@ import {
   dilateMask,
   erodeMask,
   filterGaussian,
+  findLocalMaxima,
   findMaximum,
-  getNeighborOffsets,
+  getLongerSide,
   invertMask,
   labelComponents,
   mapGrid,
@@ -91,10 +92,6 @@ function normalizeContrast({ values, ink, noise }, digitMask) {
 /** Reduce noise by a Gaussian filter with `sigma` relative to the longer side. */
 function smoothPicture(gray, sigma = 0.004) {
   return filterGaussian(gray, sigma * getLongerSide(gray));
-}
-
-function getLongerSide({ height, width }) {
-  return Math.max(height, width);
 }
 
 function subtractGrid(grid, subtracted) {
@@ -369,10 +366,7 @@ function upsampleSmall(gray) {
 function measureDissimilarity(mask) {
   const { areas } = labelComponents(mask);
   const disconnected = 1 - findMaximum(areas) / computeTotal(areas);
-  const { values, width } = computeDistance(padGrid(mask, 1));
-  const offsets = getNeighborOffsets(width);
-  const isMaximum = (value, pixel) => offsets.every((offset) => values[pixel + offset] <= value);
-  const halfWidth = values.filter((value, pixel) => value > 0 && isMaximum(value, pixel));
+  const halfWidth = findLocalMaxima(computeDistance(padGrid(mask, 1)));
   const variation = Math.sqrt(computeVariance(halfWidth)) / computeMean(halfWidth);
   const [top, bottom, left, right] = getSides(mask);
   const border = [...top, ...bottom, ...left.slice(1, -1), ...right.slice(1, -1)];

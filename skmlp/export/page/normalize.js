@@ -1,15 +1,13 @@
 // Conversion of pictures to the format of MNIST, a port of skmlp/digits/normalize.py, which explains the constants.
 
 import {
-  computeDistance,
   computeRowMaxima,
   computeTotal,
   createGrid,
   cropGrid,
-  erodeMask,
   findMaximum,
+  getLongerSide,
   getPixel,
-  mapGrid,
   padGrid,
   resizeGrid,
   roundHalfToEven,
@@ -17,10 +15,11 @@ import {
 } from "./image_filters.js";
 import { computeInk } from "./ink.js";
 import { loadGray } from "./picture.js";
+import { sharpenEdges, thickenStrokes, thinStrokes } from "./strokes.js";
 
 const BOX_SIZE = 20;
 const IMAGE_SIZE = 28;
-const MIN_STROKE_WIDTH = 1.7;
+const STROKE_SCALE = 3;
 const EDGE_LEVEL = 0.45;
 const CENTER_TOLERANCE = 1e-4;
 
@@ -34,22 +33,34 @@ export function normalize(imageData) {
   return centerInk(fitToBox(computeInk(loadGray(imageData))));
 }
 
-/** Crop the picture to its ink, and scale its longer side to 20 pixels. */
+/** Crop the picture to its ink, adjust the strokes, and scale the longer side to 20 pixels. */
 function fitToBox(picture) {
-  const cropped = cropToInk(picture);
-  const longerSide = Math.max(cropped.height, cropped.width);
-  if (longerSide === BOX_SIZE) {
-    return cropped;
+  const ink = cropToInk(picture);
+  return getLongerSide(ink) === BOX_SIZE ? ink : scaleInk(adjustStrokes(ink), BOX_SIZE);
+}
+
+/** Thicken thin strokes, or sharpen blurred ones and thin thick ones. */
+function adjustStrokes(ink) {
+  const thickened = thickenStrokes(ink, getLongerSide(ink) / BOX_SIZE);
+  if (thickened !== ink) {
+    return thickened;
   }
-  const ink = padGrid(thickenStrokes(cropped), 1 + Math.floor(longerSide / BOX_SIZE));
-  const extents = [ink, transposeGrid(ink)].map((grid) => findExtent(computeRowMaxima(grid)));
-  const scale = Math.max(...extents.map(({ start, end }) => end - start)) / BOX_SIZE;
+  const scaled = scaleInk(ink, STROKE_SCALE * BOX_SIZE);
+  const adjusted = thinStrokes(sharpenEdges(scaled, STROKE_SCALE), STROKE_SCALE);
+  return adjusted === scaled ? ink : adjusted;
+}
+
+/** Scale ink so that its longer side is `length` pixels long, without a margin. */
+function scaleInk(ink, length) {
+  const padded = padGrid(ink, 1 + Math.floor(getLongerSide(ink) / BOX_SIZE));
+  const extents = [padded, transposeGrid(padded)].map((grid) => findExtent(computeRowMaxima(grid)));
+  const scale = Math.max(...extents.map(({ start, end }) => end - start)) / length;
   const [rows, columns] = extents.map(({ start, end }) => {
     const size = Math.max(1, roundHalfToEven((end - start) / scale));
     const middle = (start + end) / 2;
     return { start: middle - (size * scale) / 2, end: middle + (size * scale) / 2, size };
   });
-  return resizeGrid(ink, rows, columns);
+  return resizeGrid(padded, rows, columns);
 }
 
 /** Remove rows and columns without ink around the digit. */
@@ -67,25 +78,6 @@ function findExtent(profile) {
   const [first, last] = [isInside.indexOf(true), isInside.lastIndexOf(true)];
   const interpolate = (outer, inner) => (EDGE_LEVEL - profile[outer]) / (profile[inner] - profile[outer]);
   return { start: first - 0.5 + interpolate(first - 1, first), end: last + 1.5 - interpolate(last + 1, last) };
-}
-
-/** Thicken strokes that are thinner than those of MNIST. */
-function thickenStrokes(ink) {
-  const mask = padGrid(
-    mapGrid(ink, (value) => value > 0.5),
-    1,
-  );
-  const area = computeTotal(mask.values);
-  const strokeWidth = (2 * area) / (area - computeTotal(erodeMask(mask).values));
-  const radius = ((MIN_STROKE_WIDTH / BOX_SIZE) * Math.max(ink.height, ink.width) - strokeWidth) / 2;
-  if (radius <= 0) {
-    return ink;
-  }
-  const padded = padGrid(ink, Math.ceil(radius));
-  const distance = computeDistance(mapGrid(padded, (value) => value <= 0.5)).values;
-  const reach = Math.fround(radius + 0.5);
-  const getInk = (pixel) => Math.min(reach - distance[pixel], 1); // with anti-aliased edges
-  return mapGrid(padded, (value, pixel) => Math.max(value, getInk(pixel)));
 }
 
 /** Place ink of at most 20 x 20 pixels in an image of 28 x 28 pixels, with its center of mass in the center. */
