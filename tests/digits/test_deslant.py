@@ -200,7 +200,15 @@ def test_values_near_the_limit_of_the_dtype(dtype, signs):
     np.testing.assert_array_equal(upright[100:], transform(mixed[100:]))
 
 
-@pytest.mark.parametrize("exponent", [-900, -450, -350, 350, 450, 900])
+def test_negative_values_near_the_limit_of_the_dtype():
+    images = (make_images((8, 8)) > 100) * -np.finfo(np.float64).max
+    np.testing.assert_array_equal(transform(images), -transform(-images))
+    # The largest absolute value is that of negative pixels.
+    negative = np.where(np.arange(64).reshape(8, 8) % 9 == 0, -(2.0**1000), 1.0)[np.newaxis]
+    np.testing.assert_array_equal(transform(negative / 2.0**990), transform(negative) / 2.0**990)
+
+
+@pytest.mark.parametrize("exponent", [-900, -505, -450, -350, 350, 450, 505, 900])
 def test_shears_do_not_depend_on_the_scale(exponent):
     images = make_images((8, 8))
     scaled = transform(np.ldexp(images, exponent))

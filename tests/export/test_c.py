@@ -292,6 +292,8 @@ class TestPipelines:
     def test_pixels_up_to_16(self, tmp_path):
         images = make_images((8, 8)) // 16
         check_pipeline(fit_pipeline(Deslant(), X=images, input_scale=1 / 15), images, tmp_path)
+        source = (tmp_path / "digits.c").read_text("ascii")
+        assert "from 0 for the background to 15 for ink" in source
 
     def test_footprint_includes_the_images(self, tmp_path):
         images = make_images((5, 9))
