@@ -40,7 +40,9 @@ IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
 # Comments on lines of their own. No string of the sources continues on another line.
 COMMENT = re.compile(r"^ *(?:/\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
-INDENTATION = re.compile(r"^ +", re.MULTILINE)
+# Indentation, and line breaks after characters after which they have no effect. A comment behind code does not end with
+# these characters.
+INDENTATION = re.compile(r"^ +|(?<=[{(\[,;])\n *", re.MULTILINE)
 
 
 def to_html(
@@ -314,7 +316,7 @@ def join_modules(name):
 
 
 def shorten(source):
-    """Return a style sheet or a script without comments and indentation, a third of its size."""
+    """Return a style sheet or a script without comments, indentation and most line breaks, a third of its size."""
     return INDENTATION.sub("", COMMENT.sub("", source))
 
 
