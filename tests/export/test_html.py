@@ -190,6 +190,8 @@ class TestPage:
             assert all(re.search(rf"^.*\b{name}\b", script, re.MULTILINE) for name in declared)
             # Removing the indentation must not change a string of several lines.
             assert all(line.count("`") % 2 == 0 for line in source.splitlines()), module.name
+            # Removing line breaks must not add code to a comment behind code.
+            assert not re.search(r"\S.*//[^\"'`\n]*[{(\[,;]$", source, re.MULTILINE), module.name
             names += declared
         assert len(names) == len(set(names)) > 100  # imports are left out: the names must differ
 
