@@ -518,7 +518,7 @@ def test_predictions_are_the_same_for_upsampled_shifted_and_inverted_images(
 
 @pytest.mark.parametrize(
     ("threshold", "size", "noise", "step"),
-    [(0, None, 0, 20), (30, None, 0, 20), (0, 40, 0, 30), (30, 100, 8, 20), (0, 400, 0, 50)],
+    [(0, None, 0, 20), (30, None, 0, 20), (0, 40, 0, 30), (30, 100, 8, 40), (0, 400, 0, 50)],
 )
 def test_predictions_are_the_same_for_cropped_images(
     mnist_dir, mnist_classifier, threshold, size, noise, step
