@@ -487,7 +487,7 @@ def assert_same_predictions(mlp, images, X, y):
 
     Interpolation blurs the images, which can change predictions with a low probability. So predictions must be the same
     for nearly all samples with a high probability and most of the others, and the accuracy must be nearly the same.
-    Thick strokes are thinned, which corrects some predictions.
+    A wrong prediction may become right, because thick strokes are thinned.
     """
     images = np.array([image.ravel() for image in images])
     before, after = mlp.predict(X), mlp.predict(images)
@@ -495,7 +495,7 @@ def assert_same_predictions(mlp, images, X, y):
     confident = mlp.predict_proba(X).max(axis=1) > 0.9
     assert confident.mean() > 0.9
     assert np.sum(~same[confident]) <= 0.005 * len(X)
-    assert same.mean() >= 0.975
+    assert np.mean(same | (after == y)) >= 0.98
     assert np.mean(after == y) >= np.mean(before == y) - 0.0125
 
 
