@@ -1,5 +1,6 @@
 """Remove ruled lines and printed frames from a mask of ink."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -89,29 +90,47 @@ def make_border(shape):
 
 def find_lines(mask, length):
     """Return the pixels of a mask that are on a nearly horizontal line of at least `length` pixels."""
-    height, width = mask.shape
     thick = mask.copy()  # bridges the steps of slanted lines
     thick[1:] |= mask[:-1]
     thick[:-1] |= mask[1:]
     found = np.zeros_like(mask)
-    rows = np.arange(height)[:, np.newaxis]
     for slope in SLOPES:
-        shift = np.rint(slope * (np.arange(width) - width / 2)).astype(int)
-        source = rows + shift
-        inside = (source >= 0) & (source < height)
-        sheared = np.take_along_axis(thick, np.clip(source, 0, height - 1), axis=0) & inside
-        opened = open_rows(sheared, length)
-        columns = np.flatnonzero(opened.any(axis=0))
-        if len(columns):
-            y, x = np.nonzero(opened)
-            found[y + shift[x], x] = True
+        shift = np.rint(slope * (np.arange(mask.shape[1]) - mask.shape[1] / 2)).astype(int)
+        sheared = shift_columns(thick, shift)
+        row, column = np.nonzero(open_rows(sheared, length))
+        found[row + shift[column], column] = True
     return found & mask
+
+
+def shift_columns(mask, shift):
+    """Shift each column of a mask upward by a number of pixels. Neighboring columns often have the same number."""
+    height, reach = len(mask), np.abs(shift).max()
+    padded = np.pad(mask, ((reach, reach), (0, 0)))
+    shifted = np.empty_like(mask)
+    limits = [0, *(np.flatnonzero(np.diff(shift)) + 1).tolist(), len(shift)]
+    for start, stop in pairwise(limits):
+        first = reach + shift[start]
+        shifted[:, start:stop] = padded[first : first + height, start:stop]
+    return shifted
 
 
 def open_rows(mask, length):
     """Return the pixels of runs of at least `length` pixels in the rows of a mask."""
-    runs = find_runs(mask.T)
-    return (runs.length >= length)[runs.number].T
+    if length > mask.shape[1]:
+        return np.zeros_like(mask)
+    eroded = combine_windows(np.logical_and, mask, length)
+    padded = np.pad(eroded, ((0, 0), (length - 1, length - 1)))
+    return combine_windows(np.logical_or, padded, length)
+
+
+def combine_windows(operation, mask, length):
+    """Combine the pixels of each window of `length` pixels in the rows of a mask, in windows of doubled length."""
+    combined = 1
+    while combined < length:
+        step = min(combined, length - combined)
+        mask = operation(mask[:, :-step], mask[:, step:])
+        combined += step
+    return mask
 
 
 def find_runs(mask):
