@@ -5,6 +5,7 @@ from skmlp.digits.displacements import Affine, Elastic, Shift
 from skmlp.digits.intensities import (
     Brightness,
     Contrast,
+    InvertedMargins,
     Noise,
     Outline,
     Patches,
@@ -19,6 +20,7 @@ __all__ = [
     "Contrast",
     "DigitDistortions",
     "Elastic",
+    "InvertedMargins",
     "Noise",
     "Outline",
     "Patches",

@@ -14,6 +14,7 @@ SKOPS_TRUSTED_TYPES: tuple[str, ...] = (
     "skmlp.digits.displacements.Shift",
     "skmlp.digits.intensities.Brightness",
     "skmlp.digits.intensities.Contrast",
+    "skmlp.digits.intensities.InvertedMargins",
     "skmlp.digits.intensities.Noise",
     "skmlp.digits.intensities.Outline",
     "skmlp.digits.intensities.Patches",

@@ -220,6 +220,67 @@ class Patches(Distortion):
 
 
 @dataclass(frozen=True)
+class InvertedMargins(Distortion):
+    """Inverted margins at two opposite sides in a fraction of the images, as at the edges of a dark sheet of paper.
+
+    Ink and background are exchanged in the columns at the left and at the right, or in the rows at the top and at the
+    bottom, with equal probability. The ink of a pixel is its difference from `fill`, divided by the maximum difference
+    in the image.
+
+    Parameters
+    ----------
+    width : float, default=0.35
+        Maximum width of each margin relative to the image, in the range [0, 1]. The widths of both margins are uniform
+        between 0 and `width`.
+    probability : float, default=0.5
+        Fraction of the images that are changed, in the range [0, 1].
+    fill : float, default=0.0
+        Value of the background.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not finite or out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp.augment import InvertedMargins
+    >>> images = np.eye(8)[np.newaxis]
+    >>> InvertedMargins(probability=1)(images, np.random.default_rng(0)).shape
+    (1, 8, 8)
+    """
+
+    width: float = 0.35
+    probability: float = 0.5
+    fill: float = 0.0
+
+    def __post_init__(self):
+        check_finite(self, "fill")
+        check_fraction(self, "width", "probability")
+
+    def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Invert the margins of randomly chosen images."""
+        chosen = choose_images(rng, len(images), self.probability)
+        contrast = measure_contrast(images, self.fill)[chosen]
+        ink = compute_ink(images[chosen], contrast, self.fill)
+        sides, first, second = rng.random((3, len(chosen), 1, 1), dtype=np.float32)
+        widths = self.width * first, self.width * second
+        height, width = images.shape[1:]
+        in_margin = np.where(
+            sides < 0.5,
+            find_margins(np.arange(width), width, widths),
+            find_margins(np.arange(height)[:, np.newaxis], height, widths),
+        )
+        images[chosen] = self.fill + contrast * np.where(in_margin, 1 - ink, ink)
+        return images
+
+    def scaled(self, strength: float) -> Self:
+        """Return a copy with margins of a scaled width, in the same fraction of the images."""
+        return replace(self, width=min(self.width * strength, 1.0))
+
+
+@dataclass(frozen=True)
 class Contrast(Distortion):
     """Random reduction of the contrast of each image.
 
@@ -388,6 +449,13 @@ def compute_ink(images, contrast, fill):
 def choose_images(rng, n_images, probability):
     """Return the indices of images, each of which is chosen with a probability."""
     return np.flatnonzero(rng.random(n_images, dtype=np.float32) < probability)
+
+
+def find_margins(position, size, widths):
+    """Return which pixels, at a position in rows or columns of a size, are in one of two margins of relative widths."""
+    first, second = widths
+    center = position + np.float32(0.5)
+    return (center < size * first) | (center > size - size * second)
 
 
 def draw_intervals(rng, max_lengths, size):

@@ -19,6 +19,7 @@ from skmlp.augment import (
     Contrast,
     DigitDistortions,
     Elastic,
+    InvertedMargins,
     Noise,
     Outline,
     Patches,
@@ -41,6 +42,7 @@ STEPS = [
     DigitDistortions(0.5),
     Noise(probability=1),
     Patches(0.5, probability=1),
+    InvertedMargins(probability=1),
     Contrast(),
     Brightness(probability=1),
     Outline(probability=1),
@@ -289,7 +291,9 @@ def test_impulse_noise_replaces_pixels_by_ink_and_background(background, contras
 
 
 @pytest.mark.parametrize("probability", [0, 0.25, 1])
-@pytest.mark.parametrize("step", [Noise(), Patches(0.9), Brightness(), Outline()], ids=repr)
+@pytest.mark.parametrize(
+    "step", [Noise(), Patches(0.9), InvertedMargins(), Brightness(), Outline()], ids=repr
+)
 def test_a_fraction_of_the_images_is_changed(step, probability):
     images = np.repeat(make_random_images((32, 32), 1), 2000, axis=0)
     changed = dataclasses.replace(step, probability=probability)(images, np.random.default_rng(0))
@@ -330,9 +334,33 @@ def test_inverted_patches_have_a_size_of_their_own():
     assert np.mean(heights > 4) == pytest.approx(1 / 3, abs=0.08)
 
 
+@every_background
+def test_margins_at_opposite_sides_are_inverted(background, contrast):
+    images = np.full((3000, 20, 30), background + 0.2 * contrast)
+    images[:, 10, 15] = background + contrast
+    step = InvertedMargins(0.35, probability=1, fill=background)
+    ink = (step(images, np.random.default_rng(0)) - background) / contrast
+    inverted = np.isclose(ink, 0.8, atol=1e-6)
+    np.testing.assert_allclose(ink[:, 10, 15], 1, atol=1e-6)
+    rest = ~inverted
+    rest[:, 10, 15] = False
+    np.testing.assert_allclose(ink[rest], 0.2, atol=1e-6)
+    is_row, is_column = inverted.all(axis=2), inverted.all(axis=1)
+    np.testing.assert_array_equal(inverted, is_row[:, :, np.newaxis] | is_column[:, np.newaxis])
+    assert np.mean(is_row.any(axis=1)) == pytest.approx(0.5, abs=0.05)
+    assert not (is_row.any(axis=1) & is_column.any(axis=1)).any()
+    for is_inverted, size in ((is_row, 20), (is_column, 30)):
+        sides = is_inverted[is_inverted.any(axis=1)]
+        for margins in (sides[:, : size // 2], sides[:, : size // 2 - 1 : -1]):
+            widths = margins.sum(axis=1)
+            np.testing.assert_array_equal(margins, np.arange(size // 2) < widths[:, np.newaxis])
+            assert widths.max() == round(0.35 * size)
+            assert np.mean(widths) == pytest.approx(0.35 * size / 2, rel=0.1)
+
+
 def test_steps_for_intensities_do_not_change_blank_images():
     blank = np.full((20, 8, 8), 0.25)
-    for step in (Noise, Patches, Contrast, Brightness, Outline):
+    for step in (Noise, Patches, InvertedMargins, Contrast, Brightness, Outline):
         changed = step(fill=0.25)(blank, np.random.default_rng(0))
         np.testing.assert_allclose(changed, blank, atol=1e-7)
 
@@ -540,6 +568,7 @@ NUMERIC_PARAMETERS = {
     StrokeWidth: ["gain", "threshold", "fill"],
     Noise: ["gaussian", "shot", "impulse", "probability", "fill"],
     Patches: ["size", "inverted_size", "probability", "fill"],
+    InvertedMargins: ["width", "probability", "fill"],
     Contrast: ["reduction", "fill"],
     Brightness: ["offset", "probability", "fill"],
     Outline: ["probability", "fill"],
