@@ -61,6 +61,12 @@ def split_formula(latex):
     return [re.split(r"\\allowbreak\b", part) for part in re.split(r"\\qquad\b", content)]
 
 
+def convert_parts(parts):
+    """Convert the parts of a formula between which a line may end. A sign at the start of a part is an operator."""
+    first, *others = (to_mathml(part.strip(), "block") for part in parts)
+    return [first, *(LEADING_SIGN.sub(r'\1<mo form="infix">', other) for other in others)]
+
+
 def visit_inline_math(self, node):
     """Write a formula in the text."""
     self.body.append(to_mathml(node.astext(), "inline"))
@@ -75,9 +81,7 @@ def visit_displayed_math(self, node):
         latex = latex.removeprefix(r"\begin{equation*}").removesuffix(r"\end{equation*}")
     self.body.append(self.starttag(node, "div", CLASS="math"))
     for parts in split_formula(latex.strip()):
-        first, *others = (to_mathml(part.strip(), "block") for part in parts)
-        formulas = [first, *(LEADING_SIGN.sub(r'\1<mo form="infix">', other) for other in others)]
-        self.body.append(f"<div>{''.join(formulas)}</div>")
+        self.body.append(f"<div>{''.join(convert_parts(parts))}</div>")
     if node["number"]:
         number = get_node_equation_number(self, node)
         self.body.append(f'<span class="eqno">({number})')

@@ -257,6 +257,22 @@ def test_parameters(case):
     assert reproducibility["seed"] == 0
 
 
+@pytest.mark.usefixtures("without_drawing")
+@pytest.mark.parametrize(
+    ("random_state", "seed"),
+    [(7, 7), (0, 0), (np.int32(7), 7), (None, None), (np.random.RandomState(7), None)],
+    ids=["integer", "zero", "NumPy integer", "none", "generator"],
+)
+def test_seed(random_state, seed, make_softmax, report_on):
+    """Only from an integer can the training be repeated."""
+    mlp = make_softmax(range(2)).set_params(random_state=random_state)
+    report = report_on(mlp, np.eye(2), [0, 1])
+    assert report.figures["reproducibility"]["seed"] == seed
+    json.dumps(report.figures)
+    text = "none: the random_state is not an integer, so the model cannot be reproduced"
+    assert f"<dt>seed</dt><dd>{text if seed is None else seed}</dd>" in report.html
+
+
 def test_network_and_cost(case, tmp_path):
     save_model(case.mlp, tmp_path / "model.safetensors")
     cost, network, mlp = case.figures["cost"], case.figures["network"], case.mlp
