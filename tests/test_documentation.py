@@ -199,3 +199,25 @@ def test_private_names_in_the_explanations_exist():
     names = set(re.findall(r"``(_\w+)``", text))
     assert names
     assert names <= set(re.findall(r"\w+", code))
+
+
+EPOCH_WITH_DURATION = re.compile(r"^ +epoch +\d+/\d+ .* s$", re.MULTILINE)
+DURATION = re.compile(r"\b(?:\d+|half a|two|three|five|ten|twenty) (?:s|seconds?|minutes)\b")
+
+
+def test_pages_with_durations_of_epochs_say_that_they_depend_on_the_machine():
+    pages = {path: path.read_text(encoding="utf-8") for path in DOCS.rglob("*.rst")}
+    with_epochs = {path: text for path, text in pages.items() if EPOCH_WITH_DURATION.search(text)}
+    assert {path.name for path in with_epochs} >= {"own_digits.rst", "installation.rst", "cli.rst"}
+    for path, text in with_epochs.items():
+        assert "durations depend on the machine" in " ".join(text.split()), path
+
+
+@pytest.mark.parametrize("directory", ["tutorial", "howto", "reference"])
+def test_durations_in_instructions_name_the_processor(directory):
+    """A duration that was measured on one machine is wrong on another one."""
+    for path in [*(DOCS / directory).glob("*.rst"), DOCS / "installation.rst"]:
+        for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
+            is_output = paragraph.startswith((" ", ">>>"))
+            if not is_output and DURATION.search(" ".join(paragraph.split())):
+                assert re.search("AMD|Intel", paragraph), f"{path}: {paragraph}"
