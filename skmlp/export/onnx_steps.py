@@ -9,6 +9,8 @@ from skmlp.digits.resizer import ROUNDING_OFFSET, ImageResizer, make_averages
 from skmlp.export.onnx_graph import get_onnx_type, to_float32
 
 PIXEL_MAX = 255
+# The difference of two pixels of smaller absolute values is finite in float32.
+LARGE_PIXEL = 2.0 ** (np.finfo(np.float32).maxexp - 1)
 
 # The functions below take a graph, a fitted transformer, the name of the samples as float32, and whether the
 # transformer gets them as uint8. They return the name of the transformed samples.
@@ -36,9 +38,32 @@ def add_resizer(graph, resizer, values, is_uint8):
 
 
 def add_deslanter(graph, deslanter, values, is_uint8):
-    """Add the transformation of a Deslant, in the order of `compute_shifts` and `shift_rows`."""
+    """Add the transformation of a Deslant, in the order of `deslant`."""
     height, width = deslanter.image_shape_
     images = graph.add("Reshape", values, np.array([-1, height, width]))
+    if is_uint8:
+        rounded = graph.add("Add", add_sheared(graph, deslanter, images), to_float32(0.5))
+        upright = graph.add("Floor", rounded)
+    else:
+        upright = add_sheared_in_range(graph, deslanter, images)
+    return graph.add("Reshape", upright, np.array([-1, height * width]))
+
+
+def add_sheared_in_range(graph, deslanter, images):
+    """Add the shearing of images of halved pixels if the difference of two pixels can exceed the range of float32."""
+    largest = graph.add("ReduceMax", graph.add("Abs", images), axes=[1, 2], keepdims=1)
+    is_large = graph.add("GreaterOrEqual", largest, to_float32(LARGE_PIXEL))
+
+    def scale_large(images, factor):
+        factors = graph.add("Where", is_large, to_float32(factor), to_float32(1))
+        return graph.add("Mul", images, factors)
+
+    return scale_large(add_sheared(graph, deslanter, scale_large(images, 0.5)), 2)
+
+
+def add_sheared(graph, deslanter, images):
+    """Add the shearing of images, in the order of `compute_shifts` and `shift_rows`."""
+    width = deslanter.image_shape_[1]
     shifts = add_shifts(graph, deslanter, images)
     whole = graph.add("Floor", shifts)
     fractions = cast(graph, graph.add("Sub", shifts, whole), np.float32)
@@ -52,11 +77,7 @@ def add_deslanter(graph, deslanter, values, is_uint8):
         for start in (0, 1)
     )
     difference = graph.add("Mul", graph.add("Sub", second, first), fractions)
-    upright = graph.add("Add", difference, first)
-    values = graph.add("Reshape", upright, np.array([-1, height * width]))
-    if not is_uint8:
-        return values
-    return graph.add("Floor", graph.add("Add", values, to_float32(0.5)))
+    return graph.add("Add", difference, first)
 
 
 def add_shifts(graph, deslanter, images):

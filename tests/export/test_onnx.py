@@ -146,6 +146,21 @@ def test_deslant(dtype, with_reader, max_shear):
     assert_predicts_as(to_onnx(pipeline, input_dtype=dtype), pipeline, images)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")  # scikit-learn's check
+@pytest.mark.parametrize("sign", [1, -1])
+def test_deslant_of_pixels_near_the_limit_of_float32(sign):
+    """The difference of two pixels of opposite signs is not finite."""
+    images = sign * (IMAGES.reshape(300, -1) / 255).astype(np.float32)
+    images[::2] *= np.resize([1, -1], images.shape[1]).astype(np.float32)
+    limits = np.finfo(np.float32)
+    scales = np.resize([1, limits.max, 2.0**127, 2.0**126, 1e30], len(images))
+    images *= scales.astype(np.float32)[:, np.newaxis]
+    images[:60] = np.sign(images[:60]) * limits.max
+    pipeline = fit_unscaled(Deslant(image_shape=(6, 9)), MaxAbsScaler(), X=images)
+    assert np.isfinite(pipeline[:-1].transform(images)).all()
+    assert_predicts_as(to_onnx(pipeline), pipeline, images)
+
+
 def test_float_pixels_are_not_scaled_by_the_reader():
     pipeline = fit_unscaled(IDXReader(), X=IMAGES)
     model = to_onnx(pipeline, input_dtype=np.float32)
