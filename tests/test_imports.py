@@ -56,6 +56,7 @@ ALLOWED = {
     "colors": set(),
     "formatting": set(),
     "skops_types": set(),
+    "scores": set(),
     "versions": {"", "machine", "engine"},
     "engine": {"exceptions", "typing"},
     "digits": {"exceptions", "typing", "image_shape", "sklearn_compat", "files.atomic"},
@@ -111,6 +112,7 @@ ALLOWED = {
         "image_shape",
         "model_parts",
         "machine",
+        "scores",
         "versions",
         "plots",
         "files",
@@ -155,6 +157,7 @@ ALLOWED = {
         "formatting",
         "image_shape",
         "model_parts",
+        "scores",
     },
     "__main__": {"cli"},
 }

@@ -95,19 +95,21 @@ def compute_metrics(model, X, y):
     """Return the metrics of a model on labeled images, as JSON values."""
     import numpy as np
 
+    from skmlp.scores import compute_sample_losses
+
     n_classes, loss = len(model.classes_), 0.0
     confusion = np.zeros((n_classes, n_classes), dtype=int)
     for part in iterate_slices(X):
         log_probabilities = model.predict_log_proba(X[part])
         truth = np.searchsorted(model.classes_, y[part])
         np.add.at(confusion, (truth, log_probabilities.argmax(axis=1)), 1)
-        loss -= log_probabilities[np.arange(len(truth)), truth].sum(dtype=float)
+        loss += compute_sample_losses(log_probabilities, truth).sum()
 
     n_correct = confusion.diagonal()
     support, n_predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     return {
         "accuracy": float(n_correct.sum() / len(y)),
-        "log_loss": abs(loss / len(y)),
+        "log_loss": float(loss / len(y)),
         "classes": model.classes_.tolist(),
         "precision": divide(n_correct, n_predicted),
         "recall": divide(n_correct, support),

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.special import logsumexp
 
 from skmlp.estimator.prediction import make_batches, make_prediction_network
 from skmlp.plots.predictions import Predictions, find_classes
 from skmlp.report.committee import Committee
 from skmlp.report.pictures import ImageEncoder
+from skmlp.scores import compute_sample_losses, normalize_log_probabilities
 
 N_BACKGROUND_SAMPLES = 200
 BLOCK_SIZE = 2048
@@ -113,8 +113,7 @@ class Evaluation:
     @cached_property
     def log_probabilities(self):
         """Log-probabilities of the test samples, normalized in float64."""
-        values = self.model.predict_log_proba(self.test.X).astype(np.float64)
-        return values - logsumexp(values, axis=1, keepdims=True)
+        return normalize_log_probabilities(self.model.predict_log_proba(self.test.X))
 
     @cached_property
     def predictions(self):
@@ -135,7 +134,7 @@ class Evaluation:
     @cached_property
     def sample_losses(self):
         """Return -log(probability of the true class) of each test sample."""
-        return -self.log_probabilities[np.arange(len(self.test)), self.test.classes]
+        return compute_sample_losses(self.log_probabilities, self.test.classes)
 
     @cached_property
     def training_accuracy(self):

@@ -223,7 +223,10 @@ class TestEvaluate:
         save_model(wrong, "single")
         (results,) = json_lines("evaluate", "wrong", "--data", stripes)
         (expected,) = json_lines("evaluate", "single", "--data", stripes)
-        assert results["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-6)
+        (report,) = json_lines("report", "wrong", "--data", stripes)
+        losses = [member["log_loss"] for member in report["members"]["members"]]
+        losses += [report["calibration"]["log_loss"], results["log_loss"]]
+        assert losses == pytest.approx([expected["log_loss"]] * 4, rel=1e-6)
         assert 50 < results["log_loss"] < np.inf
 
     def test_other_classes(self, fails, paths, stripes):

@@ -19,8 +19,8 @@ PUBLIC = {
     "skmlp.recipes",
     "skmlp.schedules",
 }
-# Numbers as text, the shape of images and the parts of models, which the report and the exports use too.
-SHARED = {"skmlp.formatting", "skmlp.image_shape", "skmlp.model_parts"}
+# Numbers as text, the shape of images, the parts of models and the log loss, which the report and the exports use too.
+SHARED = {"skmlp.formatting", "skmlp.image_shape", "skmlp.model_parts", "skmlp.scores"}
 # The digest of a model, the predictions of exported models, atomic writes, the name of the previous checkpoint, and the
 # reader of pictures.
 EXCEPTIONS = {

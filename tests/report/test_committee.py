@@ -202,6 +202,18 @@ def test_members_with_a_single_class(report_on):
     assert "-0.0000" not in report.html
 
 
+def test_log_losses_of_probabilities_near_0(report_on, make_softmax):
+    """The losses of the committee and of its members are not clipped, so that they can be compared."""
+    mlp = make_softmax(range(3))
+    samples, labels = np.full((8, 3), [200.0, 0, 0]), np.arange(8) // 7
+    exact = 200 / 8
+    figures = report_on(make_committee([mlp, mlp], [1, 3]), samples, labels).figures
+    single = report_on(mlp, samples, labels).figures
+    losses = [each["log_loss"] for each in figures["members"]["members"]]
+    losses += [each["calibration"]["log_loss"] for each in (figures, single)]
+    assert losses == pytest.approx([exact] * 4)
+
+
 def test_samples_with_names(report_on):
     frame, test = (pd.DataFrame(each).add_prefix("pixel ") for each in (X_train, X_test))
     committee = make_committee([fit(0, samples=frame), fit(1, Deslant(), samples=frame)])

@@ -17,7 +17,9 @@ LARGEST_REFUSED_FRACTION = 0.5
 def describe_calibration(evaluation):
     """Return the Content of the section."""
     predictions = evaluation.predictions
-    display = ReliabilityDisplay(**compute_reliability(predictions))
+    # The log loss of the other sections, not that of clipped probabilities
+    log_loss = {"log_loss": float(evaluation.sample_losses.mean())}
+    display = ReliabilityDisplay(**compute_reliability(predictions) | log_loss)
     curve = compute_refusal_curve(predictions.confidence, predictions.is_correct)
     figures = {
         "mean_confidence": float(predictions.confidence.mean()),
@@ -84,7 +86,7 @@ def describe_temperature(evaluation):
     return {
         "value": temperature.value,
         "expected_calibration_error": reliability["expected_calibration_error"],
-        "log_loss": reliability["log_loss"],
+        "log_loss": temperature.log_loss,
         "brier_score": reliability["brier_score"],
     }
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from skmlp.report.section import Content
 from skmlp.report.statistics import compute_wilson_interval
+from skmlp.scores import compute_sample_losses
 
 
 def describe_members(evaluation):
@@ -13,9 +14,9 @@ def describe_members(evaluation):
     truth, X = evaluation.test.classes, evaluation.test.X
     rows, predicted = [], []
     for member in evaluation.model.members:
-        log_probabilities = member.predict_log_proba(X).astype(np.float64)
+        log_probabilities = member.predict_log_proba(X)
         predicted.append(log_probabilities.argmax(axis=1))
-        loss = abs(log_probabilities[np.arange(len(truth)), truth].mean())  # not -0.0
+        loss = compute_sample_losses(log_probabilities, truth).mean()
         rows.append(describe_member(member, predicted[-1] == truth, loss))
     is_unanimous = np.all(np.equal(predicted, predicted[0]), axis=0)
     n_unanimous = int(is_unanimous.sum())
