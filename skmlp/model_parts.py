@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import logsumexp
@@ -65,6 +66,14 @@ class ModelParts:
         """Return samples as the classifier gets them."""
         return reduce(lambda samples, each: each.transform(samples), self.transformers, X)
 
+    def predict_proba(self, X):
+        """Compute the probabilities of the classes."""
+        return self.classifier.predict_proba(self.transform(X))
+
+    def predict_log_proba(self, X):
+        """Compute the logarithms of the probabilities."""
+        return self.classifier.predict_log_proba(self.transform(X))
+
 
 def split_model(model):
     """Return the ModelParts of a classifier or a Pipeline. Pipelines may be nested, and steps may be frozen.
@@ -108,6 +117,86 @@ def unfreeze(model):
 
 
 # Committees
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """Member of a committee.
+
+    Attributes
+    ----------
+    name : str
+    weight : float
+        Weight in the average. The weights of all members add up to 1.
+    model : object
+        The fitted model, or a view of it, with the methods `predict_proba` and `predict_log_proba`.
+    """
+
+    name: str
+    weight: float
+    model: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Committee:
+    """View of a committee, whose members can be views of the fitted models too.
+
+    Attributes
+    ----------
+    estimator : VotingClassifier
+        Fitted committee of MLPDigitClassifiers, or Pipelines that end with one.
+    members : tuple of Member
+    """
+
+    estimator: Any
+    members: tuple[Member, ...]
+
+    @classmethod
+    def from_estimator(cls, estimator, make_view) -> Self:
+        """Return the Committee of a fitted VotingClassifier, for a function that returns the view of a fitted model."""
+        models = list_members(estimator)
+        weights = np.asarray(get_weights(estimator) or np.ones(len(models)), dtype=float)
+        members = zip(get_names(estimator), weights / weights.sum(), models, strict=True)
+        return cls(
+            estimator,
+            tuple(Member(name, float(weight), make_view(model)) for name, weight, model in members),
+        )
+
+    @property
+    def models(self):
+        """The models of the members, as they are in the view."""
+        return [member.model for member in self.members]
+
+    @property
+    def classes_(self):
+        """Labels. Those of the members can be their indices."""
+        return self.estimator.classes_
+
+    @property
+    def n_features_in_(self):
+        """Number of features."""
+        return split_model(list_members(self.estimator)[0]).n_features
+
+    @property
+    def image_shape(self):
+        """Height and width of the images, None if no member stores them, or the members store different ones."""
+        shapes = [split_model(model).image_shape for model in list_members(self.estimator)]
+        different = {tuple(shape) for shape in shapes if shape is not None}
+        return different.pop() if len(different) == 1 else None
+
+    def predict(self, X):
+        """Predict the labels."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Compute the probabilities of the classes, as the VotingClassifier does."""
+        each = [model.predict_proba(X) for model in self.models]
+        return np.average(each, axis=0, weights=get_weights(self.estimator))
+
+    def predict_log_proba(self, X):
+        """Compute the logarithms of the probabilities, which are never -inf."""
+        each = [model.predict_log_proba(X) for model in self.models]
+        return average_log_probabilities(each, get_weights(self.estimator))
 
 
 def is_committee(model):

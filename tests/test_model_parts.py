@@ -10,6 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skmlp import Deslant, IDXReader, ImageResizer, MLPDigitClassifier, make_committee
 from skmlp.model_parts import (
+    Committee,
     average_log_probabilities,
     get_names,
     get_weights,
@@ -114,6 +115,38 @@ class TestCommittees:
         each = [member.predict_proba(X) for member in list_members(committee)]
         expected = np.average(each, axis=0, weights=get_weights(committee))
         np.testing.assert_array_equal(committee.predict_proba(X), expected)
+
+    @pytest.mark.parametrize("weights", [None, [1, 3, 2]])
+    def test_view(self, weights):
+        members = [("first", fit()), ("second", fit(Deslant())), ("third", fit(seed=2))]
+        committee = VotingClassifier(members, voting="soft", weights=weights)
+        committee.set_params(second="drop").fit(X, np.array(list("abc"))[y])
+        view = Committee.from_estimator(committee, split_model)
+        assert [member.name for member in view.members] == ["first", "third"]
+        fractions = [0.5, 0.5] if weights is None else [1 / 3, 2 / 3]
+        assert [member.weight for member in view.members] == pytest.approx(fractions)
+        for parts, model in zip(view.models, committee.estimators_, strict=True):
+            np.testing.assert_array_equal(parts.predict_proba(X), model.predict_proba(X))
+        probabilities = committee.predict_proba(X)
+        np.testing.assert_array_equal(view.predict_proba(X), probabilities)
+        np.testing.assert_array_equal(view.predict(X), committee.predict(X))
+        np.testing.assert_allclose(np.exp(view.predict_log_proba(X)), probabilities, rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        ("shapes", "expected"),
+        [
+            ([None, None], None),
+            ([None, (4, 9)], (4, 9)),
+            ([(4, 9), (4, 9)], (4, 9)),
+            ([(4, 9), (6, 6)], None),
+        ],
+    )
+    def test_features_of_a_view(self, shapes, expected):
+        models = [fit().set_params(image_shape=shape) for shape in shapes]
+        view = Committee.from_estimator(make_committee(models), split_model)
+        assert view.n_features_in_ == 36
+        assert view.image_shape == expected
+        assert view.classes_.tolist() == [0, 1, 2]
 
     @pytest.mark.parametrize("weights", [None, [1, 3]])
     def test_average_of_log_probabilities(self, weights):

@@ -106,13 +106,13 @@ def describe_steps(pipeline):
 
 def make_view(model):
     """Return an object with the attributes of a classifier for a model."""
-    from skmlp.model_parts import list_members
+    from skmlp.model_parts import Committee
 
     if is_classifier(model):
         return model
     if is_pipeline(model):
         return PipelineModel(model)
-    return CommitteeModel(model, tuple(map(make_view, list_members(model))))
+    return CommitteeModel(Committee.from_estimator(model, make_view))
 
 
 @dataclass(frozen=True)
@@ -202,33 +202,42 @@ class CommitteeModel:
 
     Parameters
     ----------
-    estimator : VotingClassifier
-    members : tuple of MLPDigitClassifier or PipelineModel
+    committee : Committee
+        View whose members are views too.
     """
 
-    estimator: Any
-    members: tuple[Any, ...]
+    committee: Any
+
+    @property
+    def estimator(self):
+        """The VotingClassifier."""
+        return self.committee.estimator
+
+    @property
+    def members(self):
+        """Views of the members: MLPDigitClassifiers and PipelineModels."""
+        return self.committee.models
 
     @property
     def classes_(self):
         """Labels. Those of the members can be their indices."""
-        return self.estimator.classes_
+        return self.committee.classes_
 
     @property
     def n_features_in_(self):
         """Number of pixels."""
-        return self.members[0].n_features_in_
-
-    @property
-    def random_state(self):
-        """Seed of all members, None if they differ."""
-        return get_common(member.random_state for member in self.members)
+        return self.committee.n_features_in_
 
     @property
     def image_shape(self):
         """Height and width of the images, None if the members store different ones."""
-        shapes = (member.image_shape for member in self.members)
-        return get_common(tuple(shape) for shape in shapes if shape is not None)
+        return self.committee.image_shape
+
+    @property
+    def random_state(self):
+        """Seed of all members, None if they differ."""
+        seeds = {member.random_state for member in self.members}
+        return seeds.pop() if len(seeds) == 1 else None
 
     @property
     def input_scale(self):
@@ -239,26 +248,20 @@ class CommitteeModel:
     def scale_pixels(self, factor):
         """Return a committee whose members that do not store a factor multiply the pixels by the given one."""
         members = (
-            scale_pixels(member, factor) if member.input_scale is None else member
-            for member in self.members
+            replace(member, model=scale_pixels(member.model, factor))
+            if member.model.input_scale is None
+            else member
+            for member in self.committee.members
         )
-        return replace(self, members=tuple(members))
+        return CommitteeModel(replace(self.committee, members=tuple(members)))
 
     def predict_proba(self, X):
         """Compute the probabilities of the classes, as the VotingClassifier does."""
-        import numpy as np
-
-        from skmlp.model_parts import get_weights
-
-        each = [member.predict_proba(X) for member in self.members]
-        return np.average(each, axis=0, weights=get_weights(self.estimator))
+        return self.committee.predict_proba(X)
 
     def predict_log_proba(self, X):
         """Compute the logarithms of the probabilities, which are never -inf."""
-        from skmlp.model_parts import average_log_probabilities, get_weights
-
-        each = [member.predict_log_proba(X) for member in self.members]
-        return average_log_probabilities(each, get_weights(self.estimator))
+        return self.committee.predict_log_proba(X)
 
 
 def get_classifier(view):
@@ -269,12 +272,6 @@ def get_classifier(view):
 def get_features(view, X):
     """Return images as the classifier of a view gets them."""
     return view.transform(X) if isinstance(view, PipelineModel) else X
-
-
-def get_common(values):
-    """Return the value that all values are equal to, None if there is none."""
-    different = set(values)
-    return different.pop() if len(different) == 1 else None
 
 
 def scale_pixels(model, factor):

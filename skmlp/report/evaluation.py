@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skmlp.estimator.prediction import make_batches, make_prediction_network
+from skmlp.model_parts import Committee
 from skmlp.plots.predictions import Predictions, find_classes
-from skmlp.report.committee import Committee
 from skmlp.report.pictures import ImageEncoder
 from skmlp.scores import compute_sample_losses, normalize_log_probabilities
 
@@ -66,7 +66,7 @@ class Evaluation:
     Attributes
     ----------
     model : MLPDigitClassifier or Committee
-        Model without feature names, so that it accepts arrays.
+        Model without feature names, so that it accepts arrays. The members of a Committee are ModelParts.
     name : str
         Name of the model.
     n_file_bytes : int or None
@@ -98,9 +98,9 @@ class Evaluation:
     @cached_property
     def networks(self):
         """The network in a list, or those of all members."""
-        return (
-            [member.network for member in self.model.members] if self.is_committee else [self.model]
-        )
+        if not self.is_committee:
+            return [self.model]
+        return [parts.classifier for parts in self.model.models]
 
     @property
     def input_scale(self):

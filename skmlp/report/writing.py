@@ -17,9 +17,9 @@ from skmlp.files.models import compute_file_size
 from skmlp.image_shape import find_image_shape
 from skmlp.model_parts import is_committee, list_members, split_model
 from skmlp.plots.predictions import find_classes
-from skmlp.report.committee import Committee, remove_feature_names
 from skmlp.report.contents import describe_all
 from skmlp.report.evaluation import Evaluation, LabeledSamples, SecondModel
+from skmlp.report.models import remove_names
 from skmlp.report.page import render
 from skmlp.typing import ArrayLike, PathLike
 
@@ -124,7 +124,7 @@ def write_report(
         raise ValueError(
             f"X_train and y_train must be given together, got {given} only. Pass {missing} too."
         )
-    model = Committee(mlp) if is_committee(mlp) else remove_feature_names(mlp)
+    model = remove_names(mlp)
     evaluation = Evaluation(
         model=model,
         name=name or type(mlp).__name__,

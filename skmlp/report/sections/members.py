@@ -14,7 +14,7 @@ def describe_members(evaluation):
     truth, X = evaluation.test.classes, evaluation.test.X
     rows, predicted = [], []
     for member in evaluation.model.members:
-        log_probabilities = member.predict_log_proba(X)
+        log_probabilities = member.model.predict_log_proba(X)
         predicted.append(log_probabilities.argmax(axis=1))
         loss = compute_sample_losses(log_probabilities, truth).mean()
         rows.append(describe_member(member, predicted[-1] == truth, loss))
@@ -32,13 +32,13 @@ def describe_members(evaluation):
 
 def describe_member(member, is_correct, loss):
     """Return the figures of a member."""
-    mlp = member.network
+    mlp = member.model.classifier
     n_correct = int(is_correct.sum())
     hidden = [len(biases) for biases in mlp.intercepts_[:-1]]
     return {
         "name": member.name,
         "weight": member.weight,
-        "transformers": [type(each).__name__ for each in member.parts.transformers],
+        "transformers": [type(each).__name__ for each in member.model.transformers],
         "layer_sizes": [mlp.n_features_in_, *hidden, mlp.n_outputs_],
         "n_epochs": len(mlp.history_["loss"]),
         "accuracy": n_correct / len(is_correct),

@@ -42,8 +42,8 @@ def describe_committee(committee):
         "members": [
             {
                 "name": member.name,
-                "transformers": list(map(describe_value, member.parts.transformers)),
-                **describe_network(member.network),
+                "transformers": list(map(describe_value, member.model.transformers)),
+                **describe_network(member.model.classifier),
             }
             for member in committee.members
         ]
