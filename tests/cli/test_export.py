@@ -65,6 +65,7 @@ class TestExport:
     def test_features_of_unknown_range(self, run_skmlp, multilabel_model, tmp_path):
         status, _, err = run_skmlp("export", multilabel_model, "--html", "page.html")
         assert status == 4
+        assert f"{multilabel_model}: the model must have an input_scale, or pixels of" in err
         assert "got 8 features of unknown range. Use skmlp.export.to_html(model, path, X=X)" in err
         assert list(tmp_path.glob("page*")) == []
 
@@ -89,7 +90,7 @@ class TestExport:
         save_model(model.fit(X, np.arange(201) % 2), "model.safetensors")
         status, _, err = run_skmlp("export", "model.safetensors", "--html", "page.html")
         assert status == 4
-        assert "at most 200 features" in err
+        assert "model.safetensors: mlp must have at most 200 features" in err
         assert "Traceback" not in err
 
     @pytest.mark.parametrize("out", ["missing/page.html", "."])
@@ -147,8 +148,16 @@ class TestFormats:
         save_model(model.fit(X, y), tmp_path / "model")
         status, out, err = run_skmlp("export", "model", "--sklearn", "model.skops")
         assert (status, out) == (4, "")
-        assert "activation must be one of identity, logistic, tanh, relu" in err
+        assert "model: activation must be one of identity, logistic, tanh, relu" in err
         assert list(tmp_path.glob("*.skops")) == []
+
+    @pytest.mark.parametrize("option", ["--c", "--sklearn"])
+    def test_network_with_a_single_class(self, run_skmlp, tmp_path, option):
+        model = MLPDigitClassifier((2,), input_scale=1, max_iter=1, n_iter_no_change=None)
+        save_model(model.fit(np.eye(4), np.ones(4)), tmp_path / "model")
+        status, _, err = run_skmlp("export", "model", option, "exported")
+        assert status == 4
+        assert re.search("error: model: (model|mlp) must have at least two classes", err)
 
     @pytest.mark.parametrize("option", ["--onnx", "--sklearn"])
     def test_missing_package(self, run_skmlp, stripes_model, tmp_path, monkeypatch, option):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.pipeline import make_pipeline
@@ -333,11 +334,15 @@ class TestExport:
             ("committee", "--sklearn", "a classifier for --sklearn, got a committee of 3 models"),
             *(
                 (
-                    "committee",
+                    kind,
                     f"--{name}",
-                    f"a classifier or a pipeline for --{name}, got a committee of 3 models",
+                    f"a classifier or a pipeline of {steps} and a classifier for --{name}, got {found}",
                 )
-                for name in ("html", "c")
+                for name, steps in (("html", "Deslant"), ("c", "Deslant or ImageResizer"))
+                for kind, found in (
+                    ("committee", "a committee of 3 models"),
+                    ("reader", "a pipeline of IDXReader, ImageResizer, MLPDigitClassifier"),
+                )
             ),
         ],
     )
@@ -364,10 +369,34 @@ class TestExport:
             accuracy = f"{100 * model.score(*test_set):.2f} %"
             assert out.endswith(f"accuracy {accuracy} (model: {accuracy})\n")
 
-    def test_c_of_other_pipelines(self, fails, paths, tmp_path):
-        err = fails(4, "export", paths["reader"], "--c", "stripes.c")
-        assert "must be Deslant or ImageResizer for C, got IDXReader. Pass the classifier" in err
-        assert list(tmp_path.iterdir()) == []
+    @pytest.mark.parametrize("option", ["--html", "--onnx", "--c", "--sklearn"])
+    @pytest.mark.parametrize("kind", ["pipeline", "committee"])
+    def test_steps_that_no_format_can_express(self, fails, stripes, tmp_path, kind, option):
+        pytest.importorskip("skops")
+        X, y = load_mnist(stripes, return_X_y=True)
+        pipeline = make_pipeline(PCA(4), make_network(input_scale=None)).fit(X, y)
+        network = make_network().fit(X, y)
+        path = tmp_path / "model"
+        save_model(pipeline if kind == "pipeline" else make_committee([network, pipeline]), path)
+        err = fails(4, "export", path, option, "exported")
+        found = "a pipeline of PCA, MLPDigitClassifier"
+        if kind == "committee":
+            found = f"a committee with {found}" if option == "--onnx" else "a committee of 2 models"
+        assert f"{path}: the model must be a classifier" in err
+        assert (
+            f" for {option}, got {found}. No other format can express it. Export a model with other steps, or convert "
+            "this one in Python by skl2onnx.to_onnx." in err
+        )
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_c_of_pixels_that_are_not_integers(self, fails, stripes, tmp_path):
+        X, y = load_mnist(stripes, return_X_y=True)
+        path = tmp_path / "unscaled"
+        save_model(make_pipeline(Deslant(), make_network(input_scale=None)).fit(X, y), path)
+        err = fails(4, "export", path, "--onnx", "stripes.onnx", "--c", "stripes.c")
+        assert f"{path}: the input_scale of the classifier must be the reciprocal of an " in err
+        assert ", got None. Use --onnx, or train the pipeline on 8-bit pixels." in err
+        assert list(tmp_path.iterdir()) == [path]
 
     @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
     def test_page(self, succeeds, paths, stripes, tmp_path, command):
@@ -390,9 +419,8 @@ class TestExport:
     def test_default_weights_of_a_page(self, succeeds, paths):
         assert "weights in int8" in succeeds("export", paths["deslant"], "--html", "draw.html")
 
-    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
-    def test_page_of_other_pipelines(self, fails, paths, tmp_path, command):
-        err = fails(4, command[0], paths["reader"], *command[1:])
+    def test_page_of_other_pipelines(self, fails, paths, tmp_path):
+        err = fails(4, "draw", paths["reader"])
         assert "must consist of Deslant and a classifier, got the transformers IDXReader, " in err
         assert list(tmp_path.iterdir()) == []
 

@@ -21,13 +21,15 @@ PUBLIC = {
 }
 # Numbers as text, the shape of images, the parts of models and the log loss, which the report and the exports use too.
 SHARED = {"skmlp.formatting", "skmlp.image_shape", "skmlp.model_parts", "skmlp.scores"}
-# The digest of a model, the predictions of exported models, atomic writes, the name of the previous checkpoint, and the
-# reader of pictures.
+# The digest of a model, the steps and the predictions of exported models, atomic writes, the name of the previous
+# checkpoint, and the reader of pictures.
 EXCEPTIONS = {
     "info.py": {"skmlp.files.models"},
     "export.py": {
         f"skmlp.export.{name}"
-        for name in ("c_source", "checks", "html", "onnx_model", "scikit_learn")
+        for name in (
+            *("c_source", "c_steps", "checks", "html", "onnx_model", "onnx_steps", "scikit_learn"),
+        )
     },
     "pictures.py": {"skmlp.digits.picture"},
     "pages.py": {"skmlp.digits.picture", "skmlp.files.atomic"},
