@@ -1,6 +1,6 @@
 """The parts of a model: a network, a Pipeline of transformers and a network, or a committee of such models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Self
 
@@ -114,6 +114,63 @@ def get_last_step(model):
 def unfreeze(model):
     """Return the model in a FrozenEstimator, or the model itself."""
     return unfreeze(model.estimator) if isinstance(model, FrozenEstimator) else model
+
+
+# Messages about models that are not supported
+
+COMMITTEE_OF_PIPELINES = (
+    "Pass a committee of Pipelines, each of which contains the transformers and a member."
+)
+
+
+@dataclass(frozen=True)
+class Core:
+    """The model in FrozenEstimators and at the end of Pipelines.
+
+    Attributes
+    ----------
+    model : estimator
+    expression : str
+        Expression in Python that returns it.
+    has_transformers : bool
+        Whether there are transformers before it.
+    """
+
+    model: Any
+    expression: str
+    has_transformers: bool = False
+
+
+def find_core(model, name):
+    """Return the Core of a model, which is the variable `name` of the caller."""
+    core = Core(model, name)
+    while True:
+        if isinstance(core.model, FrozenEstimator):
+            core = replace(
+                core, model=core.model.estimator, expression=f"{core.expression}.estimator"
+            )
+        elif isinstance(core.model, Pipeline) and core.model.steps:
+            is_transformed = bool(list_steps(core.model[:-1]))
+            core = Core(
+                get_last_step(core.model),
+                f"{core.expression}[-1]",
+                core.has_transformers or is_transformed,
+            )
+        else:
+            return core
+
+
+def describe_type(model):
+    """Return what a model is: its type and those of the models in it that determine whether it is supported."""
+    if isinstance(model, FrozenEstimator):
+        return f"a FrozenEstimator of {describe_type(model.estimator)}"
+    if isinstance(model, Pipeline) and model.steps:
+        return f"a Pipeline that ends with {describe_type(get_last_step(model))}"
+    return (
+        type(model).__name__
+        if isinstance(model, BaseEstimator) and not isinstance(model, Pipeline)
+        else f"{model!r:.200}"
+    )
 
 
 # Committees

@@ -11,12 +11,13 @@ from sklearn.pipeline import Pipeline
 
 from skmlp.engine.reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 from skmlp.estimator.classifier import MLPDigitClassifier
+from skmlp.estimator.committee import is_network
 from skmlp.export.c_steps import convert_steps, read_source
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import fold_network
 from skmlp.export.quantize import MAX_INT8, quantize_network
 from skmlp.files.atomic import atomic_write
-from skmlp.model_parts import split_model
+from skmlp.model_parts import describe_type, find_core, is_committee, split_model
 from skmlp.typing import PathLike
 
 __all__ = ["CFootprint", "to_c"]
@@ -117,6 +118,7 @@ def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     ...     to_c(mlp.fit(X, y), Path(directory) / "digits.c")
     CFootprint(constants=2704, stack=128)
     """
+    check_type(model)
     parts = split_model(model)
     transformers, mlp = parts.transformers, parts.classifier
     network = quantize_network(fold_network(mlp), "int8")
@@ -135,6 +137,23 @@ def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     with atomic_write(path) as file:
         file.write(source.encode("ascii"))
     return footprint
+
+
+def check_type(model):
+    """Raise TypeError unless a model is a classifier, or a Pipeline that ends with one."""
+    if is_network(model):
+        return
+    core = find_core(model, "model")
+    if not is_committee(core.model):
+        fix = "Train an MLPDigitClassifier."
+    elif core.has_transformers:
+        fix = "Pass a Pipeline of the transformers and a member of the committee."
+    else:
+        fix = "Pass a member of the committee, or use skmlp.export.to_onnx, which exports all."
+    raise TypeError(
+        "model must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, got "
+        f"{describe_type(model)}. {fix}"
+    )
 
 
 def check_takes_pixels(mlp):

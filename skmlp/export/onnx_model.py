@@ -38,7 +38,17 @@ from skmlp.export.quantize import check_range
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_model_digest
 from skmlp.files.records import classes_to_json
-from skmlp.model_parts import ModelParts, get_weights, is_committee, list_members, split_model
+from skmlp.model_parts import (
+    COMMITTEE_OF_PIPELINES,
+    ModelParts,
+    describe_type,
+    find_core,
+    get_weights,
+    is_committee,
+    list_members,
+    split_model,
+    unfreeze,
+)
 from skmlp.typing import PathLike
 
 if TYPE_CHECKING:
@@ -80,7 +90,7 @@ def to_onnx(
         :class:`skmlp.Deslant`, scalers of scikit-learn (StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler)
         and the classifier. For other transformers, use ``skl2onnx.to_onnx``, which finds the converter of the
         classifier by itself. Or committee, a VotingClassifier with ``voting="soft"`` of such classifiers or Pipelines,
-        as :func:`skmlp.make_committee` returns it; its members share the input.
+        as :func:`skmlp.make_committee` returns it; its members share the input. Each of them can be frozen.
     path : str or Path, default=None
         Path of a file to write. An existing file is replaced when the new one is complete.
     input_dtype : {np.float32, np.uint8}, default=None
@@ -121,6 +131,7 @@ def to_onnx(
     """
     check_dependencies()
     members = make_members(estimator)
+    estimator = unfreeze(estimator)
     if input_dtype is None:
         input_dtype = choose_input_dtype([member.parts.transformers for member in members])
     dtype, shape = check_input_dtype(input_dtype), choose_input_shape(members)
@@ -151,28 +162,35 @@ class Member(NamedTuple):
 def make_members(estimator):
     """Return the Member of a classifier or Pipeline in a list, or those of a committee."""
     check_type(estimator)
-    if is_committee(estimator):
-        check_committee(estimator)
-    return list(map(make_member, list_members(estimator)))
+    model = unfreeze(estimator)
+    if is_committee(model):
+        check_committee(model)
+    return list(map(make_member, list_members(model)))
 
 
 def check_type(estimator):
     """Raise TypeError unless an estimator is a classifier, a Pipeline that ends with one, or a committee of these."""
     if is_network(estimator):
         return
-    if is_committee(estimator):
-        check_is_fitted(estimator)
-        others = [member for member in list_members(estimator) if not is_network(member)]
+    found, model = describe_type(estimator), unfreeze(estimator)
+    if is_committee(model):
+        check_is_fitted(model)
+        others = [member for member in list_members(model) if not is_network(member)]
         if not others:
             return
         found = f"a VotingClassifier with the member {others[0]!r:.200}"
-    else:
-        found = f"{estimator!r:.200}"
     raise TypeError(
         "estimator must be a fitted MLPDigitClassifier, a Pipeline that ends with one, or a VotingClassifier of these, "
-        f"got {found}. Use skl2onnx.to_onnx, which converts other estimators and calls the converter of "
-        "MLPDigitClassifier."
+        f"got {found}. {suggest_model(estimator)}"
     )
+
+
+def suggest_model(estimator):
+    """Return what to do instead of exporting an estimator that is not supported."""
+    core = find_core(estimator, "estimator")
+    if core.model is estimator or not is_committee(core.model):
+        return "Use skl2onnx.to_onnx, which converts other estimators and calls the converter of MLPDigitClassifier."
+    return COMMITTEE_OF_PIPELINES if core.has_transformers else f"Pass {core.expression}."
 
 
 def make_member(estimator):

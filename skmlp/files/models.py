@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sklearn.pipeline import Pipeline
+from sklearn.frozen import FrozenEstimator
 
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.config import parse_activations
@@ -30,7 +30,9 @@ from skmlp.files.encoding import (
 )
 from skmlp.files.records import collect_arrays, describe_versions
 from skmlp.model_parts import (
-    get_last_step,
+    COMMITTEE_OF_PIPELINES,
+    describe_type,
+    find_core,
     get_weights,
     is_committee,
     list_members,
@@ -40,6 +42,7 @@ from skmlp.typing import PathLike
 
 if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
+    from sklearn.pipeline import Pipeline
 
 __all__ = ["load_model", "read_model_header", "save_model"]
 
@@ -111,20 +114,29 @@ def encode_model(model):
         return encode_committee(model)
     raise TypeError(
         "model must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, or a VotingClassifier of these, "
-        f"got {describe_type(model)}. Save other estimators by skops or joblib."
+        f"got {describe_type(model)}. {suggest_model(model, 'model')}"
     )
+
+
+def suggest_model(model, name):
+    """Return what to save instead of a model, which is the variable `name` of the caller."""
+    if is_classifier(model) or is_committee(model):
+        return f"Pass {name}."
+    if isinstance(model, FrozenEstimator):
+        return suggest_model(model.estimator, f"{name}.estimator")
+    core = find_core(model, name)
+    if not (type(core.model) is MLPDigitClassifier or is_committee(core.model)):
+        return "Save other estimators by skops or joblib."
+    if not core.has_transformers:
+        return f"Pass {core.expression}."
+    if is_committee(core.model):
+        return COMMITTEE_OF_PIPELINES
+    return f"Pass a Pipeline of all transformers and {core.expression}."
 
 
 def make_description(record):
     """Return the description of a model file for the Record of the model."""
     return {"kind": "model", **record.description, "versions": describe_versions()}
-
-
-def describe_type(model):
-    """Return the name of the type of a model, and of the last step of a Pipeline of scikit-learn."""
-    if type(model) is Pipeline and model.steps:
-        return f"a Pipeline that ends with {type(get_last_step(model)).__name__}"
-    return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
 def load_model(

@@ -15,7 +15,13 @@ from skmlp.estimator.prediction import load_samples
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_file_size
 from skmlp.image_shape import find_image_shape
-from skmlp.model_parts import is_committee, list_members, split_model
+from skmlp.model_parts import (
+    describe_type,
+    find_core,
+    is_committee,
+    list_members,
+    split_model,
+)
 from skmlp.plots.predictions import find_classes
 from skmlp.report.contents import describe_all
 from skmlp.report.evaluation import Evaluation, LabeledSamples, SecondModel
@@ -160,8 +166,8 @@ def check_model(mlp):
         return
     if not isinstance(mlp, MLPDigitClassifier):
         raise TypeError(
-            f"mlp must be a fitted MLPDigitClassifier or a committee of these, got {type(mlp).__name__}. For a "
-            "Pipeline, pass its last step and the transformed samples."
+            "mlp must be a fitted MLPDigitClassifier or a committee of these, got "
+            f"{describe_type(mlp)}. {suggest_model(mlp)}"
         )
     check_is_fitted(mlp)
     if mlp.out_activation_ == "logistic" and mlp.n_outputs_ > 1:
@@ -169,6 +175,15 @@ def check_model(mlp):
             "mlp must predict one label per sample, got a multilabel classifier. Reports on multilabel classifiers are "
             "not supported."
         )
+
+
+def suggest_model(mlp):
+    """Return what to pass instead of a model that the report does not support."""
+    core = find_core(mlp, "mlp")
+    if not (isinstance(core.model, MLPDigitClassifier) or is_committee(core.model)):
+        return "Pass another classifier as compare_with to compare it with a network."
+    samples = " and the transformed samples" if core.has_transformers else ""
+    return f"Pass {core.expression}{samples}."
 
 
 def check_members(committee):

@@ -106,8 +106,12 @@ def test_logits_are_computed_in_blocks_of_samples():
 @pytest.mark.parametrize(
     ("model", "exception", "message"),
     [
-        (make_pipeline(StandardScaler(), MLPDigitClassifier()), TypeError, "Pipeline.*last step"),
-        (None, TypeError, "mlp must be a fitted MLPDigitClassifier, got NoneType"),
+        (
+            make_pipeline(StandardScaler(), MLPDigitClassifier()),
+            TypeError,
+            r"Pipeline.* Pass mlp\[-1\]",
+        ),
+        (None, TypeError, "mlp must be a fitted MLPDigitClassifier, got None"),
         (MLPDigitClassifier(), NotFittedError, "not fitted"),
     ],
 )

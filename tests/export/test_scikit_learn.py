@@ -99,7 +99,7 @@ def test_other_models_are_refused():
     with pytest.raises(NotFittedError):
         to_sklearn(MLPDigitClassifier())
     pipeline = make_pipeline(StandardScaler(), MLPDigitClassifier((4,), max_iter=1, tol=0))
-    with pytest.raises(TypeError, match="pass its last step, the classifier"):
+    with pytest.raises(TypeError, match=r"Pass mlp\[-1\], which takes the transformed samples, or"):
         to_sklearn(pipeline)
 
 

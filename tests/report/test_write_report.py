@@ -134,7 +134,7 @@ INVALID_ARGUMENTS = {
     "pipeline": (
         {"mlp": make_pipeline(StandardScaler(), fit_small(X, Y))},
         TypeError,
-        "got Pipeline. .* pass its last step",
+        r"got a Pipeline that .*\. Pass mlp\[-1\] and the transformed samples\.",
     ),
     "multilabel": ({"mlp": fit_small(X, MULTILABEL)}, ValueError, "got a multilabel classifier"),
     "X_train only": ({"X_train": X}, ValueError, "got X_train only. Pass y_train too"),

@@ -1,0 +1,179 @@
+"""Messages about models that a function does not support: they say what to pass instead, and that is accepted."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skmlp import Deslant, MLPDigitClassifier, make_committee, save_model, write_report
+from skmlp.export import to_c, to_onnx, to_sklearn
+
+X = np.random.default_rng(0).integers(0, 256, (60, 36)).astype(np.uint8)
+y = np.arange(60) % 3
+DESLANT = Deslant().fit(X)
+
+
+def fit(seed=0):
+    mlp = MLPDigitClassifier(
+        (4,), input_scale=1 / 255, max_iter=2, n_iter_no_change=None, random_state=seed
+    )
+    return mlp.fit(X, y)
+
+
+NETWORK = fit()
+COMMITTEE = make_committee([NETWORK, fit(1)])
+MODELS = {
+    "network": NETWORK,
+    "committee": COMMITTEE,
+    "pipeline": make_pipeline(DESLANT, NETWORK),
+    "frozen network": FrozenEstimator(NETWORK),
+    "frozen committee": FrozenEstimator(COMMITTEE),
+    "frozen pipeline": FrozenEstimator(make_pipeline(DESLANT, NETWORK)),
+    "frozen last step": make_pipeline(DESLANT, FrozenEstimator(NETWORK)),
+    "frozen step only": make_pipeline("passthrough", FrozenEstimator(NETWORK)),
+    "nested pipeline": make_pipeline(make_pipeline(DESLANT, "passthrough"), NETWORK),
+    "pipeline in a pipeline": make_pipeline(DESLANT, make_pipeline(NETWORK)),
+    "committee after a transformer": make_pipeline(DESLANT, COMMITTEE),
+    "committee in a pipeline": make_pipeline("passthrough", COMMITTEE),
+    "other classifier": LogisticRegression().fit(X / 255, y),
+}
+FUNCTIONS = {
+    "write_report": lambda model, path: write_report(model, X, y, path),
+    "save_model": save_model,
+    "to_onnx": to_onnx,
+    "to_c": to_c,
+    "to_sklearn": lambda model, path: to_sklearn(model),
+}
+PIPELINES = r"Pass a committee of Pipelines, each of which contains the transformers and a member\."
+MEMBER = r"Pass a member of the committee, or use skmlp\.export\.to_onnx, which "
+# What to pass instead of a model: the expression is accepted, possibly for transformed samples.
+INSTEAD = {
+    "write_report": {
+        "pipeline": "mlp[-1] and the transformed samples",
+        "frozen network": "mlp.estimator",
+        "frozen committee": "mlp.estimator",
+        "frozen pipeline": "mlp.estimator[-1] and the transformed samples",
+        "frozen last step": "mlp[-1].estimator and the transformed samples",
+        "frozen step only": "mlp[-1].estimator",
+        "nested pipeline": "mlp[-1] and the transformed samples",
+        "pipeline in a pipeline": "mlp[-1][-1] and the transformed samples",
+        "committee after a transformer": "mlp[-1] and the transformed samples",
+        "committee in a pipeline": "mlp[-1]",
+    },
+    "save_model": {
+        "frozen network": "model.estimator",
+        "frozen committee": "model.estimator",
+        "frozen pipeline": "model.estimator",
+        "frozen step only": "model[-1].estimator",
+        "committee in a pipeline": "model[-1]",
+    },
+    "to_onnx": {"committee in a pipeline": "estimator[-1]"},
+    "to_c": {},
+    "to_sklearn": {
+        "pipeline": "mlp[-1], which takes the transformed samples, or use skmlp.export.to_onnx",
+        "frozen network": "mlp.estimator",
+        "frozen pipeline": "mlp.estimator[-1], which takes the transformed samples, or use skmlp",
+        "frozen step only": "mlp[-1].estimator",
+    },
+}
+# Other advice
+ADVICE = {
+    "write_report": {"other classifier": "Pass another classifier as compare_with"},
+    "save_model": {
+        "frozen last step": r"Pass a Pipeline of all transformers and model\[-1\]\.estimator\.",
+        "pipeline in a pipeline": r"Pass a Pipeline of all transformers and model\[-1\]\[-1\]\.",
+        "committee after a transformer": PIPELINES,
+        "other classifier": "Save other estimators by skops or joblib",
+    },
+    "to_onnx": {
+        "committee after a transformer": PIPELINES,
+        "other classifier": r"Use skl2onnx\.to_onnx",
+    },
+    "to_c": {
+        "committee": MEMBER,
+        "frozen committee": MEMBER,
+        "committee in a pipeline": MEMBER,
+        "committee after a transformer": "Pass a Pipeline of the transformers and a member of the",
+        "other classifier": "Train an MLPDigitClassifier",
+    },
+    "to_sklearn": {
+        "committee": MEMBER,
+        "frozen committee": MEMBER,
+        "committee after a transformer": MEMBER,
+        "other classifier": "Train an MLPDigitClassifier",
+    },
+}
+ACCEPTED = {
+    "write_report": {"network", "committee"},
+    "save_model": {"network", "committee", "pipeline", "nested pipeline"},
+    "to_onnx": set(MODELS) - {*INSTEAD["to_onnx"], *ADVICE["to_onnx"]},
+    "to_c": set(MODELS) - set(ADVICE["to_c"]),
+    "to_sklearn": {"network"},
+}
+
+
+def list_cases(expected):
+    return [(function, kind) for function, kinds in expected.items() for kind in kinds]
+
+
+@pytest.fixture(autouse=True)
+def _without_drawing(monkeypatch):
+    """Leave the charts empty, because drawing them takes most of the time of a report."""
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda self, file, **options: file.write("<svg></svg>")
+    )
+
+
+@pytest.fixture(autouse=True)
+def _optional_packages(request):
+    if request.getfixturevalue("function") == "to_onnx":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
+
+
+class TestMessages:
+    @pytest.mark.parametrize(("function", "kind"), list_cases(ACCEPTED))
+    def test_accepted_models(self, function, kind, tmp_path):
+        FUNCTIONS[function](MODELS[kind], tmp_path / "file")
+
+    @pytest.mark.parametrize(("function", "kind"), list_cases(INSTEAD))
+    def test_what_to_pass_instead_is_accepted(self, function, kind, tmp_path):
+        model, instead = MODELS[kind], INSTEAD[function][kind]
+        with pytest.raises(TypeError, match=rf"must be .*, got .*\. Pass {re.escape(instead)}"):
+            FUNCTIONS[function](model, tmp_path / "file")
+        expression = re.match(r"\w+[^ ,]+", instead)[0]
+        replacement = eval(expression, dict.fromkeys(("mlp", "model", "estimator"), model))
+        FUNCTIONS[function](replacement, tmp_path / "file")
+
+    @pytest.mark.parametrize(("function", "kind"), list_cases(ADVICE))
+    def test_other_advice(self, function, kind, tmp_path):
+        with pytest.raises(TypeError, match=rf"must be .*, got .*\. {ADVICE[function][kind]}"):
+            FUNCTIONS[function](MODELS[kind], tmp_path / "file")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("function", ["save_model", "to_onnx"])
+    def test_committee_of_pipelines_is_accepted(self, function, tmp_path):
+        members = [make_pipeline(DESLANT, member) for member in COMMITTEE.estimators_]
+        if function == "save_model":
+            members = [make_pipeline(DESLANT, member.estimator) for member in COMMITTEE.estimators_]
+        FUNCTIONS[function](make_committee(members), tmp_path / "file")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (None, "None"),
+        (MLPDigitClassifier, r"<class '.*MLPDigitClassifier'>"),
+        ("model.safetensors", "'model.safetensors'"),
+        (make_pipeline(DESLANT, FrozenEstimator(DESLANT)), "a Pipeline that ends with a Frozen"),
+        (FrozenEstimator(DESLANT), "a FrozenEstimator of Deslant"),
+    ],
+    ids=["None", "class", "path", "pipeline", "frozen"],
+)
+def test_what_the_messages_call_the_model(function, model, found, tmp_path):
+    with pytest.raises(TypeError, match=rf"must be .*, got {found}"):
+        FUNCTIONS[function](model, tmp_path / "file")
