@@ -211,9 +211,9 @@ class Committee:
     @classmethod
     def from_estimator(cls, estimator, make_view) -> Self:
         """Return the Committee of a fitted VotingClassifier, for a function that returns the view of a fitted model."""
-        models = list_members(estimator)
-        weights = np.asarray(get_weights(estimator) or np.ones(len(models)), dtype=float)
-        members = zip(get_names(estimator), weights / weights.sum(), models, strict=True)
+        members = zip(
+            get_names(estimator), get_fractions(estimator), list_members(estimator), strict=True
+        )
         return cls(
             estimator,
             tuple(Member(name, float(weight), make_view(model)) for name, weight, model in members),
@@ -282,6 +282,12 @@ def get_weights(committee):
         return weights  # None, or invalid
     pairs = zip(estimators, weights, strict=True)
     return [weight for estimator, weight in pairs if not is_dropped(estimator)]
+
+
+def get_fractions(committee):
+    """Return the weights of the members divided by their sum, as an array."""
+    weights = np.asarray(get_weights(committee) or np.ones(len(committee.estimators_)), dtype=float)
+    return weights / weights.sum()
 
 
 def is_dropped(estimator):

@@ -23,8 +23,9 @@ probabilities.
 
 The models must take images of the same size and predict the same classes, and
 can be pipelines. The committee is a model file for 'skmlp predict', 'skmlp
-evaluate', 'skmlp report', 'skmlp info' and 'skmlp export --onnx'. It is usually
-more accurate than each of the models, but takes the time of all of them."""
+evaluate', 'skmlp report', 'skmlp draw', 'skmlp info' and 'skmlp export' with
+--onnx or --html. It is usually more accurate than each of the models, but takes
+the time of all of them."""
 
 EXAMPLES = """\
 examples:

@@ -14,7 +14,7 @@ from skmlp.cli.datasets import (
 )
 from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import SUCCESS
-from skmlp.cli.model_files import read_classifier_or_pipeline
+from skmlp.cli.model_files import read_any_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
 from skmlp.cli.parser import Command
@@ -28,10 +28,6 @@ PROGRAM = f"skmlp {NAME}"
 N_EPOCHS, MAX_EPOCHS = 8, 60
 N_STEPS = 3000
 MIN_BATCHES = 40  # per epoch
-COMMITTEE_HINT = (
-    "The page shows the units of one network. Pass the file of one of the models, or train a network to predict the "
-    "probabilities of the committee in Python."
-)
 LOCAL_MNIST = "./mnist"  # the directory in the examples of 'skmlp fetch'
 
 DESCRIPTION = """\
@@ -40,7 +36,10 @@ Write a page on which one can draw a digit and see a network read it.
 Without MODEL, a network is trained for the page, which takes some seconds: on
 MNIST if its files are in the directory 'mnist' or were downloaded before, and
 otherwise on scikit-learn's bundled digits, which have only 8 x 8 pixels. Digits
-that are drawn are read more reliably by a network trained on MNIST."""
+that are drawn are read more reliably by a network trained on MNIST.
+
+MODEL can be a committee, written by 'skmlp combine'; the page then shows the
+average of the probabilities and what each of its networks predicts."""
 
 EXAMPLES = """\
 examples:
@@ -56,7 +55,7 @@ class DrawOptions:
     model: str | None = declare(
         Option(
             PATH,
-            "Model file, written by 'skmlp train' or skmlp.save_model. [default: train a network]",
+            "Model file, written by 'skmlp train', 'skmlp combine' or skmlp.save_model. [default: train a network]",
             metavar="MODEL",
             positional=True,
             optional=True,
@@ -108,7 +107,7 @@ def run(options):
         model = train(options, data)
         announcement = write_page(model, options.out, options.weights, PROGRAM, data.X)
     else:
-        model = read_classifier_or_pipeline(options.model, COMMITTEE_HINT)
+        model = read_any_model(options.model)
         model = apply_scale_to_classifier(options.scale, model)
         announcement = write_page(model, options.out, options.weights, PROGRAM)
     print_line(announcement)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from skmlp.cli.datasets import warn_about_unscaled_pixels
+from skmlp.cli.datasets import PASS_SCALE, warn_about_unscaled_pixels
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, CommandError, translate_errors
-from skmlp.cli.model_files import make_view
+from skmlp.cli.model_files import is_classifier, make_view
 from skmlp.cli.options import Option
 from skmlp.cli.values import make_choice_type
 from skmlp.formatting import format_size
@@ -17,10 +17,11 @@ WEIGHTS = Option(
     "FORMAT",
 )
 MAX_PIXEL = 255
+SET_SCALES = "set the input_scale of its networks in Python and save it again"  # --scale requires a classifier
 
 
 def write_page(model, path, weights, program, X=None):
-    """Write the page for a classifier or a pipeline, and return what to print about it.
+    """Write the page for a model, and return what to print about it.
 
     `X` are samples for the range of the pixels. Without them, pixels of a model without `input_scale` range from 0 to
     255.
@@ -33,7 +34,8 @@ def write_page(model, path, weights, program, X=None):
     if X is None and view.input_scale is None:
         check_features_are_pixels(view)
         X = np.repeat(np.array([[0], [MAX_PIXEL]], np.uint8), view.n_features_in_, axis=1)
-        warn_about_unscaled_pixels(X, [view], program)
+        remedy = PASS_SCALE if is_classifier(model) else SET_SCALES
+        warn_about_unscaled_pixels(X, [view], program, remedy)
     with (
         translate_errors(CANNOT_WRITE, OSError),
         translate_errors(BAD_MODEL, (ValueError, TypeError)),

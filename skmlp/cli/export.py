@@ -16,6 +16,7 @@ from skmlp.cli.datasets import (
 from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, USAGE, CommandError, translate_errors
 from skmlp.cli.model_files import (
+    CommitteeModel,
     check_single_label,
     declare_model_argument,
     describe_kind,
@@ -64,7 +65,10 @@ class ExportOptions:
     """Options of `skmlp export`."""
 
     model: str = declare_model_argument()
-    html: str | None = declare_output("Page to draw on, which works offline and on phones.")
+    html: str | None = declare_output(
+        "Page to draw on, which works offline and on phones, also of pipelines of Deslant and a classifier, and of "
+        "committees."
+    )
     onnx: str | None = declare_output(
         "ONNX model, also of pipelines and committees, with the input X, float32 pixels, and the outputs label and "
         "probabilities. Requires the extra skmlp[onnx]."
@@ -274,19 +278,29 @@ def describe_comparison(model, exported, samples):
 
 def export_to_html(model, path, options):
     """Write a page to draw on."""
-    from skmlp.export.checks import predict_with_rounded_weights
-    from skmlp.export.html import choose_weights
+    from skmlp.export.page_data import choose_weights
+    from skmlp.image_shape import find_image_shape
 
     view = make_view(model)
-    mlp = get_classifier(view)
-    same_size = view.n_features_in_ == mlp.n_features_in_
-    weights = options.weights or choose_weights(mlp, view.image_shape if same_size else None)
+    weights = options.weights or choose_weights(find_image_shape(None, view))
     announcement = write_page(model, path, weights, PROGRAM)
     return Exported(
-        announcement,
-        lambda X: predict_with_rounded_weights(mlp, get_features(view, X), weights),
-        f"weights in {weights} ",
+        announcement, lambda X: predict_as_page(view, X, weights), f"weights in {weights} "
     )
+
+
+def predict_as_page(view, X, weights):
+    """Return the Predictions of the networks of a page, whose weights are rounded."""
+    import numpy as np
+
+    from skmlp.export.checks import Predictions, predict_with_rounded_weights
+    from skmlp.model_parts import get_weights
+
+    if not isinstance(view, CommitteeModel):
+        return predict_with_rounded_weights(get_classifier(view), get_features(view, X), weights)
+    each = [predict_as_page(member, X, weights).probabilities for member in view.members]
+    probabilities = np.average(each, axis=0, weights=get_weights(view.estimator))
+    return Predictions(view.classes_[probabilities.argmax(axis=1)], probabilities)
 
 
 def export_to_onnx(model, path, options):
@@ -341,7 +355,7 @@ FORMATS = {
     "sklearn": export_to_sklearn,
 }
 #: Formats that can express committees.
-COMMITTEE_FORMATS = ("onnx",)
+COMMITTEE_FORMATS = ("html", "onnx")
 
 
 @contextmanager

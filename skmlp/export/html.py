@@ -10,43 +10,35 @@ import json
 import re
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
 
-from skmlp.digits.deslant import Deslant
-from skmlp.digits.normalize import IMAGE_SIZE
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.estimator.committee import is_network
-from skmlp.estimator.prediction import load_samples
-from skmlp.export.checks import generate_samples
-from skmlp.export.model_info import describe_model
-from skmlp.export.network import compute_probabilities, fold_network
-from skmlp.export.payload import describe_network, encode_text
-from skmlp.export.quantize import quantize_network
+from skmlp.export.page_data import make_page_data
 from skmlp.files.atomic import atomic_write
-from skmlp.image_shape import find_image_shape
-from skmlp.model_parts import is_committee, split_model
 from skmlp.typing import ArrayLike, PathLike
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import VotingClassifier
 
 __all__ = ["to_html"]
 
-MAX_SLIDERS = 200
-N_SAMPLES = 5  # of the self-test
-DIGITS = [str(digit) for digit in range(10)]
-EXAMPLE = 3  # the digit that the page draws when it is opened
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
-# Comments on lines of their own. No string of the sources continues on another line.
-COMMENT = re.compile(r"^ *(?:/\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
-# Indentation, and line breaks after characters after which they have no effect. A comment behind code does not end with
-# these characters.
-INDENTATION = re.compile(r"^ +|(?<=[{(\[,;])\n *", re.MULTILINE)
+# Comments and indentation of a style sheet, and line breaks that have no effect.
+STYLE_SPACE = re.compile(r"^ *(?:/\*.*?\*/)\n|^ +|(?<=[{(\[,;])\n *", re.MULTILINE | re.DOTALL)
+# Strings of a script are kept. The sources contain no other text with quotes, such as regular expressions, and all
+# statements end with a semicolon or a brace.
+STRING = r'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`'
+SCRIPT_COMMENT = re.compile(rf"({STRING})|/\*.*?\*/|//[^\n]*", re.DOTALL)
+SCRIPT_SPACE = re.compile(
+    rf"({STRING})|\s*(=>|[=!<>]=+|&&|\|\||\?\?|[=,:;?<>{{}}()\[\]*])\s*|\s*\n\s*", re.DOTALL
+)
 
 
 def to_html(
-    model: MLPDigitClassifier | Pipeline,
+    model: "MLPDigitClassifier | Pipeline | VotingClassifier",
     path: PathLike,
     *,
     weights: str | None = None,
@@ -61,6 +53,9 @@ def to_html(
     probabilities, the activations and weights of all units, the strongest paths to the prediction, and the parts of
     the image that matter.
 
+    The page of a committee shows the average of the probabilities of its networks, and what each of them predicts. The
+    units, paths and parts of the image are those of one network, which the user selects.
+
     Scripts can use ``window.skmlp``: ``predict(pixels)`` returns the probabilities for the pixels of an image, row by
     row and from 0 to 255, or for the features if they are not images; ``normalize(imageData)`` returns the pixels for a
     drawing; ``classes``, ``version``, ``digest`` and ``selfTest`` describe the model. The event ``skmlp-ready`` of the
@@ -68,9 +63,10 @@ def to_html(
 
     Parameters
     ----------
-    model : MLPDigitClassifier or :class:`sklearn.pipeline.Pipeline`
+    model : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
         Fitted classifier, or Pipeline of :class:`skmlp.Deslant` and a classifier. The page then deslants each image,
-        and shows the upright one.
+        and shows the upright one. Or committee, a VotingClassifier with ``voting="soft"`` of such classifiers and
+        Pipelines, as :func:`skmlp.make_committee` returns it.
     path : str or Path
         Path of the HTML file. An existing file is replaced when the new one is complete.
     weights : {'int8', 'float16', 'float32'}, default=None
@@ -78,20 +74,22 @@ def to_html(
         'float32' are equal to those of `predict_proba` except for rounding. None for 'int8' for images, and 'float32'
         for features that are not images, whose weights can have very different sizes.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-        Samples, which determine the range of the features. Required if the classifier has no `input_scale`. Without
-        them, features range from 0 to ``1 / input_scale``. Five samples are stored in the page for its self-test.
+        Samples, which determine the range of the features. Required if a classifier has no `input_scale`. Without them,
+        features range from 0 to ``1 / input_scale``, for a committee to the largest of these values. Five samples per
+        network are stored in the page for its self-test.
     image_shape : tuple of int or False, default=None
         Height and width of the images. None for the `image_shape` of the classifier or, if it has none, square images
-        of at least 5 x 5 pixels. False for sliders.
+        of at least 5 x 5 pixels. False for sliders. Required if the members of a committee have different ones.
 
     Raises
     ------
     NotFittedError
-        If the classifier is not fitted.
+        If the model is not fitted.
     TypeError
-        If `model` is another estimator, or a Pipeline with other transformers.
+        If `model`, or a member of a committee, is another estimator, or a Pipeline with other transformers.
     ValueError
-        If an argument is invalid, if `X` is required, or if there are more than 200 features that are not pixels.
+        If an argument is invalid, if `X` is required, if the members of a committee do not fit together, or if there
+        are more than 200 features that are not pixels.
     OSError
         If the file cannot be written.
 
@@ -116,168 +114,54 @@ def to_html(
     ...     path.stat().st_size < 200_000
     True
     """
-    deslanter, mlp = get_deslanter(model), split_model(model).classifier
-    if deslanter is not None:
-        image_shape = check_same_shape(image_shape, deslanter.image_shape_)
-        X = None if X is None else deslanter.transform(X)
-    folded = fold_network(mlp)
-    info = describe_model(mlp, image_shape)
-    network = quantize_network(folded, weights or choose_weights(mlp, image_shape))
-    X = None if X is None else convert_samples(mlp, X)
-    page = {
-        "network": describe_network(network, info),
-        "input": describe_input(mlp, info, X, deslanter),
-        "samples": make_self_test(mlp, network, X),
-    }
+    page = make_page_data(model, weights, X, image_shape)
     with atomic_write(path) as file:
         file.write(render(page).encode())
 
 
-def check_type(model):
-    """Raise TypeError unless a model is a classifier, or a Pipeline that ends with one."""
-    if is_network(model):
-        return
-    hint = ""
-    if is_committee(model):
-        hint = (
-            " The page shows the units of one network. Pass a member, such as model.estimators_[0], or a network that "
-            "has learned the predictions of the committee."
-        )
-    raise TypeError(
-        "model must be a fitted MLPDigitClassifier, or a Pipeline of Deslant and such a classifier, got "
-        f"{model!r:.200}.{hint}"
-    )
-
-
-def get_deslanter(model):
-    """Return the Deslant of a Pipeline, or None; raise TypeError if there are other transformers."""
-    check_type(model)
-    transformers = split_model(model).transformers
-    if len(transformers) > 1 or not all(isinstance(each, Deslant) for each in transformers):
-        names = ", ".join(type(each).__name__ for each in transformers)
-        raise TypeError(
-            f"A Pipeline must consist of Deslant and a classifier, got the transformers {names}. To export the "
-            "classifier alone, pass its last step."
-        )
-    return transformers[0] if transformers else None
-
-
-def check_same_shape(image_shape, expected):
-    """Return the shape of the images that a Deslant takes; raise ValueError if `image_shape` is another one."""
-    if image_shape is not None and (not image_shape or tuple(image_shape) != expected):
-        raise ValueError(
-            f"image_shape must be None or {expected}, the shape of the images that Deslant takes, got {image_shape!r}."
-        )
-    return expected
-
-
-def choose_weights(mlp, image_shape=None):
-    """Return the default format of the weights: the weights of features that are not pixels differ much in size."""
-    return "float32" if find_image_shape(image_shape, mlp) is None else "int8"
-
-
-def convert_samples(mlp, X):
-    """Return validated samples as an array."""
-    X = load_samples(mlp, X)
-    return X.toarray() if issparse(X) else np.asarray(X)
-
-
-def describe_input(mlp, info, X, deslanter=None):
-    """Return how samples are entered: by drawing, or by a slider for each feature."""
-    if info.image_shape is not None:
-        smallest, largest = find_range(mlp, X)
-        are_digits = list(map(str, info.labels)) == DIGITS
-        return {
-            "kind": "drawing",
-            "shape": info.image_shape,
-            "smallest": smallest,
-            "largest": largest,
-            "isMnist": info.image_shape == (IMAGE_SIZE, IMAGE_SIZE),
-            "maxShear": None if deslanter is None else float(deslanter.max_shear),
-            "examples": DIGITS if are_digits else [],
-            "example": EXAMPLE if are_digits else None,
-        }
-    if mlp.n_features_in_ > MAX_SLIDERS:
-        raise ValueError(
-            f"mlp must have at most {MAX_SLIDERS} features if they are not images, got {mlp.n_features_in_}. Set "
-            "image_shape=(height, width) if the features are pixels."
-        )
-    return {"kind": "table", "features": describe_features(mlp, X), "example": None}
-
-
-def find_range(mlp, X):
-    """Return the smallest and the largest value of the features."""
-    if X is not None:
-        return float(X.min()), float(X.max())
-    if mlp.input_scale is None:
-        raise ValueError(
-            "X must contain samples if the classifier has no input_scale, got None. Pass some training samples, which "
-            "determine the range of the features."
-        )
-    return 0.0, 1 / mlp.input_scale
-
-
-def describe_features(mlp, X):
-    """Return the name, the range and the initial value of each feature."""
-    names = getattr(
-        mlp, "feature_names_in_", [f"Feature {i + 1}" for i in range(mlp.n_features_in_)]
-    )
-    if X is None:
-        lower, upper = (np.full(len(names), limit) for limit in find_range(mlp, X))
-        middle = (lower + upper) / 2
-    else:
-        lower, upper, middle = X.min(axis=0), X.max(axis=0), np.median(X, axis=0)
-    ranges = zip(names, lower.tolist(), upper.tolist(), middle.tolist(), strict=True)
-    return [
-        {"name": str(name), "min": low, "max": high, "value": value}
-        for name, low, high, value in ranges
-    ]
-
-
-def make_self_test(mlp, network, X):
-    """Return samples and their probabilities, which the page compares with its own."""
-    if X is None:
-        samples = generate_samples(mlp.n_features_in_, mlp.input_scale, N_SAMPLES)
-    else:
-        samples = X[np.linspace(0, len(X) - 1, N_SAMPLES).astype(int)]
-    samples = samples.astype("<f4")
-    probabilities = compute_probabilities(network.restore(), samples)
-    return {
-        "features": encode_text(samples.tobytes()),
-        "probabilities": [[float(f"{p:.7g}") for p in row] for row in probabilities.tolist()],
-    }
-
-
 def render(page):
-    """Return the page for its description."""
-    style, script = shorten(read_source("page.css")), join_modules("page.js")
+    """Return the page for its data."""
+    style, script = STYLE_SPACE.sub("", read_source("page.css")), join_modules("page.js")
     hashes = {name: hash_source(source) for name, source in (("style", style), ("script", script))}
-    network = page["network"]
-    sizes = [layer["fanIn"] for layer in network["layers"]] + [network["layers"][-1]["fanOut"]]
     return (
         make_environment()
         .from_string(read_source("page.html"))
         .render(
-            description=page,
-            description_json=escape_json(page),
+            page=page,
+            page_json=escape_json(page),
             style=mark_safe(style),
             script=mark_safe(script),
             policy=(
                 f"default-src 'none'; style-src '{hashes['style']}'; script-src '{hashes['script']}'; "
                 "img-src data:; base-uri 'none'; form-action 'none'"
             ),
-            title=choose_title(page["input"]),
-            sizes=sizes,
-            n_parameters=sum(layer["fanOut"] * (layer["fanIn"] + 1) for layer in network["layers"]),
+            title=choose_title(page),
+            summaries=list(map(summarize_member, page["members"])),
+            weights=page["members"][0]["network"]["weights"],
+            has_hidden_layers=any(len(each["network"]["layers"]) > 1 for each in page["members"]),
         )
     )
 
 
-def choose_title(description):
-    """Return the title of a page for the description of its input."""
-    if description["kind"] == "table":
-        return "Explore a network"
-    return "Draw a digit" if description["examples"] else "Draw an image"
+def summarize_member(member):
+    """Return what the page says about a member, for the template."""
+    layers = member["network"]["layers"]
+    return {
+        "name": member["name"],
+        "layers": "\N{EN DASH}".join(
+            str(size) for size in [layer["fanIn"] for layer in layers] + [layers[-1]["fanOut"]]
+        ),
+        "n_parameters": sum(layer["fanOut"] * (layer["fanIn"] + 1) for layer in layers),
+        "percentage": f"{100 * member['fraction']:.3g}",
+        "is_upright": member["maxShear"] is not None,
+    }
+
+
+def choose_title(page):
+    """Return the title of a page for its data."""
+    if page["input"]["kind"] == "table":
+        return "Explore a network" if len(page["members"]) == 1 else "Explore a committee"
+    return "Draw a digit" if page["input"]["examples"] else "Draw an image"
 
 
 @cache
@@ -312,12 +196,13 @@ def join_modules(name):
             sources[module] = EXPORT.sub("", IMPORT.sub("", source))
 
     add(name)
-    return f'"use strict";\n{{\n{shorten("".join(sources.values()))}}}\n'
+    return f'"use strict";\n{{{shorten("".join(sources.values()))}}}\n'
 
 
-def shorten(source):
-    """Return a style sheet or a script without comments, indentation and most line breaks, a third of its size."""
-    return INDENTATION.sub("", COMMENT.sub("", source))
+def shorten(script):
+    """Return a script without comments and without spaces around punctuation, less than two thirds of its size."""
+    script = SCRIPT_COMMENT.sub(lambda match: match[1] or "", script)
+    return SCRIPT_SPACE.sub(lambda match: match[1] or match[2] or "\n", script)
 
 
 def hash_source(source):

@@ -11,14 +11,12 @@ MAX_SAFE_INTEGER = 2**53 - 1  # larger integers are not exact in JavaScript
 HTML_SAFE_DIGITS = bytes.maketrans(b"$&<>`", b",.:[]")
 
 
-def describe_network(network, info):
+def describe_network(network):
     """Describe a network for the drawing page.
 
     Parameters
     ----------
     network : QuantizedNetwork
-    info : ModelInfo
-        Its model.
 
     Returns
     -------
@@ -26,10 +24,6 @@ def describe_network(network, info):
         JSON values. 'data' contains the numbers, see `pack_numbers`.
     """
     return {
-        "version": info.version,
-        "digest": info.digest,
-        "classes": list(map(convert_label, info.labels)),
-        "imageShape": info.image_shape,
         "weights": network.weights,
         "outActivation": get_loss_name(network.targets),
         "multilabel": network.targets.multilabel,

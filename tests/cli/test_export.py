@@ -17,7 +17,7 @@ def _working_directory(tmp_path, monkeypatch):
 
 
 def read_description(path):
-    """Return the description of the network in a page."""
+    """Return the data of a page."""
     html = path.read_text(encoding="utf-8")
     text = re.search(r'<script type="application/json" id="description">(.*)</script>', html)[1]
     return json.loads(text)
@@ -41,15 +41,18 @@ class TestExport:
         assert first == f"Written to page.html ({size}). Open it in a browser"
         compared = "  weights in int8 compared with the model on 64 random samples: "
         assert re.fullmatch(compared + r"probabilities differ by at most \de-\d\d", second)
-        network = read_description(tmp_path / "page.html")["network"]
+        page = read_description(tmp_path / "page.html")
+        [member] = page["members"]
         model = load_model(stripes_model)
-        assert network["classes"] == model.classes_.tolist()
-        assert network["weights"] == "int8"
-        assert [layer["fanOut"] for layer in network["layers"]] == [16, len(model.classes_)]
+        assert page["classes"] == model.classes_.tolist()
+        assert member["network"]["weights"] == "int8"
+        sizes = [layer["fanOut"] for layer in member["network"]["layers"]]
+        assert sizes == [16, len(model.classes_)]
 
     def test_weights(self, succeeds, stripes_model, tmp_path):
         succeeds("export", stripes_model, "--html", "page.html", "--weights", "float32")
-        assert read_description(tmp_path / "page.html")["network"]["weights"] == "float32"
+        [member] = read_description(tmp_path / "page.html")["members"]
+        assert member["network"]["weights"] == "float32"
 
     def test_scale_of_the_pixels(self, run_skmlp, unscaled_model, tmp_path):
         status, _, err = run_skmlp("export", unscaled_model, "--html", "page.html")
@@ -206,8 +209,8 @@ class TestDraw:
         assert "epoch  1/60" in out
         assert re.search(r"^Test accuracy \d", out, re.MULTILINE)
         assert out.splitlines()[-1].startswith("Written to page.html")
-        network = read_description(tmp_path / "page.html")["network"]
-        assert [layer["fanOut"] for layer in network["layers"][:-1]] == [256]
+        [member] = read_description(tmp_path / "page.html")["members"]
+        assert [layer["fanOut"] for layer in member["network"]["layers"][:-1]] == [256]
 
     def test_range_of_float_pixels(self, succeeds, float_stripes, tmp_path):
         succeeds("draw", "--data", float_stripes)
@@ -232,7 +235,7 @@ class TestDraw:
         assert "Training on scikit-learn's bundled digits" in out
         accuracy = float(re.search(r"^Test accuracy ([\d.]+) %", out, re.MULTILINE)[1])
         assert accuracy > 97
-        assert read_description(tmp_path / "draw.html")["network"]["imageShape"] == [8, 8]
+        assert read_description(tmp_path / "draw.html")["input"]["shape"] == [8, 8]
 
     @pytest.mark.parametrize("option", ["--data", "--seed"])
     def test_options_of_the_training_with_a_model(self, run_skmlp, stripes_model, option):

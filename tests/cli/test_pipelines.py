@@ -324,31 +324,35 @@ class TestExport:
             assert out.endswith(f"accuracy {accuracy} (model: {accuracy})\n")
 
     @pytest.mark.parametrize(
-        ("kind", "option", "found"),
+        ("option", "kind", "expected"),
         [
+            ("--sklearn", "deslant", "a classifier"),
+            ("--sklearn", "committee", "a classifier"),
             (
-                "deslant",
-                "--sklearn",
-                "a classifier for --sklearn, got a pipeline of Deslant, MLPDigitClassifier",
+                "--c",
+                "reader",
+                "a classifier or a pipeline of Deslant or ImageResizer and a classifier",
             ),
-            ("committee", "--sklearn", "a classifier for --sklearn, got a committee of 3 models"),
-            *(
-                (
-                    kind,
-                    f"--{name}",
-                    f"a classifier or a pipeline of {steps} and a classifier for --{name}, got {found}",
-                )
-                for name, steps in (("html", "Deslant"), ("c", "Deslant or ImageResizer"))
-                for kind, found in (
-                    ("committee", "a committee of 3 models"),
-                    ("reader", "a pipeline of IDXReader, ImageResizer, MLPDigitClassifier"),
-                )
+            (
+                "--c",
+                "committee",
+                "a classifier or a pipeline of Deslant or ImageResizer and a classifier",
+            ),
+            (
+                "--html",
+                "reader",
+                "a classifier or a pipeline of Deslant and a classifier, or a committee of these,",
             ),
         ],
     )
-    def test_other_formats(self, fails, paths, tmp_path, option, kind, found):
+    def test_other_formats(self, fails, paths, tmp_path, option, kind, expected):
+        found = {
+            "deslant": "a pipeline of Deslant, MLPDigitClassifier",
+            "reader": "a pipeline of IDXReader, ImageResizer, MLPDigitClassifier",
+            "committee": "a committee of 3 models",
+        }[kind]
         err = fails(4, "export", paths[kind], "--onnx", "digits.onnx", option, "digits")
-        assert f"{paths[kind]}: the model must be {found}. " in err
+        assert f"{paths[kind]}: the model must be {expected} for {option}, got {found}. " in err
         assert "Use --onnx, which also exports pipelines and committees." in err
         assert list(tmp_path.iterdir()) == []
 
@@ -540,10 +544,41 @@ class TestReport:
         )
 
 
-def test_page_of_a_committee(fails, paths):
-    err = fails(4, "draw", paths["committee"])
-    assert "the model must be a classifier or a pipeline, got a committee of 3 models. The " in err
-    assert "shows the units of one network. Pass the file of one of the models, or train a" in err
+class TestPageOfACommittee:
+    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
+    @pytest.mark.parametrize("kind", ["fitted committee", "committee of letters"])
+    def test_page(self, succeeds, paths, tmp_path, command, kind):
+        out = succeeds(command[0], paths[kind], *command[1:])
+        assert "Written to draw.html" in out
+        to_html(load_model(paths[kind]), tmp_path / "expected.html")
+        assert (tmp_path / "draw.html").read_bytes() == (tmp_path / "expected.html").read_bytes()
+
+    @pytest.mark.parametrize("weights", ["float32", "int8"])
+    def test_check(self, succeeds, paths, stripes, test_set, weights):
+        path = paths["fitted committee"]
+        options = ("--html", "draw.html", "--weights", weights, "--check", stripes)
+        out = succeeds("export", path, *options)
+        accuracy = f"{100 * load_model(path).score(*test_set):.2f} %"
+        assert f"weights in {weights} compared with the model on 40 images" in out
+        assert f"accuracy {accuracy} (model: {accuracy})" in out
+        difference = float(re.search(r"probabilities differ by at most ([\de-]+)", out)[1])
+        assert difference < (1e-5 if weights == "float32" else 0.1)
+        if weights == "int8":
+            assert difference > 1e-5
+
+    def test_other_transformers(self, fails, paths, tmp_path):
+        err = fails(4, "draw", paths["committee"])
+        assert "must consist of Deslant and a classifier, got the transformers IDXReader, " in err
+        assert list(tmp_path.iterdir()) == []
+
+    def test_scale(self, run_skmlp, fails, stripes):
+        X, y = load_mnist(stripes, return_X_y=True)
+        networks = [make_network(seed, input_scale=None).fit(X / 255, y) for seed in (0, 1)]
+        save_model(make_committee(networks), "unscaled")
+        err = run_skmlp("draw", "unscaled")[2]
+        assert "from 0 to 1, set the input_scale of its networks in Python and save it again" in err
+        err = fails(2, "draw", "unscaled", "--scale", "1/255")
+        assert "--scale requires a classifier, got a committee of 2 models" in err
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

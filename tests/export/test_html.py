@@ -1,5 +1,6 @@
 """The page that `skmlp.export.to_html` writes, in Chromium."""
 
+import copy
 import json
 import re
 from contextlib import contextmanager
@@ -8,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import open_page as open_any_page
+from export.node import run_node
 from PIL import Image, ImageDraw
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -22,6 +25,8 @@ from skmlp.export import to_html
 from skmlp.export.html import join_modules
 from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.quantize import quantize_network
+from skmlp.files.models import compute_model_digest
+from skmlp.model_parts import split_model
 from skmlp.recipes import RECIPES, make_recipe
 
 PAGE_DIRECTORY = Path(to_html.__code__.co_filename).with_name("page")
@@ -148,7 +153,7 @@ class TestPage:
     def test_self_test_detects_other_probabilities(self, browser, wide_page, tmp_path):
         html = wide_page.read_text(encoding="utf-8")
         description = read_description(html)
-        probabilities = description["samples"]["probabilities"]
+        probabilities = description["members"][0]["samples"]["probabilities"]
         probabilities[0][0] += 0.01
         changed = html.replace(
             json.dumps(read_description(html), separators=(",", ":")), json.dumps(description)
@@ -161,7 +166,7 @@ class TestPage:
 
     def test_damaged_weights_are_reported(self, browser, wide_page, tmp_path):
         html = wide_page.read_text(encoding="utf-8")
-        data = read_description(html)["network"]["data"]
+        data = read_description(html)["members"][0]["network"]["data"]
         (tmp_path / "damaged.html").write_text(
             html.replace(data, data[: len(data) // 2]), encoding="utf-8"
         )
@@ -188,12 +193,27 @@ class TestPage:
             source = module.read_text(encoding="utf-8")
             declared = declaration.findall(source)
             assert all(re.search(rf"^.*\b{name}\b", script, re.MULTILINE) for name in declared)
-            # Removing the indentation must not change a string of several lines.
+            # Removing comments and spaces must not change a string of several lines, or another text with quotes.
             assert all(line.count("`") % 2 == 0 for line in source.splitlines()), module.name
+            code = re.sub(r"^ *(/\*.*?\*/|//.*?$)", "", source, flags=re.DOTALL | re.MULTILINE)
+            assert not re.search(r"'[^`\"\n]*'|[=(,:?&|] */[^/*\n]+/|\$\{[^}\n]*`", code), (
+                module.name
+            )
+            strings = re.findall(r'"[^"\n]*"', code)
+            assert all(text in script for text in strings if not text.startswith('"./')), (
+                module.name
+            )
             # Removing line breaks must not add code to a comment behind code.
             assert not re.search(r"\S.*//[^\"'`\n]*[{(\[,;]$", source, re.MULTILINE), module.name
             names += declared
         assert len(names) == len(set(names)) > 100  # imports are left out: the names must differ
+
+    def test_script_is_valid_and_smaller_than_the_modules(self):
+        script = join_modules("page.js").encode()
+        check = 'import { readFileSync } from "node:fs"; new Function(readFileSync("script.txt"));'
+        run_node(check, input_files={"script.txt": script})
+        size = sum(module.stat().st_size for module in PAGE_DIRECTORY.glob("*.js"))
+        assert len(script) < 2 / 3 * size
 
 
 def read_description(html):
@@ -624,6 +644,221 @@ class TestNetworks:
             assert attack in opened.page.locator("#classes").inner_text()
 
 
+@pytest.fixture(scope="module")
+def committee(mnist_model):
+    """Return a committee of three networks that differ in layers, scale and transformers, and a test set."""
+    mlp, (X, y) = mnist_model
+    upright = fit_upright(X[:3000], y[:3000], activation="tanh", input_scale=1 / 255)
+    softmax = make_small(X[:1000], y[:1000], hidden_layer_sizes=(), input_scale=1 / 128)
+    return make_committee([mlp, upright, softmax], weights=[2, 1, 0.5]), X[3000:3050]
+
+
+@pytest.fixture(scope="module")
+def committee_page(committee, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pages") / "committee.html"
+    to_html(committee[0], path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def divided_page(committee, tmp_path_factory):
+    """Return the page of a committee whose last network always predicts an 8."""
+    *others, last = committee[0].estimators_
+    last = copy.deepcopy(last.estimator)
+    last.intercepts_[-1][8] += 1000
+    path = tmp_path_factory.mktemp("pages") / "divided.html"
+    to_html(make_committee([*others, last]), path)
+    return path
+
+
+def fit_upright(X, y, **params):
+    """Return a Pipeline of Deslant and a small network."""
+    upright = Deslant().fit(X)
+    return make_pipeline(
+        upright, make_small(upright.transform(X), y, **{"input_scale": 1} | params)
+    )
+
+
+def read_members(page):
+    """Return the cells of the table of networks, row by row, after the next frame."""
+    read_answer(page)
+    rows = page.locator("#members tbody tr")
+    return [rows.nth(i).locator("th, td").all_inner_texts() for i in range(rows.count())]
+
+
+class TestCommittee:
+    @pytest.mark.parametrize("weights", ["int8", "float16", "float32"])
+    def test_predict_agrees_with_python(self, browser, committee, tmp_path, weights):
+        model, X = committee
+        to_html(model, tmp_path / "page.html", weights=weights)
+        with open_page(browser, tmp_path / "page.html") as opened:
+            assert opened.page.evaluate("window.skmlp.selfTest.passed")
+            computed = [opened.page.evaluate(PREDICT, row.tolist()) for row in X]
+            digest = opened.page.evaluate("window.skmlp.digest")
+        parts = [split_model(member) for member in model.estimators_]
+        networks = [quantize_network(fold_network(each.classifier), weights) for each in parts]
+        each = [
+            compute_probabilities(network.restore(), member.transform(X))
+            for network, member in zip(networks, parts, strict=True)
+        ]
+        expected = np.average(each, axis=0, weights=[2, 1, 0.5])
+        np.testing.assert_allclose(computed, expected, atol=1e-5)
+        if weights == "float32":
+            np.testing.assert_allclose(computed, model.predict_proba(X), atol=1e-5)
+        assert digest == compute_model_digest(model)
+
+    @pytest.mark.parametrize("width", [390, 1280])
+    @pytest.mark.parametrize("dark", [False, True])
+    def test_has_no_problems(self, browser, divided_page, width, dark):
+        with open_page(browser, divided_page, width=width, dark=dark) as opened:
+            page = opened.page
+            page.locator("#show-occlusion").check()
+            draw_one(page)
+            for index in range(3):
+                page.get_by_label("Network shown").select_option(index=index)
+                if index < 2:
+                    page.locator(".layer canvas").last.click()
+                read_answer(page)
+                assert page.locator("#members .different").count() > 0
+                assert opened.find_problems() == {}
+
+    def test_each_prediction_is_shown(self, open_small):
+        X, y = load_iris(return_X_y=True, as_frame=True)
+        X.columns = ["a", "b", "c", "d"]
+        labels = np.array(["setosa", "versicolor", "virginica"])[y]
+        members = [
+            ("first", make_small(X, y, max_iter=80)),
+            ("second", make_small(X, y, activation="tanh", max_iter=1)),
+            ("<b>third</b>", make_small(X, y, hidden_layer_sizes=(), max_iter=1)),
+        ]
+        committee = VotingClassifier(members, voting="soft", weights=[5, 1, 1]).fit(X, labels)
+        with open_small(committee, X=X) as opened:
+            page = opened.page
+            assert page.title() == "Explore a committee"
+            assert "sepal" not in page.locator("#features").inner_text()
+            for values in X.to_numpy()[[0, 60, 110]]:
+                for index, value in enumerate(values):
+                    page.locator("#features input").nth(index).fill(str(value))
+                sample = X.iloc[:1].copy()
+                sample[:] = values
+                expected = []
+                for (name, _), member in zip(members, committee.estimators_, strict=True):
+                    probabilities = member.predict_proba(sample)[0]
+                    label = committee.classes_[probabilities.argmax()]
+                    expected.append(
+                        [name, label, f"{100 * probabilities.max():.1f}\N{NO-BREAK SPACE}%"]
+                    )
+                assert read_members(page) == expected
+                average = committee.predict_proba(sample)[0]
+                np.testing.assert_allclose(
+                    page.evaluate(PREDICT, values.tolist()), average, atol=1e-5
+                )
+                [answer] = committee.predict(sample)
+                n_agreeing = [label for _, label, _ in expected].count(answer)
+                assert read_answer(page) == answer
+                text = page.locator("#answer").inner_text()
+                assert f"{100 * average.max():.1f}\N{NO-BREAK SPACE}%" in text
+                assert f"predicted by {n_agreeing} of 3 networks" in text
+                different = page.locator("#members .different")
+                assert different.count() == 3 - n_agreeing
+            assert opened.find_problems() == {}
+
+    def test_selected_network_is_shown(self, browser, committee_page):
+        get_seen = "() => document.querySelector('#seen canvas').toDataURL()"
+        with open_page(browser, committee_page) as opened:
+            page = opened.page
+            clear(page)
+            drag(page, [(0.7, 0.15), (0.6, 0.35), (0.4, 0.65), (0.3, 0.85)])
+            answer, probabilities = read_answer(page), page.locator("#classes").inner_text()
+            slanted = page.evaluate(get_seen)
+            page.locator(".layer canvas").click()
+            assert page.locator("#unit").is_visible()
+            page.get_by_label("Network shown").select_option(index=1)
+            assert page.locator(".layer figcaption").all_inner_texts() == [
+                "Hidden layer 1\n16 units, tanh",
+                "Hidden layer 2\n12 units, tanh",
+            ]
+            assert page.locator("#unit").is_hidden()
+            assert page.evaluate(get_seen) != slanted
+            page.locator(".layer canvas").nth(1).click(position={"x": 3, "y": 3})
+            assert "Unit 1 of hidden layer 2" in page.locator("#unit").inner_text()
+            assert page.locator("#paths path").count() > 6
+            page.get_by_label("Network shown").select_option(index=2)
+            assert page.locator(".layer").count() == 0
+            assert page.evaluate(get_seen) == slanted
+            assert page.locator("#paths path").count() == 6
+            assert read_answer(page) == answer
+            assert page.locator("#classes").inner_text() == probabilities
+            clear(page)
+            assert read_answer(page) == ""
+            page.get_by_label("Network shown").select_option(index=0)
+            assert page.locator(".layer").count() == 1
+            assert {text for row in read_members(page) for text in row[1:]} == {""}
+            assert opened.find_problems() == {}
+
+    def test_network_is_selected_by_the_keyboard(self, browser, committee_page):
+        with open_page(browser, committee_page) as opened:
+            page = opened.page
+            page.locator("#examples button").last.focus()
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.id") == "member"
+            page.keyboard.press("ArrowDown")
+            assert page.locator(".layer").count() == 2
+            names = page.locator("#member option").all_inner_texts()
+            assert names == [
+                "member_0 (784\N{EN DASH}256\N{EN DASH}10)",
+                "member_1 (784\N{EN DASH}16\N{EN DASH}12\N{EN DASH}10)",
+                "member_2 (784\N{EN DASH}10)",
+            ]
+
+    def test_noise_and_dropped_units_change_all_predictions(self, browser, committee_page):
+        with open_page(browser, committee_page) as opened:
+            page = opened.page
+            before = read_members(page)
+            page.locator("#noise").fill("0.3")
+            noisy = read_members(page)
+            assert all(row != other for row, other in zip(before, noisy, strict=True))
+            page.locator("#dropped").fill("0.5")
+            dropped = read_members(page)
+            assert [row != other for row, other in zip(noisy, dropped, strict=True)] == [
+                *(True, True),
+                False,  # it has no hidden units
+            ]
+
+    def test_self_test_covers_each_network(self, browser, committee_page, tmp_path):
+        html = committee_page.read_text(encoding="utf-8")
+        description = read_description(html)
+        for index in range(3):
+            changed = copy.deepcopy(description)
+            changed["members"][index]["samples"]["probabilities"][4][9] += 0.01
+            script = [json.dumps(each, separators=(",", ":")) for each in (description, changed)]
+            (tmp_path / "changed.html").write_text(html.replace(*script), encoding="utf-8")
+            with open_page(browser, tmp_path / "changed.html") as opened:
+                assert not opened.page.evaluate("window.skmlp.selfTest.passed")
+        with open_page(browser, committee_page) as opened:
+            assert "passed: 15 samples" in opened.page.locator("#self-test").inner_text()
+
+    def test_description_of_the_networks(self, browser, committee_page):
+        with open_page(browser, committee_page) as opened:
+            text = opened.page.locator("dl").inner_text()
+            assert "member_0, 57.1 % of the average" in text
+            assert "784\N{EN DASH}16\N{EN DASH}12\N{EN DASH}10, upright digits" in text
+
+    @pytest.mark.parametrize("is_committee", [False, True])
+    def test_single_network_has_no_selection(self, open_small, digits, is_committee):
+        mlp = make_small(*digits, input_scale=1)
+        with open_small(make_committee([mlp]) if is_committee else mlp) as opened:
+            assert opened.page.locator("#member, #members").count() == 0
+            assert "networks" not in opened.page.locator("#answer").inner_text()
+
+    def test_range_of_the_pixels(self, digits, tmp_path):
+        X, y = digits
+        models = [make_small(16 * X, y, input_scale=scale) for scale in (1 / 8, 1 / 16, 1)]
+        to_html(make_committee(models), tmp_path / "page.html")
+        settings = read_description((tmp_path / "page.html").read_text(encoding="utf-8"))["input"]
+        assert (settings["smallest"], settings["largest"]) == (0, 16)
+
+
 class TestErrors:
     def test_not_fitted(self, tmp_path):
         with pytest.raises(NotFittedError):
@@ -638,31 +873,64 @@ class TestErrors:
         ):
             to_html(pipeline.fit(*digits), tmp_path / "page.html")
 
-    def test_committee(self, digits, tmp_path):
+    def test_pages_of_frozen_members(self, digits, tmp_path):
         X, y = digits
-        mlp = MLPDigitClassifier((8,), input_scale=1 / 16, max_iter=2, n_iter_no_change=None)
-        models = [mlp.fit(X, y), make_pipeline(Deslant(), clone(mlp)).fit(X, y)]
-        committee = make_committee(models)
+        models = [make_small(X, y, input_scale=1), fit_upright(X, y)]
         path = tmp_path / "page.html"
-        with pytest.raises(
-            TypeError, match=r"got VotingClassifier(.|\n)* one network\. Pass a mem"
-        ):
-            to_html(committee, path)
-        assert list(tmp_path.iterdir()) == []
-        for model, member in zip(models, committee.estimators_, strict=True):
+        for model, member in zip(models, make_committee(models).estimators_, strict=True):
             to_html(model, path)
             expected = path.read_bytes()
             to_html(member, path)
             assert path.read_bytes() == expected
 
+    def test_committee_that_is_not_fitted(self, tmp_path):
+        with pytest.raises(NotFittedError):
+            to_html(VotingClassifier([("a", MLPDigitClassifier())]), tmp_path / "page.html")
+
+    def test_committee_with_hard_voting(self, digits, tmp_path):
+        committee = make_committee([make_small(*digits, input_scale=1)]).set_params(voting="hard")
+        with pytest.raises(ValueError, match="voting of the VotingClassifier must be 'soft'"):
+            to_html(committee, tmp_path / "page.html")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_other_members(self, digits, tmp_path):
+        X, y = digits
+        network = make_small(X, y, input_scale=1)
+        other = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X, y)
+        with pytest.raises(TypeError, match="got a VotingClassifier with the member Pipeline"):
+            to_html(make_committee([network, other]), tmp_path / "page.html")
+        pipeline = make_pipeline(StandardScaler(), clone(network)).fit(X, y)
+        with pytest.raises(TypeError, match="got the transformers StandardScaler"):
+            to_html(make_committee([network, pipeline]), tmp_path / "page.html")
+
+    def test_members_for_images_of_other_shapes(self, digits, tmp_path):
+        X, y = digits
+        path = tmp_path / "page.html"
+        models = [make_small(X, y, input_scale=1, image_shape=shape) for shape in [(8, 8), (4, 16)]]
+        with pytest.raises(ValueError, match=r"images of one shape, got \(4, 16\), \(8, 8\)"):
+            to_html(make_committee(models), path)
+        to_html(make_committee(models), path, image_shape=(4, 16))
+        assert read_description(path.read_text(encoding="utf-8"))["input"]["shape"] == [4, 16]
+        to_html(make_committee([fit_upright(X, y), models[0]]), path)
+        with pytest.raises(
+            ValueError, match=r"must be None or \(8, 8\), the shape .* got \(4, 16\)"
+        ):
+            to_html(make_committee([models[0], fit_upright(X, y)]), path, image_shape=(4, 16))
+
+    def test_unknown_range_of_the_features_of_a_member(self, digits, tmp_path):
+        committee = make_committee([make_small(*digits, input_scale=1), make_small(*digits)])
+        with pytest.raises(ValueError, match="X must contain samples if a classifier has no inp"):
+            to_html(committee, tmp_path / "page.html")
+        to_html(committee, tmp_path / "page.html", X=digits[0])
+
     @pytest.mark.parametrize("model", [None, "page", LogisticRegression()], ids=str)
     def test_other_estimators(self, model, tmp_path):
-        with pytest.raises(TypeError, match="model must be a fitted MLPDigitClassifier, or a Pipe"):
+        with pytest.raises(TypeError, match="model must be a fitted MLPDigitClassifier, a Pipe"):
             to_html(model, tmp_path / "page.html")
 
     def test_unknown_range_of_features(self, digits, tmp_path):
         with pytest.raises(
-            ValueError, match="X must contain samples if the classifier has no input_scale"
+            ValueError, match="X must contain samples if a classifier has no input_scale"
         ):
             to_html(make_small(*digits), tmp_path / "page.html")
 

@@ -1,6 +1,6 @@
 /** Input by drawing: the sheet with its tools, pictures from files, the clipboard and the camera, and examples. */
 
-import { deslant } from "./deslant.js";
+import { convertPixels } from "./committee.js";
 import { Drawing } from "./drawing.js";
 import { makeExampleDigit } from "./example_digits.js";
 import { fitImage } from "./fit_image.js";
@@ -20,7 +20,6 @@ export class DrawingInput {
    * @param {number} settings.smallest value of the background
    * @param {number} settings.largest value of full ink
    * @param {boolean} settings.isMnist whether images are normalized as those of MNIST
-   * @param {?number} settings.maxShear maximum shear with which images are deslanted; null if they are not
    * @param {string[]} settings.examples labels of the digits that can be drawn as examples
    * @param {() => void} onChange called when `read` may return something else
    * @param {(text: string) => void} announce called with a text for screen readers
@@ -28,12 +27,12 @@ export class DrawingInput {
   constructor(settings, onChange, announce) {
     this.settings = settings;
     this.message = "";
-    this.features = undefined;
+    this.pixels = undefined;
     this.nPictures = 0;
     this.notice = document.getElementById("notice");
     const pen = document.getElementById("pen");
     const handleChange = () => {
-      this.features = undefined;
+      this.pixels = undefined;
       this.notice.hidden = true;
       document.getElementById("hint").hidden = !this.drawing.isEmpty && !this.drawing.isExample;
       onChange();
@@ -49,15 +48,15 @@ export class DrawingInput {
   }
 
   /**
-   * Return the features of the drawing, or null if there is none. `message` says why not.
+   * Return the pixels of the image, or null if there is none. `message` says why not.
    *
-   * @returns {Float32Array | null}
+   * @returns {Uint8Array | null}
    */
   read() {
-    if (this.features === undefined) {
-      this.features = this.compute();
+    if (this.pixels === undefined) {
+      this.pixels = this.compute();
     }
-    return this.features;
+    return this.pixels;
   }
 
   compute() {
@@ -66,7 +65,7 @@ export class DrawingInput {
       return null;
     }
     try {
-      return this.convert(this.normalize(this.drawing.getImageData()));
+      return this.normalize(this.drawing.getImageData());
     } catch (error) {
       this.message = error instanceof NoDigitError ? NO_DRAWING : error.message;
       return null;
@@ -78,11 +77,9 @@ export class DrawingInput {
     return this.settings.isMnist ? normalize(imageData) : fitImage(imageData, ...this.settings.shape);
   }
 
-  /** Convert pixels from 0 to 255 to features. @param {ArrayLike<number>} pixels @returns {Float32Array} */
-  convert(pixels) {
-    const { shape, smallest, largest, maxShear } = this.settings;
-    const image = maxShear === null ? pixels : deslant(pixels, shape, maxShear);
-    return Float32Array.from(image, (pixel) => smallest + (pixel * (largest - smallest)) / 255);
+  /** Convert pixels from 0 to 255 to the features of a member. @returns {Float32Array} */
+  convert(pixels, { maxShear }) {
+    return convertPixels(pixels, this.settings, maxShear);
   }
 
   listenForPictures() {

@@ -152,6 +152,10 @@ export class Network {
     this.multilabel = multilabel;
   }
 
+  get hiddenSizes() {
+    return this.layers.slice(0, -1).map(({ fanOut }) => fanOut);
+  }
+
   /**
    * Compute the activations of the hidden layers, the logits and the probability of each class or label.
    *

@@ -1,21 +1,15 @@
 /** The page: connects the input, the network and the views. */
 
+import { averageProbabilities, decodeMembers } from "./committee.js";
 import { DrawingInput } from "./drawing_input.js";
-import { computeLogOdds, computeOcclusionMap, findStrongestPaths } from "./explanations.js";
-import { decodeNetwork, decompressText } from "./network.js";
+import { computeLogOdds, computeOcclusionMap } from "./explanations.js";
+import { MemberList } from "./member_list.js";
+import { decompressText } from "./network.js";
+import { NetworkView } from "./network_view.js";
 import { addNoise, makeDropMasks } from "./perturbations.js";
 import { runSelfTest } from "./self_test.js";
 import { TableInput } from "./table_input.js";
-import { UnitView } from "./unit_view.js";
-import {
-  drawLines,
-  findLargest,
-  formatProbability,
-  LayerView,
-  ProbabilityView,
-  paintValues,
-  readColors,
-} from "./views.js";
+import { drawLines, formatProbability, ProbabilityView, readColors } from "./views.js";
 
 const FRAME_MILLISECONDS = 12;
 const PAUSE_MILLISECONDS = 800;
@@ -26,10 +20,11 @@ const findElement = (id) => document.getElementById(id);
 
 /** State of the page, and its reaction to changes. */
 class Page {
-  constructor(description, network) {
-    this.network = network;
-    this.settings = description.input;
-    this.classes = description.network.classes;
+  constructor({ classes, input }, members) {
+    this.members = members;
+    this.settings = input;
+    this.classes = classes;
+    this.shown = 0; // index of the member whose network is shown
     this.result = null;
     this.scheduled = false;
     this.occlusion = null;
@@ -39,7 +34,15 @@ class Page {
       this.settings.kind === "drawing"
         ? new DrawingInput(this.settings, onChange, (text) => this.announce(text, 0))
         : new TableInput(this.settings, onChange);
-    this.makeViews();
+    this.probabilityView = new ProbabilityView(findElement("classes"), classes, findElement("class-row"));
+    const table = findElement("members");
+    this.memberList = table === null ? null : new MemberList(table, classes);
+    const selection = findElement("member");
+    this.showMember(selection?.selectedIndex ?? 0); // browsers can restore the selection
+    selection?.addEventListener("change", () => {
+      this.showMember(selection.selectedIndex);
+      this.update();
+    });
     for (const id of ["show-paths", "show-occlusion", "noise", "dropped"]) {
       findElement(id)?.addEventListener("input", () => {
         showPercentages();
@@ -57,18 +60,11 @@ class Page {
     });
   }
 
-  makeViews() {
-    const hiddenLayers = this.network.layers.slice(0, -1);
-    const figures = [...document.querySelectorAll(".layer")];
-    this.layerViews = hiddenLayers.map(
-      ({ fanOut }, layer) =>
-        new LayerView(figures[layer], fanOut, `Hidden layer ${layer + 1}`, (unit) => this.selectUnit(layer, unit)),
-    );
-    this.probabilityView = new ProbabilityView(findElement("classes"), this.classes, findElement("class-row"));
-    this.seen = document.querySelector("#seen canvas");
-    const shapes = [this.settings.shape ?? null, ...this.layerViews.map(({ rows, columns }) => [rows, columns])];
-    const names = (this.settings.features ?? []).map(({ name }) => name);
-    this.unitView = new UnitView(findElement("unit"), this.network, this.classes, shapes, names);
+  /** Show the network of a member instead of another one. */
+  showMember(index) {
+    this.shown = index;
+    this.networkView?.remove();
+    this.networkView = new NetworkView(this.members[index].network, this.settings, this.classes);
   }
 
   /** Update the page before the next frame. */
@@ -83,32 +79,37 @@ class Page {
   }
 
   update() {
-    const features = this.input.read();
-    this.result = features === null ? null : this.computeResult(features);
+    const values = this.input.read();
+    this.result = values === null ? null : this.computeResult(values, readSlider("noise"), readSlider("dropped"));
     const colors = readColors();
-    const { probabilities = null, predicted = [], hidden = null } = this.result ?? {};
+    const { passes = null, probabilities = null, predicted = [], explained = null } = this.result ?? {};
     this.probabilityView.show(probabilities, predicted);
-    this.layerViews.forEach((view, layer) => {
-      view.show(hidden?.[layer] ?? new Float32Array(view.size), colors);
-    });
-    this.unitView.update(hidden, colors);
+    this.memberList?.show(passes, explained);
+    this.networkView.show(passes?.[this.shown] ?? null, colors);
     this.showAnswer();
-    this.showSeen(colors);
     this.showPaths();
     this.startOcclusion(colors);
   }
 
-  /** Predict from features with the selected noise and dropped units. */
-  computeResult(original) {
+  /**
+   * Predict from the pixels of an image from 0 to 255, or from features that are not images.
+   *
+   * @param {ArrayLike<number>} values
+   * @param {number} noise standard deviation relative to the range of the features
+   * @param {number} dropped fraction of the hidden units that are switched off
+   */
+  computeResult(values, noise = 0, dropped = 0) {
     const { smallest, largest } = this.settings;
-    const noise = readSlider("noise");
-    const features = noise > 0 ? addNoise(original, noise * (largest - smallest), smallest, largest, SEED) : original;
-    const sizes = this.layerViews.map(({ size }) => size);
-    const masks = makeDropMasks(sizes, readSlider("dropped"), SEED);
-    const { hidden, probabilities } = this.network.forward(features, masks);
-    const predicted = this.network.predict(probabilities);
+    const passes = this.members.map((member) => {
+      const original = this.input.convert(values, member);
+      const features = noise > 0 ? addNoise(original, noise * (largest - smallest), smallest, largest, SEED) : original;
+      const masks = makeDropMasks(member.network.hiddenSizes, dropped, SEED);
+      return { features, masks, ...member.network.forward(features, masks) };
+    });
+    const probabilities = averageProbabilities(this.members, passes);
+    const predicted = this.members[0].network.predict(probabilities); // several members predict one label each
     const explained = predicted.toSorted((a, b) => probabilities[b] - probabilities[a])[0] ?? null;
-    return { features, masks, hidden, probabilities, predicted, explained };
+    return { passes, probabilities, predicted, explained };
   }
 
   /** Show the prediction, or why there is none. */
@@ -128,7 +129,7 @@ class Page {
     text.textContent =
       {
         0: "No label is predicted.",
-        1: `with a probability of ${formatProbability(probabilities[predicted[0]])}`,
+        1: `with a probability of ${formatProbability(probabilities[predicted[0]])}${this.memberList?.describe() ?? ""}`,
       }[predicted.length] ?? "";
     answer.replaceChildren(label, text);
     this.announce(`${label.textContent} ${text.textContent}`);
@@ -142,20 +143,6 @@ class Page {
     }, delay);
   }
 
-  showSeen(colors) {
-    if (this.seen !== null) {
-      const image = this.getImage(colors);
-      paintValues(this.seen, image.values, this.settings.shape, [colors.paper, colors.paper, colors.ink], image.limit);
-    }
-  }
-
-  /** Return the image that the network sees, with values from 0 for the background to the limit. */
-  getImage(colors) {
-    const { smallest, largest } = this.settings;
-    const features = this.result?.features ?? new Float32Array(this.network.layers[0].fanIn).fill(smallest);
-    return { values: features.map((value) => value - smallest), color: colors.ink, limit: largest - smallest };
-  }
-
   showPaths() {
     const svg = findElement("paths");
     const explained = this.result?.explained ?? null;
@@ -163,12 +150,8 @@ class Page {
       svg.replaceChildren();
       return;
     }
-    const { features, hidden } = this.result;
-    const nOutputs = this.network.layers.at(-1).fanOut;
-    const output = nOutputs === 1 ? 0 : explained;
-    const sign = this.classes.length === 2 && nOutputs === 1 && explained === 0 ? -1 : 1;
     const places = this.measurePlaces(explained);
-    const edges = findStrongestPaths(this.network, features, hidden, output, sign);
+    const edges = this.networkView.findPaths(explained);
     const lines = edges.map(({ layer, from, to, strength }) => ({
       from: places[layer](from),
       to: places[layer + 1](to),
@@ -193,18 +176,19 @@ class Page {
       return subtract({ x: left + x * width, y: top + y * height });
     };
     const inputs = (index) => this.locateInput(index, locate);
-    const layers = this.layerViews.map((view) => (unit) => locate(view.canvas, view.getPosition(unit)));
+    const layers = this.networkView.layerViews.map((view) => (unit) => locate(view.canvas, view.getPosition(unit)));
     return [inputs, ...layers, () => subtract(this.probabilityView.getTarget(explained))];
   }
 
   locateInput(index, locate) {
-    if (this.seen === null) {
+    const { seen } = this.networkView;
+    if (seen === null) {
       const { x, y } = locate(this.input.sliders[index].shown, { x: 1, y: 0.5 });
       const [top, bottom] = [0, 1].map((edge) => locate(this.input.table, { x: 0, y: edge }).y);
       return { x, y: Math.min(bottom, Math.max(top, y)) };
     }
     const [height, width] = this.settings.shape;
-    return locate(this.seen, { x: ((index % width) + 0.5) / width, y: (Math.floor(index / width) + 0.5) / height });
+    return locate(seen, { x: ((index % width) + 0.5) / width, y: (Math.floor(index / width) + 0.5) / height });
   }
 
   /** Start to compute the occlusion map; a later change stops it. */
@@ -212,10 +196,12 @@ class Page {
     const isShown = findElement("show-occlusion")?.checked ?? false;
     findElement("occlusion-legend").hidden = !isShown;
     this.occlusion = null;
-    const { explained = null, features, masks } = this.result ?? {};
+    const { explained = null, passes } = this.result ?? {};
     if (isShown && explained !== null) {
       const { shape, smallest } = this.settings;
-      const computeScore = (values) => computeLogOdds(this.network, this.network.forward(values, masks), explained);
+      const { network } = this.members[this.shown];
+      const { features, masks } = passes[this.shown];
+      const computeScore = (values) => computeLogOdds(network, network.forward(values, masks), explained);
       this.occlusion = computeOcclusionMap(computeScore, features, shape, smallest, OCCLUSION_PATCH);
       this.continueOcclusion(this.occlusion, colors);
     }
@@ -234,17 +220,7 @@ class Page {
       requestAnimationFrame(() => this.continueOcclusion(occlusion, colors));
       return;
     }
-    const scale = [colors.negative, colors.paper, colors.positive];
-    paintValues(this.seen, step.value, this.settings.shape, scale, findLargest(step.value), this.getImage(colors));
-  }
-
-  selectUnit(layer, unit) {
-    this.layerViews.forEach((view, index) => {
-      if (index !== layer) {
-        view.select(null);
-      }
-    });
-    this.unitView.select(layer, unit, this.result?.hidden ?? null, readColors());
+    this.networkView.showOcclusion(step.value, colors);
   }
 
   /** Return what other scripts may use. */
@@ -261,11 +237,11 @@ class Page {
 
   /** Return the probabilities for the pixels of an image from 0 to 255, or for features that are not images. */
   predict(pixels) {
-    const { fanIn } = this.network.layers[0];
+    const { fanIn } = this.members[0].network.layers[0];
     if (pixels.length !== fanIn) {
       throw new RangeError(`pixels must have ${fanIn} values, got ${pixels.length}. Pass one value per pixel.`);
     }
-    return this.network.forward(this.input.convert(pixels)).probabilities;
+    return this.computeResult(pixels).probabilities;
   }
 }
 
@@ -283,13 +259,14 @@ function showPercentages() {
   }
 }
 
-/** Decode the samples of the self-test. */
-async function decodeSamples({ features, probabilities }) {
-  const values = new Float32Array(await decompressText(features));
-  const size = values.length / probabilities.length;
-  return probabilities.map((expected, index) => ({
-    features: values.subarray(index * size, (index + 1) * size),
-    probabilities: expected,
+/** Decode the samples of a member for the self-test. */
+async function decodeSamples({ network, samples }) {
+  const values = new Float32Array(await decompressText(samples.features));
+  const { fanIn } = network.layers[0];
+  return samples.probabilities.map((probabilities, index) => ({
+    network,
+    features: values.subarray(index * fanIn, (index + 1) * fanIn),
+    probabilities,
   }));
 }
 
@@ -301,8 +278,8 @@ function showFailure(message) {
 
 async function startPage() {
   const description = JSON.parse(findElement("description").textContent);
-  const network = await decodeNetwork(description.network);
-  const selfTest = runSelfTest(network, await decodeSamples(description.samples));
+  const members = await decodeMembers(description.members);
+  const selfTest = runSelfTest((await Promise.all(members.map(decodeSamples))).flat());
   const difference = selfTest.largestDifference.toExponential(0);
   findElement("self-test").textContent =
     `${selfTest.passed ? "passed" : "failed"}: ${selfTest.nSamples} samples, probabilities within ${difference} of Python's`;
@@ -311,8 +288,8 @@ async function startPage() {
       `The probabilities that this browser computes differ from Python's by up to ${difference}. Use another browser.`,
     );
   }
-  const page = new Page(description, network);
-  window.skmlp = page.makeInterface(description.network, selfTest);
+  const page = new Page(description, members);
+  window.skmlp = page.makeInterface(description, selfTest);
   page.update();
   document.dispatchEvent(new Event("skmlp-ready"));
   if (description.input.example !== null) {

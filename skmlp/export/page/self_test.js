@@ -4,12 +4,11 @@
 const TOLERANCE = 1e-4;
 
 /**
- * @param {Network} network
- * @param {{ features: Float32Array, probabilities: number[] }[]} samples
+ * @param {{ network: Network, features: Float32Array, probabilities: number[] }[]} samples
  * @returns {{ passed: boolean, nSamples: number, largestDifference: number }}
  */
-export function runSelfTest(network, samples) {
-  const differences = samples.flatMap(({ features, probabilities }) => {
+export function runSelfTest(samples) {
+  const differences = samples.flatMap(({ network, features, probabilities }) => {
     const computed = network.forward(features).probabilities;
     return probabilities.map((expected, index) => Math.abs(computed[index] - expected));
   });

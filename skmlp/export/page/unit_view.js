@@ -33,6 +33,11 @@ export class UnitView {
     this.update(hidden, colors);
   }
 
+  hide() {
+    this.shown = null;
+    this.section.hidden = true;
+  }
+
   /** Show the weights and the activation of the selected unit. @param {Float32Array[] | null} hidden */
   update(hidden, colors) {
     if (this.shown !== null) {

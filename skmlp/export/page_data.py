@@ -1,0 +1,281 @@
+"""The data of a page: its networks, how samples are entered, and samples for the self-test.
+
+A page has a list of members, whose probabilities are averaged. A classifier or Pipeline is the only member of its page.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.validation import check_is_fitted
+
+from skmlp.digits.deslant import Deslant
+from skmlp.digits.normalize import IMAGE_SIZE
+from skmlp.estimator.committee import check_committee, is_network
+from skmlp.estimator.prediction import load_samples
+from skmlp.export.checks import generate_samples
+from skmlp.export.model_info import describe_model
+from skmlp.export.network import compute_probabilities, fold_network
+from skmlp.export.payload import convert_label, describe_network, encode_text
+from skmlp.export.quantize import quantize_network
+from skmlp.files.models import compute_model_digest
+from skmlp.files.records import classes_to_json
+from skmlp.image_shape import find_image_shape
+from skmlp.model_parts import (
+    ModelParts,
+    get_fractions,
+    get_names,
+    is_committee,
+    list_members,
+    split_model,
+)
+
+MAX_SLIDERS = 200
+N_SAMPLES = 5  # of each member, for the self-test
+DIGITS = [str(digit) for digit in range(10)]
+EXAMPLE = 3  # the digit that the page draws when it is opened
+
+
+@dataclass(frozen=True)
+class Member:
+    """Classifier or Pipeline of a page, of which a committee has several.
+
+    Parameters
+    ----------
+    name : str
+        Empty for a model that is no committee.
+    fraction : float
+        Weight in the average. The weights of all members add up to 1.
+    parts : ModelParts
+        A Deslant at most, and the classifier.
+    """
+
+    name: str
+    fraction: float
+    parts: ModelParts
+
+    @property
+    def mlp(self):
+        """The classifier."""
+        return self.parts.classifier
+
+    @property
+    def deslanter(self):
+        """The Deslant before the classifier, or None."""
+        return self.parts.transformers[0] if self.parts.transformers else None
+
+    def convert_samples(self, X):
+        """Return validated samples as an array, as the classifier gets them."""
+        X = load_samples(self.mlp, self.parts.transform(X))
+        return X.toarray() if issparse(X) else np.asarray(X)
+
+
+def make_page_data(model, weights=None, X=None, image_shape=None):
+    """Return the data of a page as JSON values.
+
+    Parameters
+    ----------
+    model : classifier, Pipeline or VotingClassifier
+    weights : {"int8", "float16", "float32"}, default=None
+        Format of the weights. None for the default.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+        Samples, which determine the range of the features.
+    image_shape : (int, int), False or None, default=None
+        See `find_common_shape`.
+
+    Returns
+    -------
+    page : dict
+    """
+    members = make_members(model)
+    shape = find_common_shape(members, image_shape)
+    info = replace(
+        describe_model(members[0].mlp, shape or False),
+        digest=compute_model_digest(model),
+        labels=classes_to_json(model.classes_)["labels"],
+    )
+    samples = None if X is None else [member.convert_samples(X) for member in members]
+    weights = weights or choose_weights(shape)
+    return {
+        "version": info.version,
+        "digest": info.digest,
+        "classes": list(map(convert_label, info.labels)),
+        "members": [
+            describe_member(member, weights, X)
+            for member, X in zip(members, samples or [None] * len(members), strict=True)
+        ],
+        "input": describe_input(members, info, samples),
+    }
+
+
+# Members
+
+
+def make_members(model):
+    """Return the list of the Members of a model, or raise an error if a page cannot contain it."""
+    check_type(model)
+    if not is_committee(model):
+        return [make_member("", 1.0, model)]
+    check_committee(model)
+    fractions = get_fractions(model).tolist()
+    return list(map(make_member, get_names(model), fractions, list_members(model)))
+
+
+def check_type(model):
+    """Raise TypeError unless a model is a classifier, a Pipeline that ends with one, or a committee of these."""
+    if is_committee(model):
+        check_is_fitted(model)
+    others = [member for member in list_members(model) if not is_network(member)]
+    if others:
+        prefix = "a VotingClassifier with the member " if is_committee(model) else ""
+        raise TypeError(
+            "model must be a fitted MLPDigitClassifier, a Pipeline of Deslant and such a classifier, or a "
+            f"VotingClassifier of these, got {prefix}{others[0]!r:.200}."
+        )
+
+
+def make_member(name, fraction, model):
+    """Return the Member of a fitted classifier or Pipeline; raise TypeError for transformers other than a Deslant."""
+    parts = split_model(model)
+    for step in parts.steps:
+        check_is_fitted(step)
+    transformers = parts.transformers
+    if len(transformers) > 1 or not all(isinstance(each, Deslant) for each in transformers):
+        names = ", ".join(type(each).__name__ for each in transformers)
+        raise TypeError(
+            f"A Pipeline must consist of Deslant and a classifier, got the transformers {names}. To export the "
+            "classifier alone, pass its last step."
+        )
+    return Member(name, fraction, parts)
+
+
+def find_common_shape(members, image_shape):
+    """Return the height and width of the images that all members take, or None if the features are not images.
+
+    Parameters
+    ----------
+    members : list of Member
+    image_shape : (int, int), False or None
+        None for the shape that the members store or, if they store none, square images. False if the features are not
+        images.
+
+    Raises
+    ------
+    ValueError
+        If the shape is invalid, or members take images of another one.
+    """
+    if image_shape is None:
+        stored = {tuple(each.parts.image_shape) for each in members if each.parts.image_shape}
+        if len(stored) > 1:
+            shapes = ", ".join(map(str, sorted(stored)))
+            raise ValueError(
+                f"The members of a committee must take images of one shape, got {shapes}. Pass image_shape=(height, "
+                "width) if the features are pixels of such images."
+            )
+        return find_image_shape(next(iter(stored), None), members[0].mlp)
+    shape = find_image_shape(image_shape, members[0].mlp)
+    for expected in (each.deslanter.image_shape_ for each in members if each.deslanter):
+        if shape != expected:
+            raise ValueError(
+                f"image_shape must be None or {expected}, the shape of the images that Deslant takes, got "
+                f"{image_shape!r}."
+            )
+    return shape
+
+
+def choose_weights(image_shape):
+    """Return the default format of the weights: the weights of features that are not pixels differ much in size."""
+    return "float32" if image_shape is None else "int8"
+
+
+def describe_member(member, weights, X):
+    """Return the description of a Member, for samples as its classifier gets them, or None."""
+    network = quantize_network(fold_network(member.mlp), weights)
+    return {
+        "name": member.name,
+        "fraction": member.fraction,
+        "maxShear": None if member.deslanter is None else float(member.deslanter.max_shear),
+        "network": describe_network(network),
+        "samples": make_self_test(member.mlp, network, X),
+    }
+
+
+def make_self_test(mlp, network, X):
+    """Return samples and their probabilities, which the page compares with its own."""
+    if X is None:
+        samples = generate_samples(mlp.n_features_in_, mlp.input_scale, N_SAMPLES)
+    else:
+        samples = X[np.linspace(0, len(X) - 1, N_SAMPLES).astype(int)]
+    samples = samples.astype("<f4")
+    probabilities = compute_probabilities(network.restore(), samples)
+    return {
+        "features": encode_text(samples.tobytes()),
+        "probabilities": [[float(f"{p:.7g}") for p in row] for row in probabilities.tolist()],
+    }
+
+
+# Input
+
+
+def describe_input(members, info, samples):
+    """Return how samples are entered: by drawing, or by a slider for each feature.
+
+    Parameters
+    ----------
+    members : list of Member
+    info : ModelInfo
+    samples : list of ndarray or None
+        Samples as the classifier of each member gets them.
+    """
+    if info.image_shape is not None:
+        smallest, largest = find_range(members, samples)
+        are_digits = list(map(str, info.labels)) == DIGITS
+        return {
+            "kind": "drawing",
+            "shape": info.image_shape,
+            "smallest": smallest,
+            "largest": largest,
+            "isMnist": info.image_shape == (IMAGE_SIZE, IMAGE_SIZE),
+            "examples": DIGITS if are_digits else [],
+            "example": EXAMPLE if are_digits else None,
+        }
+    n_features = members[0].mlp.n_features_in_
+    if n_features > MAX_SLIDERS:
+        raise ValueError(
+            f"model must have at most {MAX_SLIDERS} features if they are not images, got {n_features}. Set "
+            "image_shape=(height, width) if the features are pixels."
+        )
+    return {"kind": "table", "features": describe_features(members, samples), "example": None}
+
+
+def find_range(members, samples):
+    """Return the smallest and the largest value of the features."""
+    if samples is not None:
+        return float(min(X.min() for X in samples)), float(max(X.max() for X in samples))
+    scales = [member.mlp.input_scale for member in members]
+    if None in scales:
+        raise ValueError(
+            "X must contain samples if a classifier has no input_scale, got None. Pass some training samples, which "
+            "determine the range of the features."
+        )
+    return 0.0, 1 / min(scales)
+
+
+def describe_features(members, samples):
+    """Return the name, the range and the initial value of each feature."""
+    n_features = members[0].mlp.n_features_in_
+    names = next(
+        (each.mlp.feature_names_in_ for each in members if hasattr(each.mlp, "feature_names_in_")),
+        [f"Feature {i + 1}" for i in range(n_features)],
+    )
+    if samples is None:
+        lower, upper = (np.full(n_features, limit) for limit in find_range(members, samples))
+        middle = (lower + upper) / 2
+    else:
+        X = samples[0]
+        lower, upper, middle = X.min(axis=0), X.max(axis=0), np.median(X, axis=0)
+    ranges = zip(names, lower.tolist(), upper.tolist(), middle.tolist(), strict=True)
+    return [
+        {"name": str(name), "min": low, "max": high, "value": value}
+        for name, low, high, value in ranges
+    ]
