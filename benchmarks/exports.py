@@ -25,11 +25,7 @@ from report import describe_machine, print_table
 from skmlp import load_mnist, load_model
 from skmlp.export import to_c, to_html, to_onnx, to_sklearn
 from skmlp.export.checks import Predictions, compare_predictions
-from skmlp.export.html import split_model
-from skmlp.export.model_info import describe_model
-from skmlp.export.network import fold_network
-from skmlp.export.payload import describe_network
-from skmlp.export.quantize import quantize_network
+from skmlp.export.page_data import make_page_data
 from skmlp.formatting import format_duration, format_percent, format_size
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "export"))
@@ -39,19 +35,18 @@ from node import run_node
 COLUMNS = ("format", "size", "time per digit", "accuracy", "labels that differ", "difference", "")
 NODE_SCRIPT = """
 import { readFileSync } from "node:fs";
-import { deslant } from "./deslant.js";
-import { decodeNetwork } from "./network.js";
+import { averageProbabilities, convertPixels, decodeMembers } from "./committee.js";
 
-const { description, deslanter } = JSON.parse(readFileSync("model.json"));
-const network = await decodeNetwork(description);
+const page = JSON.parse(readFileSync("page.json"));
+const members = await decodeMembers(page.members);
 const pixels = readFileSync("pixels.bin");
-const size = network.layers[0].fanIn;
+const size = members[0].network.layers[0].fanIn;
 const results = [];
 const start = performance.now();
 for (let first = 0; first < pixels.length; first += size) {
   const image = pixels.subarray(first, first + size);
-  const features = deslanter ? deslant(image, deslanter.shape, deslanter.maxShear) : Float32Array.from(image);
-  results.push(Array.from(network.forward(features).probabilities));
+  const passes = members.map(({ network, maxShear }) => network.forward(convertPixels(image, page.input, maxShear)));
+  results.push(Array.from(averageProbabilities(members, passes)));
 }
 const seconds = (performance.now() - start) / 1000;
 process.stdout.write(JSON.stringify({ results, seconds }));
@@ -200,13 +195,8 @@ def measure_code(directory):
 def measure_html(model, X, directory, path):
     """Measure the page with 8-bit weights, in node."""
     to_html(model, directory / "digits.html", weights="int8")
-    deslanter, mlp = split_model(model)
-    network = quantize_network(fold_network(mlp), "int8")
-    description = {"description": describe_network(network, describe_model(mlp))}
-    if deslanter is not None:
-        shape, limit = deslanter.image_shape_, deslanter.max_shear
-        description["deslanter"] = {"shape": shape, "maxShear": limit}
-    files = {"model.json": json.dumps(description).encode(), "pixels.bin": X.tobytes()}
+    page = json.dumps(make_page_data(model, "int8"))
+    files = {"page.json": page.encode(), "pixels.bin": X.tobytes()}
     output = json.loads(run_node(NODE_SCRIPT, input_files=files, timeout=600))
     size = (directory / "digits.html").stat().st_size
     return Export(size, output["seconds"], label_rows(np.array(output["results"]), model))

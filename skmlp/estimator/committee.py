@@ -55,6 +55,7 @@ def make_committee(
     See Also
     --------
     save_model : Save the committee to a file.
+    skmlp.export.to_html : Write a page on which one can draw a digit and see what each network predicts.
 
     Examples
     --------

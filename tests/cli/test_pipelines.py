@@ -385,7 +385,8 @@ class TestExport:
         err = fails(4, "export", path, option, "exported")
         found = "a pipeline of PCA, MLPDigitClassifier"
         if kind == "committee":
-            found = f"a committee with {found}" if option == "--onnx" else "a committee of 2 models"
+            takes_committees = option in ("--html", "--onnx")
+            found = f"a committee with {found}" if takes_committees else "a committee of 2 models"
         assert f"{path}: the model must be a classifier" in err
         assert (
             f" for {option}, got {found}. No other format can express it. Export a model with other steps, or convert "

@@ -28,7 +28,8 @@ EXCEPTIONS = {
     "export.py": {
         f"skmlp.export.{name}"
         for name in (
-            *("c_source", "c_steps", "checks", "html", "onnx_model", "onnx_steps", "scikit_learn"),
+            *("c_source", "c_steps", "checks", "onnx_model", "onnx_steps", "page_data"),
+            "scikit_learn",
         )
     },
     "pictures.py": {"skmlp.digits.picture"},

@@ -801,7 +801,8 @@ class TestCommittee:
             page = opened.page
             page.locator("#examples button").last.focus()
             page.keyboard.press("Tab")
-            assert page.evaluate("document.activeElement.id") == "member"
+            selection = page.get_by_role("combobox", name="Network shown", exact=True)
+            assert selection.evaluate("element => element === document.activeElement")
             page.keyboard.press("ArrowDown")
             assert page.locator(".layer").count() == 2
             names = page.locator("#member option").all_inner_texts()

@@ -36,7 +36,7 @@ const PROBABILITY_FUNCTIONS = {
 
 const WEIGHT_READERS = {
   float32: (buffer, start) => new Float32Array(buffer, start),
-  float16: (buffer, start) => Float32Array.from(new Uint16Array(buffer, start), decodeFloat16),
+  float16: (buffer, start) => new Float32Array(new Uint16Array(buffer, start)).map(decodeFloat16),
   int8: (buffer, start) => new Int8Array(buffer, start),
 };
 
