@@ -728,7 +728,7 @@ class TestCommittee:
         labels = np.array(["setosa", "versicolor", "virginica"])[y]
         members = [
             ("first", make_small(X, y, max_iter=80)),
-            ("second", make_small(X, y, activation="tanh", max_iter=1)),
+            (f"seed 2, {'long' * 50}", make_small(X, y, activation="tanh", max_iter=1)),
             ("<b>third</b>", make_small(X, y, hidden_layer_sizes=(), max_iter=1)),
         ]
         committee = VotingClassifier(members, voting="soft", weights=[5, 1, 1]).fit(X, labels)
@@ -761,6 +761,8 @@ class TestCommittee:
                 assert f"predicted by {n_agreeing} of 3 networks" in text
                 different = page.locator("#members .different")
                 assert different.count() == 3 - n_agreeing
+            assert opened.find_problems() == {}
+            page.set_viewport_size({"width": 390, "height": 800})
             assert opened.find_problems() == {}
 
     def test_selected_network_is_shown(self, browser, committee_page):
