@@ -115,6 +115,7 @@ assert_type(to_c(mlp, Path("digits.c")).stack, int)
 to_sklearn(mlp, "digits.skops").predict(X)
 to_onnx(mlp, "digits.onnx", input_dtype=np.uint8).SerializeToString()
 to_html(mlp, "digits.html", weights="int8", image_shape=False)
+to_html(make_committee([mlp, mlp]), "committee.html")
 to_c(mlp)  # type: ignore[call-arg]
 
 # The rest
