@@ -93,7 +93,7 @@ class TestExport:
         save_model(model.fit(X, np.arange(201) % 2), "model.safetensors")
         status, _, err = run_skmlp("export", "model.safetensors", "--html", "page.html")
         assert status == 4
-        assert "model.safetensors: mlp must have at most 200 features" in err
+        assert "model.safetensors: model must have at most 200 features" in err
         assert "Traceback" not in err
 
     @pytest.mark.parametrize("out", ["missing/page.html", "."])
