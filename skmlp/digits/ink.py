@@ -17,7 +17,7 @@ from skmlp.digits.crop import (
     compute_neighbor_correlation,
     measure_stroke_width,
 )
-from skmlp.digits.joining import remove_blots
+from skmlp.digits.joining import add_near_pieces, remove_blots
 from skmlp.digits.layout import DigitOnPage, find_largest_digit
 from skmlp.digits.page import compute_page_contrast
 from skmlp.digits.shadows import compute_local_contrast
@@ -40,7 +40,8 @@ MIN_SIZE_WITH_LINES = 120  # pixels along the longer side
 MAX_LINE_WIDTH = 0.05  # of printed lines, relative to the longer side
 MIN_TABLE_BORDER = 0.9  # fraction of the border
 MIN_PAPER_TO_STROKE_RATIO = 1.5
-MIN_COMPONENT_AREA = 0.08  # relative to the largest connected component
+# Area of a connected component of a digit, and of pieces of interrupted strokes near it, relative to the largest one
+MIN_COMPONENT_AREA, MIN_PIECE_AREA = 0.08, 0.01
 
 
 def compute_ink(gray):
@@ -207,9 +208,12 @@ def segment_digit(strength, threshold):
     crosses = n_sides >= 2
     areas[0] = 0
     largest = np.argmax(np.where(crosses, 0.01, 1) * areas)
-    selected = (areas >= MIN_COMPONENT_AREA * areas[largest]) & (crosses <= crosses[largest])
+    may_be_selected = crosses <= crosses[largest]
+    selected = (areas >= MIN_COMPONENT_AREA * areas[largest]) & may_be_selected
     selected[0] = False
-    return selected[labels], crosses[largest]
+    pieces = (areas >= MIN_PIECE_AREA * areas[largest]) & may_be_selected & ~selected
+    mask = selected[labels]
+    return add_near_pieces(mask, pieces[labels], measure_height(mask)), crosses[largest]
 
 
 def is_wide(mask):

@@ -308,6 +308,19 @@ def test_enlarged_images_of_8_x_8_pixels_do_not_need_a_margin(threshold, inverte
     assert np.mean(np.array(correlations) > 0.9) > 0.97
 
 
+@pytest.mark.parametrize("gap", [3, 4])
+def test_small_pieces_of_interrupted_strokes_are_kept(gap):
+    page = np.full((220, 180), 220, np.uint8)
+    page[40:140, 80:94] = 30
+    page[140:150, 60:114] = 30
+    interrupted = page.copy()
+    interrupted[140 : 140 + gap] = 220  # each piece has 4 % of the area of the stroke
+    interrupted[140:150, 70 : 70 + gap] = interrupted[140:150, 104 : 104 + gap] = 220
+    assert compute_max_correlation(normalize_digit(interrupted), normalize_digit(page)) > 0.92
+    interrupted[190:197, 150:156] = 30  # a speck that is not near
+    assert compute_max_correlation(normalize_digit(interrupted), normalize_digit(page)) > 0.92
+
+
 # Types of pictures
 
 

@@ -192,6 +192,14 @@ def thicken(gray, rng):
     return ndimage.grey_erosion(gray, 2 * rng.integers(2, 8) + 1)
 
 
+def interrupt(gray, rng):
+    for lines in rng.integers(gray.shape[0], size=(2, 12)):
+        for start in lines:
+            gray[start : start + 2] = gray.max()
+        gray = gray.T
+    return gray
+
+
 def blur(gray, rng):
     return ndimage.gaussian_filter(gray, 2) * 0.4 + 0.3
 
@@ -208,7 +216,7 @@ EFFECTS = [
         reduce,
     ),
     *(blur, crop_to_ink, crop_with_noise, crop_with_a_gradient, reduce_crop),
-    *(enlarge_small_crop, thicken),
+    *(enlarge_small_crop, thicken, interrupt),
 ]
 
 

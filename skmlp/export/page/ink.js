@@ -30,7 +30,7 @@ import { NoDigitError } from "./picture.js";
  * @typedef {{values: Grid, smoothed: Grid, ink: number, noise: number}} Contrast
  */
 
-// These constants are explained in ink.py, crop.py and contrast.py.
+// These constants are explained in ink.py, joining.py, crop.py and contrast.py.
 const MIN_CONTRAST = 0.02;
 const MIN_NEIGHBOR_CORRELATION = 0.33;
 const MIN_EXPLAINED_VARIANCE = 0.76;
@@ -44,6 +44,9 @@ const MIN_SHEET_WIDTH = 0.3;
 const MIN_SHEET_TO_STROKE_RATIO = 3;
 const MIN_DIGIT_HEIGHT_ON_SHEET = 0.15;
 const MIN_COMPONENT_AREA = 0.08;
+const MIN_PIECE_AREA = 0.01;
+const MAX_PIECE_GAP = 0.06;
+const N_PIECE_ROUNDS = 3;
 const UPSAMPLED_SIZE = 60;
 const R2_STEPS = [0.7548776662466927, 0.5698402909980532];
 
@@ -257,10 +260,29 @@ function segmentDigit(strength, threshold) {
   const crosses = areas.map((_, label) => sides.filter((side) => side.includes(label)).length >= 2);
   const scores = areas.map((area, label) => (crosses[label] ? 0.01 : 1) * area);
   const largest = scores.indexOf(findMaximum(scores));
-  const selected = areas.map(
-    (area, label) => label > 0 && area >= MIN_COMPONENT_AREA * areas[largest] && crosses[label] <= crosses[largest],
-  );
-  return { mask: mapGrid(strength, (_, pixel) => selected[labels[pixel]]), crosses: crosses[largest] };
+  const selectByArea = (minimum) =>
+    areas.map((area, label) => label > 0 && area >= minimum * areas[largest] && crosses[label] <= crosses[largest]);
+  const selected = selectByArea(MIN_COMPONENT_AREA);
+  const isPiece = selectByArea(MIN_PIECE_AREA).map((isLarge, label) => isLarge && !selected[label]);
+  const mask = mapGrid(strength, (_, pixel) => selected[labels[pixel]]);
+  return { mask: addNearPieces(mask, labels, isPiece), crosses: crosses[largest] };
+}
+
+/** Add the pieces of interrupted strokes that are near the others to the mask of a digit. */
+function addNearPieces(mask, labels, isPiece) {
+  const maxDistance = MAX_PIECE_GAP * measureHeight(mask) + 1;
+  let grown = mask;
+  for (let round = 0; round < N_PIECE_ROUNDS && isPiece.includes(true); round++) {
+    const distance = computeDistance(invertMask(grown)).values;
+    const added = new Set(labels.filter((label, pixel) => isPiece[label] && distance[pixel] <= maxDistance));
+    grown = mapGrid(grown, (inside, pixel) => inside || added.has(labels[pixel]));
+  }
+  return grown;
+}
+
+/** Return the number of rows from the first to the last one with pixels of a mask. */
+function measureHeight({ values, width }) {
+  return Math.floor(values.lastIndexOf(1) / width) - Math.floor(values.indexOf(1) / width) + 1;
 }
 
 // Pictures without a margin
@@ -383,11 +405,10 @@ function isDigitOnSheet(digitMask, sheetMask) {
   if (!digitMask || touchesBorder(digitMask)) {
     return false;
   }
-  const { values, width } = digitMask;
   const longerSide = getLongerSide(digitMask);
-  const digitHeight = Math.floor(values.lastIndexOf(1) / width) - Math.floor(values.indexOf(1) / width) + 1;
   const minWidth = Math.max(MIN_SHEET_WIDTH * longerSide, MIN_SHEET_TO_STROKE_RATIO * measureStrokeWidth(digitMask));
-  return digitHeight >= MIN_DIGIT_HEIGHT_ON_SHEET * longerSide && measureStrokeWidth(sheetMask) >= minWidth;
+  const isHigh = measureHeight(digitMask) >= MIN_DIGIT_HEIGHT_ON_SHEET * longerSide;
+  return isHigh && measureStrokeWidth(sheetMask) >= minWidth;
 }
 
 /** Return the mask of the largest connected component and all that are not much smaller. */
