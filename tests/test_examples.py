@@ -311,6 +311,37 @@ def test_plot_mnist(tmp_path, run_example):
     assert test == f"test accuracy:       {accuracy:.2%}"
 
 
+def test_plot_deslant(tmp_path, run_example):
+    counts, *lines = run_example("plot_deslant.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    for layers, original, upright in zip(
+        ("no hidden layer", "32 hidden units"), lines[::2], lines[1::2], strict=True
+    ):
+        before = parse_number(original, rf"{layers}, original digits: test accuracy (\d+\.\d+)%")
+        after = parse_number(upright, rf"{layers}, upright digits: test accuracy (\d+\.\d+)%")
+        assert 95 < before < after + 1
+    assert list_files(tmp_path) == []
+
+
+def test_plot_noise(tmp_path, run_example):
+    counts, *lines = run_example("plot_noise.py", tmp_path)
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    conditions = [line.partition(":")[0] for line in lines]
+    assert conditions == [
+        "clean",
+        "Gaussian noise",
+        "a fifth of the pixels random",
+        "low contrast",
+        "gray background",
+        "partly covered",
+    ]
+    for condition, line in zip(conditions, lines, strict=True):
+        pattern = rf"{condition}: accuracy (\d+\.\d)%, trained on changed images (\d+\.\d)%"
+        before, after = map(float, re.fullmatch(pattern, line).groups())
+        assert after > (97 if condition == "clean" else before)
+    assert list_files(tmp_path) == []
+
+
 def test_plot_own_digits(tmp_path, run_example):
     counts, *accuracies, _, _, original, augmented = run_example("plot_own_digits.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"
