@@ -19,7 +19,6 @@ from skmlp.digits.contrast import EIGHT_NEIGHBORS
 MAX_GAP = 0.3  # to a part above or below, such as the bar of a five
 MAX_NEAR_GAP = 0.1  # to a part in any direction
 MAX_BLOT_GAP = 0.06  # to a part that could also be a blot or a line below the digit
-N_PIECE_ROUNDS = 3  # of adding the parts that are so near, to others that were added
 MAX_JOINED_WIDTH = 1.25
 MIN_COMPLETE_HEIGHT = 0.75  # of parts that are digits by themselves
 # Area of a blot relative to that of the digit, and its thickness relative to the stroke width
@@ -141,26 +140,29 @@ def remove_blots(mask):
     if find_frame_components(parts).any():
         return None
     digit = max(parts, key=lambda part: part.area)
-    cleaned = mask.copy()
+    max_gap = MAX_BLOT_GAP * digit.height
+    cleaned, pieces = mask.copy(), np.zeros_like(mask)
     for part in parts:
-        if part is not digit and (is_compact(part) or is_underline(part, digit)):
+        if part is digit:
+            continue
+        if is_underline(part, digit) and measure_gap(part, digit) > max_gap:
             cleaned[part.box.slices] &= ~part.mask
-    return add_near_pieces(cleaned, mask, digit.height)
+        elif is_compact(part):  # a blot, or a piece of an interrupted stroke
+            cleaned[part.box.slices] &= ~part.mask
+            pieces[part.box.slices] |= part.mask
+    return add_near_pieces(cleaned, pieces, digit.height)
 
 
-def add_near_pieces(mask, others, height):
-    """Add the pieces of interrupted strokes to a mask of a digit: all others that are near.
+def add_near_pieces(mask, pieces, height):
+    """Add the pieces of interrupted strokes that are near a digit to its mask.
 
     Parameters
     ----------
-    mask, others : ndarray of bool of shape (height, width)
+    mask, pieces : ndarray of bool of shape (height, width)
     height : int
         Height of the digit, in pixels.
     """
-    for _ in range(N_PIECE_ROUNDS):
-        pieces = others & ~mask
-        if not pieces.any():
-            break
-        is_near = ndimage.distance_transform_edt(~mask) <= MAX_BLOT_GAP * height + 1
-        mask = mask | ndimage.binary_propagation(is_near & pieces, EIGHT_NEIGHBORS, pieces)
-    return mask
+    if not pieces.any():
+        return mask
+    is_near = ndimage.distance_transform_edt(~mask) <= MAX_BLOT_GAP * height + 1
+    return mask | ndimage.binary_propagation(is_near & pieces, EIGHT_NEIGHBORS, pieces)

@@ -481,6 +481,16 @@ def test_strength_zero_does_not_change_images(step):
     np.testing.assert_allclose(step.scaled(0)(images, np.random.default_rng(0)), images, atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    "step", [Noise(), Patches(), InvertedMargins(), Contrast(), Brightness(), Outline()], ids=repr
+)
+def test_fractions_are_scaled_up_to_1(step):
+    images = make_random_images((14, 14))
+    changed = step.scaled(100)(images, np.random.default_rng(0))
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+
+
 @every_step
 def test_steps_can_be_compared_printed_and_pickled(step):
     assert pickle.loads(pickle.dumps(step)) == step

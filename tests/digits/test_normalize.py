@@ -321,6 +321,37 @@ def test_small_pieces_of_interrupted_strokes_are_kept(gap):
     assert compute_max_correlation(normalize_digit(interrupted), normalize_digit(page)) > 0.92
 
 
+@pytest.mark.parametrize("speck", [False, True])
+@pytest.mark.parametrize("gap", [16, 20])
+def test_line_below_the_digit_is_removed(gap, speck):
+    page = np.full((260, 260), 220, np.uint8)
+    page[60:160, 120:132] = 30
+    expected = normalize_digit(page)
+    page[160 + gap : 168 + gap, 80:180] = 30
+    if speck:  # between the digit and the line
+        page[164:170, 122:128] = 30
+    assert compute_max_correlation(normalize_digit(page), expected) > 0.95
+
+
+@pytest.mark.parametrize("gap", [4, 5, 9, 14])
+def test_blots_are_removed_unless_they_are_near(gap):
+    page = np.full((260, 260), 220, np.uint8)
+    page[60:160, 120:132] = 30
+    expected = normalize_digit(page)
+    page[100:112, 132 + gap : 144 + gap] = 30  # 12 % of the area of the digit
+    correlation = compute_max_correlation(normalize_digit(page), expected)
+    assert (correlation > 0.95) == (gap > 6)
+
+
+def test_row_of_dots_beside_the_digit_is_not_added():
+    page = np.full((260, 260), 220, np.uint8)
+    page[60:160, 120:132] = 30
+    for left in range(136, 196, 12):
+        page[100:109, left : left + 8] = 30
+    columns = np.flatnonzero((normalize_digit(page) > 50).any(axis=0))
+    assert np.ptp(columns) + 1 < 8
+
+
 # Types of pictures
 
 

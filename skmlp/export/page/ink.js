@@ -46,7 +46,6 @@ const MIN_DIGIT_HEIGHT_ON_SHEET = 0.15;
 const MIN_COMPONENT_AREA = 0.08;
 const MIN_PIECE_AREA = 0.01;
 const MAX_PIECE_GAP = 0.06;
-const N_PIECE_ROUNDS = 3;
 const UPSAMPLED_SIZE = 60;
 const R2_STEPS = [0.7548776662466927, 0.5698402909980532];
 
@@ -268,16 +267,15 @@ function segmentDigit(strength, threshold) {
   return { mask: addNearPieces(mask, labels, isPiece), crosses: crosses[largest] };
 }
 
-/** Add the pieces of interrupted strokes that are near the others to the mask of a digit. */
+/** Add the pieces of interrupted strokes that are near a digit to its mask. */
 function addNearPieces(mask, labels, isPiece) {
-  const maxDistance = MAX_PIECE_GAP * measureHeight(mask) + 1;
-  let grown = mask;
-  for (let round = 0; round < N_PIECE_ROUNDS && isPiece.includes(true); round++) {
-    const distance = computeDistance(invertMask(grown)).values;
-    const added = new Set(labels.filter((label, pixel) => isPiece[label] && distance[pixel] <= maxDistance));
-    grown = mapGrid(grown, (inside, pixel) => inside || added.has(labels[pixel]));
+  if (!isPiece.includes(true)) {
+    return mask;
   }
-  return grown;
+  const maxDistance = MAX_PIECE_GAP * measureHeight(mask) + 1;
+  const distance = computeDistance(invertMask(mask)).values;
+  const added = new Set(labels.filter((label, pixel) => isPiece[label] && distance[pixel] <= maxDistance));
+  return mapGrid(mask, (inside, pixel) => inside || added.has(labels[pixel]));
 }
 
 /** Return the number of rows from the first to the last one with pixels of a mask. */
