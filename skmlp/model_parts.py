@@ -66,6 +66,10 @@ class ModelParts:
         """Return samples as the classifier gets them."""
         return reduce(lambda samples, each: each.transform(samples), self.transformers, X)
 
+    def predict(self, X):
+        """Predict the labels."""
+        return self.classifier.predict(self.transform(X))
+
     def predict_proba(self, X):
         """Compute the probabilities of the classes."""
         return self.classifier.predict_proba(self.transform(X))
@@ -132,13 +136,18 @@ class Core:
     model : estimator
     expression : str
         Expression in Python that returns it.
-    has_transformers : bool
-        Whether there are transformers before it.
+    transformers : tuple of transformers, default=()
+        Those before it, without steps that do nothing.
     """
 
     model: Any
     expression: str
-    has_transformers: bool = False
+    transformers: tuple[BaseEstimator, ...] = ()
+
+    @property
+    def has_transformers(self):
+        """Whether there are transformers before the model."""
+        return bool(self.transformers)
 
 
 def find_core(model, name):
@@ -150,11 +159,10 @@ def find_core(model, name):
                 core, model=core.model.estimator, expression=f"{core.expression}.estimator"
             )
         elif isinstance(core.model, Pipeline) and core.model.steps:
-            is_transformed = bool(list_steps(core.model[:-1]))
             core = Core(
                 get_last_step(core.model),
                 f"{core.expression}[-1]",
-                core.has_transformers or is_transformed,
+                (*core.transformers, *list_steps(core.model[:-1])),
             )
         else:
             return core
@@ -165,12 +173,17 @@ def describe_type(model):
     if isinstance(model, FrozenEstimator):
         return f"a FrozenEstimator of {describe_type(model.estimator)}"
     if isinstance(model, Pipeline) and model.steps:
-        return f"a Pipeline that ends with {describe_type(get_last_step(model))}"
-    return (
-        type(model).__name__
-        if isinstance(model, BaseEstimator) and not isinstance(model, Pipeline)
-        else f"{model!r:.200}"
-    )
+        name = "a Pipeline" if type(model) is Pipeline else get_full_name(model)
+        return f"{name} that ends with {describe_type(get_last_step(model))}"
+    if not isinstance(model, BaseEstimator) or type(model) is Pipeline:
+        return f"{model!r:.200}"
+    is_known = is_committee(model) or type(model).__module__.startswith("skmlp.")
+    return type(model).__name__ if is_known else get_full_name(model)
+
+
+def get_full_name(model):
+    """Return the module and the qualified name of the type of a model, which can be a subclass of the same name."""
+    return f"{type(model).__module__}.{type(model).__qualname__}"
 
 
 # Committees
@@ -263,6 +276,11 @@ def is_committee(model):
     from sklearn.ensemble import VotingClassifier
 
     return type(model) is VotingClassifier
+
+
+def get_classes(model):
+    """Return the labels of a fitted model. The last step of a Pipeline has none if it does nothing."""
+    return model.classes_ if is_committee(model) else split_model(model).classifier.classes_
 
 
 def list_members(model):

@@ -4,12 +4,15 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmlp import Deslant, MLPDigitClassifier, make_committee, save_model, write_report
-from skmlp.export import to_c, to_onnx, to_sklearn
+from skmlp.export import to_c, to_html, to_onnx, to_sklearn
 
 X = np.random.default_rng(0).integers(0, 256, (60, 36)).astype(np.uint8)
 y = np.arange(60) % 3
@@ -25,6 +28,8 @@ def fit(seed=0):
 
 NETWORK = fit()
 COMMITTEE = make_committee([NETWORK, fit(1)])
+OTHER = LogisticRegression().fit(X / 255, y)
+SCALER = StandardScaler().fit(X)
 MODELS = {
     "network": NETWORK,
     "committee": COMMITTEE,
@@ -38,17 +43,34 @@ MODELS = {
     "pipeline in a pipeline": make_pipeline(DESLANT, make_pipeline(NETWORK)),
     "committee after a transformer": make_pipeline(DESLANT, COMMITTEE),
     "committee in a pipeline": make_pipeline("passthrough", COMMITTEE),
-    "other classifier": LogisticRegression().fit(X / 255, y),
+    "committee after a scaler": make_pipeline(SCALER, COMMITTEE),
+    "committee after other transformers": make_pipeline(PCA(36).fit(X), COMMITTEE),
+    "committee with hard voting in a pipeline": make_pipeline(
+        make_committee(COMMITTEE.estimators_).set_params(voting="hard")
+    ),
+    "committee with another member": make_committee([NETWORK, OTHER]),
+    "committee of others": make_committee([OTHER]),
+    "committee of committees": make_committee([COMMITTEE]),
+    "other classifier": OTHER,
 }
 FUNCTIONS = {
     "write_report": lambda model, path: write_report(model, X, y, path),
     "save_model": save_model,
+    "to_html": to_html,
     "to_onnx": to_onnx,
     "to_c": to_c,
     "to_sklearn": lambda model, path: to_sklearn(model),
 }
 PIPELINES = r"Pass a committee of Pipelines, each of which contains the transformers and a member\."
-MEMBER = r"Pass a member of the committee, or use skmlp\.export\.to_onnx, which "
+MEMBER = r"Pass a member of the committee, or use skmlp\.export\.to_onnx, which also exports committees\."
+ONLY_MEMBER = r"Pass a member of the committee\."
+NETWORKS_ONLY = r"Pass a member of the committee that is, or ends with, an MLPDigitClassifier\."
+TRANSFORMED_ONLY = r"Pass a member of the committee, which takes the transformed samples\."
+TRANSFORMED = (
+    r"Pass a member of the committee, which takes the transformed samples, or use skmlp\.export\.to_onnx with a "
+    r"committee of Pipelines, each of which contains the transformers and a member\."
+)
+OTHER_MEMBERS = ("committee with another member", "committee of others", "committee of committees")
 # What to pass instead of a model: the expression is accepted, possibly for transformed samples.
 INSTEAD = {
     "write_report": {
@@ -62,6 +84,8 @@ INSTEAD = {
         "pipeline in a pipeline": "mlp[-1][-1] and the transformed samples",
         "committee after a transformer": "mlp[-1] and the transformed samples",
         "committee in a pipeline": "mlp[-1]",
+        "committee after a scaler": "mlp[-1] and the transformed samples",
+        "committee after other transformers": "mlp[-1] and the transformed samples",
     },
     "save_model": {
         "frozen network": "model.estimator",
@@ -69,6 +93,11 @@ INSTEAD = {
         "frozen pipeline": "model.estimator",
         "frozen step only": "model[-1].estimator",
         "committee in a pipeline": "model[-1]",
+    },
+    "to_html": {
+        "committee in a pipeline": "model[-1]",
+        "committee after a scaler": "model[-1], which takes the transformed samples",
+        "committee after other transformers": "model[-1], which takes the transformed samples",
     },
     "to_onnx": {"committee in a pipeline": "estimator[-1]"},
     "to_c": {},
@@ -81,35 +110,65 @@ INSTEAD = {
 }
 # Other advice
 ADVICE = {
-    "write_report": {"other classifier": "Pass another classifier as compare_with"},
+    "write_report": {
+        "other classifier": "Pass another classifier as compare_with",
+        **dict.fromkeys(OTHER_MEMBERS, "Pass it as compare_with"),
+    },
     "save_model": {
         "frozen last step": r"Pass a Pipeline of all transformers and model\[-1\]\.estimator\.",
         "pipeline in a pipeline": r"Pass a Pipeline of all transformers and model\[-1\]\[-1\]\.",
         "committee after a transformer": PIPELINES,
-        "other classifier": "Save other estimators by skops or joblib",
+        "committee after a scaler": PIPELINES,
+        **dict.fromkeys(["other classifier", *OTHER_MEMBERS], "Save other estimators by skops"),
+    },
+    "to_html": {
+        "committee after a transformer": PIPELINES,
+        **dict.fromkeys(
+            ["other classifier", *OTHER_MEMBERS],
+            r"Train an MLPDigitClassifier, or combine several by make_committee\.",
+        ),
     },
     "to_onnx": {
         "committee after a transformer": PIPELINES,
-        "other classifier": r"Use skl2onnx\.to_onnx",
+        "committee after a scaler": PIPELINES,
+        **dict.fromkeys(["other classifier", *OTHER_MEMBERS], r"Use skl2onnx\.to_onnx"),
     },
     "to_c": {
         "committee": MEMBER,
         "frozen committee": MEMBER,
-        "committee in a pipeline": MEMBER,
+        "committee in a pipeline": (
+            r"Pass a member of the committee, or use skmlp\.export\.to_onnx with model\[-1\]\."
+        ),
         "committee after a transformer": "Pass a Pipeline of the transformers and a member of the",
+        "committee after a scaler": TRANSFORMED,
+        "committee after other transformers": TRANSFORMED_ONLY,
+        "committee with hard voting in a pipeline": ONLY_MEMBER,
+        "committee with another member": NETWORKS_ONLY,
+        "committee of others": "Train an MLPDigitClassifier",
+        "committee of committees": "Train an MLPDigitClassifier",
         "other classifier": "Train an MLPDigitClassifier",
     },
     "to_sklearn": {
         "committee": MEMBER,
         "frozen committee": MEMBER,
-        "committee after a transformer": MEMBER,
+        "committee in a pipeline": (
+            r"Pass a member of the committee, or use skmlp\.export\.to_onnx with mlp\[-1\]\."
+        ),
+        "committee after a transformer": TRANSFORMED,
+        "committee after a scaler": TRANSFORMED,
+        "committee after other transformers": TRANSFORMED_ONLY,
+        "committee with hard voting in a pipeline": ONLY_MEMBER,
+        "committee with another member": NETWORKS_ONLY,
+        "committee of others": "Train an MLPDigitClassifier",
+        "committee of committees": "Train an MLPDigitClassifier",
         "other classifier": "Train an MLPDigitClassifier",
     },
 }
 ACCEPTED = {
     "write_report": {"network", "committee"},
     "save_model": {"network", "committee", "pipeline", "nested pipeline"},
-    "to_onnx": set(MODELS) - {*INSTEAD["to_onnx"], *ADVICE["to_onnx"]},
+    "to_html": set(list(MODELS)[:10]),
+    "to_onnx": set(list(MODELS)[:10]),
     "to_c": set(MODELS) - set(ADVICE["to_c"]),
     "to_sklearn": {"network"},
 }
@@ -154,12 +213,20 @@ class TestMessages:
             FUNCTIONS[function](MODELS[kind], tmp_path / "file")
         assert list(tmp_path.iterdir()) == []
 
-    @pytest.mark.parametrize("function", ["save_model", "to_onnx"])
+    @pytest.mark.parametrize("function", ["save_model", "to_html", "to_onnx"])
     def test_committee_of_pipelines_is_accepted(self, function, tmp_path):
         members = [make_pipeline(DESLANT, member) for member in COMMITTEE.estimators_]
         if function == "save_model":
             members = [make_pipeline(DESLANT, member.estimator) for member in COMMITTEE.estimators_]
         FUNCTIONS[function](make_committee(members), tmp_path / "file")
+
+
+class Voting(VotingClassifier):
+    pass
+
+
+class Steps(Pipeline):
+    pass
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -171,9 +238,37 @@ class TestMessages:
         ("model.safetensors", "'model.safetensors'"),
         (make_pipeline(DESLANT, FrozenEstimator(DESLANT)), "a Pipeline that ends with a Frozen"),
         (FrozenEstimator(DESLANT), "a FrozenEstimator of Deslant"),
+        (OTHER, r"sklearn\.linear_model\._logistic\.LogisticRegression\."),
+        (Voting([("a", NETWORK)]), r"(tests\.)?test_unsupported_models\.Voting\."),
     ],
-    ids=["None", "class", "path", "pipeline", "frozen"],
+    ids=["None", "class", "path", "pipeline", "frozen", "other classifier", "subclass"],
 )
 def test_what_the_messages_call_the_model(function, model, found, tmp_path):
     with pytest.raises(TypeError, match=rf"must be .*, got {found}"):
         FUNCTIONS[function](model, tmp_path / "file")
+
+
+@pytest.mark.parametrize("function", ["write_report", "save_model", "to_sklearn"])
+def test_subclass_of_pipeline(function, tmp_path):
+    model = Steps([("deslant", DESLANT), ("network", NETWORK)])
+    found = r"(tests\.)?test_unsupported_models\.Steps that ends with MLPDigitClassifier\. Pass"
+    with pytest.raises(TypeError, match=rf"must be .*, got {found}"):
+        FUNCTIONS[function](model, tmp_path / "file")
+
+
+@pytest.mark.parametrize("function", ["write_report", "save_model", "to_html", "to_onnx"])
+def test_what_the_messages_call_a_member(function, tmp_path):
+    other = make_pipeline(SCALER, OTHER)
+    with pytest.raises(TypeError, match=r"a Pipeline that ends with sklearn\.linear_model\._log"):
+        FUNCTIONS[function](make_committee([NETWORK, other]), tmp_path / "file")
+
+
+@pytest.mark.parametrize("function", ["to_html", "to_onnx", "to_c"])
+@pytest.mark.parametrize("steps", [[], [DESLANT]], ids=["", "deslant"])
+def test_last_step_that_does_nothing(function, steps, tmp_path):
+    network = make_pipeline(*steps, NETWORK)
+    written = []
+    for model in (network, make_pipeline(*steps, NETWORK, "passthrough")):
+        FUNCTIONS[function](model, tmp_path / "file")
+        written.append((tmp_path / "file").read_bytes())
+    assert written[0] == written[1]

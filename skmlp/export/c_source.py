@@ -12,10 +12,11 @@ from sklearn.pipeline import Pipeline
 from skmlp.engine.reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.committee import is_network
-from skmlp.export.c_steps import convert_steps, read_source
+from skmlp.export.c_steps import CONVERTERS, convert_steps, read_source
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import fold_network
 from skmlp.export.quantize import MAX_INT8, quantize_network
+from skmlp.export.suggestions import suggest_network
 from skmlp.files.atomic import atomic_write
 from skmlp.model_parts import describe_type, find_core, is_committee, split_model
 from skmlp.typing import PathLike
@@ -143,17 +144,19 @@ def check_type(model):
     """Raise TypeError unless a model is a classifier, or a Pipeline that ends with one."""
     if is_network(model):
         return
-    core = find_core(model, "model")
-    if not is_committee(core.model):
-        fix = "Train an MLPDigitClassifier."
-    elif core.has_transformers:
-        fix = "Pass a Pipeline of the transformers and a member of the committee."
-    else:
-        fix = "Pass a member of the committee, or use skmlp.export.to_onnx, which exports all."
     raise TypeError(
         "model must be a fitted MLPDigitClassifier, or a Pipeline that ends with one, got "
-        f"{describe_type(model)}. {fix}"
+        f"{describe_type(model)}. {suggest_model(model)}"
     )
+
+
+def suggest_model(model):
+    """Return what to export instead of a model that does not end with a classifier."""
+    core = find_core(model, "model")
+    are_converted = all(type(each) in CONVERTERS for each in core.transformers)
+    if is_committee(core.model) and core.has_transformers and are_converted:
+        return "Pass a Pipeline of the transformers and a member of the committee."
+    return suggest_network(model, "model")
 
 
 def check_takes_pixels(mlp):

@@ -15,7 +15,8 @@ from skmlp.estimator import fitted, prediction
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.config import parse_activations
 from skmlp.estimator.targets import TargetEncoding
-from skmlp.model_parts import describe_type, find_core, is_committee
+from skmlp.export.suggestions import suggest_network
+from skmlp.model_parts import describe_type
 
 BLOCK_SIZE = 2048  # samples
 
@@ -89,22 +90,10 @@ def check_model(mlp):
     """Raise TypeError or NotFittedError unless `mlp` is a fitted classifier."""
     if not isinstance(mlp, MLPDigitClassifier):
         raise TypeError(
-            f"mlp must be a fitted MLPDigitClassifier, got {describe_type(mlp)}. {suggest_model(mlp)}"
+            f"mlp must be a fitted MLPDigitClassifier, got {describe_type(mlp)}. "
+            f"{suggest_network(mlp, 'mlp')}"
         )
     check_is_fitted(mlp)
-
-
-def suggest_model(mlp):
-    """Return what to export instead of a model that is no classifier of skmlp."""
-    core = find_core(mlp, "mlp")
-    onnx = "or use skmlp.export.to_onnx, which also exports Pipelines and committees."
-    if is_committee(core.model):
-        return f"Pass a member of the committee, {onnx}"
-    if not isinstance(core.model, MLPDigitClassifier):
-        return "Train an MLPDigitClassifier."
-    if core.has_transformers:
-        return f"Pass {core.expression}, which takes the transformed samples, {onnx}"
-    return f"Pass {core.expression}."
 
 
 def convert_to_float64(arrays):

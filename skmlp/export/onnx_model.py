@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.estimator.committee import check_committee, is_network
+from skmlp.estimator.committee import check_committee
 from skmlp.estimator.targets import TargetEncoding
 from skmlp.export.checks import Predictions, check_predictions, generate_samples, predict
 from skmlp.export.model_info import describe_model
@@ -35,14 +35,15 @@ from skmlp.export.onnx_steps import (
     restore_samples,
 )
 from skmlp.export.quantize import check_range
+from skmlp.export.suggestions import describe_other_model
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_model_digest
 from skmlp.files.records import classes_to_json
 from skmlp.model_parts import (
     COMMITTEE_OF_PIPELINES,
     ModelParts,
-    describe_type,
     find_core,
+    get_classes,
     get_weights,
     is_committee,
     list_members,
@@ -138,7 +139,9 @@ def to_onnx(
     graph = Graph()
     targets = add_outputs(graph, estimator, members, dtype)
     model = make_model(graph, targets, (dtype, shape), describe_members(estimator, members))
-    check_export(model, estimator, generate_input(members, dtype, shape))
+    # A Pipeline whose last step does nothing does not predict.
+    predictor = estimator if is_committee(estimator) else members[0].parts
+    check_export(model, predictor, generate_input(members, dtype, shape))
     if path is not None:
         with atomic_write(path) as file:
             file.write(model.SerializeToString())
@@ -170,19 +173,12 @@ def make_members(estimator):
 
 def check_type(estimator):
     """Raise TypeError unless an estimator is a classifier, a Pipeline that ends with one, or a committee of these."""
-    if is_network(estimator):
-        return
-    found, model = describe_type(estimator), unfreeze(estimator)
-    if is_committee(model):
-        check_is_fitted(model)
-        others = [member for member in list_members(model) if not is_network(member)]
-        if not others:
-            return
-        found = f"a VotingClassifier with the member {others[0]!r:.200}"
-    raise TypeError(
-        "estimator must be a fitted MLPDigitClassifier, a Pipeline that ends with one, or a VotingClassifier of these, "
-        f"got {found}. {suggest_model(estimator)}"
-    )
+    found = describe_other_model(estimator)
+    if found is not None:
+        raise TypeError(
+            "estimator must be a fitted MLPDigitClassifier, a Pipeline that ends with one, or a VotingClassifier of "
+            f"these, got {found}. {suggest_model(estimator)}"
+        )
 
 
 def suggest_model(estimator):
@@ -277,7 +273,7 @@ def describe_members(estimator, members):
     return replace(
         info,
         digest=compute_model_digest(estimator),
-        labels=classes_to_json(estimator.classes_)["labels"],
+        labels=classes_to_json(get_classes(estimator))["labels"],
     )
 
 
@@ -336,9 +332,9 @@ def make_metadata(info):
     }
 
 
-def check_export(model, estimator, X):
-    """Raise ExportError if onnxruntime predicts other probabilities than the estimator."""
-    check_predictions(predict(estimator, X), predict_with_onnxruntime(model, X), TOLERANCE)
+def check_export(model, predictor, X):
+    """Raise ExportError if onnxruntime predicts other probabilities than a committee, or the ModelParts of a model."""
+    check_predictions(predict(predictor, X), predict_with_onnxruntime(model, X), TOLERANCE)
 
 
 def convert_input(model, X):

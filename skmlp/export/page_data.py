@@ -11,23 +11,28 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmlp.digits.deslant import Deslant
 from skmlp.digits.normalize import IMAGE_SIZE
-from skmlp.estimator.committee import check_committee, is_network
+from skmlp.estimator.committee import check_committee
 from skmlp.estimator.prediction import load_samples
 from skmlp.export.checks import generate_samples
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.payload import convert_label, describe_network, encode_text
 from skmlp.export.quantize import quantize_network
+from skmlp.export.suggestions import describe_other_model
 from skmlp.files.models import compute_model_digest
 from skmlp.files.records import classes_to_json
 from skmlp.image_shape import find_image_shape
 from skmlp.model_parts import (
+    COMMITTEE_OF_PIPELINES,
     ModelParts,
+    find_core,
+    get_classes,
     get_fractions,
     get_names,
     is_committee,
     list_members,
     split_model,
+    unfreeze,
 )
 
 MAX_SLIDERS = 200
@@ -87,12 +92,14 @@ def make_page_data(model, weights=None, X=None, image_shape=None):
     -------
     page : dict
     """
+    check_type(model)
+    model = unfreeze(model)
     members = make_members(model)
     shape = find_common_shape(members, image_shape)
     info = replace(
         describe_model(members[0].mlp, shape or False),
         digest=compute_model_digest(model),
-        labels=classes_to_json(model.classes_)["labels"],
+        labels=classes_to_json(get_classes(model))["labels"],
     )
     samples = None if X is None else [member.convert_samples(X) for member in members]
     weights = weights or choose_weights(shape)
@@ -113,7 +120,6 @@ def make_page_data(model, weights=None, X=None, image_shape=None):
 
 def make_members(model):
     """Return the list of the Members of a model, or raise an error if a page cannot contain it."""
-    check_type(model)
     if not is_committee(model):
         return [make_member("", 1.0, model)]
     check_committee(model)
@@ -123,15 +129,24 @@ def make_members(model):
 
 def check_type(model):
     """Raise TypeError unless a model is a classifier, a Pipeline that ends with one, or a committee of these."""
-    if is_committee(model):
-        check_is_fitted(model)
-    others = [member for member in list_members(model) if not is_network(member)]
-    if others:
-        prefix = "a VotingClassifier with the member " if is_committee(model) else ""
+    found = describe_other_model(model)
+    if found is not None:
         raise TypeError(
             "model must be a fitted MLPDigitClassifier, a Pipeline of Deslant and such a classifier, or a "
-            f"VotingClassifier of these, got {prefix}{others[0]!r:.200}."
+            f"VotingClassifier of these, got {found}. {suggest_model(model)}"
         )
+
+
+def suggest_model(model):
+    """Return what to pass instead of a model that is no classifier, and no committee of such."""
+    core = find_core(model, "model")
+    if not is_committee(core.model) or describe_other_model(core.model) is not None:
+        return "Train an MLPDigitClassifier, or combine several by make_committee."
+    if not core.has_transformers:
+        return f"Pass {core.expression}."
+    if are_expressed(core.transformers):
+        return COMMITTEE_OF_PIPELINES
+    return f"Pass {core.expression}, which takes the transformed samples."
 
 
 def make_member(name, fraction, model):
@@ -139,14 +154,18 @@ def make_member(name, fraction, model):
     parts = split_model(model)
     for step in parts.steps:
         check_is_fitted(step)
-    transformers = parts.transformers
-    if len(transformers) > 1 or not all(isinstance(each, Deslant) for each in transformers):
-        names = ", ".join(type(each).__name__ for each in transformers)
+    if not are_expressed(parts.transformers):
+        names = ", ".join(type(each).__name__ for each in parts.transformers)
         raise TypeError(
             f"A Pipeline must consist of Deslant and a classifier, got the transformers {names}. To export the "
             "classifier alone, pass its last step."
         )
     return Member(name, fraction, parts)
+
+
+def are_expressed(transformers):
+    """Return whether a page can express the transformers before a classifier."""
+    return len(transformers) <= 1 and all(isinstance(each, Deslant) for each in transformers)
 
 
 def find_common_shape(members, image_shape):

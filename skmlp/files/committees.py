@@ -19,7 +19,7 @@ from skmlp.files.classifiers import Record, decode_single, encode_single, is_cla
 from skmlp.files.encoding import COPY_AGAIN
 from skmlp.files.pipelines import check_names
 from skmlp.files.records import classes_from_json, classes_to_json
-from skmlp.model_parts import get_names, get_weights, list_members
+from skmlp.model_parts import describe_type, get_names, get_weights, list_members
 
 MEMBERS_KEY = "members"
 WEIGHT_DTYPES = ("int64", "int32", "float64", "float32")
@@ -61,7 +61,7 @@ def check_types(members):
         if not is_classifier(member):
             raise TypeError(
                 "The members of a saved VotingClassifier must be MLPDigitClassifiers, or Pipelines that end with one, "
-                f"got {member!r:.200}. Save other estimators by skops or joblib."
+                f"got {describe_type(member)}. Save other estimators by skops or joblib."
             )
 
 

@@ -18,6 +18,7 @@ from skmlp.image_shape import find_image_shape
 from skmlp.model_parts import (
     describe_type,
     find_core,
+    get_names,
     is_committee,
     list_members,
     split_model,
@@ -188,11 +189,11 @@ def suggest_model(mlp):
 
 def check_members(committee):
     """Raise TypeError unless all members are networks, or Pipelines that end with one."""
-    for member in list_members(committee):
+    for name, member in zip(get_names(committee), list_members(committee), strict=True):
         if not is_network(member):
             raise TypeError(
-                "mlp must be a committee of MLPDigitClassifiers, or Pipelines that end with one, got the member "
-                f"{member!r:.200}. Pass it as compare_with to compare it with a network."
+                "mlp must be a committee of MLPDigitClassifiers, or Pipelines that end with one, got one whose "
+                f"member {name!r} is {describe_type(member)}. Pass it as compare_with to compare it with a network."
             )
 
 

@@ -900,7 +900,9 @@ class TestErrors:
         X, y = digits
         network = make_small(X, y, input_scale=1)
         other = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(X, y)
-        with pytest.raises(TypeError, match="got a VotingClassifier with the member Pipeline"):
+        with pytest.raises(
+            TypeError, match="got a VotingClassifier whose member 'member_1' is a P"
+        ):
             to_html(make_committee([network, other]), tmp_path / "page.html")
         pipeline = make_pipeline(StandardScaler(), clone(network)).fit(X, y)
         with pytest.raises(TypeError, match="got the transformers StandardScaler"):

@@ -285,7 +285,7 @@ def test_pipelines_that_can_only_be_saved_by_skops(report_on, monkeypatch):
         (
             lambda: make_committee([fit(0), LogisticRegression().fit(X_train, y_train)]),
             TypeError,
-            r"mlp must be a committee of MLPDigitClassifiers, .* got the member LogisticRegression\(\)",
+            r"mlp must be a committee of .* got one whose member 'member_1' is sklearn\..*\.LogisticRegression\.",
         ),
     ],
 )
