@@ -308,6 +308,22 @@ def get_fractions(committee):
     return weights / weights.sum()
 
 
+def find_input_scale(scales):
+    """Return the `input_scale` that determines the range of samples for several models: they go up to its reciprocal.
+
+    Parameters
+    ----------
+    scales : iterable of float or None
+        Those of models that take the same samples. None for a model that stores none.
+
+    Returns
+    -------
+    scale : float or None
+        The smallest one of those stored, None if no model stores one.
+    """
+    return min((scale for scale in scales if scale is not None), default=None)
+
+
 def is_dropped(estimator):
     """Return whether an estimator of a VotingClassifier is 'drop'."""
     return isinstance(estimator, str) and estimator == "drop"

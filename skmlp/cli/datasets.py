@@ -19,6 +19,7 @@ from skmlp.cli.model_files import (
     CommitteeModel,
     describe_kind,
     is_classifier,
+    lacks_scale,
     make_view,
     scale_pixels,
 )
@@ -183,13 +184,13 @@ def apply_scale(scale, models):
     """Return the models, where those that store no `input_scale` get the value of --scale."""
     if scale is None:
         return models
-    if all(model.input_scale is not None for model in models):
+    if not any(map(lacks_scale, models)):
         scales = " and ".join(dict.fromkeys(f"{model.input_scale:.6g}" for model in models))
         subject = "the model scales" if len(models) == 1 else "the models scale"
         raise CommandError(
             USAGE, f"--scale has no effect: {subject} the pixels by {scales}. Leave it out."
         )
-    return [scale_pixels(model, scale) if model.input_scale is None else model for model in models]
+    return [scale_pixels(model, scale) if lacks_scale(model) else model for model in models]
 
 
 def apply_scale_to_classifier(scale, model):

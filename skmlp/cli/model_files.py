@@ -241,9 +241,10 @@ class CommitteeModel:
 
     @property
     def input_scale(self):
-        """Factor of the pixels, the largest one if they differ, None if a member does not store it."""
-        scales = [member.input_scale for member in self.members]
-        return None if None in scales else max(scales)
+        """Factor of the pixels that determines their range, None if no member stores one."""
+        from skmlp.model_parts import find_input_scale
+
+        return find_input_scale(member.input_scale for member in self.members)
 
     def scale_pixels(self, factor):
         """Return a committee whose members that do not store a factor multiply the pixels by the given one."""
@@ -272,6 +273,12 @@ def get_classifier(view):
 def get_features(view, X):
     """Return images as the classifier of a view gets them."""
     return view.transform(X) if isinstance(view, PipelineModel) else X
+
+
+def lacks_scale(view):
+    """Return whether a model, or a member of a committee, stores no factor of the pixels."""
+    views = view.members if isinstance(view, CommitteeModel) else [view]
+    return any(each.input_scale is None for each in views)
 
 
 def scale_pixels(model, factor):

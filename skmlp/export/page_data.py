@@ -26,6 +26,7 @@ from skmlp.model_parts import (
     COMMITTEE_OF_PIPELINES,
     ModelParts,
     find_core,
+    find_input_scale,
     get_classes,
     get_fractions,
     get_names,
@@ -183,23 +184,38 @@ def find_common_shape(members, image_shape):
     ValueError
         If the shape is invalid, or members take images of another one.
     """
+    required = find_deslanted_shape(members)
+    stored = {tuple(each.parts.image_shape) for each in members if each.parts.image_shape}
     if image_shape is None:
-        stored = {tuple(each.parts.image_shape) for each in members if each.parts.image_shape}
         if len(stored) > 1:
-            shapes = ", ".join(map(str, sorted(stored)))
             raise ValueError(
-                f"The members of a committee must take images of one shape, got {shapes}. Pass image_shape=(height, "
-                "width) if the features are pixels of such images."
+                f"The members of a committee must take images of one shape, got {join_shapes(stored)}. Pass "
+                f"image_shape={required or '(height, width)'} if the features are pixels of such images."
             )
         return find_image_shape(next(iter(stored), None), members[0].mlp)
     shape = find_image_shape(image_shape, members[0].mlp)
-    for expected in (each.deslanter.image_shape_ for each in members if each.deslanter):
-        if shape != expected:
-            raise ValueError(
-                f"image_shape must be None or {expected}, the shape of the images that Deslant takes, got "
-                f"{image_shape!r}."
-            )
+    if required not in (None, shape):
+        choice = f"None or {required}" if len(stored) == 1 else f"{required}"
+        raise ValueError(
+            f"image_shape must be {choice}, the shape of the images that Deslant takes, got {image_shape!r}."
+        )
     return shape
+
+
+def find_deslanted_shape(members):
+    """Return the height and width of the images that the Deslant of each member takes, None if no member has one."""
+    shapes = {tuple(each.deslanter.image_shape_) for each in members if each.deslanter}
+    if len(shapes) > 1:
+        raise ValueError(
+            "The Deslant steps of the members of a committee must take images of one shape for a page, got "
+            f"{join_shapes(shapes)}. Export this committee by to_onnx, or combine models of images of one shape."
+        )
+    return next(iter(shapes), None)
+
+
+def join_shapes(shapes):
+    """Return shapes of images as text."""
+    return ", ".join(map(str, sorted(shapes)))
 
 
 def choose_weights(image_shape):
@@ -271,13 +287,13 @@ def find_range(members, samples):
     """Return the smallest and the largest value of the features."""
     if samples is not None:
         return float(min(X.min() for X in samples)), float(max(X.max() for X in samples))
-    scales = [member.mlp.input_scale for member in members]
-    if None in scales:
+    scale = find_input_scale(member.mlp.input_scale for member in members)
+    if scale is None:
         raise ValueError(
-            "X must contain samples if a classifier has no input_scale, got None. Pass some training samples, which "
+            "X must contain samples if no classifier has an input_scale, got None. Pass some training samples, which "
             "determine the range of the features."
         )
-    return 0.0, 1 / min(scales)
+    return 0.0, 1 / scale
 
 
 def describe_features(members, samples):

@@ -581,6 +581,30 @@ class TestPageOfACommittee:
         err = fails(2, "draw", "unscaled", "--scale", "1/255")
         assert "--scale requires a classifier, got a committee of 2 models" in err
 
+    @pytest.mark.parametrize("scales", [(None, 1 / 100), (1 / 50, 1 / 100), (1 / 100, None, 1)])
+    def test_largest_pixel_is_determined_by_the_scales(self, succeeds, stripes, tmp_path, scales):
+        X, y = load_mnist(stripes, return_X_y=True)
+        save_model(make_committee([make_network(input_scale=s).fit(X, y) for s in scales]), "m")
+        succeeds("draw", "m")
+        to_html(load_model("m"), tmp_path / "expected.html")
+        html = (tmp_path / "draw.html").read_text(encoding="utf-8")
+        assert html == (tmp_path / "expected.html").read_text(encoding="utf-8")
+        assert '"smallest":0.0,"largest":100.0' in html
+
+    def test_scale_that_the_members_store(self, fails, json_lines, stripes):
+        X, y = load_mnist(stripes, return_X_y=True)
+        for name, scales in {"all": (1 / 100, 1 / 255), "some": (None, 1 / 255)}.items():
+            networks = [make_network(input_scale=scale).fit(X, y) for scale in scales]
+            save_model(make_committee(networks), name)
+        options = ("--data", stripes, "--scale", "1/50")
+        err = fails(2, "evaluate", "all", *options)
+        assert "--scale has no effect: the model scales the pixels by 0.00392157." in err
+        (record,) = json_lines("evaluate", "some", *options)
+        networks[0].input_scale = 1 / 50
+        X_test, y_test = load_mnist(stripes, subset="test", return_X_y=True)
+        expected = make_committee(networks).predict_proba(X_test)[np.arange(len(y_test)), y_test]
+        assert record["log_loss"] == pytest.approx(-np.log(expected).mean(), rel=1e-5)
+
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_multilabel_pipeline(fails, command):

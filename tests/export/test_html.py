@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmlp import Deslant, MLPDigitClassifier, load_mnist, make_committee, normalize_digit
-from skmlp.export import to_html
+from skmlp.export import to_html, to_onnx
 from skmlp.export.html import join_modules
 from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.quantize import quantize_network
@@ -854,12 +854,26 @@ class TestCommittee:
             assert opened.page.locator("#member, #members").count() == 0
             assert "networks" not in opened.page.locator("#answer").inner_text()
 
-    def test_range_of_the_pixels(self, digits, tmp_path):
+    @pytest.mark.parametrize("scales", [(1 / 8, 1 / 16, 1), (None, 1 / 16), (1 / 16, None, 1 / 4)])
+    def test_range_of_the_pixels(self, digits, tmp_path, scales):
         X, y = digits
-        models = [make_small(16 * X, y, input_scale=scale) for scale in (1 / 8, 1 / 16, 1)]
+        models = [make_small(16 * X, y, input_scale=scale) for scale in scales]
         to_html(make_committee(models), tmp_path / "page.html")
         settings = read_description((tmp_path / "page.html").read_text(encoding="utf-8"))["input"]
         assert (settings["smallest"], settings["largest"]) == (0, 16)
+
+    def test_range_of_samples_that_only_some_networks_deslant(self, tmp_path):
+        X = np.random.default_rng(0).random((40, 64))
+        plain = make_small(X, np.arange(40) % 2)
+        upright = fit_upright(X, np.arange(40) % 2, input_scale=None)
+        deslanted = upright[0].transform(X)
+        assert deslanted.max() < X.max()
+        for models in ([upright, plain], [plain, upright]):
+            to_html(make_committee(models), tmp_path / "page.html", X=X)
+            html = (tmp_path / "page.html").read_text(encoding="utf-8")
+            settings = read_description(html)["input"]
+            assert settings["smallest"] == min(X.min(), deslanted.min())
+            assert settings["largest"] == X.max()
 
 
 class TestErrors:
@@ -922,9 +936,39 @@ class TestErrors:
         ):
             to_html(make_committee([models[0], fit_upright(X, y)]), path, image_shape=(4, 16))
 
+    def test_advice_on_the_shape_is_accepted(self, digits, tmp_path):
+        X, y = digits
+        mixed = make_committee(
+            [fit_upright(X, y), make_small(X, y, input_scale=1, image_shape=(4, 16))]
+        )
+        path = tmp_path / "page.html"
+        with pytest.raises(
+            ValueError, match=r"got \(4, 16\), \(8, 8\)\. Pass image_shape=\(8, 8\)"
+        ):
+            to_html(mixed, path)
+        with pytest.raises(ValueError, match=r"image_shape must be \(8, 8\), the shape of the"):
+            to_html(mixed, path, image_shape=(4, 16))
+        to_html(mixed, path, image_shape=(8, 8))
+
+    @pytest.mark.parametrize("image_shape", [None, (8, 8), (4, 16), False])
+    def test_committee_that_no_page_can_show(self, digits, tmp_path, image_shape):
+        X, y = digits
+        models = [
+            make_pipeline(Deslant(image_shape=shape), clone(make_small(X, y, input_scale=1)))
+            for shape in [(8, 8), (4, 16)]
+        ]
+        committee = make_committee([model.fit(X, y) for model in models])
+        with pytest.raises(
+            ValueError, match=r"got \(4, 16\), \(8, 8\)\. Export this committee by to_onnx"
+        ):
+            to_html(committee, tmp_path / "page.html", image_shape=image_shape)
+        assert list(tmp_path.iterdir()) == []
+        pytest.importorskip("onnxruntime")
+        to_onnx(committee)
+
     def test_unknown_range_of_the_features_of_a_member(self, digits, tmp_path):
-        committee = make_committee([make_small(*digits, input_scale=1), make_small(*digits)])
-        with pytest.raises(ValueError, match="X must contain samples if a classifier has no inp"):
+        committee = make_committee([make_small(*digits), fit_upright(*digits, input_scale=None)])
+        with pytest.raises(ValueError, match="X must contain samples if no classifier has an inp"):
             to_html(committee, tmp_path / "page.html")
         to_html(committee, tmp_path / "page.html", X=digits[0])
 
@@ -935,7 +979,7 @@ class TestErrors:
 
     def test_unknown_range_of_features(self, digits, tmp_path):
         with pytest.raises(
-            ValueError, match="X must contain samples if a classifier has no input_scale"
+            ValueError, match="X must contain samples if no classifier has an input_scale"
         ):
             to_html(make_small(*digits), tmp_path / "page.html")
 
