@@ -14,6 +14,7 @@ from skmlp.cli.datasets import (
 )
 from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import SUCCESS
+from skmlp.cli.formats import check_format, name_model
 from skmlp.cli.model_files import read_any_model
 from skmlp.cli.options import Option, declare
 from skmlp.cli.outputs import check_output_file
@@ -28,6 +29,7 @@ PROGRAM = f"skmlp {NAME}"
 N_EPOCHS, MAX_EPOCHS = 8, 60
 N_STEPS = 3000
 MIN_BATCHES = 40  # per epoch
+EXPORT_TO_ONNX = "'skmlp export --onnx'"
 LOCAL_MNIST = "./mnist"  # the directory in the examples of 'skmlp fetch'
 
 DESCRIPTION = """\
@@ -108,8 +110,10 @@ def run(options):
         announcement = write_page(model, options.out, options.weights, PROGRAM, data.X)
     else:
         model = read_any_model(options.model)
+        check_format("html", model, options.model, purpose="a page", onnx=EXPORT_TO_ONNX)
         model = apply_scale_to_classifier(options.scale, model)
-        announcement = write_page(model, options.out, options.weights, PROGRAM)
+        with name_model(options.model):
+            announcement = write_page(model, options.out, options.weights, PROGRAM)
     print_line(announcement)
     return SUCCESS
 

@@ -15,11 +15,11 @@ from skmlp.cli.datasets import (
 )
 from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, USAGE, CommandError, translate_errors
+from skmlp.cli.formats import check_format, name_model
 from skmlp.cli.model_files import (
     CommitteeModel,
     check_single_label,
     declare_model_argument,
-    describe_kind,
     get_classifier,
     get_features,
     is_pipeline,
@@ -150,72 +150,6 @@ def read_exported_model(options, formats):
     for name in formats:
         check_format(name, model, options.model)
     return apply_scale_to_classifier(options.scale, model)
-
-
-def check_format(name, model, path):
-    """Raise an error if a format cannot express a pipeline or a committee."""
-    obstacle = find_obstacle(name, model)
-    if obstacle is not None:
-        fix = (
-            "Use --onnx, which also exports pipelines and committees."
-            if find_obstacle("onnx", model) is None
-            else "No other format can express it. Export a model with other steps, or convert this one in Python by "
-            "skl2onnx.to_onnx."
-        )
-        raise CommandError(
-            BAD_MODEL,
-            f"{path}: the model must be {describe_expected(name)} for --{name}, got {obstacle}. {fix}",
-        )
-    if name == "c" and is_pipeline(model):
-        check_takes_pixels(model, path)
-
-
-def find_obstacle(name, model):
-    """Return the description of a model, or of a member of a committee, if a format cannot express it, else None."""
-    from skmlp.model_parts import is_committee, list_members, split_model
-
-    if is_committee(model):
-        if name not in COMMITTEE_FORMATS:
-            return describe_kind(model)
-        obstacles = (find_obstacle(name, member) for member in list_members(model))
-        return next((f"a committee with {each}" for each in obstacles if each), None)
-    types = list_transformers(name)
-    is_expressed = all(type(each) in types for each in split_model(model).transformers)
-    is_refused_pipeline = is_pipeline(model) and not types
-    return None if is_expressed and not is_refused_pipeline else describe_kind(model)
-
-
-def list_transformers(name):
-    """Return the types of the transformers in the pipelines that a format can express."""
-    from skmlp import Deslant
-    from skmlp.export.c_steps import CONVERTERS as C_CONVERTERS
-    from skmlp.export.onnx_steps import CONVERTERS as ONNX_CONVERTERS
-
-    types = {"html": [Deslant], "onnx": ONNX_CONVERTERS, "c": C_CONVERTERS}
-    return tuple(types.get(name, ()))
-
-
-def describe_expected(name):
-    """Return the description of the models that a format can express."""
-    names = [each.__name__ for each in list_transformers(name)]
-    if not names:
-        return "a classifier"
-    steps = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-    committee = ", or a committee of these," if name in COMMITTEE_FORMATS else ""
-    return f"a classifier or a pipeline of {steps} and a classifier{committee}"
-
-
-def check_takes_pixels(pipeline, path):
-    """Raise an error unless the input_scale of the classifier of a pipeline is that of 8-bit pixels."""
-    from skmlp.export.c_source import fits_uint8
-
-    scale = get_classifier(make_view(pipeline)).input_scale
-    if not fits_uint8(scale):
-        raise CommandError(
-            BAD_MODEL,
-            f"{path}: the input_scale of the classifier must be the reciprocal of an integer up to 255 for --c, which "
-            f"takes images of 8-bit pixels, got {scale!r}. Use --onnx, or train the pipeline on 8-bit pixels.",
-        )
 
 
 def check_outputs(paths, options):
@@ -354,19 +288,6 @@ FORMATS = {
     "c": export_to_c,
     "sklearn": export_to_sklearn,
 }
-#: Formats that can express committees.
-COMMITTEE_FORMATS = ("html", "onnx")
-
-
-@contextmanager
-def name_model(path):
-    """Add the path of the model to errors about it."""
-    try:
-        yield
-    except CommandError as error:
-        if error.exit_status != BAD_MODEL:
-            raise
-        raise CommandError(BAD_MODEL, f"{path}: {error}") from error
 
 
 @contextmanager

@@ -386,7 +386,8 @@ class TestExport:
         found = "a pipeline of PCA, MLPDigitClassifier"
         if kind == "committee":
             takes_committees = option in ("--html", "--onnx")
-            found = f"a committee with {found}" if takes_committees else "a committee of 2 models"
+            member = f"a committee whose member 'member_1' is {found}"
+            found = member if takes_committees else "a committee of 2 models"
         assert f"{path}: the model must be a classifier" in err
         assert (
             f" for {option}, got {found}. No other format can express it. Export a model with other steps, or convert "
@@ -426,7 +427,11 @@ class TestExport:
 
     def test_page_of_other_pipelines(self, fails, paths, tmp_path):
         err = fails(4, "draw", paths["reader"])
-        assert "must consist of Deslant and a classifier, got the transformers IDXReader, " in err
+        assert (
+            f"{paths['reader']}: the model must be a classifier or a pipeline of Deslant and a classifier, or a "
+            "committee of these, for a page, got a pipeline of IDXReader, ImageResizer, MLPDigitClassifier. Use "
+            "'skmlp export --onnx', which also exports pipelines and committees." in err
+        )
         assert list(tmp_path.iterdir()) == []
 
     def test_scale(self, fails, paths, stripes, tmp_path):
@@ -569,8 +574,39 @@ class TestPageOfACommittee:
 
     def test_other_transformers(self, fails, paths, tmp_path):
         err = fails(4, "draw", paths["committee"])
-        assert "must consist of Deslant and a classifier, got the transformers IDXReader, " in err
+        found = "a committee whose member 'member_1' is a pipeline of IDXReader, ImageResizer, MLP"
+        assert f"{paths['committee']}: the model must be a classifier or a pip" in err
+        assert f"for a page, got {found}" in err
+        assert found in fails(4, "export", paths["committee"], "--html", "draw.html")
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
+    @pytest.mark.parametrize("is_member", [False, True])
+    def test_two_steps_of_deslant(self, fails, stripes, tmp_path, command, is_member):
+        X, y = load_mnist(stripes, return_X_y=True)
+        model = make_pipeline(Deslant(), Deslant(), make_network()).fit(X, y)
+        save_model(make_committee([model]) if is_member else model, "model")
+        err = fails(4, command[0], "model", *command[1:])
+        member = "a committee whose member 'member_0' is " if is_member else ""
+        assert f", got {member}a pipeline of Deslant, Deslant, MLPDigitClassifier. Use " in err
+        assert "model: the model must be a classifier or a pipeline of Deslant and a cl" in err
+        assert "--onnx" in err
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
+    def test_deslant_steps_of_different_shapes(self, fails, stripes, command):
+        X, y = load_mnist(stripes, return_X_y=True)
+        models = [
+            make_pipeline(Deslant(image_shape=shape), make_network()) for shape in [(5, 5), (25, 1)]
+        ]
+        save_model(make_committee([model.fit(X, y) for model in models]), "model")
+        err = fails(4, command[0], "model", *command[1:])
+        assert "whose Deslant steps take images of the shapes (5, 5), (25, 1). Use " in err
+
+    def test_errors_of_draw_name_the_model(self, fails):
+        model = MLPDigitClassifier((2,), input_scale=1, max_iter=1, n_iter_no_change=None)
+        save_model(model.fit(np.eye(201), np.arange(201) % 2), "model")
+        assert "model: model must have at most 200 features" in fails(4, "draw", "model")
 
     def test_scale(self, run_skmlp, fails, stripes):
         X, y = load_mnist(stripes, return_X_y=True)
