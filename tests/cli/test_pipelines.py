@@ -572,6 +572,16 @@ class TestPageOfACommittee:
         if weights == "int8":
             assert difference > 1e-5
 
+    def test_check_of_weighted_members(self, succeeds, stripes, test_set):
+        X, y = load_mnist(stripes, return_X_y=True)
+        members = [("good", make_network(0)), ("bad", make_network(1, max_iter=1))]
+        committee = VotingClassifier(members, voting="soft", weights=[1, 20]).fit(X, y)
+        save_model(committee, "weighted")
+        options = ("--html", "draw.html", "--weights", "float32", "--check", stripes)
+        out = succeeds("export", "weighted", *options)
+        difference = float(re.search(r"probabilities differ by at most ([\de-]+)", out)[1])
+        assert difference < 1e-5
+
     def test_other_transformers(self, fails, paths, tmp_path):
         err = fails(4, "draw", paths["committee"])
         found = "a committee whose member 'member_1' is a pipeline of IDXReader, ImageResizer, MLP"

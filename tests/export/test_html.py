@@ -814,6 +814,35 @@ class TestCommittee:
                 "member_2 (784\N{EN DASH}10)",
             ]
 
+    def test_occlusion_map_is_that_of_the_selected_network(self, open_small, digits):
+        X, y = digits
+        models = [make_small(X, y, input_scale=1, random_state=seed) for seed in (0, 1)]
+        maps = []
+        # With a weight of 0, the first network does not change the prediction.
+        for model in (models[1], make_committee(models, weights=[0, 1])):
+            with open_small(model) as opened:
+                page = opened.page
+                if page.locator("#member").count():
+                    page.get_by_label("Network shown").select_option(index=1)
+                read_answer(page)
+                get_pixels = "() => document.querySelector('#seen canvas').toDataURL()"
+                image = page.evaluate(get_pixels)
+                page.locator("#show-occlusion").check()
+                page.wait_for_function(f"image => ({get_pixels})() !== image", arg=image)
+                maps.append(page.evaluate(get_pixels))
+        assert maps[0] == maps[1]
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_units_can_be_switched_off_if_any_network_has_some(self, open_small, digits, order):
+        models = [make_small(*digits, hidden_layer_sizes=sizes, input_scale=1) for sizes in ((), 8)]
+        with open_small(make_committee(models[::order])) as opened:
+            page = opened.page
+            before = read_members(page)
+            assert "Each square of a hidden layer is a unit" in page.locator("body").text_content()
+            page.locator("#dropped").fill("0.9")
+            changed = [row != other for row, other in zip(before, read_members(page), strict=True)]
+            assert changed == [False, True][::order]
+
     def test_noise_and_dropped_units_change_all_predictions(self, browser, committee_page):
         with open_page(browser, committee_page) as opened:
             page = opened.page
