@@ -72,6 +72,8 @@ class Member:
 
     def convert_samples(self, X):
         """Return validated samples as an array, as the classifier gets them."""
+        if self.deslanter is not None and issparse(X):
+            X = X.toarray()
         X = load_samples(self.mlp, self.parts.transform(X))
         return X.toarray() if issparse(X) else np.asarray(X)
 
@@ -286,7 +288,13 @@ def describe_input(members, info, samples):
 def find_range(members, samples):
     """Return the smallest and the largest value of the features."""
     if samples is not None:
-        return float(min(X.min() for X in samples)), float(max(X.max() for X in samples))
+        smallest, largest = min(X.min() for X in samples), max(X.max() for X in samples)
+        if smallest == largest:
+            raise ValueError(
+                f"X must contain pixels of different values, which determine their range, got {smallest:g} for all. "
+                "Pass some training samples."
+            )
+        return float(smallest), float(largest)
     scale = find_input_scale(member.mlp.input_scale for member in members)
     if scale is None:
         raise ValueError(

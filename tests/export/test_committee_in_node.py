@@ -92,3 +92,16 @@ def test_fitted_voting_classifier(labels):
     page = make_page_data(committee)
     assert page["classes"] == np.unique(labels).tolist()
     assert [member["name"] for member in page["members"]] == ["0", "1", "2", "3"]
+
+
+def test_agreement_is_that_of_the_results():
+    script = """
+    import { describeAgreement } from "./member_list.js";
+
+    const passes = [[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.2, 0.6, 0.2]].map((row) => ({
+      probabilities: Float32Array.from(row),
+    }));
+    process.stdout.write([0, 1, 2].map((predicted) => describeAgreement(passes, predicted)).join("; "));
+    """
+    expected = "; ".join(f"predicted by {number} of 3 networks" for number in (1, 2, 0))
+    assert run_node(script).decode() == expected

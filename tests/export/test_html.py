@@ -614,6 +614,14 @@ class TestNetworks:
         with open_small(mlp, X=csr_array(digits[0])) as opened:
             assert opened.page.evaluate("window.skmlp.selfTest.passed")
 
+    def test_sparse_samples_are_deslanted(self, digits, tmp_path):
+        X, y = digits
+        committee = make_committee([make_small(X, y), fit_upright(X, y, input_scale=None)])
+        pages = [tmp_path / "sparse.html", tmp_path / "dense.html"]
+        for path, samples in zip(pages, (csr_array(X), X), strict=True):
+            to_html(committee, path, X=samples)
+        assert pages[0].read_bytes() == pages[1].read_bytes()
+
     def test_digits_as_strings_are_digits(self, open_small, digits):
         X, y = digits
         with open_small(make_small(X, y.astype(str), input_scale=1)) as opened:
@@ -1011,6 +1019,16 @@ class TestErrors:
             ValueError, match="X must contain samples if no classifier has an input_scale"
         ):
             to_html(make_small(*digits), tmp_path / "page.html")
+
+    @pytest.mark.parametrize("is_upright", [False, True])
+    def test_samples_of_a_single_value(self, digits, tmp_path, is_upright):
+        X, y = digits
+        model = fit_upright(X, y) if is_upright else make_small(X, y)
+        with pytest.raises(
+            ValueError, match=r"X must contain pixels of different values, .* got 0 for all\. Pass"
+        ):
+            to_html(model, tmp_path / "page.html", X=np.zeros_like(X))
+        assert list(tmp_path.iterdir()) == []
 
     def test_too_many_sliders(self, tmp_path):
         X = np.random.default_rng(0).random((20, 201))

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from export.descriptions import describe
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -18,6 +17,7 @@ from skmlp.export.network import (
     fold_network,
     predict_labels,
 )
+from skmlp.export.page_data import make_page_data
 from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
 from skmlp.files.models import compute_model_digest
 
@@ -211,18 +211,19 @@ def test_weights_that_float32_cannot_represent_are_an_error(value, weights):
 )
 def test_the_description_contains_the_labels_and_the_digest(kind, classes, out_activation):
     model = fit(LABELS[kind])
-    description = describe(model)
-    assert description["classes"] == classes
-    assert list(map(type, description["classes"])) == list(map(type, classes))
-    assert description["outActivation"] == out_activation
-    assert description["multilabel"] == (kind == "multilabel")
-    assert description["digest"] == compute_model_digest(model)
-    assert description["imageShape"] == (8, 8)
+    page = make_page_data(model, X=X_few)
+    network = page["members"][0]["network"]
+    assert page["classes"] == classes
+    assert list(map(type, page["classes"])) == list(map(type, classes))
+    assert network["outActivation"] == out_activation
+    assert network["multilabel"] == (kind == "multilabel")
+    assert page["digest"] == compute_model_digest(model)
+    assert page["input"]["shape"] == (8, 8)
 
 
 def test_large_integer_labels_are_strings_in_the_description():
     labels = np.where(y_few > 4, 2**53 - 1, 2**53)
-    assert describe(fit(labels))["classes"] == [2**53 - 1, str(2**53)]
+    assert make_page_data(fit(labels), X=X_few)["classes"] == [2**53 - 1, str(2**53)]
 
 
 @pytest.mark.parametrize(
@@ -236,4 +237,6 @@ def test_large_integer_labels_are_strings_in_the_description():
 )
 def test_the_image_shape_is_that_of_the_argument_or_the_classifier(attribute, argument, expected):
     model = fit(image_shape=attribute)
-    assert describe(model, image_shape=argument)["imageShape"] == expected
+    settings = make_page_data(model, X=X_few, image_shape=argument)["input"]
+    assert settings["kind"] == ("table" if expected is None else "drawing")
+    assert settings.get("shape") == expected

@@ -23,16 +23,26 @@ export class MemberList {
     this.rows.forEach((row, member) => {
       const [, label, number] = row.cells;
       const probabilities = passes?.[member].probabilities ?? [];
-      const index = probabilities.indexOf(Math.max(...probabilities));
+      const index = findMostProbable(probabilities);
       label.textContent = index < 0 ? "" : String(this.classes[index]);
       number.textContent = index < 0 ? "" : formatProbability(probabilities[index]);
       row.classList.toggle("different", index >= 0 && index !== predicted);
     });
   }
+}
 
-  /** Return how many networks agree with the prediction, as text. */
-  describe() {
-    const nAgreeing = this.rows.filter((row) => !row.classList.contains("different")).length;
-    return `, predicted by ${nAgreeing} of ${this.rows.length} networks`;
-  }
+/**
+ * Return how many networks agree with the prediction of a committee, as text.
+ *
+ * @param {{ probabilities: Float32Array }[]} passes results of the networks
+ * @param {number} predicted index of the class that the committee predicts
+ */
+export function describeAgreement(passes, predicted) {
+  const nAgreeing = passes.filter(({ probabilities }) => findMostProbable(probabilities) === predicted).length;
+  return `predicted by ${nAgreeing} of ${passes.length} networks`;
+}
+
+/** Return the index of the class with the largest probability, -1 if there is none. */
+function findMostProbable(probabilities) {
+  return probabilities.indexOf(Math.max(...probabilities));
 }

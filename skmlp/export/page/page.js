@@ -3,7 +3,7 @@
 import { averageProbabilities, decodeMembers } from "./committee.js";
 import { DrawingInput } from "./drawing_input.js";
 import { computeLogOdds, computeOcclusionMap } from "./explanations.js";
-import { MemberList } from "./member_list.js";
+import { describeAgreement, MemberList } from "./member_list.js";
 import { decompressText } from "./network.js";
 import { NetworkView } from "./network_view.js";
 import { addNoise, makeDropMasks } from "./perturbations.js";
@@ -120,7 +120,8 @@ class Page {
       this.announce(this.input.message);
       return;
     }
-    const { predicted, probabilities } = this.result;
+    const { passes, predicted, probabilities, explained } = this.result;
+    const agreement = this.memberList === null ? "" : `, ${describeAgreement(passes, explained)}`;
     const label = document.createElement("strong");
     label.textContent = predicted.map((index) => this.classes[index]).join(", ");
     answer.classList.toggle("long", label.textContent.length > 3);
@@ -129,7 +130,7 @@ class Page {
     text.textContent =
       {
         0: "No label is predicted.",
-        1: `with a probability of ${formatProbability(probabilities[predicted[0]])}${this.memberList?.describe() ?? ""}`,
+        1: `with a probability of ${formatProbability(probabilities[predicted[0]])}${agreement}`,
       }[predicted.length] ?? "";
     answer.replaceChildren(label, text);
     this.announce(`${label.textContent} ${text.textContent}`);
