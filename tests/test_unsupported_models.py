@@ -49,6 +49,7 @@ MODELS = {
         make_committee(COMMITTEE.estimators_).set_params(voting="hard")
     ),
     "committee with another member": make_committee([NETWORK, OTHER]),
+    "committee with another member in a pipeline": make_pipeline(make_committee([NETWORK, OTHER])),
     "committee of others": make_committee([OTHER]),
     "committee of committees": make_committee([COMMITTEE]),
     "other classifier": OTHER,
@@ -71,6 +72,7 @@ TRANSFORMED = (
     r"committee of Pipelines, each of which contains the transformers and a member\."
 )
 OTHER_MEMBERS = ("committee with another member", "committee of others", "committee of committees")
+OTHER_MODELS = ("other classifier", "committee with another member in a pipeline", *OTHER_MEMBERS)
 # What to pass instead of a model: the expression is accepted, possibly for transformed samples.
 INSTEAD = {
     "write_report": {
@@ -99,7 +101,10 @@ INSTEAD = {
         "committee after a scaler": "model[-1], which takes the transformed samples",
         "committee after other transformers": "model[-1], which takes the transformed samples",
     },
-    "to_onnx": {"committee in a pipeline": "estimator[-1]"},
+    "to_onnx": {
+        "committee in a pipeline": "estimator[-1]",
+        "committee after other transformers": "estimator[-1], which takes the transformed samples",
+    },
     "to_c": {},
     "to_sklearn": {
         "pipeline": "mlp[-1], which takes the transformed samples, or use skmlp.export.to_onnx",
@@ -119,19 +124,20 @@ ADVICE = {
         "pipeline in a pipeline": r"Pass a Pipeline of all transformers and model\[-1\]\[-1\]\.",
         "committee after a transformer": PIPELINES,
         "committee after a scaler": PIPELINES,
+        "committee after other transformers": PIPELINES,
         **dict.fromkeys(["other classifier", *OTHER_MEMBERS], "Save other estimators by skops"),
     },
     "to_html": {
         "committee after a transformer": PIPELINES,
         **dict.fromkeys(
-            ["other classifier", *OTHER_MEMBERS],
+            OTHER_MODELS,
             r"Train an MLPDigitClassifier, or combine several by make_committee\.",
         ),
     },
     "to_onnx": {
         "committee after a transformer": PIPELINES,
         "committee after a scaler": PIPELINES,
-        **dict.fromkeys(["other classifier", *OTHER_MEMBERS], r"Use skl2onnx\.to_onnx"),
+        **dict.fromkeys(OTHER_MODELS, r"Use skl2onnx\.to_onnx"),
     },
     "to_c": {
         "committee": MEMBER,
@@ -144,6 +150,7 @@ ADVICE = {
         "committee after other transformers": TRANSFORMED_ONLY,
         "committee with hard voting in a pipeline": ONLY_MEMBER,
         "committee with another member": NETWORKS_ONLY,
+        "committee with another member in a pipeline": NETWORKS_ONLY,
         "committee of others": "Train an MLPDigitClassifier",
         "committee of committees": "Train an MLPDigitClassifier",
         "other classifier": "Train an MLPDigitClassifier",
@@ -159,6 +166,7 @@ ADVICE = {
         "committee after other transformers": TRANSFORMED_ONLY,
         "committee with hard voting in a pipeline": ONLY_MEMBER,
         "committee with another member": NETWORKS_ONLY,
+        "committee with another member in a pipeline": NETWORKS_ONLY,
         "committee of others": "Train an MLPDigitClassifier",
         "committee of committees": "Train an MLPDigitClassifier",
         "other classifier": "Train an MLPDigitClassifier",

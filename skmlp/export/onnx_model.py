@@ -35,14 +35,12 @@ from skmlp.export.onnx_steps import (
     restore_samples,
 )
 from skmlp.export.quantize import check_range
-from skmlp.export.suggestions import describe_other_model
+from skmlp.export.suggestions import are_converted_to_onnx, describe_other_model, suggest_committee
 from skmlp.files.atomic import atomic_write
 from skmlp.files.models import compute_model_digest
 from skmlp.files.records import classes_to_json
 from skmlp.model_parts import (
-    COMMITTEE_OF_PIPELINES,
     ModelParts,
-    find_core,
     get_classes,
     get_weights,
     is_committee,
@@ -64,6 +62,7 @@ OPSET = 15
 IR_VERSION = 8
 INPUT, LABEL, PROBABILITIES = "X", "label", "probabilities"
 INPUT_DTYPES = (np.dtype(np.float32), np.dtype(np.uint8))
+CONVERT = "Use skl2onnx.to_onnx, which converts other estimators and calls the converter of MLPDigitClassifier."
 # float32 rounds differently in other orders of summation. Errors of the conversion are much larger.
 TOLERANCE = 1e-4
 
@@ -177,16 +176,9 @@ def check_type(estimator):
     if found is not None:
         raise TypeError(
             "estimator must be a fitted MLPDigitClassifier, a Pipeline that ends with one, or a VotingClassifier of "
-            f"these, got {found}. {suggest_model(estimator)}"
+            f"these, got {found}. "
+            f"{suggest_committee(estimator, 'estimator', are_converted_to_onnx, CONVERT)}"
         )
-
-
-def suggest_model(estimator):
-    """Return what to do instead of exporting an estimator that is not supported."""
-    core = find_core(estimator, "estimator")
-    if core.model is estimator or not is_committee(core.model):
-        return "Use skl2onnx.to_onnx, which converts other estimators and calls the converter of MLPDigitClassifier."
-    return COMMITTEE_OF_PIPELINES if core.has_transformers else f"Pass {core.expression}."
 
 
 def make_member(estimator):

@@ -18,14 +18,12 @@ from skmlp.export.model_info import describe_model
 from skmlp.export.network import compute_probabilities, fold_network
 from skmlp.export.payload import convert_label, describe_network, encode_text
 from skmlp.export.quantize import quantize_network
-from skmlp.export.suggestions import describe_other_model
+from skmlp.export.suggestions import describe_other_model, suggest_committee
 from skmlp.files.models import compute_model_digest
 from skmlp.files.records import classes_to_json
 from skmlp.image_shape import find_image_shape
 from skmlp.model_parts import (
-    COMMITTEE_OF_PIPELINES,
     ModelParts,
-    find_core,
     find_input_scale,
     get_classes,
     get_fractions,
@@ -36,6 +34,7 @@ from skmlp.model_parts import (
     unfreeze,
 )
 
+COMBINE = "Train an MLPDigitClassifier, or combine several by make_committee."
 MAX_SLIDERS = 200
 N_SAMPLES = 5  # of each member, for the self-test
 DIGITS = [str(digit) for digit in range(10)]
@@ -136,20 +135,9 @@ def check_type(model):
     if found is not None:
         raise TypeError(
             "model must be a fitted MLPDigitClassifier, a Pipeline of Deslant and such a classifier, or a "
-            f"VotingClassifier of these, got {found}. {suggest_model(model)}"
+            f"VotingClassifier of these, got {found}. "
+            f"{suggest_committee(model, 'model', are_expressed, COMBINE)}"
         )
-
-
-def suggest_model(model):
-    """Return what to pass instead of a model that is no classifier, and no committee of such."""
-    core = find_core(model, "model")
-    if not is_committee(core.model) or describe_other_model(core.model) is not None:
-        return "Train an MLPDigitClassifier, or combine several by make_committee."
-    if not core.has_transformers:
-        return f"Pass {core.expression}."
-    if are_expressed(core.transformers):
-        return COMMITTEE_OF_PIPELINES
-    return f"Pass {core.expression}, which takes the transformed samples."
 
 
 def make_member(name, fraction, model):

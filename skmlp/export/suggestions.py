@@ -6,6 +6,7 @@ from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.committee import check_committee, is_network
 from skmlp.export.onnx_steps import CONVERTERS
 from skmlp.model_parts import (
+    COMMITTEE_OF_PIPELINES,
     describe_type,
     find_core,
     get_names,
@@ -41,6 +42,28 @@ def describe_other_model(model):
     return next(others, None)
 
 
+def suggest_committee(model, name, are_expressed, other):
+    """Return what to pass to a format of committees instead of a model, the variable `name` of the caller.
+
+    Parameters
+    ----------
+    model : object
+    name : str
+    are_expressed : callable
+        Return whether the format can express a tuple of transformers.
+    other : str
+        What to do with other models than committees of networks.
+    """
+    core = find_core(model, name)
+    if not is_committee(core.model) or describe_other_model(core.model) is not None:
+        return other
+    if not core.has_transformers:
+        return f"Pass {core.expression}."
+    if are_expressed(core.transformers):
+        return COMMITTEE_OF_PIPELINES
+    return f"Pass {core.expression}, which takes the transformed samples."
+
+
 def suggest_network(model, name):
     """Return what to pass instead of a model, the variable `name` of the caller, to export a single classifier."""
     core = find_core(model, name)
@@ -67,8 +90,7 @@ def suggest_member(core, model):
 
 def suggest_onnx(core, model):
     """Return how to export a committee to ONNX, or an empty string if `to_onnx` does not convert it."""
-    are_converted = all(type(each) in CONVERTERS for each in core.transformers)
-    if not (are_converted and is_converted_to_onnx(core.model)):
+    if not (are_converted_to_onnx(core.transformers) and is_converted_to_onnx(core.model)):
         return ""
     if core.has_transformers:
         pipelines = "a committee of Pipelines, each of which contains the transformers and a member"
@@ -87,7 +109,11 @@ def is_converted_to_onnx(model):
         except (TypeError, ValueError):
             return False
     return all(
-        is_network(member)
-        and all(type(each) in CONVERTERS for each in split_model(member).transformers)
+        is_network(member) and are_converted_to_onnx(split_model(member).transformers)
         for member in list_members(model)
     )
+
+
+def are_converted_to_onnx(transformers):
+    """Return whether `to_onnx` converts the types of transformers."""
+    return all(type(each) in CONVERTERS for each in transformers)
