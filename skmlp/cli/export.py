@@ -149,7 +149,22 @@ def read_exported_model(options, formats):
         check_single_label(model, options.model)
     for name in formats:
         check_format(name, model, options.model)
+        if name == "c" and is_pipeline(model):
+            check_takes_pixels(model, options.model)
     return apply_scale_to_classifier(options.scale, model)
+
+
+def check_takes_pixels(pipeline, path):
+    """Raise an error unless the input_scale of the classifier of a pipeline is that of 8-bit pixels."""
+    from skmlp.export.c_source import fits_uint8
+
+    scale = get_classifier(make_view(pipeline)).input_scale
+    if not fits_uint8(scale):
+        raise CommandError(
+            BAD_MODEL,
+            f"{path}: the input_scale of the classifier must be the reciprocal of an integer up to 255 for --c, which "
+            f"takes images of 8-bit pixels, got {scale!r}. Use --onnx, or train the pipeline on 8-bit pixels.",
+        )
 
 
 def check_outputs(paths, options):

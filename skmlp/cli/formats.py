@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from skmlp.cli.errors import BAD_MODEL, CommandError
-from skmlp.cli.model_files import describe_kind, get_classifier, is_pipeline, make_view
+from skmlp.cli.model_files import describe_kind, is_pipeline
 
 #: Formats that can express committees.
 COMMITTEE_FORMATS = ("html", "onnx")
@@ -48,8 +48,6 @@ def check_format(name, model, path, purpose=None, onnx="--onnx"):
             BAD_MODEL,
             f"{path}: the model must be {describe_expected(name)} for {purpose or f'--{name}'}, got {obstacle}. {fix}",
         )
-    if name == "c" and is_pipeline(model):
-        check_takes_pixels(model, path)
 
 
 def find_obstacle(name, model):
@@ -112,16 +110,3 @@ def describe_expected(name):
     steps = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     committee = ", or a committee of these," if name in COMMITTEE_FORMATS else ""
     return f"a classifier or a pipeline of {steps} and a classifier{committee}"
-
-
-def check_takes_pixels(pipeline, path):
-    """Raise an error unless the input_scale of the classifier of a pipeline is that of 8-bit pixels."""
-    from skmlp.export.c_source import fits_uint8
-
-    scale = get_classifier(make_view(pipeline)).input_scale
-    if not fits_uint8(scale):
-        raise CommandError(
-            BAD_MODEL,
-            f"{path}: the input_scale of the classifier must be the reciprocal of an integer up to 255 for --c, which "
-            f"takes images of 8-bit pixels, got {scale!r}. Use --onnx, or train the pipeline on 8-bit pixels.",
-        )
