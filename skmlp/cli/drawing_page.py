@@ -49,9 +49,10 @@ def check_features_are_pixels(model):
     from skmlp.image_shape import find_image_shape
 
     if find_image_shape(None, model) is None:
+        scale = ", or pass --scale 1 if they range from 0 to 1" if is_classifier(model) else ""
         raise CommandError(
             BAD_MODEL,
             "the model must have an input_scale, or pixels of images as features, got "
             f"{model.n_features_in_} features of unknown range. Use skmlp.export.to_html(model, path, X=X) in Python, "
-            "with training samples that determine the ranges.",
+            f"with training samples that determine the ranges{scale}.",
         )

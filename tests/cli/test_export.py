@@ -65,12 +65,16 @@ class TestExport:
         assert (status, err) == (0, "")
         assert read_description(tmp_path / "page.html")["input"]["largest"] == pytest.approx(100)
 
-    def test_features_of_unknown_range(self, run_skmlp, multilabel_model, tmp_path):
-        status, _, err = run_skmlp("export", multilabel_model, "--html", "page.html")
+    @pytest.mark.parametrize("command", [("export", "--html"), ("draw", "--out")])
+    def test_features_of_unknown_range(self, run_skmlp, multilabel_model, tmp_path, command):
+        name, option = command
+        status, _, err = run_skmlp(name, multilabel_model, option, "page.html")
         assert status == 4
         assert f"{multilabel_model}: the model must have an input_scale, or pixels of" in err
         assert "got 8 features of unknown range. Use skmlp.export.to_html(model, path, X=X)" in err
+        assert "or pass --scale 1 if they range from 0 to 1." in err
         assert list(tmp_path.glob("page*")) == []
+        assert run_skmlp(name, multilabel_model, option, "page.html", "--scale", "1")[0] == 0
 
     def test_multilabel_model(self, succeeds, multilabel_model, tmp_path):
         succeeds("export", multilabel_model, "--html", "page.html", "--scale", "1")
