@@ -66,7 +66,7 @@ def to_html(
     model : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
         Fitted classifier, or Pipeline of :class:`skmlp.Deslant` and a classifier. The page then deslants each image,
         and shows the upright one. Or committee, a VotingClassifier with ``voting="soft"`` of such classifiers and
-        Pipelines, as :func:`skmlp.make_committee` returns it.
+        Pipelines, as :func:`skmlp.make_committee` returns it. Each of them can be frozen.
     path : str or Path
         Path of the HTML file. An existing file is replaced when the new one is complete.
     weights : {'int8', 'float16', 'float32'}, default=None
@@ -88,8 +88,8 @@ def to_html(
     TypeError
         If `model`, or a member of a committee, is another estimator, or a Pipeline with other transformers.
     ValueError
-        If an argument is invalid, if `X` is required, if the members of a committee do not fit together, or if there
-        are more than 200 features that are not pixels.
+        If an argument is invalid, if `X` is required or all its pixels are equal, if the members of a committee do not
+        fit together, or if there are more than 200 features that are not pixels.
     OSError
         If the file cannot be written.
 
