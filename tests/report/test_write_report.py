@@ -129,7 +129,7 @@ INVALID_ARGUMENTS = {
     "other classifier": (
         {"mlp": LogisticRegression().fit(X, Y)},
         TypeError,
-        "must be a fitted MLPDigitClassifier or a committee of these, got LogisticRegression",
+        r"must be a fitted MLPDigitClassifier or a committee of these, got sklearn.*\.LogisticRegression\.",
     ),
     "pipeline": (
         {"mlp": make_pipeline(StandardScaler(), fit_small(X, Y))},
