@@ -5,12 +5,11 @@ from skmlp.digits.displacements import Affine, Elastic, Shift
 from skmlp.digits.intensities import (
     Brightness,
     Contrast,
-    InvertedMargins,
     Noise,
     Outline,
-    Patches,
     StrokeWidth,
 )
+from skmlp.digits.patches import InvertedMargins, Patches
 
 __all__ = [
     "Affine",

@@ -63,7 +63,7 @@ ALLOWED = {
     "plots": {"exceptions", "typing", "image_shape", "colors"},
     "model_parts": {"digits"},
     "schedules": {"engine.schedules"},
-    "augment": {"digits.augment", "digits.displacements", "digits.intensities"},
+    "augment": {"digits.augment", "digits.displacements", "digits.intensities", "digits.patches"},
     "files.atomic": set(),
     "files.encoding": {"", "exceptions", "files.atomic"},
     "files.records": {
@@ -74,6 +74,7 @@ ALLOWED = {
         "digits.augment",
         "digits.displacements",
         "digits.intensities",
+        "digits.patches",
         "estimator.targets",
     },
     "files.training_states": {"exceptions", "files.encoding", "files.records", "engine"},

@@ -85,6 +85,23 @@ def draw_uniform(rng, shape, limit):
     return values
 
 
+def measure_contrast(images, fill):
+    """Return the difference from `fill` that is largest in magnitude, of shape (n_images, 1, 1)."""
+    minimum = images.min(axis=(1, 2), keepdims=True) - fill
+    maximum = images.max(axis=(1, 2), keepdims=True) - fill
+    return np.where(maximum < -minimum, minimum, maximum)
+
+
+def compute_ink(images, contrast, fill):
+    """Return the difference of each pixel from `fill` relative to the contrast, which may be 0 for blank images."""
+    return (images - fill) / np.where(contrast == 0, 1, contrast)
+
+
+def choose_images(rng, n_images, probability):
+    """Return the indices of images, each of which is chosen with a probability."""
+    return np.flatnonzero(rng.random(n_images, dtype=np.float32) < probability)
+
+
 def check_finite(step, *names):
     """Raise ValueError unless parameters are finite numbers."""
     for name in names:

@@ -16,11 +16,12 @@ from skmlp import (
     ImageResizer,
     MLPDigitClassifier,
     ModelFormatError,
+    augment,
     load_model,
     read_model_header,
     save_model,
 )
-from skmlp.augment import Affine, Compose, Shift
+from skmlp.augment import Affine, Annealed, Compose, Shift
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:300].astype(np.uint8), y[:300]
@@ -142,6 +143,14 @@ def test_the_header_describes_the_transformers(path):
             "attributes": attributes,
         },
     ]
+
+
+@pytest.mark.parametrize("name", augment.__all__)
+def test_all_augmentation_steps_can_be_saved(path, name):
+    step = {"Annealed": Annealed(Shift(2)), "Compose": Compose([Shift(1), Shift(2)])}.get(name)
+    step = step or getattr(augment, name)()
+    save_model(fit(DigitAugmenter(step, random_state=0)), path)
+    assert load_model(path)[0].augmentation == step
 
 
 def test_transformers_that_cannot_be_saved(path):
