@@ -30,6 +30,7 @@ NETWORK = fit()
 COMMITTEE = make_committee([NETWORK, fit(1)])
 OTHER = LogisticRegression().fit(X / 255, y)
 SCALER = StandardScaler().fit(X)
+HARD_VOTING = "committee with hard voting in a pipeline"  # refused with a message of its own
 MODELS = {
     "network": NETWORK,
     "committee": COMMITTEE,
@@ -45,9 +46,7 @@ MODELS = {
     "committee in a pipeline": make_pipeline("passthrough", COMMITTEE),
     "committee after a scaler": make_pipeline(SCALER, COMMITTEE),
     "committee after other transformers": make_pipeline(PCA(36).fit(X), COMMITTEE),
-    "committee with hard voting in a pipeline": make_pipeline(
-        make_committee(COMMITTEE.estimators_).set_params(voting="hard")
-    ),
+    HARD_VOTING: make_pipeline(make_committee(COMMITTEE.estimators_).set_params(voting="hard")),
     "committee with another member": make_committee([NETWORK, OTHER]),
     "committee with another member in a pipeline": make_pipeline(make_committee([NETWORK, OTHER])),
     "committee of others": make_committee([OTHER]),
@@ -113,6 +112,19 @@ INSTEAD = {
         "frozen step only": "mlp[-1].estimator",
     },
 }
+# Of the formats of single networks
+NETWORK_FORMATS = {
+    "committee": MEMBER,
+    "frozen committee": MEMBER,
+    "committee after a scaler": TRANSFORMED,
+    "committee after other transformers": TRANSFORMED_ONLY,
+    HARD_VOTING: ONLY_MEMBER,
+    "committee with another member": NETWORKS_ONLY,
+    "committee with another member in a pipeline": NETWORKS_ONLY,
+    "committee of others": "Train an MLPDigitClassifier",
+    "committee of committees": "Train an MLPDigitClassifier",
+    "other classifier": "Train an MLPDigitClassifier",
+}
 # Other advice
 ADVICE = {
     "write_report": {
@@ -140,44 +152,27 @@ ADVICE = {
         **dict.fromkeys(OTHER_MODELS, r"Use skl2onnx\.to_onnx"),
     },
     "to_c": {
-        "committee": MEMBER,
-        "frozen committee": MEMBER,
+        **NETWORK_FORMATS,
         "committee in a pipeline": (
             r"Pass a member of the committee, or use skmlp\.export\.to_onnx with model\[-1\]\."
         ),
         "committee after a transformer": "Pass a Pipeline of the transformers and a member of the",
-        "committee after a scaler": TRANSFORMED,
-        "committee after other transformers": TRANSFORMED_ONLY,
-        "committee with hard voting in a pipeline": ONLY_MEMBER,
-        "committee with another member": NETWORKS_ONLY,
-        "committee with another member in a pipeline": NETWORKS_ONLY,
-        "committee of others": "Train an MLPDigitClassifier",
-        "committee of committees": "Train an MLPDigitClassifier",
-        "other classifier": "Train an MLPDigitClassifier",
     },
     "to_sklearn": {
-        "committee": MEMBER,
-        "frozen committee": MEMBER,
+        **NETWORK_FORMATS,
         "committee in a pipeline": (
             r"Pass a member of the committee, or use skmlp\.export\.to_onnx with mlp\[-1\]\."
         ),
         "committee after a transformer": TRANSFORMED,
-        "committee after a scaler": TRANSFORMED,
-        "committee after other transformers": TRANSFORMED_ONLY,
-        "committee with hard voting in a pipeline": ONLY_MEMBER,
-        "committee with another member": NETWORKS_ONLY,
-        "committee with another member in a pipeline": NETWORKS_ONLY,
-        "committee of others": "Train an MLPDigitClassifier",
-        "committee of committees": "Train an MLPDigitClassifier",
-        "other classifier": "Train an MLPDigitClassifier",
     },
 }
 ACCEPTED = {
     "write_report": {"network", "committee"},
     "save_model": {"network", "committee", "pipeline", "nested pipeline"},
-    "to_html": set(list(MODELS)[:10]),
-    "to_onnx": set(list(MODELS)[:10]),
-    "to_c": set(MODELS) - set(ADVICE["to_c"]),
+    **{
+        name: set(MODELS) - {HARD_VOTING, *INSTEAD[name], *ADVICE[name]}
+        for name in ("to_html", "to_onnx", "to_c")
+    },
     "to_sklearn": {"network"},
 }
 
