@@ -147,7 +147,10 @@ class InvertedMargins(Distortion):
 
 
 def find_margins(position, size, widths):
-    """Return which pixels, at a position in rows or columns of a size, are in one of two margins of relative widths."""
+    """Return which of the pixels at `position`, in rows or columns of `size` pixels, are in one of two margins.
+
+    The widths of the margins are relative to the size.
+    """
     first, second = widths
     center = position + np.float32(0.5)
     return (center < size * first) | (center > size - size * second)
