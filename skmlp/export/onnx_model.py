@@ -147,8 +147,8 @@ def to_onnx(
     return model
 
 
-class Member(NamedTuple):
-    """Classifier or Pipeline, of which a committee has several.
+class OnnxMember(NamedTuple):
+    """Classifier or Pipeline of an ONNX model, of which a committee has several.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class Member(NamedTuple):
 
 
 def make_members(estimator):
-    """Return the Member of a classifier or Pipeline in a list, or those of a committee."""
+    """Return the OnnxMember of a classifier or Pipeline in a list, or those of a committee."""
     check_type(estimator)
     model = unfreeze(estimator)
     if is_committee(model):
@@ -182,14 +182,14 @@ def check_type(estimator):
 
 
 def make_member(estimator):
-    """Return the Member of a classifier or Pipeline, or raise an error if it cannot be exported."""
+    """Return the OnnxMember of a classifier or Pipeline, or raise an error if it cannot be exported."""
     parts = split_model(estimator)
     network = fold_network(parts.classifier)
     check_range(network)
     check_steps(parts.transformers)
     for transformer in parts.transformers:
         check_is_fitted(transformer)
-    return Member(parts, network)
+    return OnnxMember(parts, network)
 
 
 def add_outputs(graph, estimator, members, dtype):

@@ -42,7 +42,7 @@ EXAMPLE = 3  # the digit that the page draws when it is opened
 
 
 @dataclass(frozen=True)
-class Member:
+class PageMember:
     """Classifier or Pipeline of a page, of which a committee has several.
 
     Parameters
@@ -121,7 +121,7 @@ def make_page_data(model, weights=None, X=None, image_shape=None):
 
 
 def make_members(model):
-    """Return the list of the Members of a model, or raise an error if a page cannot contain it."""
+    """Return the list of the PageMembers of a model, or raise an error if a page cannot contain it."""
     if not is_committee(model):
         return [make_member("", 1.0, model)]
     check_committee(model)
@@ -141,7 +141,7 @@ def check_type(model):
 
 
 def make_member(name, fraction, model):
-    """Return the Member of a fitted classifier or Pipeline; raise TypeError for transformers other than a Deslant."""
+    """Return the PageMember of a fitted model; raise TypeError for transformers other than a Deslant."""
     parts = split_model(model)
     for step in parts.steps:
         check_is_fitted(step)
@@ -151,7 +151,7 @@ def make_member(name, fraction, model):
             f"A Pipeline must consist of Deslant and a classifier, got the transformers {names}. To export the "
             "classifier alone, pass its last step."
         )
-    return Member(name, fraction, parts)
+    return PageMember(name, fraction, parts)
 
 
 def are_expressed(transformers):
@@ -164,7 +164,7 @@ def find_common_shape(members, image_shape):
 
     Parameters
     ----------
-    members : list of Member
+    members : list of PageMember
     image_shape : (int, int), False or None
         None for the shape that the members store or, if they store none, square images. False if the features are not
         images.
@@ -214,7 +214,7 @@ def choose_weights(image_shape):
 
 
 def describe_member(member, weights, X):
-    """Return the description of a Member, for samples as its classifier gets them, or None."""
+    """Return the description of a PageMember, for samples as its classifier gets them, or None."""
     network = quantize_network(fold_network(member.mlp), weights)
     return {
         "name": member.name,
@@ -247,7 +247,7 @@ def describe_input(members, info, samples):
 
     Parameters
     ----------
-    members : list of Member
+    members : list of PageMember
     info : ModelInfo
     samples : list of ndarray or None
         Samples as the classifier of each member gets them.
