@@ -54,7 +54,8 @@ def to_html(
     the image that matter.
 
     The page of a committee shows the average of the probabilities of its networks, and what each of them predicts. The
-    units, paths and parts of the image are those of one network, which the user selects.
+    units, paths and parts of the image are those of one network, which the user selects. The page does not contain
+    networks with a weight of 0.
 
     Scripts can use ``window.skmlp``: ``predict(pixels)`` returns the probabilities for the pixels of an image, row by
     row and from 0 to 255, or for the features if they are not images; ``normalize(imageData)`` returns the pixels for a

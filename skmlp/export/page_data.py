@@ -1,6 +1,7 @@
 """The data of a page: its networks, how samples are entered, and samples for the self-test.
 
 A page has a list of members, whose probabilities are averaged. A classifier or Pipeline is the only member of its page.
+The members of a committee with a weight of 0 must be valid, but the page does not contain them.
 """
 
 from dataclasses import dataclass, replace
@@ -112,6 +113,7 @@ def make_page_data(model, weights=None, X=None, image_shape=None):
         "members": [
             describe_member(member, weights, X)
             for member, X in zip(members, samples or [None] * len(members), strict=True)
+            if member.fraction > 0
         ],
         "input": describe_input(members, info, samples),
     }

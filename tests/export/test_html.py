@@ -826,8 +826,8 @@ class TestCommittee:
         X, y = digits
         models = [make_small(X, y, input_scale=1, random_state=seed) for seed in (0, 1)]
         maps = []
-        # With a weight of 0, the first network does not change the prediction.
-        for model in (models[1], make_committee(models, weights=[0, 1])):
+        # With such a weight, the first network does not change the prediction.
+        for model in (models[1], make_committee(models, weights=[1e-30, 1])):
             with open_small(model) as opened:
                 page = opened.page
                 if page.locator("#member").count():
@@ -839,6 +839,28 @@ class TestCommittee:
                 page.wait_for_function(f"image => ({get_pixels})() !== image", arg=image)
                 maps.append(page.evaluate(get_pixels))
         assert maps[0] == maps[1]
+
+    def test_networks_without_weight_are_left_out(self, open_small, digits):
+        X, y = digits
+        models = [make_small(X, y, input_scale=1, random_state=seed) for seed in range(3)]
+        committee = make_committee(models, weights=[2, 0, 1])
+        with open_small(committee, weights="float32") as opened:
+            page = opened.page
+            rows, answer = read_members(page), read_answer(page)
+            assert [name for name, *_ in rows] == ["member_0", "member_2"]
+            n_agreeing = [label for _, label, _ in rows].count(answer)
+            text = page.locator("#answer").inner_text()
+            assert f"predicted by {n_agreeing} of 2 networks" in text
+            assert "how 2 networks arrive" in page.locator("header").inner_text()
+            probabilities = page.evaluate(PREDICT, (255 * X[5]).tolist())
+            assert page.evaluate("window.skmlp.digest") == compute_model_digest(committee)
+        np.testing.assert_allclose(probabilities, committee.predict_proba(X[5:6])[0], atol=1e-5)
+
+    def test_single_network_with_weight_has_no_selection(self, open_small, digits):
+        models = [make_small(*digits, input_scale=1, random_state=seed) for seed in range(2)]
+        with open_small(make_committee(models, weights=[0, 3])) as opened:
+            assert opened.page.locator("#member, #members").count() == 0
+            assert "networks" not in opened.page.locator("body").inner_text()
 
     @pytest.mark.parametrize("order", [1, -1])
     def test_units_can_be_switched_off_if_any_network_has_some(self, open_small, digits, order):
