@@ -1,5 +1,7 @@
 """Small datasets, small classifiers, callbacks and comparisons for the tests."""
 
+import base64
+import zlib
 from functools import partial
 
 import numpy as np
@@ -78,6 +80,14 @@ class Recorder:
             if self.on_epoch_end:
                 return self.on_epoch_end(len(self.models))
         return False
+
+
+def decode_test_samples(member):
+    """Return the samples of the self-test of a member of a page, for its description."""
+    layer = member["network"]["layers"][0]
+    text = member["samples"]["features"].translate(str.maketrans(",.:[]", "$&<>`"))
+    features = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<f4")
+    return features.reshape(-1, layer["fanIn"])
 
 
 def interrupt_after(n_epochs):

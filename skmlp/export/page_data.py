@@ -112,7 +112,7 @@ def make_page_data(model, weights=None, X=None, image_shape=None):
         "classes": list(map(convert_label, info.labels)),
         "members": [
             describe_member(member, weights, X)
-            for member, X in zip(members, samples or [None] * len(members), strict=True)
+            for member, X in zip(members, choose_test_samples(members, samples), strict=True)
             if member.fraction > 0
         ],
         "input": describe_input(members, info, samples),
@@ -216,27 +216,39 @@ def choose_weights(image_shape):
 
 
 def describe_member(member, weights, X):
-    """Return the description of a PageMember, for samples as its classifier gets them, or None."""
+    """Return the description of a PageMember, for the samples of its self-test as its classifier gets them."""
     network = quantize_network(fold_network(member.mlp), weights)
     return {
         "name": member.name,
         "fraction": member.fraction,
         "maxShear": None if member.deslanter is None else float(member.deslanter.max_shear),
         "network": describe_network(network),
-        "samples": make_self_test(member.mlp, network, X),
+        "samples": make_self_test(network, X),
     }
 
 
-def make_self_test(mlp, network, X):
+def choose_test_samples(members, samples):
+    """Return the samples for the self-test of each PageMember, as its classifier gets them.
+
+    Parameters
+    ----------
+    members : list of PageMember
+    samples : list of ndarray or None
+        Samples as the classifier of each member gets them. None for random ones, in the range that the page uses for
+        all members.
+    """
+    if samples is not None:
+        return [X[np.linspace(0, len(X) - 1, N_SAMPLES).astype(int)] for X in samples]
+    scale = find_input_scale(member.mlp.input_scale for member in members)
+    return [generate_samples(member.mlp.n_features_in_, scale, N_SAMPLES) for member in members]
+
+
+def make_self_test(network, X):
     """Return samples and their probabilities, which the page compares with its own."""
-    if X is None:
-        samples = generate_samples(mlp.n_features_in_, mlp.input_scale, N_SAMPLES)
-    else:
-        samples = X[np.linspace(0, len(X) - 1, N_SAMPLES).astype(int)]
-    samples = samples.astype("<f4")
-    probabilities = compute_probabilities(network.restore(), samples)
+    X = X.astype("<f4")
+    probabilities = compute_probabilities(network.restore(), X)
     return {
-        "features": encode_text(samples.tobytes()),
+        "features": encode_text(X.tobytes()),
         "probabilities": [[float(f"{p:.7g}") for p in row] for row in probabilities.tolist()],
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from browser import open_page as open_any_page
 from export.node import run_node
+from helpers import decode_test_samples
 from PIL import Image, ImageDraw
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -920,6 +921,20 @@ class TestCommittee:
         to_html(make_committee(models), tmp_path / "page.html")
         settings = read_description((tmp_path / "page.html").read_text(encoding="utf-8"))["input"]
         assert (settings["smallest"], settings["largest"]) == (0, 16)
+
+    @pytest.mark.parametrize("scales", [(None, 1 / 16), (1, 1 / 16), (1 / 16, None, 1)])
+    def test_self_test_has_samples_in_the_range_of_the_page(self, open_small, digits, scales):
+        X, y = digits
+        models = [make_small(16 * X, y, input_scale=scale) for scale in scales]
+        with open_small(make_committee(models)) as opened:
+            assert opened.page.evaluate("window.skmlp.selfTest.passed")
+            members = read_description(opened.page.content())["members"]
+        assert len(members) == len(scales)
+        for samples in map(decode_test_samples, members):
+            assert samples.shape == (5, 64)
+            assert samples.min() == 0
+            assert 10 < samples.max() <= 16
+            assert (samples.std(axis=1) > 1).all()
 
     def test_range_of_samples_that_only_some_networks_deslant(self, tmp_path):
         X = np.random.default_rng(0).random((40, 64))
