@@ -17,6 +17,7 @@ WEIGHTS = Option(
     "FORMAT",
 )
 MAX_PIXEL = 255
+N_IMAGES = 5  # as many as a page has samples for its self-test
 SET_SCALES = "set the input_scale of its networks in Python and save it again"  # --scale requires a classifier
 
 
@@ -26,14 +27,12 @@ def write_page(model, path, weights, program, X=None):
     `X` are samples for the range of the pixels. Without them, pixels of a model without `input_scale` range from 0 to
     255.
     """
-    import numpy as np
-
     from skmlp.export import to_html
 
     view = make_view(model)
     if X is None and view.input_scale is None:
         check_features_are_pixels(view)
-        X = np.repeat(np.array([[0], [MAX_PIXEL]], np.uint8), view.n_features_in_, axis=1)
+        X = generate_pixels(view.n_features_in_)
         remedy = PASS_SCALE if is_classifier(model) else SET_SCALES
         warn_about_unscaled_pixels(X, [view], program, remedy)
     with (
@@ -42,6 +41,15 @@ def write_page(model, path, weights, program, X=None):
     ):
         to_html(model, path, weights=weights, X=X)
     return f"Written to {path} ({format_size(Path(path).stat().st_size)}). Open it in a browser"
+
+
+def generate_pixels(n_pixels):
+    """Return images of 8-bit pixels for the range and the self-test of a page: a black, a white and random ones."""
+    import numpy as np
+
+    images = np.random.default_rng(0).integers(0, MAX_PIXEL + 1, (N_IMAGES, n_pixels), np.uint8)
+    images[0], images[-1] = 0, MAX_PIXEL
+    return images
 
 
 def check_features_are_pixels(model):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from helpers import decode_test_samples
 
 from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
 from skmlp.formatting import format_size
@@ -64,6 +65,13 @@ class TestExport:
         )
         assert (status, err) == (0, "")
         assert read_description(tmp_path / "page.html")["input"]["largest"] == pytest.approx(100)
+
+    def test_samples_of_the_self_test_of_unscaled_pixels(self, run_skmlp, unscaled_model, tmp_path):
+        run_skmlp("export", unscaled_model, "--html", "page.html")
+        [member] = read_description(tmp_path / "page.html")["members"]
+        samples = decode_test_samples(member)
+        assert len(np.unique(samples, axis=0)) == 5
+        assert (samples.min(), samples.max()) == (0, 255)
 
     @pytest.mark.parametrize("command", [("export", "--html"), ("draw", "--out")])
     def test_features_of_unknown_range(self, run_skmlp, multilabel_model, tmp_path, command):
