@@ -250,9 +250,8 @@ class Committee:
     @property
     def image_shape(self):
         """Height and width of the images, None if no member stores them, or the members store different ones."""
-        shapes = [split_model(model).image_shape for model in list_members(self.estimator)]
-        different = {tuple(shape) for shape in shapes if shape is not None}
-        return different.pop() if len(different) == 1 else None
+        shapes = list_image_shapes(self.estimator)
+        return shapes[0] if len(shapes) == 1 else None
 
     def predict(self, X):
         """Predict the labels."""
@@ -306,6 +305,12 @@ def get_fractions(committee):
     """Return the weights of the members divided by their sum, as an array."""
     weights = np.asarray(get_weights(committee) or np.ones(len(committee.estimators_)), dtype=float)
     return weights / weights.sum()
+
+
+def list_image_shapes(model):
+    """Return the different heights and widths of images that a model, or the members of a committee, store."""
+    shapes = (split_model(member).image_shape for member in list_members(model))
+    return sorted({tuple(shape) for shape in shapes if shape is not None})
 
 
 def find_input_scale(scales):

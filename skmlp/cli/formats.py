@@ -48,6 +48,22 @@ def check_format(name, model, path, purpose=None, onnx="--onnx"):
             BAD_MODEL,
             f"{path}: the model must be {describe_expected(name)} for {purpose or f'--{name}'}, got {obstacle}. {fix}",
         )
+    if name == "html":
+        check_one_shape(model, path, purpose or "--html", onnx)
+
+
+def check_one_shape(model, path, purpose, onnx):
+    """Raise an error if the members of a committee store different shapes of images, see `check_format`."""
+    from skmlp.model_parts import list_image_shapes
+
+    shapes = list_image_shapes(model)
+    if len(shapes) > 1:
+        raise CommandError(
+            BAD_MODEL,
+            f"{path}: the models of the committee must store one image shape for {purpose}, got {join_shapes(shapes)}. "
+            f"Combine models that were trained on images of one shape, use {onnx}, or pass image_shape to "
+            "skmlp.export.to_html in Python.",
+        )
 
 
 def find_obstacle(name, model):
@@ -78,7 +94,7 @@ def find_obstacle_of_committee(name, committee):
             return f"a committee whose member {member_name!r} is {obstacle}"
     shapes = list_deslanted_shapes(committee) if name == "html" else []
     if len(shapes) > 1:
-        return f"a committee whose Deslant steps take images of the shapes {', '.join(map(str, shapes))}"
+        return f"a committee whose Deslant steps take images of the shapes {join_shapes(shapes)}"
     return None
 
 
@@ -90,6 +106,11 @@ def list_deslanted_shapes(committee):
         each for model in list_members(committee) for each in split_model(model).transformers
     )
     return sorted({tuple(each.image_shape_) for each in transformers})
+
+
+def join_shapes(shapes):
+    """Return shapes of images as text."""
+    return ", ".join(map(str, shapes))
 
 
 def list_transformers(name):

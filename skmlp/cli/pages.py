@@ -13,6 +13,8 @@ from skmlp.cli.errors import (
     format_error,
     translate_errors,
 )
+from skmlp.cli.formats import join_shapes
+from skmlp.cli.model_files import CommitteeModel
 from skmlp.cli.pictures import MNIST_SIDE, PICTURE_MAGICS, open_source, resize
 from skmlp.files.atomic import atomic_write
 
@@ -102,8 +104,7 @@ def read_page(path, model):
     if image_shape is None:
         raise CommandError(
             BAD_DATA,
-            f"{path}: --all requires a model of images of a known shape, got {model.n_features_in_} features. Train "
-            "with image_shape.",
+            f"{path}: --all requires a model of images of a known shape, got {describe_shape(model)}",
         )
     try:
         digits = segment_digits(picture)
@@ -116,6 +117,19 @@ def read_page(path, model):
             "or the resolution, or leave --all out for a single digit.",
         )
     return Page(picture, digits, stack_images(digits, image_shape))
+
+
+def describe_shape(model):
+    """Return what is known of the images of a model that does not store one shape, and how to fix it."""
+    from skmlp.model_parts import list_image_shapes
+
+    shapes = list_image_shapes(model.estimator) if isinstance(model, CommitteeModel) else []
+    if not shapes:
+        return f"{model.n_features_in_} features. Train with image_shape."
+    return (
+        f"a committee of models that store the image shapes {join_shapes(shapes)}. Combine models that were trained "
+        "on images of one shape."
+    )
 
 
 def stack_images(digits, image_shape):

@@ -109,6 +109,15 @@ class TestPredict:
         expected = load_model(paths[kind]).predict_proba(small).tolist()
         assert [list(record["probabilities"].values()) for record in records] == expected
 
+    def test_all_with_members_that_store_different_shapes(self, fails, stripes):
+        X, y = load_mnist(stripes, return_X_y=True)
+        networks = [make_network(image_shape=shape).fit(X, y) for shape in [(5, 5), (1, 25)]]
+        save_model(make_committee(networks), "model")
+        Image.new("L", (100, 80), 200).save("page.png")
+        err = fails(3, "predict", "model", "page.png", "--all")
+        assert "page.png: --all requires a model of images of a known shape, got a committee" in err
+        assert "store the image shapes (1, 25), (5, 5). Combine models that were trained on" in err
+
     @every_kind
     def test_pictures_and_their_inversion(self, json_lines, paths, striped_images, kind):
         pixels = striped_images([2])[0]
@@ -612,6 +621,18 @@ class TestPageOfACommittee:
         save_model(make_committee([model.fit(X, y) for model in models]), "model")
         err = fails(4, command[0], "model", *command[1:])
         assert "whose Deslant steps take images of the shapes (5, 5), (25, 1). Use " in err
+
+    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
+    def test_members_that_store_different_shapes(self, fails, stripes, tmp_path, command):
+        X, y = load_mnist(stripes, return_X_y=True)
+        networks = [make_network(image_shape=shape).fit(X, y) for shape in [(5, 5), (1, 25)]]
+        save_model(make_committee(networks), "model")
+        err = fails(4, command[0], "model", *command[1:])
+        assert "model: the models of the committee must store one image shape for" in err
+        assert "got (1, 25), (5, 5). Combine models that were trained on images of one shape" in err
+        onnx = "use --onnx," if command[0] == "export" else "use 'skmlp export --onnx',"
+        assert onnx in err
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
     def test_errors_of_draw_name_the_model(self, fails):
         model = MLPDigitClassifier((2,), input_scale=1, max_iter=1, n_iter_no_change=None)
