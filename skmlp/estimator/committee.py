@@ -11,12 +11,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmlp.estimator import fitted
 from skmlp.estimator.classifier import MLPDigitClassifier
-from skmlp.model_parts import get_names, get_weights, list_steps, split_model, unfreeze
+from skmlp.model_parts import (
+    describe_type,
+    get_names,
+    get_weights,
+    list_steps,
+    split_model,
+    unfreeze,
+)
 from skmlp.typing import ArrayLike
 
 if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
 
+MAX_TEXT = 200  # characters of a list of classes in a message
 MIN_TOTAL_WEIGHT = 1e-300  # quotients of smaller numbers are not accurate
 
 
@@ -87,7 +95,9 @@ def list_models(models):
         hint = (
             "Pass its values." if isinstance(models, Mapping) else "Pass the classifiers in a list."
         )
-        raise TypeError(f"models must be a list of fitted classifiers, got {models!r:.200}. {hint}")
+        raise TypeError(
+            f"models must be a list of fitted classifiers, got {describe_type(models)}. {hint}"
+        )
     models = list(models)
     if not models:
         raise ValueError(
@@ -100,8 +110,8 @@ def check_model(model):
     """Raise TypeError or NotFittedError unless a model is a fitted classifier that predicts probabilities."""
     if isinstance(model, type) or not hasattr(model, "predict_proba"):
         raise TypeError(
-            f"models must be classifiers with predict_proba, got {model!r:.200}. Pass fitted classifiers, such as "
-            "MLPDigitClassifiers."
+            f"models must be classifiers with predict_proba, got {describe_type(model)}. Pass fitted classifiers, such "
+            "as MLPDigitClassifiers."
         )
     check_is_fitted(model)
 
@@ -125,8 +135,8 @@ def check_members(models, possible_classes):
         classes = model.classes_.tolist()
         if classes not in possible_classes:
             raise ValueError(
-                f"models must have the same classes, {possible_classes[0]}, got {classes} from model {index}. Combine "
-                "models of the same dataset."
+                f"models must have the same classes, {describe_classes(possible_classes[0])}, got "
+                f"{describe_classes(classes)} from model {index}. Combine models of the same dataset."
             )
         number = split_model(model).n_features
         if number != n_features:
@@ -134,6 +144,12 @@ def check_members(models, possible_classes):
                 f"models must take samples with the same number of features, {n_features}, got {number} from model "
                 f"{index}. Combine models of the same dataset."
             )
+
+
+def describe_classes(classes):
+    """Return a list of classes as text, with their number if it is shortened."""
+    text = str(classes)
+    return text if len(text) <= MAX_TEXT else f"{len(classes)} classes, {text[:MAX_TEXT]} ..."
 
 
 def check_weights(weights, n_models):
@@ -171,14 +187,14 @@ def check_committee(committee):
     check_is_fitted(committee)
     if committee.voting != "soft":
         raise ValueError(
-            f"voting of the VotingClassifier must be 'soft', got {committee.voting!r}. Set it by set_params: the "
+            f"voting of the VotingClassifier must be 'soft', got {committee.voting!r:.200}. Set it by set_params: the "
             "fitted members do not depend on it."
         )
     names = get_names(committee)
     if len(names) != len(committee.estimators_):
         raise ValueError(
-            f"estimators of the VotingClassifier must be its {len(committee.estimators_)} fitted members, got {names}. "
-            "Fit it again after changing them."
+            f"estimators of the VotingClassifier must be its {len(committee.estimators_)} fitted members, got "
+            f"{names!s:.200}. Fit it again after changing them."
         )
     for member in committee.estimators_:
         check_model(member)

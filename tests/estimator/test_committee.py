@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from skmlp import Deslant, IDXReader, ImageResizer, MLPDigitClassifier, make_committee
 
@@ -124,16 +125,28 @@ def test_number_of_features_of_a_nested_pipeline():
         (list, ValueError, r"at least one fitted classifier, got none\. Pass"),
         (lambda: "models", TypeError, "models must be a list of fitted classifiers, got 'models'"),
         (lambda: {"a": fit()}, TypeError, r"must be a list .*, got \{'a': (.|\n)* Pass its values"),
-        (fit, TypeError, r"must be a list of .*, got MLPDigitClassifier\((.|\n)* in a list\."),
-        (lambda: fit(steps=[Deslant()]), TypeError, r"must be a list of .*, got Pipeline\("),
-        (lambda: make_committee([fit()]), TypeError, r"must be a list of .*, got VotingClassifier"),
+        (fit, TypeError, r"must be a list of .*, got MLPDigitClassifier\. Pass .* in a list\."),
+        (
+            lambda: fit(steps=[Deslant()]),
+            TypeError,
+            r"must be a list of .*, got a Pipeline that ends with MLP",
+        ),
+        (
+            lambda: make_committee([fit()]),
+            TypeError,
+            r"must be a list of .*, got VotingClassifier\.",
+        ),
         (lambda: 3, TypeError, "must be a list of fitted classifiers, got 3"),
         (lambda: None, TypeError, "must be a list of fitted classifiers, got None"),
         (lambda: [MLPDigitClassifier], TypeError, "classifiers with predict_proba, got <class"),
         (lambda: [fit(), None], TypeError, "classifiers with predict_proba, got None"),
         (lambda: [MLPDigitClassifier()], NotFittedError, "not fitted"),
         (lambda: [make_pipeline(Deslant(), MLPDigitClassifier())], NotFittedError, "not fitted"),
-        (lambda: [fit(), PCA().fit(X)], TypeError, "classifiers with predict_proba, got PCA"),
+        (
+            lambda: [fit(), PCA().fit(X)],
+            TypeError,
+            r"with predict_proba, got sklearn\.\S+\.PCA\. Pass",
+        ),
         (lambda: [fit(), "passthrough"], TypeError, "classifiers with predict_proba, got 'pass"),
         (
             lambda: [fit(), fit(labels=y_few % 3)],
@@ -165,6 +178,25 @@ def test_number_of_features_of_a_nested_pipeline():
 def test_invalid_models(make_models, error, message):
     with pytest.raises(error, match=message):
         make_committee(make_models())
+
+
+def test_messages_are_short():
+    labels = np.array([f"label {index:02}" for index in range(80)])[np.arange(200) % 80]
+    others = np.where(labels == labels[0], labels[1], labels)
+    names = {f"{'long' * 50} {index}": index for index in range(200)}
+    for models, weights in [
+        (names, None),
+        ([fit(labels=labels), fit(labels=others)], None),
+        ([fit(labels=labels), SVC(class_weight=dict.fromkeys(range(200), 1))], None),
+        ([fit(), fit()], np.zeros(1000)),
+    ]:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            make_committee(models, weights)
+        assert len(str(caught.value)) < 600
+    with pytest.raises(
+        ValueError, match=r"got 79 classes, \['label 01', .* \.\.\. from model 1\. Combine"
+    ):
+        make_committee([fit(labels=labels), fit(labels=others)])
 
 
 @pytest.mark.parametrize(
