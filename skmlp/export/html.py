@@ -123,6 +123,7 @@ def to_html(
 def render(page):
     """Return the page for its data."""
     style, script = STYLE_SPACE.sub("", read_source("page.css")), join_modules("page.js")
+    n_layers = [len(each["network"]["layers"]) for each in page["members"]]
     hashes = {name: hash_source(source) for name, source in (("style", style), ("script", script))}
     return (
         make_environment()
@@ -139,7 +140,8 @@ def render(page):
             title=choose_title(page),
             summaries=list(map(summarize_member, page["members"])),
             weights=page["members"][0]["network"]["weights"],
-            has_hidden_layers=any(len(each["network"]["layers"]) > 1 for each in page["members"]),
+            has_hidden_layers=max(n_layers) > 1,
+            has_network_without_hidden_layers=min(n_layers) == 1,
         )
     )
 

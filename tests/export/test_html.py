@@ -863,6 +863,38 @@ class TestCommittee:
             assert opened.page.locator("#member, #members").count() == 0
             assert "networks" not in opened.page.locator("body").inner_text()
 
+    @pytest.mark.parametrize("is_drawing", [True, False])
+    @pytest.mark.parametrize("hidden", [[8], [()], [8, 4], [(), ()], [8, ()]], ids=str)
+    def test_text_describes_what_the_page_has(self, open_small, digits, is_drawing, hidden):
+        X, y = digits
+        models = [make_small(X, y, hidden_layer_sizes=sizes, input_scale=1) for sizes in hidden]
+        model = make_committee(models) if len(models) > 1 else models[0]
+        with open_small(model, image_shape=None if is_drawing else False) as opened:
+            text = opened.page.locator("#explanation").inner_text()
+            n_sliders = opened.page.locator("#controls input[type=range]").count()
+            n_layers = opened.page.locator(".layer").count()
+            has_layers = 8 in hidden
+            assert n_sliders == is_drawing + has_layers
+            assert n_layers == has_layers
+            assert ("Each square of a hidden layer is a unit" in text) == has_layers
+            assert ("A path is a chain of large contributions" in text) == has_layers
+            assert ("Without hidden layers, a network multiplies" in text) == (() in hidden)
+            assert ("parts of the image" in text) == (
+                is_drawing and (has_layers or len(hidden) > 1)
+            )
+            [shown] = re.findall(r"The ([^.]*) those of the selected network", text) or [None]
+            assert (shown is not None) == (len(hidden) > 1)
+            if shown is not None:
+                assert "paths are" in shown
+                assert ("layers" in shown) == has_layers
+                assert ("parts of the image that matter" in shown) == is_drawing
+            assert ("the sliders below them affect" in text) == (
+                n_sliders == 2 and shown is not None
+            )
+            assert ("the slider below them affects" in text) == (
+                n_sliders == 1 and shown is not None
+            )
+
     @pytest.mark.parametrize("order", [1, -1])
     def test_units_can_be_switched_off_if_any_network_has_some(self, open_small, digits, order):
         models = [make_small(*digits, hidden_layer_sizes=sizes, input_scale=1) for sizes in ((), 8)]
