@@ -28,6 +28,9 @@ MIN_EXPLAINED_VARIANCE_BLURRED = 0.7  # (1 %: 0.73)
 MIN_DISSIMILARITY_RATIO_BLURRED = 2  # of the other level to the ink (2 %: 2.5)
 MAX_STROKE_WIDTH_BLURRED = 0.45
 MIN_BACKGROUND_FRACTION = 0.15  # of the pixels, to fit a surface to them
+MAX_EXTRAPOLATION = (
+    0.5  # of the surface beyond the brightness of the background, relative to its range
+)
 UPSAMPLED_SIZE = 60  # pixels along the longer side, to measure strokes
 
 
@@ -84,12 +87,19 @@ def estimate_background(brightness, mask):
     interior = ndimage.binary_erosion(mask, border_value=1)
     if interior.any():
         mask = interior
-    level = np.median(brightness[mask])
-    noise = estimate_std(brightness[mask] - level)
+    values = brightness[mask]
+    level = np.median(values)
+    noise = estimate_std(values - level)
     if mask.mean() >= MIN_BACKGROUND_FRACTION and noise > 0:
         surface = fit_background(brightness, mask)
-        surface_noise = estimate_std((brightness - surface)[mask])
-        if surface_noise < 0.5 * noise:  # uneven light
+        surface_noise = estimate_std(values - surface[mask])
+        is_light_uneven = surface_noise < 0.5 * noise
+        # A surface that fits the background in a few corners can be anything where the ink is.
+        margin = MAX_EXTRAPOLATION * np.ptp(values)
+        is_plausible = (
+            np.min(values) - margin <= surface.min() <= surface.max() <= np.max(values) + margin
+        )
+        if is_light_uneven and is_plausible:
             return surface, surface_noise
     return level, noise
 

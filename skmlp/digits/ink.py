@@ -36,6 +36,9 @@ BORDER_WIDTH, RELATIVE_BORDER_WIDTH = 6, 0.06
 MAX_OTHER_INK = 0.5  # area, relative to that of the digit
 MAX_BLOT_SIZE = 0.35  # relative to the height of the digit
 MAX_REST_OF_CROP = 0.25  # area of the ink without a digit, relative to the digit
+MAX_STROKE_TO_PIECE_RATIO = (
+    2  # width of the strokes of a digit, relative to a stroke or a hole between strokes
+)
 MIN_SIZE_WITH_LINES = 120  # pixels along the longer side
 MAX_LINE_WIDTH = 0.05  # of printed lines, relative to the longer side
 MIN_TABLE_BORDER = 0.9  # fraction of the border
@@ -164,9 +167,7 @@ def is_piece_of_crop(digit, ink_mask):
     ink_mask : ndarray of bool of shape (height, width)
         Ink in the picture if it is a digit without a margin.
     """
-    width = max(BORDER_WIDTH, round(RELATIVE_BORDER_WIDTH * max(ink_mask.shape)))
-    sides = ink_mask[:width], ink_mask[-width:], ink_mask.T[:width], ink_mask.T[-width:]
-    if not all(side.any() for side in sides):
+    if not reaches_border(ink_mask, digit.mask):
         return False
     if has_printed_lines(digit):
         return False
@@ -177,6 +178,28 @@ def is_piece_of_crop(digit, ink_mask):
         or np.count_nonzero(other_ink) > MAX_REST_OF_CROP * common_area
     )
     return is_piece and not is_digit_on_sheet(digit.mask, ink_mask)
+
+
+def reaches_border(ink_mask, piece_mask):
+    """Return whether ink is so near the border that it can be a digit without a margin.
+
+    There is ink at all sides, or a single component is at two opposite sides, and its strokes are not as wide as a
+    shadow in comparison with those of a piece of the digit.
+    """
+    if all(has_ink_at_sides(ink_mask)):
+        return True
+    top, bottom, left, right = has_ink_at_sides(select_large_components(ink_mask, min_area=1))
+    if not ((top and bottom) or (left and right)):
+        return False
+    max_width = MAX_STROKE_TO_PIECE_RATIO * measure_stroke_width(piece_mask)
+    return measure_stroke_width(ink_mask) <= max_width
+
+
+def has_ink_at_sides(ink_mask):
+    """Return whether there is ink near the upper, the lower, the left and the right side."""
+    width = max(BORDER_WIDTH, round(RELATIVE_BORDER_WIDTH * max(ink_mask.shape)))
+    sides = ink_mask[:width], ink_mask[-width:], ink_mask.T[:width], ink_mask.T[-width:]
+    return [side.any() for side in sides]
 
 
 def has_printed_lines(digit):
@@ -234,11 +257,11 @@ def is_digit_on_sheet(digit_mask, sheet_mask):
     return measure_stroke_width(sheet_mask) >= min_width
 
 
-def select_large_components(mask):
-    """Return the mask of the largest connected component and all that are not much smaller."""
+def select_large_components(mask, min_area=MIN_COMPONENT_AREA):
+    """Return the mask of the largest connected component and all whose area, relative to it, is at least `min_area`."""
     labels, n_components = ndimage.label(mask, structure=EIGHT_NEIGHBORS)
     areas = np.bincount(labels.ravel(), minlength=n_components + 1)
     areas[0] = 0
-    selected = areas >= MIN_COMPONENT_AREA * areas.max()
+    selected = areas >= min_area * areas.max()
     selected[0] = False
     return selected[labels]

@@ -7,6 +7,7 @@ from itertools import cycle, product
 
 import numpy as np
 import pytest
+from digits.crops import draw_bar_with_little_background
 from export.node import run_node
 from export.strokes import draw_digit, render_drawing
 from PIL import Image
@@ -238,6 +239,11 @@ def test_narrow_crops_give_the_same_images():
         crop[:10, -1] = crop[10:, 0] = 1 - ink
         pictures.append(to_rgba(np.kron(crop, np.ones((factor, factor)))))
     assert_same_images(pictures)
+
+
+def test_crops_with_little_background_give_the_same_images():
+    crops = [draw_bar_with_little_background(sigma) for sigma in (1, 2, 3)]
+    assert_same_images([to_rgba(picture) for crop in crops for picture in (crop, 1 - crop)])
 
 
 # Errors

@@ -64,6 +64,10 @@ export function findMaximum(values) {
   return maximum;
 }
 
+export function findMinimum(values) {
+  return -findMaximum(values.map((value) => -value));
+}
+
 export function computeTotal(values) {
   let total = 0;
   for (let i = 0; i < values.length; i++) {
@@ -295,7 +299,7 @@ export function computeOtsuThreshold(values, nBins = 256) {
 }
 
 function computeHistogram(values, nBins) {
-  let [first, last] = [-findMaximum(values.map((value) => -value)), findMaximum(values)];
+  let [first, last] = [findMinimum(values), findMaximum(values)];
   if (first === last) {
     [first, last] = [first - 0.5, last + 0.5].map(Math.fround);
   }

@@ -13,6 +13,7 @@ import {
   filterGaussian,
   findLocalMaxima,
   findMaximum,
+  findMinimum,
   getLongerSide,
   invertMask,
   labelComponents,
@@ -40,6 +41,7 @@ const MIN_EXPLAINED_VARIANCE_BLURRED = 0.7;
 const MIN_DISSIMILARITY_RATIO_BLURRED = 2;
 const MAX_STROKE_WIDTH_BLURRED = 0.45;
 const MIN_BACKGROUND_FRACTION = 0.15;
+const MAX_EXTRAPOLATION = 0.5;
 const MIN_SHEET_WIDTH = 0.3;
 const MIN_SHEET_TO_STROKE_RATIO = 3;
 const MIN_DIGIT_HEIGHT_ON_SHEET = 0.15;
@@ -341,7 +343,17 @@ function estimateBackground(brightness, mask) {
     return constant;
   }
   const surface = addNoise(fitBackground(brightness, selected));
-  return surface.noise < 0.5 * constant.noise ? surface : constant; // for uneven light
+  const isLightUneven = surface.noise < 0.5 * constant.noise;
+  // A surface that fits the background in a few corners can be anything where the ink is.
+  const isPlausible = isBetween(surface.background.values, selectValues(brightness, selected));
+  return isLightUneven && isPlausible ? surface : constant;
+}
+
+/** Return whether values exceed the range of others by at most `MAX_EXTRAPOLATION` times its length. */
+function isBetween(values, others) {
+  const [low, high] = [findMinimum(others), findMaximum(others)];
+  const margin = MAX_EXTRAPOLATION * (high - low);
+  return low - margin <= findMinimum(values) && findMaximum(values) <= high + margin;
 }
 
 /** Return the correlation of vertical or horizontal neighbors, whichever is higher. */
