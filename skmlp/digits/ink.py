@@ -15,6 +15,7 @@ from skmlp.digits.crop import (
     MIN_NEIGHBOR_CORRELATION,
     compute_crop_contrast,
     compute_neighbor_correlation,
+    measure_dissimilarity,
     measure_stroke_width,
 )
 from skmlp.digits.joining import add_near_pieces, remove_blots
@@ -36,9 +37,10 @@ BORDER_WIDTH, RELATIVE_BORDER_WIDTH = 6, 0.06
 MAX_OTHER_INK = 0.5  # area, relative to that of the digit
 MAX_BLOT_SIZE = 0.35  # relative to the height of the digit
 MAX_REST_OF_CROP = 0.25  # area of the ink without a digit, relative to the digit
-MAX_STROKE_TO_PIECE_RATIO = (
-    2  # width of the strokes of a digit, relative to a stroke or a hole between strokes
-)
+# Of ink that touches only two opposite sides, from a digit without a margin (scikit-learn's digits: at most 0.5)
+MAX_DISSIMILARITY_AT_TWO_SIDES = 0.6
+# Width of its strokes, relative to the stroke or the hole between strokes that was found
+MAX_STROKE_TO_PIECE_RATIO = 2
 MIN_SIZE_WITH_LINES = 120  # pixels along the longer side
 MAX_LINE_WIDTH = 0.05  # of printed lines, relative to the longer side
 MIN_TABLE_BORDER = 0.9  # fraction of the border
@@ -183,8 +185,8 @@ def is_piece_of_crop(digit, ink_mask):
 def reaches_border(ink_mask, piece_mask):
     """Return whether ink is so near the border that it can be a digit without a margin.
 
-    There is ink at all sides, or a single component is at two opposite sides, and its strokes are not as wide as a
-    shadow in comparison with those of a piece of the digit.
+    There is ink at all sides, or a single component at two opposite ones. In the second case, the ink must resemble a
+    digit, and its strokes must not be much wider than the piece, as a shadow is.
     """
     if all(has_ink_at_sides(ink_mask)):
         return True
@@ -192,7 +194,8 @@ def reaches_border(ink_mask, piece_mask):
     if not ((top and bottom) or (left and right)):
         return False
     max_width = MAX_STROKE_TO_PIECE_RATIO * measure_stroke_width(piece_mask)
-    return measure_stroke_width(ink_mask) <= max_width
+    is_digit_like = measure_dissimilarity(ink_mask) <= MAX_DISSIMILARITY_AT_TWO_SIDES
+    return is_digit_like and measure_stroke_width(ink_mask) <= max_width
 
 
 def has_ink_at_sides(ink_mask):
