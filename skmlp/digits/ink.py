@@ -37,7 +37,7 @@ BORDER_WIDTH, RELATIVE_BORDER_WIDTH = 6, 0.06
 MAX_OTHER_INK = 0.5  # area, relative to that of the digit
 MAX_BLOT_SIZE = 0.35  # relative to the height of the digit
 MAX_REST_OF_CROP = 0.25  # area of the ink without a digit, relative to the digit
-# Of ink that touches only two opposite sides, from a digit without a margin (scikit-learn's digits: at most 0.5)
+# From a digit, of ink at two opposite sides only, in the resolution of the picture (scikit-learn's digits: at most 0.5)
 MAX_DISSIMILARITY_AT_TWO_SIDES = 0.6
 # Width of its strokes, relative to the stroke or the hole between strokes that was found
 MAX_STROKE_TO_PIECE_RATIO = 2
@@ -190,7 +190,7 @@ def reaches_border(ink_mask, piece_mask):
     """
     if all(has_ink_at_sides(ink_mask)):
         return True
-    top, bottom, left, right = has_ink_at_sides(select_large_components(ink_mask, min_area=1))
+    top, bottom, left, right = has_ink_at_sides(select_largest_component(ink_mask))
     if not ((top and bottom) or (left and right)):
         return False
     max_width = MAX_STROKE_TO_PIECE_RATIO * measure_stroke_width(piece_mask)
@@ -260,11 +260,23 @@ def is_digit_on_sheet(digit_mask, sheet_mask):
     return measure_stroke_width(sheet_mask) >= min_width
 
 
-def select_large_components(mask, min_area=MIN_COMPONENT_AREA):
-    """Return the mask of the largest connected component and all whose area, relative to it, is at least `min_area`."""
+def select_large_components(mask):
+    """Return the mask of the largest connected component and all that are not much smaller."""
+    labels, areas = label_components(mask)
+    selected = areas >= MIN_COMPONENT_AREA * areas.max()
+    selected[0] = False
+    return selected[labels]
+
+
+def select_largest_component(mask):
+    """Return the mask of the largest connected component."""
+    labels, areas = label_components(mask)
+    return labels == np.argmax(areas)
+
+
+def label_components(mask):
+    """Return the number of the component of each pixel, and the area of each component, which is 0 for number 0."""
     labels, n_components = ndimage.label(mask, structure=EIGHT_NEIGHBORS)
     areas = np.bincount(labels.ravel(), minlength=n_components + 1)
     areas[0] = 0
-    selected = areas >= min_area * areas.max()
-    selected[0] = False
-    return selected[labels]
+    return labels, areas

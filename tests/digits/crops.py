@@ -12,3 +12,11 @@ def draw_bar_with_little_background(sigma):
     crop[(rows + columns < 9) | (99 - rows + columns < 16)] = 0
     crop[52:76, 20:] = 0
     return gaussian_filter(crop, sigma, mode="nearest")
+
+
+def draw_bar_with_gray_edges():
+    """Draw a cropped 1 whose background becomes brighter toward the ink."""
+    crop = np.ones((100, 40))
+    crop[:, :5] = np.linspace(0, 0.4, 5)
+    crop[:, -5:] = np.linspace(0.4, 0, 5)
+    return crop

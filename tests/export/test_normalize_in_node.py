@@ -7,7 +7,7 @@ from itertools import cycle, product
 
 import numpy as np
 import pytest
-from digits.crops import draw_bar_with_little_background
+from digits.crops import draw_bar_with_gray_edges, draw_bar_with_little_background
 from export.node import run_node
 from export.strokes import draw_digit, render_drawing
 from PIL import Image
@@ -243,6 +243,7 @@ def test_narrow_crops_give_the_same_images():
 
 def test_crops_with_little_background_give_the_same_images():
     crops = [draw_bar_with_little_background(sigma) for sigma in (1, 2, 3)]
+    crops.append(draw_bar_with_gray_edges())
     assert_same_images([to_rgba(picture) for crop in crops for picture in (crop, 1 - crop)])
 
 

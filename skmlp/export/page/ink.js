@@ -345,12 +345,12 @@ function estimateBackground(brightness, mask) {
   const surface = addNoise(fitBackground(brightness, selected));
   const isLightUneven = surface.noise < 0.5 * constant.noise;
   // A surface that fits the background in a few corners can be anything where the ink is.
-  const isPlausible = isBetween(surface.background.values, selectValues(brightness, selected));
+  const isPlausible = isNearRange(surface.background.values, selectValues(brightness, selected));
   return isLightUneven && isPlausible ? surface : constant;
 }
 
 /** Return whether values exceed the range of others by at most `MAX_EXTRAPOLATION` times its length. */
-function isBetween(values, others) {
+function isNearRange(values, others) {
   const [low, high] = [findMinimum(others), findMaximum(others)];
   const margin = MAX_EXTRAPOLATION * (high - low);
   return low - margin <= findMinimum(values) && findMaximum(values) <= high + margin;
