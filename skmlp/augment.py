@@ -10,6 +10,7 @@ from skmlp.digits.intensities import (
     StrokeWidth,
 )
 from skmlp.digits.patches import InvertedMargins, Patches
+from skmlp.digits.upright import Upright
 
 __all__ = [
     "Affine",
@@ -25,4 +26,5 @@ __all__ = [
     "Patches",
     "Shift",
     "StrokeWidth",
+    "Upright",
 ]

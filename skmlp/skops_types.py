@@ -21,6 +21,7 @@ SKOPS_TRUSTED_TYPES: tuple[str, ...] = (
     "skmlp.digits.patches.Patches",
     "skmlp.digits.reader.IDXReader",
     "skmlp.digits.resizer.ImageResizer",
+    "skmlp.digits.upright.Upright",
     "skmlp.engine.parameters.Layout",
     "skmlp.engine.schedules.Constant",
     "skmlp.engine.schedules.Cosine",

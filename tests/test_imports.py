@@ -63,7 +63,13 @@ ALLOWED = {
     "plots": {"exceptions", "typing", "image_shape", "colors"},
     "model_parts": {"digits"},
     "schedules": {"engine.schedules"},
-    "augment": {"digits.augment", "digits.displacements", "digits.intensities", "digits.patches"},
+    "augment": {
+        "digits.augment",
+        "digits.displacements",
+        "digits.intensities",
+        "digits.patches",
+        "digits.upright",
+    },
     "files.atomic": set(),
     "files.encoding": {"", "exceptions", "files.atomic"},
     "files.records": {
@@ -75,6 +81,7 @@ ALLOWED = {
         "digits.displacements",
         "digits.intensities",
         "digits.patches",
+        "digits.upright",
         "estimator.targets",
     },
     "files.training_states": {"exceptions", "files.encoding", "files.records", "engine"},

@@ -47,6 +47,7 @@ class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    skmlp.augment.Upright : Remove the slant of distorted digits in training.
     normalize_digit : Convert a picture to an image of 28 x 28 pixels, as in MNIST.
     DigitAugmenter : Distort images by random transformations.
 

@@ -8,7 +8,7 @@ import scipy
 import sklearn
 
 from skmlp import __version__
-from skmlp.digits import augment, displacements, intensities, patches
+from skmlp.digits import augment, displacements, intensities, patches, upright
 from skmlp.engine import schedules
 from skmlp.engine.parameters import Layout
 from skmlp.estimator.targets import TargetEncoding
@@ -27,7 +27,7 @@ BATCH_NORM_ARRAYS = ("gain", "shift", "mean", "variance")
 # Dataclasses whose instances can be saved as parameters, field by field.
 DATACLASSES = {
     item.__name__: item
-    for module in (schedules, augment, displacements, intensities, patches)
+    for module in (schedules, augment, displacements, intensities, patches, upright)
     for item in vars(module).values()
     if isinstance(item, type) and is_dataclass(item)
 }

@@ -11,6 +11,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates, shift
 
 import skmlp.augment
+from skmlp import Deslant
 from skmlp.augment import (
     Affine,
     Annealed,
@@ -25,6 +26,7 @@ from skmlp.augment import (
     Patches,
     Shift,
     StrokeWidth,
+    Upright,
 )
 from skmlp.digits.displacements import draw_smooth_noise
 from skmlp.digits.distortion import PIXELS_PER_BLOCK, Distortion
@@ -32,7 +34,7 @@ from skmlp.digits.resample import make_identity_coordinates, resample
 
 SHAPES = [(28, 28), (8, 8), (9, 20), (1, 5)]
 IMAGES_PER_BLOCK = PIXELS_PER_BLOCK // 28**2  # for MNIST
-STEPS = [
+DISTORTIONS = [
     Shift(2),
     Affine(),
     Elastic(2, 10),
@@ -49,8 +51,10 @@ STEPS = [
     Annealed(Affine()),
     Compose([Annealed(Shift(1)), Noise(probability=1)]),
 ]
+STEPS = [*DISTORTIONS, Upright(), Compose([Affine(), Upright(0.5)])]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_step = pytest.mark.parametrize("step", STEPS, ids=repr)
+every_distortion = pytest.mark.parametrize("step", DISTORTIONS, ids=repr)
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
@@ -358,9 +362,48 @@ def test_margins_at_opposite_sides_are_inverted(background, contrast):
             assert np.mean(widths) == pytest.approx(0.35 * size / 2, rel=0.1)
 
 
+@every_dtype
+@pytest.mark.parametrize("fill", [0.0, 0.25])
+@pytest.mark.parametrize("max_shear", [0.1, 1.0])
+def test_upright_gives_the_images_of_deslant(dtype, fill, max_shear):
+    n_images = 2 * PIXELS_PER_BLOCK // (9 * 20)
+    images = np.tril(make_random_images((9, 20), n_images, dtype=dtype))
+    expected = Deslant(max_shear, image_shape=(9, 20)).fit_transform(
+        images.reshape(len(images), -1)
+    )
+    upright = Upright(max_shear, fill)(images + dtype(fill), None)
+    np.testing.assert_allclose(upright, expected.reshape(images.shape) + fill, atol=1e-5)
+
+
+def test_upright_removes_the_slant_of_distorted_images():
+    images = np.zeros((50, 28, 28))
+    images[:, 5:23, 12:16] = 1
+    distortions = Annealed(Compose([Affine(shear=0.3), Elastic()]), final_strength=1)
+    slanted = distortions(images, np.random.default_rng(0))
+    upright = Compose([distortions, Upright()]).at(1)(images, np.random.default_rng(0))
+    assert np.abs(compute_slants(slanted)).max() > 0.3
+    assert np.abs(compute_slants(upright)).max() < 0.01
+
+
+def test_strength_of_upright_does_not_change():
+    assert Upright(0.5).scaled(0.3) == Upright(0.5)
+    annealed = Annealed(Compose([Shift(2), Upright(0.5)]), final_strength=0.5, begin=0)
+    assert annealed.at(1) == Compose([Shift(1), Upright(0.5)])
+
+
+def compute_slants(images):
+    """Return the covariance of row and column, divided by the variance of the row, weighted by the pixels."""
+    rows, columns = np.mgrid[: images.shape[1], : images.shape[2]]
+    slants = []
+    for image in images:
+        covariance = np.cov(rows.ravel(), columns.ravel(), aweights=image.ravel())
+        slants.append(covariance[0, 1] / covariance[0, 0])
+    return np.array(slants)
+
+
 def test_steps_for_intensities_do_not_change_blank_images():
     blank = np.full((20, 8, 8), 0.25)
-    for step in (Noise, Patches, InvertedMargins, Contrast, Brightness, Outline):
+    for step in (Noise, Patches, InvertedMargins, Contrast, Brightness, Outline, Upright):
         changed = step(fill=0.25)(blank, np.random.default_rng(0))
         np.testing.assert_allclose(changed, blank, atol=1e-7)
 
@@ -396,7 +439,7 @@ def test_steps_preserve_shape_dtype_and_range(step, shape, dtype):
     np.testing.assert_array_equal(images, before)
 
 
-@every_step
+@every_distortion
 def test_each_image_is_distorted_differently_in_each_call(step):
     images = np.repeat(make_random_images((16, 16), 1), 4, axis=0)
     rng = np.random.default_rng(0)
@@ -475,7 +518,7 @@ def test_uint8_images_are_converted_to_float32(step):
     np.testing.assert_array_equal(distorted, same)
 
 
-@every_step
+@every_distortion
 def test_strength_zero_does_not_change_images(step):
     images = make_random_images((14, 14))
     np.testing.assert_allclose(step.scaled(0)(images, np.random.default_rng(0)), images, atol=2e-6)
@@ -496,6 +539,10 @@ def test_steps_can_be_compared_printed_and_pickled(step):
     assert pickle.loads(pickle.dumps(step)) == step
     assert eval(repr(step)) == step
     assert step.scaled(1) == step
+
+
+@every_distortion
+def test_scaled_distortions_are_different(step):
     assert step.scaled(0.5) != step
 
 
@@ -582,6 +629,7 @@ NUMERIC_PARAMETERS = {
     Contrast: ["reduction", "fill"],
     Brightness: ["offset", "probability", "fill"],
     Outline: ["probability", "fill"],
+    Upright: ["max_shear", "fill"],
     Compose: ["fill"],
     DigitDistortions: ["strength"],
     Annealed: ["final_strength", "begin"],
@@ -629,6 +677,7 @@ def test_every_parameter_is_tested():
         (lambda: Patches(probability=2), r"Patches: probability must be .* \[0, 1\], got 2"),
         (lambda: Contrast(1.5), r"Contrast: reduction must be .* \[0, 1\], got 1.5"),
         (lambda: Brightness(-0.1), r"Brightness: offset must be .* \[0, 1\], got -0.1"),
+        (lambda: Upright(-0.1), "Upright: max_shear .*at least 0, got -0.1"),
         (lambda: Shift()(np.zeros((4, 4)), None), r"\(n_images, height, width\), got \(4, 4\)"),
     ],
 )

@@ -32,6 +32,7 @@ from skmlp.augment import (
     Patches,
     Shift,
     StrokeWidth,
+    Upright,
 )
 from skmlp.callbacks import Checkpoint, OnEpoch
 from skmlp.schedules import (
@@ -67,6 +68,7 @@ AUGMENTATIONS = [
     Elastic(),
     Shift(),
     StrokeWidth(),
+    Upright(),
 ]
 PARAMETERS = [
     {},
