@@ -50,7 +50,7 @@ def make_upright_100(random_state):
 
 
 VARIANTS = {
-    "accurate without augmentation": make_without_augmentation,
+    "accurate without Deslant and augmentation": make_without_augmentation,
     "softmax with Deslant": make_upright_softmax,
     "fast with 100 units": make_upright_100,
 }

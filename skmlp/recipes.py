@@ -20,6 +20,7 @@ from skmlp.augment import (
     Outline,
     Patches,
     Shift,
+    Upright,
 )
 from skmlp.digits.deslant import Deslant
 from skmlp.estimator.classifier import MLPDigitClassifier
@@ -40,7 +41,7 @@ COMMON_PARAMETERS: Mapping[str, Any] = MappingProxyType(
 WEAK_AUGMENTATION = Annealed(DigitDistortions(0.6), final_strength=0.1, begin=0.5)
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
 # So much noise does not reduce the accuracy on images without noise.
-NOISY_AUGMENTATION = Compose([STRONG_AUGMENTATION, Noise(probability=0.2)])
+NOISY_AUGMENTATION = Compose([STRONG_AUGMENTATION, Noise(probability=0.2), Upright()])
 # Distortions as in pictures of lower quality. They cost some accuracy on images without them.
 ROBUST_AUGMENTATION = Compose(
     [
@@ -106,6 +107,8 @@ class Recipe:
 
     def make_classifier(self, random_state: RandomState = None) -> MLPDigitClassifier:
         """Return the unfitted classifier, without the transformers.
+
+        If the recipe has transformers, the classifier expects transformed samples.
 
         Parameters
         ----------
@@ -195,7 +198,7 @@ RECIPES: dict[str, Recipe] = {
                 "learning_rate": "one_cycle",
                 "learning_rate_init": 0.003,
                 "max_iter": 400,
-                "augmentation": STRONG_AUGMENTATION,
+                "augmentation": Compose([STRONG_AUGMENTATION, Upright()]),
             },
             transformers=(Deslant(),),
         ),
@@ -244,6 +247,7 @@ RECIPES: dict[str, Recipe] = {
             "accurate",
             "Best accuracy: strong augmentation with noise",
             {**LARGE_NETWORK, "augmentation": NOISY_AUGMENTATION},
+            transformers=(Deslant(),),
         ),
         Recipe(
             "robust",
@@ -356,9 +360,9 @@ def make_recipe(
     Returns
     -------
     model : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
-        Unfitted classifier. For 'small-sample' and 'fast', it is a pipeline of :class:`skmlp.Deslant` and the
-        classifier, which is ``model[-1]``. For 'committee', it averages the probabilities of several networks. Change
-        the parameters of a classifier with `set_params`.
+        Unfitted classifier. For 'small-sample', 'fast' and 'accurate', it is a pipeline of :class:`skmlp.Deslant` and
+        the classifier, which is ``model[-1]``. For 'committee', it averages the probabilities of several such
+        pipelines. Change the parameters of a classifier with `set_params`.
 
     Raises
     ------

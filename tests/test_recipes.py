@@ -101,20 +101,22 @@ def test_committee_averages_networks_with_different_seeds(name):
     committee = make_recipe(name, random_state=3)
     assert type(committee) is VotingClassifier
     assert committee.voting == "soft"
-    networks = [network for _, network in committee.estimators]
-    assert [repr(network) for network in networks] == [
-        repr(make_recipe(member, seed))
-        for member, seed in zip(
+    members = [member for _, member in committee.estimators]
+    assert [repr(member) for member in members] == [
+        repr(make_recipe(member_name, seed))
+        for member_name, seed in zip(
             COMMITTEES[name].members, COMMITTEES[name].draw_seeds(3), strict=True
         )
     ]
+    networks = [get_classifier(member) for member in members]
     assert len({network.random_state for network in networks}) == len(networks)
     for network in networks:
         network.set_params(hidden_layer_sizes=(16,), max_iter=2, input_scale=1 / 16)
     committee.fit(X[:300], y[:300])
     average = np.mean([each.predict_proba(X) for each in committee.estimators_], axis=0)
     np.testing.assert_allclose(committee.predict_proba(X), average)
-    assert {each.random_state for _, each in make_recipe(name).estimators} == {None}
+    seeds = {get_classifier(member).random_state for _, member in make_recipe(name).estimators}
+    assert seeds == {None}
 
 
 @pytest.mark.parametrize("name", COMMITTEES)

@@ -185,8 +185,9 @@ def test_files_and_pillow_images_give_the_same_boxes(tmp_path):
 @pytest.mark.slow
 def test_nearly_all_digits_on_pages_are_recognized(mnist_dir):
     X, y = load_mnist(mnist_dir, return_X_y=True)
-    recipe = make_recipe("accurate", random_state=0)
-    mlp = recipe.set_params(hidden_layer_sizes=(512, 256), max_iter=10).fit(X, y)
+    model = make_recipe("accurate", random_state=0)
+    model[-1].set_params(hidden_layer_sizes=(512, 256), max_iter=10)
+    model.fit(X, y)
     X_test, y_test = load_mnist(mnist_dir, subset="test", return_X_y=True)
     rng = np.random.default_rng(0)
     n_digits = n_errors = 0
@@ -194,7 +195,7 @@ def test_nearly_all_digits_on_pages_are_recognized(mnist_dir):
         for condition in PAGE_CONDITIONS:
             canvas = compose_page(source, rng)
             found = segment_digits(render(canvas, condition, rng.random(), rng))
-            predicted = mlp.predict(np.reshape([digit.image for digit in found], (-1, 784)))
+            predicted = model.predict(np.reshape([digit.image for digit in found], (-1, 784)))
             n_digits += len(canvas.labels)
             n_errors += compute_edit_distance(canvas.labels, predicted.tolist())
     assert n_errors <= 0.03 * n_digits
