@@ -95,6 +95,23 @@ def test_recipe_exceeds_70_percent_on_the_bundled_digits(name, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, recipe in RECIPES.items()
+        if recipe.transformers and "augmentation" in recipe.parameters
+    ],
+)
+def test_recipe_that_makes_digits_upright_does_so_after_distortions(name):
+    deslanter, mlp = make_recipe(name)
+    images = np.zeros((200, 28, 28))
+    images[:, 5:23, 12:16] = 1
+    distorted = mlp.augmentation(images, np.random.default_rng(0)).reshape(200, -1)
+    # The mean difference is 0.04 without Upright.
+    assert np.mean(np.abs(deslanter.fit_transform(distorted) - distorted)) < 0.01
+
+
 @pytest.mark.parametrize("name", COMMITTEES)
 def test_committee_averages_networks_with_different_seeds(name):
     X, y = load_digits(return_X_y=True)
