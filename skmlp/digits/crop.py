@@ -28,7 +28,7 @@ MIN_EXPLAINED_VARIANCE_BLURRED = 0.7  # (1 %: 0.73)
 MIN_DISSIMILARITY_RATIO_BLURRED = 2  # of the other level to the ink (2 %: 2.5)
 MAX_STROKE_WIDTH_BLURRED = 0.45
 MIN_BACKGROUND_FRACTION = 0.15  # of the pixels, to fit a surface to them
-# Difference of the surface from the range of brightness of the background, relative to the range
+# By how much the fitted surface may exceed the brightness of the background, as a fraction of the range of the latter
 MAX_EXTRAPOLATION = 0.5
 UPSAMPLED_SIZE = 60  # pixels along the longer side, to measure strokes
 

@@ -37,9 +37,9 @@ BORDER_WIDTH, RELATIVE_BORDER_WIDTH = 6, 0.06
 MAX_OTHER_INK = 0.5  # area, relative to that of the digit
 MAX_BLOT_SIZE = 0.35  # relative to the height of the digit
 MAX_REST_OF_CROP = 0.25  # area of the ink without a digit, relative to the digit
-# From a digit, of ink at two opposite sides only, in the resolution of the picture (scikit-learn's digits: at most 0.5)
+# Ink that reaches only two opposite sides: its dissimilarity from a digit, in the resolution of the picture
+# (scikit-learn's digits: at most 0.5), and the width of its strokes, relative to the width of the piece that was found
 MAX_DISSIMILARITY_AT_TWO_SIDES = 0.6
-# Width of its strokes, relative to the stroke or the hole between strokes that was found
 MAX_STROKE_TO_PIECE_RATIO = 2
 MIN_SIZE_WITH_LINES = 120  # pixels along the longer side
 MAX_LINE_WIDTH = 0.05  # of printed lines, relative to the longer side
