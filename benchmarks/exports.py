@@ -45,7 +45,7 @@ const results = [];
 const start = performance.now();
 for (let first = 0; first < pixels.length; first += size) {
   const image = pixels.subarray(first, first + size);
-  const passes = members.map(({ network, maxShear }) => network.forward(convertPixels(image, page.input, maxShear)));
+  const passes = members.map(({ network, deslant }) => network.forward(convertPixels(image, page.input, deslant)));
   results.push(Array.from(averageProbabilities(members, passes)));
 }
 const seconds = (performance.now() - start) / 1000;

@@ -7,6 +7,7 @@ import numpy as np
 
 from skmlp.digits.deslant import deslant
 from skmlp.digits.distortion import Distortion, check_finite, check_non_negative
+from skmlp.digits.spread import check_spread
 from skmlp.typing import FloatArray
 
 
@@ -23,6 +24,9 @@ class Upright(Distortion):
     ----------
     max_shear : float, default=1.0
         Maximum shift per row, in pixels, at least 0, as in :class:`skmlp.Deslant`.
+    spread : (float or None, float or None), default=(None, None)
+        Standard deviations of the rows and the columns of the ink to which digits are scaled, divided by the height and
+        the width of the images, in the range (0, 1), as in :class:`skmlp.Deslant`. None does not change the size.
     fill : float, default=0.0
         Value of the background.
 
@@ -45,17 +49,19 @@ class Upright(Distortion):
     """
 
     max_shear: float = 1.0
+    spread: tuple[float | None, float | None] = (None, None)
     fill: float = 0.0
 
     def __post_init__(self):
         check_finite(self, "fill")
         check_non_negative(self, "max_shear")
+        object.__setattr__(self, "spread", check_spread(self.spread, "Upright: spread"))
 
     def transform_intensities(self, images: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Shear each image so that its principal axis becomes upright."""
+        """Shear each image so that its principal axis becomes upright, and scale it."""
         if self.fill:
             images = images - self.fill
-        deslant(images, self.max_shear, out=images)
+        deslant(images, self.max_shear, self.spread, out=images)
         if self.fill:
             images += self.fill
         return images

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmlp.digits.deslant import Deslant
 from skmlp.digits.resizer import ImageResizer
+from skmlp.digits.spread import check_spread
 
 
 class StepSource(NamedTuple):
@@ -35,24 +36,32 @@ class StepSource(NamedTuple):
 
 
 def convert_deslanter(deslanter):
-    """Return the StepSource of a Deslant."""
-    shape = deslanter.image_shape_
-    arguments = (*map(str, shape), repr(float(deslanter.max_shear)))
-    return StepSource("deslant", arguments, math.prod(shape))
+    """Return the list of the StepSource of each part of a Deslant."""
+    height, width = shape = deslanter.image_shape_
+    calls = [("deslant", *shape, float(deslanter.max_shear))]
+    vertical, horizontal = check_spread(deslanter.spread)
+    if horizontal is not None:
+        calls.append(("scale", height, width, width, 1, horizontal))
+    if vertical is not None:
+        calls.append(("scale", width, height, 1, width, vertical))
+    return [
+        StepSource(function, tuple(map(repr, arguments)), height * width)
+        for function, *arguments in calls
+    ]
 
 
 def convert_resizer(resizer):
-    """Return the StepSource of an ImageResizer."""
+    """Return the list of the StepSource of an ImageResizer."""
     sizes = (*resizer.image_shape_, *resizer.shape)
-    return StepSource("resize", tuple(map(str, sizes)), math.prod(resizer.shape))
+    return [StepSource("resize", tuple(map(str, sizes)), math.prod(resizer.shape))]
 
 
-#: Functions that return the StepSource of a fitted transformer, by its type.
+#: Functions that return the list of the StepSource of each part of a fitted transformer, by its type.
 CONVERTERS = {Deslant: convert_deslanter, ImageResizer: convert_resizer}
 
 
 def convert_steps(transformers, mlp):
-    """Return the list of the StepSource of each transformer before a classifier.
+    """Return the list of the StepSource of the transformers before a classifier.
 
     Parameters
     ----------
@@ -82,14 +91,15 @@ def convert_steps(transformers, mlp):
                 "skmlp.export.to_onnx, which exports other steps."
             )
         check_is_fitted(transformer)
-    steps = [CONVERTERS[type(transformer)](transformer) for transformer in transformers]
-    for step, (transformer, following) in zip(steps, pairwise([*transformers, mlp]), strict=True):
-        if step.size != following.n_features_in_:
+    parts = [CONVERTERS[type(transformer)](transformer) for transformer in transformers]
+    for steps, (transformer, following) in zip(parts, pairwise([*transformers, mlp]), strict=True):
+        size = steps[-1].size
+        if size != following.n_features_in_:
             raise ValueError(
-                f"{type(following).__name__} must take the {step.size} pixels of {type(transformer).__name__}, got "
+                f"{type(following).__name__} must take the {size} pixels of {type(transformer).__name__}, got "
                 f"{following.n_features_in_} features. Fit the Pipeline."
             )
-    return steps
+    return [step for steps in parts for step in steps]
 
 
 def read_source(name):

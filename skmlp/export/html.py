@@ -156,7 +156,7 @@ def summarize_member(member):
         ),
         "n_parameters": sum(layer["fanOut"] * (layer["fanIn"] + 1) for layer in layers),
         "percentage": f"{100 * member['fraction']:.3g}",
-        "is_upright": member["maxShear"] is not None,
+        "is_upright": member["deslant"] is not None,
     }
 
 

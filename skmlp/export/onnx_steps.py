@@ -6,6 +6,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from skmlp.digits.deslant import STEPS_PER_PIXEL, Deslant
 from skmlp.digits.reader import IDXReader
 from skmlp.digits.resizer import ROUNDING_OFFSET, ImageResizer, make_averages
+from skmlp.digits.spread import MAX_STEP, MIN_STEP, check_spread
 from skmlp.export.onnx_graph import get_onnx_type, to_float32
 
 PIXEL_MAX = 255
@@ -42,11 +43,22 @@ def add_deslanter(graph, deslanter, values, is_uint8):
     height, width = deslanter.image_shape_
     images = graph.add("Reshape", values, np.array([-1, height, width]))
     if is_uint8:
-        rounded = graph.add("Add", add_sheared(graph, deslanter, images), to_float32(0.5))
-        upright = graph.add("Floor", rounded)
+        upright = add_rounding(graph, add_sheared(graph, deslanter, images))
     else:
         upright = add_sheared_in_range(graph, deslanter, images)
+    vertical, horizontal = check_spread(deslanter.spread)
+    if horizontal is not None:
+        upright = add_scaled_columns(graph, upright, width, horizontal, is_uint8)
+    if vertical is not None:
+        transposed = graph.add("Transpose", upright, perm=[0, 2, 1])
+        transposed = add_scaled_columns(graph, transposed, height, vertical, is_uint8)
+        upright = graph.add("Transpose", transposed, perm=[0, 2, 1])
     return graph.add("Reshape", upright, np.array([-1, height * width]))
+
+
+def add_rounding(graph, images):
+    """Add the rounding of pixels to integers."""
+    return graph.add("Floor", graph.add("Add", images, to_float32(0.5)))
 
 
 def add_sheared_in_range(graph, deslanter, images):
@@ -91,22 +103,67 @@ def add_shifts(graph, deslanter, images):
     def sum_rows(values):
         return graph.add("ReduceSum", values, np.array([1]))
 
-    def divide(numerators, denominators):
-        is_positive = graph.add("Greater", denominators, np.array(0.0))
-        return graph.add(
-            "Div", numerators, graph.add("Where", is_positive, denominators, np.array(np.inf))
-        )
-
     total = sum_rows(row_ink)
     row_moments = sum_rows(graph.add("Mul", row_ink, rows))
     distances = graph.add("Sub", graph.add("Mul", total, rows), row_moments)
     variances = sum_rows(graph.add("Mul", graph.add("Mul", row_ink, rows), distances))
     covariances = sum_rows(graph.add("Mul", column_moments, distances))
     limit = float(deslanter.max_shear)
-    shears = graph.add("Clip", divide(covariances, variances), np.array(-limit), np.array(limit))
-    shifts = graph.add("Mul", shears, divide(distances, total))
-    steps = graph.add("Mul", shifts, np.array(float(STEPS_PER_PIXEL)))
+    shears = graph.add(
+        "Clip", add_quotient(graph, covariances, variances), np.array(-limit), np.array(limit)
+    )
+    shifts = graph.add("Mul", shears, add_quotient(graph, distances, total))
+    return add_rounding_to_steps(graph, shifts)
+
+
+def add_quotient(graph, numerators, denominators):
+    """Add the quotient of float64 values, which is 0 where the denominator is."""
+    is_positive = graph.add("Greater", denominators, np.array(0.0))
+    return graph.add(
+        "Div", numerators, graph.add("Where", is_positive, denominators, np.array(np.inf))
+    )
+
+
+def add_rounding_to_steps(graph, positions):
+    """Add the rounding of positions in pixels to multiples of a small step."""
+    steps = graph.add("Mul", positions, np.array(float(STEPS_PER_PIXEL)))
     return graph.add("Div", graph.add("Round", steps), np.array(float(STEPS_PER_PIXEL)))
+
+
+def add_scaled_columns(graph, images, width, spread, is_uint8):
+    """Add the scaling of images in horizontal direction, in the order of `scale_columns`."""
+    columns = np.arange(float(width))[:, np.newaxis]
+    positions = add_positions(graph, images, width, spread)
+    distances = graph.add("Abs", graph.add("Sub", columns, positions))
+    weights = graph.add("Max", graph.add("Sub", np.array(1.0), distances), np.array(0.0))
+    scaled = graph.add("MatMul", images, cast(graph, weights, np.float32))
+    return add_rounding(graph, scaled) if is_uint8 else scaled
+
+
+def add_positions(graph, images, width, spread):
+    """Add the computation of the positions of `compute_positions`, as float64 of shape (n_images, 1, width)."""
+    column_ink = graph.add(
+        "ReduceSum", cast(graph, graph.add("Abs", images), np.float64), np.array([1])
+    )
+    powers = np.arange(float(width))[:, np.newaxis] ** np.arange(3)
+    moments = graph.add("MatMul", column_ink, powers)
+    total, first, second = (
+        graph.add("Slice", moments, np.array([power]), np.array([power + 1]), np.array([2]))
+        for power in range(3)
+    )
+    square = graph.add("Mul", first, first)
+    numerator = graph.add("Sub", graph.add("Mul", total, second), square)
+    variance = add_quotient(graph, numerator, graph.add("Mul", total, total))
+    deviation = graph.add("Sqrt", graph.add("Max", variance, np.array(0.0)))
+    step = graph.add("Div", deviation, np.array(float(spread) * width))
+    step = graph.add("Clip", step, np.array(MIN_STEP), np.array(MAX_STEP))
+    middle = (width - 1) / 2
+    is_blank = graph.add("Equal", total, np.array(0.0))
+    center, step = (
+        add_rounding_to_steps(graph, graph.add("Where", is_blank, np.array(default), values))
+        for values, default in ((add_quotient(graph, first, total), middle), (step, 1.0))
+    )
+    return graph.add("Add", center, graph.add("Mul", step, np.arange(float(width)) - middle))
 
 
 def add_standard_scaler(graph, scaler, values, is_uint8):

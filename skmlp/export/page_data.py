@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmlp.digits.deslant import Deslant
 from skmlp.digits.normalize import IMAGE_SIZE
+from skmlp.digits.spread import check_spread
 from skmlp.estimator.committee import check_committee
 from skmlp.estimator.prediction import load_samples
 from skmlp.export.checks import generate_samples
@@ -221,10 +222,15 @@ def describe_member(member, weights, X):
     return {
         "name": member.name,
         "fraction": member.fraction,
-        "maxShear": None if member.deslanter is None else float(member.deslanter.max_shear),
+        "deslant": None if member.deslanter is None else describe_deslanter(member.deslanter),
         "network": describe_network(network),
         "samples": make_self_test(network, X),
     }
+
+
+def describe_deslanter(deslanter):
+    """Return the parameters of a Deslant."""
+    return {"maxShear": float(deslanter.max_shear), "spread": check_spread(deslanter.spread)}
 
 
 def choose_test_samples(members, samples):

@@ -7,6 +7,7 @@ from skmlp.digits.augmenter import DigitAugmenter
 from skmlp.digits.deslant import Deslant
 from skmlp.digits.reader import IDXReader
 from skmlp.digits.resizer import ImageResizer
+from skmlp.digits.spread import check_spread
 from skmlp.exceptions import ModelFormatError
 from skmlp.files.encoding import COPY_AGAIN
 from skmlp.files.records import check_strings, parameter_from_json, parameter_to_json
@@ -80,6 +81,8 @@ def build_transformer(transformer_class, description):
         parameters["dtype"] = np.dtype(parameters["dtype"]).type
     transformer = transformer_class(**parameters)
     transformer._validate_params()
+    if isinstance(transformer, Deslant):
+        check_spread(transformer.spread)
     return transformer
 
 

@@ -364,14 +364,15 @@ def test_margins_at_opposite_sides_are_inverted(background, contrast):
 
 @every_dtype
 @pytest.mark.parametrize("fill", [0.0, 0.25])
-@pytest.mark.parametrize("max_shear", [0.1, 1.0])
-def test_upright_gives_the_images_of_deslant(dtype, fill, max_shear):
+@pytest.mark.parametrize(
+    ("max_shear", "spread"), [(0.1, (None, None)), (1.0, (None, 0.2)), (1.0, (0.2, 0.1))]
+)
+def test_upright_gives_the_images_of_deslant(dtype, fill, max_shear, spread):
     n_images = 2 * PIXELS_PER_BLOCK // (9 * 20)
     images = np.tril(make_random_images((9, 20), n_images, dtype=dtype))
-    expected = Deslant(max_shear, image_shape=(9, 20)).fit_transform(
-        images.reshape(len(images), -1)
-    )
-    upright = Upright(max_shear, fill)(images + dtype(fill), None)
+    deslanter = Deslant(max_shear, spread=spread, image_shape=(9, 20))
+    expected = deslanter.fit_transform(images.reshape(len(images), -1))
+    upright = Upright(max_shear, spread, fill)(images + dtype(fill), None)
     np.testing.assert_allclose(upright, expected.reshape(images.shape) + fill, atol=1e-5)
 
 
@@ -652,6 +653,7 @@ def test_every_parameter_is_tested():
     tested = {step: {*names} for step, names in NUMERIC_PARAMETERS.items()}
     tested[Compose].add("steps")
     tested[Annealed].add("augmentation")
+    tested[Upright].add("spread")
     assert tested == {
         step: {field.name for field in dataclasses.fields(step)} for step in NUMERIC_PARAMETERS
     }
@@ -678,6 +680,10 @@ def test_every_parameter_is_tested():
         (lambda: Contrast(1.5), r"Contrast: reduction must be .* \[0, 1\], got 1.5"),
         (lambda: Brightness(-0.1), r"Brightness: offset must be .* \[0, 1\], got -0.1"),
         (lambda: Upright(-0.1), "Upright: max_shear .*at least 0, got -0.1"),
+        (
+            lambda: Upright(spread=(0, 0.5)),
+            r"^Upright: spread must be .*\(0, 1\) or None, .* got \(0, 0.5\)",
+        ),
         (lambda: Shift()(np.zeros((4, 4)), None), r"\(n_images, height, width\), got \(4, 4\)"),
     ],
 )

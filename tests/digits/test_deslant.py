@@ -52,7 +52,7 @@ def any_number_of_features(monkeypatch):
     )
 
 
-@parametrize_with_checks([Deslant(), Deslant(0.5)])
+@parametrize_with_checks([Deslant(), Deslant(0.5, spread=(0.2, 0.15))])
 def test_deslant_passes_the_checks_of_scikit_learn(estimator, check, any_number_of_features):
     check(estimator)
 
@@ -223,6 +223,108 @@ def test_input_is_not_modified_and_names_are_kept():
     assert list(upright.columns) == list(frame.columns)
     pd.testing.assert_frame_equal(frame, before)
     assert transformer.image_shape_ == (8, 8)
+
+
+def compute_moments(image):
+    """Return the means of the rows and columns of the ink, and its covariance matrix."""
+    points, ink = np.indices(image.shape).reshape(2, -1), np.abs(image).ravel()
+    return np.average(points, axis=1, weights=ink), np.cov(points, aweights=ink, ddof=0)
+
+
+def sample_columns(image, spread):
+    """Return an image that SciPy samples at the columns of the formula in the documentation."""
+    means, covariance = compute_moments(image)
+    width = image.shape[1]
+    step = np.clip(np.sqrt(covariance[1, 1]) / (spread * width), 0.5, 1.5)
+    rows, columns = np.indices(image.shape).astype(float)
+    points = [rows, means[1] + step * (columns - (width - 1) / 2)]
+    return map_coordinates(image.astype(float), points, order=1, mode="grid-constant")
+
+
+def make_ellipse(shape, center, radii, slope=0.0):
+    """Return an image of a smooth ellipse, whose standard deviations are half its radii."""
+    rows, columns = np.indices(shape)
+    rows, columns = rows - center[0], columns - center[1]
+    columns = columns - slope * rows
+    return np.sqrt(np.maximum(1 - (rows / radii[0]) ** 2 - (columns / radii[1]) ** 2, 0))
+
+
+@every_shape
+@pytest.mark.parametrize(
+    "spread", [(0.2, 0.15), (0.05, 0.9), (0.9, 0.05), (0.2, None), (None, 0.15)], ids=str
+)
+def test_spread_agrees_with_the_formula(shape, spread):
+    images = make_images(shape)
+    vertical, horizontal = spread
+    scaled = transform(images, max_shear=0, spread=spread)
+    for image, result in zip(images, scaled, strict=True):
+        expected = sample_columns(image, horizontal) if horizontal else image
+        expected = sample_columns(expected.T, vertical).T if vertical else expected
+        # Rounded to 1 / 256 pixel, the positions differ by half of this at the middle, and by more at the border.
+        tolerance = 255 * (1 + max(shape) / 2) / 256
+        np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("slope", [-0.4, 0, 0.3])
+@pytest.mark.parametrize("radii", [(7, 8), (9, 6), (12, 5), (10, 9)])
+@pytest.mark.parametrize("center", [(13.5, 13.5), (12, 16)])
+def test_spread_and_position_are_those_requested(center, radii, slope, dtype):
+    image = (255 * make_ellipse((28, 28), center, radii, slope)).astype(dtype)
+    (scaled,) = transform(image[np.newaxis], spread=(0.2, 0.15))
+    assert scaled.dtype == dtype
+    means, covariance = compute_moments(scaled.astype(float))
+    np.testing.assert_allclose(means, 13.5, atol=0.1)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), [5.6, 4.2], rtol=0.03)
+    assert abs(covariance[0, 1]) < 0.2
+
+
+def test_scaling_is_limited():
+    """A stroke becomes at most twice as wide, and a square is reduced to 2/3 at most."""
+    images = np.zeros((2, 40, 40))
+    images[0, 5:35, 18:22] = 1
+    images[1] = 1
+    stroke, square = transform(images, spread=(None, 0.2))
+    np.testing.assert_allclose(stroke.sum(axis=1), np.where(images[0].any(axis=1), 8, 0))
+    np.testing.assert_allclose(square.sum(axis=1), 40 * 0.2 / 0.2887, rtol=0.03)
+    stroke, square = transform(images, spread=(None, 0.05))
+    np.testing.assert_allclose(stroke.sum(axis=1).max(), 7.1, rtol=0.03)
+    np.testing.assert_allclose(square.sum(axis=1), 40 / 1.5, rtol=0.01)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int64])
+def test_spread_does_not_change_blank_images(dtype):
+    blank = np.zeros((3, 9, 20), dtype)
+    np.testing.assert_array_equal(transform(blank, spread=(0.2, 0.15)), blank)
+
+
+@pytest.mark.parametrize("exponent", [-900, -505, -350, 350, 505, 900])
+def test_spread_does_not_depend_on_the_scale(exponent):
+    images = make_images((8, 8))
+    scaled = transform(np.ldexp(images, exponent), spread=(0.2, 0.15))
+    np.testing.assert_array_equal(scaled, np.ldexp(transform(images, spread=(0.2, 0.15)), exponent))
+
+
+def test_spread_of_images_near_the_limit_of_the_dtype():
+    images = (make_images((8, 8)) > 100) * np.finfo(np.float64).max
+    scaled = transform(images, spread=(0.2, 0.15))
+    np.testing.assert_allclose(
+        scaled / np.finfo(np.float64).max,
+        transform((images > 0).astype(float), spread=(0.2, 0.15)),
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [0.2, "ab", (0.2,), (0.2, 0.15, 0.1), (0, 0.15), (0.2, 1), (0.2, np.nan), (0.2, "1"), None],
+)
+def test_invalid_spread(spread):
+    with pytest.raises(ValueError, match=r"spread.* must be .*[Gg]ot"):
+        Deslant(spread=spread).fit(X)
+    transformer = Deslant().fit(X).set_params(spread=(0.2, -1))
+    with pytest.raises(ValueError, match=r"^spread must be two numbers .* got \(0.2, -1\)"):
+        transformer.transform(X)
 
 
 @pytest.mark.parametrize("max_shear", [-0.1, np.nan, "1", None])

@@ -68,7 +68,7 @@ AUGMENTATIONS = [
     Elastic(),
     Shift(),
     StrokeWidth(),
-    Upright(),
+    Upright(spread=(None, 0.15)),
 ]
 PARAMETERS = [
     {},
@@ -84,7 +84,7 @@ PARAMETERS = [
     {"hidden_layer_sizes": ()},
 ]
 TRANSFORMERS = [
-    Deslant(0.5),
+    Deslant(0.5, spread=(0.2, 0.15)),
     IDXReader(),
     IDXReader(dtype=np.dtype("float64")),
     DigitAugmenter(random_state=0),

@@ -243,6 +243,20 @@ class TestPipelines:
         call = f"deslant {shape[0]} {shape[1]} {max_shear:f}"
         np.testing.assert_array_equal(run_step(deslanter, call, images, tmp_path), expected)
 
+    @pytest.mark.parametrize("spread", [(0.02, 0.9), (0.2, 0.15), (0.9, 0.02)], ids=str)
+    @pytest.mark.parametrize("shape", [(28, 28), (8, 8), (5, 9), (9, 5), (1, 6), (6, 1)], ids=str)
+    def test_scaled_images_have_the_pixels_of_python(self, shape, spread, tmp_path):
+        images, (height, width) = make_images(shape), shape
+        deslanter = Deslant(0, spread=spread, image_shape=shape)
+        scaled = images
+        for name, call in {
+            "columns": f"scale {height} {width} {width} 1 {spread[1]:f}",
+            "rows": f"scale {width} {height} 1 {width} {spread[0]:f}",
+        }.items():
+            (tmp_path / name).mkdir()
+            scaled = run_step(deslanter, call, scaled, tmp_path / name)
+        np.testing.assert_array_equal(scaled, deslanter.fit_transform(images))
+
     @pytest.mark.parametrize(
         ("old", "new"),
         [
@@ -268,6 +282,7 @@ class TestPipelines:
         [
             [Deslant(image_shape=(5, 9))],
             [Deslant(1e6, image_shape=(5, 9))],
+            [Deslant(spread=(0.2, 0.15), image_shape=(5, 9))],
             [ImageResizer((4, 6), image_shape=(5, 9))],
             [Deslant(0.5, image_shape=(5, 9)), ImageResizer((4, 4), image_shape=(5, 9)), Deslant()],
             ["passthrough", make_pipeline(Deslant(image_shape=(5, 9)), "passthrough")],
@@ -280,14 +295,17 @@ class TestPipelines:
         pipeline = fit_pipeline(*transformers, X=images)
         check_pipeline(pipeline, images, tmp_path)
 
-    def test_large_images(self, tmp_path):
+    @pytest.mark.parametrize("spread", [(None, None), (0.2, 0.15)])
+    def test_large_images(self, spread, tmp_path):
         """The sums of a row and a column exceed 32 bits."""
         images = make_images((150, 90), n_images=20)
-        check_pipeline(fit_pipeline(Deslant(image_shape=(150, 90)), X=images), images, tmp_path)
+        deslanter = Deslant(spread=spread, image_shape=(150, 90))
+        check_pipeline(fit_pipeline(deslanter, X=images), images, tmp_path)
 
     def test_predictions_on_mnist(self, mnist_classifier, mnist_test_set, tmp_path):
         X_test = mnist_test_set[0][:2000]
-        check_pipeline(make_pipeline(Deslant().fit(X_test), mnist_classifier), X_test, tmp_path)
+        deslanter = Deslant(spread=(0.2, 0.15)).fit(X_test)
+        check_pipeline(make_pipeline(deslanter, mnist_classifier), X_test, tmp_path)
 
     def test_pixels_up_to_16(self, tmp_path):
         images = make_images((8, 8)) // 16

@@ -24,7 +24,7 @@ import { averageProbabilities, convertPixels, decodeMembers } from "./committee.
 const { page, images } = JSON.parse(readFileSync("input.json"));
 const members = await decodeMembers(page.members);
 const rows = images.map((pixels) => {
-  const passes = members.map(({ network, maxShear }) => network.forward(convertPixels(pixels, page.input, maxShear)));
+  const passes = members.map(({ network, deslant }) => network.forward(convertPixels(pixels, page.input, deslant)));
   return Array.from(averageProbabilities(members, passes));
 });
 process.stdout.write(JSON.stringify(rows));

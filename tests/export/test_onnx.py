@@ -130,14 +130,17 @@ def test_resizer(dtype, with_reader):
     assert_predicts_as(to_onnx(pipeline, input_dtype=dtype), pipeline, images)
 
 
-@pytest.mark.parametrize("max_shear", [0.2, 1])
+@pytest.mark.parametrize(
+    ("max_shear", "spread"),
+    [(0.2, (None, None)), (1, (None, 0.15)), (1, (0.2, None)), (0.2, (0.9, 0.02))],
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 @pytest.mark.parametrize("with_reader", [False, True])
-def test_deslant(dtype, with_reader, max_shear):
+def test_deslant(dtype, with_reader, max_shear, spread):
     images = IMAGES.astype(dtype)
     images[:3] = 0
     images[3:6, 1:] = 0
-    deslant = Deslant(max_shear, image_shape=(6, 9))
+    deslant = Deslant(max_shear, spread=spread, image_shape=(6, 9))
     if with_reader:
         pipeline = fit_unscaled(IDXReader(), deslant, X=images)
     else:
@@ -148,7 +151,8 @@ def test_deslant(dtype, with_reader, max_shear):
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")  # scikit-learn's check
 @pytest.mark.parametrize("sign", [1, -1])
-def test_deslant_of_pixels_near_the_limit_of_float32(sign):
+@pytest.mark.parametrize("spread", [(None, None), (0.2, 0.15)])
+def test_deslant_of_pixels_near_the_limit_of_float32(spread, sign):
     """The difference of two pixels of opposite signs is not finite."""
     images = sign * (IMAGES.reshape(300, -1) / 255).astype(np.float32)
     images[::2] *= np.resize([1, -1], images.shape[1]).astype(np.float32)
@@ -156,7 +160,8 @@ def test_deslant_of_pixels_near_the_limit_of_float32(sign):
     scales = np.resize([1, limits.max, 2.0**127, 2.0**126, 1e30], len(images))
     images *= scales.astype(np.float32)[:, np.newaxis]
     images[:60] = np.sign(images[:60]) * limits.max
-    pipeline = fit_unscaled(Deslant(image_shape=(6, 9)), MaxAbsScaler(), X=images)
+    deslanter = Deslant(spread=spread, image_shape=(6, 9))
+    pipeline = fit_unscaled(deslanter, MaxAbsScaler(), X=images)
     assert np.isfinite(pipeline[:-1].transform(images)).all()
     assert_predicts_as(to_onnx(pipeline), pipeline, images)
 

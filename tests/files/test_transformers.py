@@ -28,7 +28,10 @@ X, y = X[:300].astype(np.uint8), y[:300]
 IMAGES = X.reshape(-1, 8, 8)
 TRANSFORMERS = {
     "deslant": ([Deslant()], X),
-    "deslant with parameters": ([Deslant(np.float32(0.3), image_shape=(4, 16))], X),
+    "deslant with parameters": (
+        [Deslant(np.float32(0.3), spread=(None, 0.2), image_shape=(4, 16))],
+        X,
+    ),
     "resizer": ([ImageResizer((4, 5))], X),
     "resizer with parameters": ([ImageResizer([2, 4], image_shape=[16, 4])], X),
     "reader of images": ([IDXReader()], IMAGES),
@@ -133,7 +136,7 @@ def test_the_header_describes_the_transformers(path):
         {
             "name": "deslant",
             "type": "Deslant",
-            "parameters": {"max_shear": 0.5, "image_shape": None},
+            "parameters": {"max_shear": 0.5, "spread": [None, None], "image_shape": None},
             "attributes": attributes,
         },
         {
@@ -195,6 +198,8 @@ def test_forged_file_without_changes_can_be_loaded(path):
         ({"parameters": {"self": 1}}, "got an invalid one"),
         ({"parameters": {"max_shear": -1}}, "'max_shear' parameter of Deslant must be"),
         ({"parameters": {"max_shear": "1"}}, "'max_shear' parameter of Deslant must be"),
+        ({"parameters": {"spread": "ab"}}, "'spread' parameter of Deslant must be"),
+        ({"parameters": {"spread": [0.2, "1"]}}, "spread must be two numbers in the range"),
         ({"parameters": {"image_shape": [8, 9]}}, "image_shape must have 64 pixels"),
         ({"parameters": {"image_shape": [-8, -8]}}, "image_shape must be two positive integers"),
         ({"parameters": {"image_shape": [4, 16]}}, r"images of the shape \(4, 16\), got \[8, 8\]"),

@@ -7,7 +7,7 @@ import { decodeNetwork } from "./network.js";
  * @typedef {object} Member
  * @property {string} name
  * @property {number} fraction weight in the average; those of all members add up to 1
- * @property {?number} maxShear maximum shear with which images are deslanted; null if they are not
+ * @property {?{ maxShear: number, spread: [?number, ?number] }} deslant parameters of the Deslant, null without one
  * @property {Network} network
  */
 
@@ -21,11 +21,11 @@ export function decodeMembers(descriptions) {
  *
  * @param {ArrayLike<number>} pixels from 0 to 255
  * @param {{ shape: [number, number], smallest: number, largest: number }} settings of the input
- * @param {?number} maxShear
+ * @param {?{ maxShear: number, spread: [?number, ?number] }} parameters of the Deslant, null without one
  * @returns {Float32Array}
  */
-export function convertPixels(pixels, { shape, smallest, largest }, maxShear) {
-  const image = maxShear === null ? pixels : deslant(pixels, shape, maxShear);
+export function convertPixels(pixels, { shape, smallest, largest }, parameters) {
+  const image = parameters ? deslant(pixels, shape, parameters) : pixels;
   return Float32Array.from(image, (pixel) => smallest + (pixel * (largest - smallest)) / 255);
 }
 

@@ -1,30 +1,69 @@
-/** Removal of the slant of digits, a port of skmlp/digits/deslant.py for pixels that are integers. */
+/** Removal of the slant of digits, a port of skmlp/digits/deslant.py and spread.py for pixels that are integers. */
 
 import { roundHalfToEven } from "./image_filters.js";
 
 const STEPS_PER_PIXEL = 256;
 
 /**
- * Shear an image so that the horizontal and the vertical position of the ink are uncorrelated.
+ * Shear an image so that the horizontal and the vertical position of the ink are uncorrelated, and scale it.
  *
  * @param {ArrayLike<number>} pixels integers, row by row
  * @param {[number, number]} shape height and width
- * @param {number} maxShear maximum shift per row, in pixels
+ * @param {object} parameters
+ * @param {number} parameters.maxShear maximum shift per row, in pixels
+ * @param {[?number, ?number]} parameters.spread standard deviation of the rows and the columns; null for the present size
  * @returns {Float32Array}
  */
-export function deslant(pixels, [height, width], maxShear) {
-  const upright = new Float32Array(height * width);
-  computeShifts(pixels, [height, width], maxShear).forEach((shift, row) => {
-    const whole = Math.floor(shift);
-    const fraction = shift - whole;
-    const readPixel = (column) => (column >= 0 && column < width ? pixels[row * width + column] : 0);
-    for (let column = 0; column < width; column++) {
-      const first = readPixel(column + whole);
-      const second = readPixel(column + whole + 1);
-      upright[row * width + column] = Math.floor(first + fraction * (second - first) + 0.5);
+export function deslant(pixels, shape, { maxShear, spread }) {
+  const [height, width] = shape;
+  const [vertical, horizontal] = spread;
+  const shifts = computeShifts(pixels, shape, maxShear);
+  const rows = { nLines: height, length: width, lineStep: width, step: 1 };
+  const columns = { nLines: width, length: height, lineStep: 1, step: width };
+  const upright = sampleLines(pixels, rows, (column, row) => column + shifts[row]);
+  return scaleLines(scaleLines(upright, rows, horizontal), columns, vertical);
+}
+
+/**
+ * Scale and center an image along its lines, which are rows or columns.
+ *
+ * @param {Float32Array} pixels
+ * @param {{ nLines: number, length: number, lineStep: number, step: number }} lines their number and length, and how far
+ *     lines, and neighbors in a line, are apart in the array
+ * @param {?number} spread null for the present size and position
+ */
+function scaleLines(pixels, lines, spread) {
+  const { length, step } = lines;
+  const locate = (index) => Math.floor(index / step) % length;
+  const sumPixels = (power) => pixels.reduce((sum, pixel, index) => sum + pixel * locate(index) ** power, 0);
+  const [ink, moment, square] = [0, 1, 2].map(sumPixels);
+  if (spread === null || ink === 0) {
+    return pixels;
+  }
+  const deviation = Math.sqrt((ink * square - moment * moment) / (ink * ink));
+  const distance = roundToSteps(Math.min(Math.max(deviation / (spread * length), 0.5), 1.5));
+  const center = roundToSteps(moment / ink);
+  return sampleLines(pixels, lines, (position) => center + distance * (position - (length - 1) / 2));
+}
+
+/** Interpolate an image along its lines, at the positions that a function of the position and the line returns. */
+function sampleLines(pixels, { nLines, length, lineStep, step }, computePosition) {
+  const sampled = new Float32Array(pixels.length);
+  for (let line = 0; line < nLines; line++) {
+    const readPixel = (index) => (index >= 0 && index < length ? pixels[line * lineStep + index * step] : 0);
+    for (let index = 0; index < length; index++) {
+      const position = computePosition(index, line);
+      const whole = Math.floor(position);
+      const first = readPixel(whole);
+      const difference = readPixel(whole + 1) - first;
+      sampled[line * lineStep + index * step] = Math.floor(first + (position - whole) * difference + 0.5);
     }
-  });
-  return upright;
+  }
+  return sampled;
+}
+
+function roundToSteps(value) {
+  return roundHalfToEven(value * STEPS_PER_PIXEL) / STEPS_PER_PIXEL;
 }
 
 /** Return how far to the right each row must be sampled, in pixels. */
@@ -48,7 +87,5 @@ function computeShifts(pixels, [height, width], maxShear) {
   const covariance = sumRows((_, row) => columnMoments[row] * distances[row]);
   const shear = variance > 0 ? covariance / variance : 0;
   const limited = Math.min(Math.max(shear, -maxShear), maxShear);
-  return distances.map(
-    (distance) => roundHalfToEven(limited * (distance / (total || 1)) * STEPS_PER_PIXEL) / STEPS_PER_PIXEL,
-  );
+  return distances.map((distance) => roundToSteps(limited * (distance / (total || 1))));
 }

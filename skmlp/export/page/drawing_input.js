@@ -78,8 +78,8 @@ export class DrawingInput {
   }
 
   /** Convert pixels from 0 to 255 to the features of a member. @returns {Float32Array} */
-  convert(pixels, { maxShear }) {
-    return convertPixels(pixels, this.settings, maxShear);
+  convert(pixels, member) {
+    return convertPixels(pixels, this.settings, member.deslant);
   }
 
   listenForPictures() {
