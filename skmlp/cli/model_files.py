@@ -241,10 +241,12 @@ class CommitteeModel:
 
     @property
     def input_scale(self):
-        """Factor of the pixels that determines their range, None if no member stores one."""
+        """Factor of the pixels that determines their range, None if no member with a weight above 0 stores one."""
         from skmlp.model_parts import find_input_scale
 
-        return find_input_scale(member.input_scale for member in self.members)
+        return find_input_scale(
+            member.model.input_scale for member in self.committee.members if member.weight > 0
+        )
 
     def scale_pixels(self, factor):
         """Return a committee whose members that do not store a factor multiply the pixels by the given one."""

@@ -75,9 +75,9 @@ def to_html(
         'float32' are equal to those of `predict_proba` except for rounding. None for 'int8' for images, and 'float32'
         for features that are not images, whose weights can have very different sizes.
     X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-        Samples, which determine the range of the features. Required if no classifier has an `input_scale`. Without
-        them, features range from 0 to ``1 / input_scale``, for a committee to the largest of these values. Five samples
-        per network are stored in the page for its self-test.
+        Samples, which determine the range of the features. Required if no classifier on the page has an `input_scale`.
+        Without them, features range from 0 to ``1 / input_scale``, for a committee to the largest of these values. Five
+        samples per network are stored in the page for its self-test.
     image_shape : tuple of int or False, default=None
         Height and width of the images. None for the `image_shape` of the classifier or, if it has none, square images
         of at least 5 x 5 pixels. False for sliders. Required if the members of a committee have different ones.

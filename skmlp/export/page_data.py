@@ -1,7 +1,8 @@
 """The data of a page: its networks, how samples are entered, and samples for the self-test.
 
 A page has a list of members, whose probabilities are averaged. A classifier or Pipeline is the only member of its page.
-The members of a committee with a weight of 0 must be valid, but the page does not contain them.
+The members of a committee with a weight of 0 must be valid, but the page does not contain them, and they do not affect
+the range of the features.
 """
 
 from dataclasses import dataclass, replace
@@ -105,6 +106,7 @@ def make_page_data(model, weights=None, X=None, image_shape=None):
         digest=compute_model_digest(model),
         labels=classes_to_json(get_classes(model))["labels"],
     )
+    members = [member for member in members if member.fraction > 0]
     samples = None if X is None else [member.convert_samples(X) for member in members]
     weights = weights or choose_weights(shape)
     return {
@@ -114,7 +116,6 @@ def make_page_data(model, weights=None, X=None, image_shape=None):
         "members": [
             describe_member(member, weights, X)
             for member, X in zip(members, choose_test_samples(members, samples), strict=True)
-            if member.fraction > 0
         ],
         "input": describe_input(members, info, samples),
     }
@@ -306,8 +307,8 @@ def find_range(members, samples):
     scale = find_input_scale(member.mlp.input_scale for member in members)
     if scale is None:
         raise ValueError(
-            "X must contain samples if no classifier has an input_scale, got None. Pass some training samples, which "
-            "determine the range of the features."
+            "X must contain samples if no classifier on the page has an input_scale, got None. Pass some training "
+            "samples, which determine the range of the features."
         )
     return 0.0, 1 / scale
 

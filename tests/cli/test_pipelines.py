@@ -634,6 +634,20 @@ class TestPageOfACommittee:
         assert onnx in err
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
+    @pytest.mark.parametrize("command", [("export", "--html", "draw.html"), ("draw",)])
+    def test_range_does_not_depend_on_members_without_weight(
+        self, run_skmlp, stripes, tmp_path, command
+    ):
+        X, y = load_mnist(stripes, return_X_y=True)
+        networks = [make_network(input_scale=scale).fit(X, y) for scale in (1 / 1000, None)]
+        save_model(make_committee(networks, weights=[0, 1]), "model")
+        status, _, err = run_skmlp(command[0], "model", *command[1:])
+        assert status == 0
+        assert (
+            "the model stores no input_scale, so the pixels are used unscaled, from 0 to 2" in err
+        )
+        assert '"smallest":0.0,"largest":255.0' in (tmp_path / "draw.html").read_text("utf-8")
+
     def test_errors_of_draw_name_the_model(self, fails):
         model = MLPDigitClassifier((2,), input_scale=1, max_iter=1, n_iter_no_change=None)
         save_model(model.fit(np.eye(201), np.arange(201) % 2), "model")

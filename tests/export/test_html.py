@@ -954,6 +954,39 @@ class TestCommittee:
         settings = read_description((tmp_path / "page.html").read_text(encoding="utf-8"))["input"]
         assert (settings["smallest"], settings["largest"]) == (0, 16)
 
+    @pytest.mark.parametrize("weights", [(0, 2, 1), (2, 1, 0)])
+    def test_networks_without_weight_do_not_determine_the_range(self, digits, tmp_path, weights):
+        X, y = digits
+        scales = [1 / 200 if weight == 0 else 1 / 16 for weight in weights]
+        models = [make_small(16 * X, y, input_scale=scale) for scale in scales]
+        committee = make_committee(models, weights=weights)
+        path = tmp_path / "page.html"
+        to_html(committee, path)
+        page = read_description(path.read_text(encoding="utf-8"))
+        assert (page["input"]["smallest"], page["input"]["largest"]) == (0, 16)
+        assert [decode_test_samples(member).max() for member in page["members"]] == [16, 16]
+        to_html(committee, path, image_shape=False)
+        features = read_description(path.read_text(encoding="utf-8"))["input"]["features"]
+        assert {(each["min"], each["max"]) for each in features} == {(0, 16)}
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_networks_without_weight_do_not_determine_the_range_of_samples(self, tmp_path, order):
+        X = np.random.default_rng(0).random((40, 64))
+        y = np.arange(40) % 2
+        upright = fit_upright(X, y, input_scale=None)
+        committee = make_committee([make_small(X, y), upright][::order], weights=[0, 1][::order])
+        deslanted = upright[0].transform(X)
+        path = tmp_path / "page.html"
+        to_html(committee, path, X=X)
+        settings = read_description(path.read_text(encoding="utf-8"))["input"]
+        assert (settings["smallest"], settings["largest"]) == (deslanted.min(), deslanted.max())
+
+    def test_range_that_only_a_network_without_weight_stores(self, digits, tmp_path):
+        X, y = digits
+        models = [make_small(X, y, input_scale=1), make_small(X, y)]
+        with pytest.raises(ValueError, match="no classifier on the page has an input_scale"):
+            to_html(make_committee(models, weights=[0, 1]), tmp_path / "page.html")
+
     @pytest.mark.parametrize("scales", [(None, 1 / 16), (1, 1 / 16), (1 / 16, None, 1)])
     def test_self_test_has_samples_in_the_range_of_the_page(self, open_small, digits, scales):
         X, y = digits
@@ -1074,7 +1107,7 @@ class TestErrors:
 
     def test_unknown_range_of_the_features_of_a_member(self, digits, tmp_path):
         committee = make_committee([make_small(*digits), fit_upright(*digits, input_scale=None)])
-        with pytest.raises(ValueError, match="X must contain samples if no classifier has an inp"):
+        with pytest.raises(ValueError, match="X must contain samples if no classifier on the page"):
             to_html(committee, tmp_path / "page.html")
         to_html(committee, tmp_path / "page.html", X=digits[0])
 
@@ -1085,7 +1118,7 @@ class TestErrors:
 
     def test_unknown_range_of_features(self, digits, tmp_path):
         with pytest.raises(
-            ValueError, match="X must contain samples if no classifier has an input_scale"
+            ValueError, match="samples if no classifier on the page has an input_scale, got None"
         ):
             to_html(make_small(*digits), tmp_path / "page.html")
 
