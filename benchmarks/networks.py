@@ -236,7 +236,10 @@ def make_model(name, random_state, parameters):
 
 
 def load_network(path, expected, split):
-    """Return a saved Trained network, or exit if it has other parameters or was trained on other images."""
+    """Return a saved Trained network, or exit if it differs from what is expected.
+
+    It must have been trained on the images of the Split, with the transformers and the parameters of `expected`.
+    """
     model = skmlp.load_model(path)
     record = json.loads(path.with_suffix(".json").read_text())
     trained_on = record.get("trained_on")
@@ -244,11 +247,19 @@ def load_network(path, expected, split):
         print_progress(f"{path}: trained on unknown images; {split.name} are assumed")
     elif trained_on != split.name:
         exit_with(path, f"a model trained on {split.name}", trained_on)
+    transformers, found = map(describe_transformers, (expected, model))
+    if found != transformers:
+        exit_with(path, f"a model with {transformers} before the classifier", found)
     parameters = split_model(model).classifier.get_params()
     for name, value in split_model(expected).classifier.get_params().items():
         if parameters[name] != value:
             exit_with(path, f"a model with {name}={value!r}", repr(parameters[name]))
     return Trained(model, record["seconds"], split)
+
+
+def describe_transformers(model):
+    """Return the transformers before the classifier of a model, with the parameters that are not the default."""
+    return ", ".join(map(repr, split_model(model).transformers)) or "no transformers"
 
 
 def exit_with(path, expected, found):

@@ -8,9 +8,11 @@ import sys
 import numpy as np
 import pytest
 from benchmark_modules import benchmarks_on_path
+from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
 
-from skmlp import load_model, write_idx
+from skmlp import Deslant, ImageResizer, MLPDigitClassifier, load_model, save_model, write_idx
 
 N_TRAIN, N_TEST = 600, 300
 RECIPES = ("softmax", "fast", "tiny")  # tiny is in a pipeline
@@ -145,6 +147,37 @@ def test_saved_networks_are_loaded_for_the_same_images_and_parameters_only(run, 
         run("accuracy", *arguments, "--set", "max_iter=2")
     with pytest.raises(SystemExit, match=r"expected a model trained on the first 500 .*, got all"):
         run("accuracy", *arguments, "--set", "max_iter=3", "--validate")
+
+
+@pytest.mark.parametrize(
+    ("saved", "expected", "message"),
+    [
+        ([], [Deslant()], r"with Deslant\(\) before the classifier, got no transformers\. Use an"),
+        ([Deslant()], [], r"with no transformers before the classifier, got Deslant\(\)\. Use an"),
+        ([Deslant(0.5)], [Deslant()], r"with Deslant\(\) .*, got Deslant\(max_shear=0\.5\)"),
+        (
+            [Deslant(), ImageResizer((14, 14))],
+            [ImageResizer((14, 14)), Deslant()],
+            r"with ImageResizer\(.*\), Deslant\(\) .*, got Deslant\(\), ImageResizer\(.*\)\.",
+        ),
+    ],
+)
+def test_saved_networks_are_loaded_for_the_same_transformers_only(
+    images, tmp_path, saved, expected, message
+):
+    with benchmarks_on_path():
+        networks = importlib.import_module("networks")
+    X, y = images[0].reshape(-1, 784), images[1]
+    split = networks.Split("all training images", X, y, slice(N_TRAIN), slice(N_TRAIN, None))
+    mlp = MLPDigitClassifier((), max_iter=1, n_iter_no_change=None, random_state=0)
+    path = tmp_path / "model.safetensors"
+    model = make_pipeline(*saved, clone(mlp)).fit(*split.training_set)
+    save_model(model, path)
+    path.with_suffix(".json").write_text('{"seconds": 2, "trained_on": "all training images"}')
+    loaded = networks.load_network(path, make_pipeline(*saved, mlp), split)
+    np.testing.assert_array_equal(loaded.model.predict(X), model.predict(X))
+    with pytest.raises(SystemExit, match=message):
+        networks.load_network(path, make_pipeline(*expected, mlp), split)
 
 
 @pytest.mark.parametrize("option", [["--seeds", "2"], ["--validate"]])
