@@ -17,6 +17,7 @@ from skmlp.cli.drawing_page import WEIGHTS, write_page
 from skmlp.cli.errors import BAD_MODEL, CANNOT_WRITE, SUCCESS, USAGE, CommandError, translate_errors
 from skmlp.cli.formats import check_format, name_model
 from skmlp.cli.model_files import (
+    PIXEL_SCALE,
     CommitteeModel,
     check_single_label,
     declare_model_argument,
@@ -133,7 +134,7 @@ def run(options):
     paths = {name: getattr(options, name) for name in FORMATS if getattr(options, name)}
     check_outputs(paths, options)
     model = read_exported_model(options, paths)
-    samples = load_samples(make_view(model), options.check)
+    samples = load_samples(make_view(model), options)
     for name, path in paths.items():
         with name_model(options.model):
             exported = FORMATS[name](model, path, options)
@@ -187,15 +188,18 @@ def check_outputs(paths, options):
         check_output_file(path, inputs=(options.model,), option=f"--{name}")
 
 
-def load_samples(model, check):
-    """Return the Samples of --check, or random ones."""
+def load_samples(model, options):
+    """Return the Samples of --check, or random ones in the range of the page if there is one."""
     from skmlp.export.checks import generate_samples
 
-    if check is None:
-        X = generate_samples(model.n_features_in_, model.input_scale)
+    if options.check is None:
+        scale = model.input_scale
+        if scale is None and options.html is not None:
+            scale = PIXEL_SCALE  # see write_page
+        X = generate_samples(model.n_features_in_, scale)
         return Samples(X, None, f"{len(X)} random samples")
-    images = load_subset_for_models([model], check, "test", None)
-    name = f"{format_count(len(images.X), 'image')} of {describe_data(check)}"
+    images = load_subset_for_models([model], options.check, "test", None)
+    name = f"{format_count(len(images.X), 'image')} of {describe_data(options.check)}"
     return Samples(images.X, images.y, name)
 
 

@@ -73,6 +73,18 @@ class TestExport:
         assert len(np.unique(samples, axis=0)) == 5
         assert (samples.min(), samples.max()) == (0, 255)
 
+    def test_samples_of_the_comparison_of_unscaled_pixels(self, run_skmlp, unscaled_model):
+        scaled = load_model(unscaled_model)
+        scaled.input_scale = 1 / 255
+        scaled.coefs_[0] *= 255
+        save_model(scaled, "scaled")
+        comparisons = [
+            run_skmlp("export", path, "--html", "page.html")[1].splitlines()[1]
+            for path in (unscaled_model, "scaled")
+        ]
+        assert comparisons[0] == comparisons[1]
+        assert "differ by at most 0e+00" not in comparisons[0]
+
     @pytest.mark.parametrize("command", [("export", "--html"), ("draw", "--out")])
     def test_features_of_unknown_range(self, run_skmlp, multilabel_model, tmp_path, command):
         name, option = command
