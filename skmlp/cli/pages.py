@@ -104,7 +104,7 @@ def read_page(path, model):
     if image_shape is None:
         raise CommandError(
             BAD_DATA,
-            f"{path}: --all requires a model of images of a known shape, got {describe_shape(model)}",
+            f"{path}: the model must store the shape of its images for --all, got {describe_shape(model)}",
         )
     try:
         digits = segment_digits(picture)
@@ -124,12 +124,17 @@ def describe_shape(model):
     from skmlp.model_parts import list_image_shapes
 
     shapes = list_image_shapes(model.estimator) if isinstance(model, CommitteeModel) else []
-    if not shapes:
-        return f"{model.n_features_in_} features. Train with image_shape."
-    return (
-        f"a committee of models that store the image shapes {join_shapes(shapes)}. Combine models that were trained "
-        "on images of one shape."
+    if shapes:
+        return (
+            f"a committee of models that store the image shapes {join_shapes(shapes)}. Combine models that were "
+            "trained on images of one shape."
+        )
+    fix = (
+        "Set the parameter image_shape=(height, width) of its classifier in Python and save it again."
+        if getattr(model, "takes_images", True)
+        else "Train a pipeline that begins with ImageResizer, which stores the shape of the training images."
     )
+    return f"a model of {model.n_features_in_} features that stores none. {fix}"
 
 
 def stack_images(digits, image_shape):

@@ -8,8 +8,10 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skmlp import MLPDigitClassifier, load_mnist, load_model, save_model
+from skmlp import ImageResizer, MLPDigitClassifier, load_mnist, load_model, save_model
 
 
 @pytest.fixture
@@ -397,3 +399,30 @@ def test_all_reports_files_without_digits(
     assert "--all requires a PNG or JPEG picture" in fails(
         3, "predict", stripes_model, path, "--all"
     )
+
+
+def test_all_requires_the_shape_of_the_images(
+    fails, succeeds, stripes_model, page_of_bars, tmp_path
+):
+    message = fails(3, "predict", stripes_model, page_of_bars, "--all")
+    assert f"{page_of_bars}: the model must store the shape of its images for --all" in message
+    assert "got a model of 25 features that stores none. Set the parameter image_sh" in message
+    model = load_model(stripes_model).set_params(image_shape=(5, 5))
+    save_model(model, tmp_path / "model")
+    assert succeeds("predict", tmp_path / "model", page_of_bars, "--all").startswith(
+        str(page_of_bars)
+    )
+
+
+def test_all_requires_the_shape_of_the_images_of_a_pipeline(
+    fails, succeeds, stripes, page_of_bars, tmp_path
+):
+    pytest.importorskip("skops")
+    path = tmp_path / "model"
+    X, y = load_mnist(stripes, return_X_y=True)
+    steps = StandardScaler(), MLPDigitClassifier((4,), max_iter=1, n_iter_no_change=None)
+    save_model(make_pipeline(*steps).fit(X, y), path)
+    message = fails(3, "predict", path, page_of_bars, "--all")
+    assert "that stores none. Train a pipeline that begins with ImageResizer, which" in message
+    save_model(make_pipeline(ImageResizer((5, 5)), *steps).fit(X, y), path)
+    assert succeeds("predict", path, page_of_bars, "--all").startswith(str(page_of_bars))
