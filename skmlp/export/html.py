@@ -123,7 +123,8 @@ def to_html(
 def render(page):
     """Return the page for its data."""
     style, script = STYLE_SPACE.sub("", read_source("page.css")), join_modules("page.js")
-    n_layers = [len(each["network"]["layers"]) for each in page["members"]]
+    networks = [each["network"] for each in page["members"]]
+    n_layers = [len(network["layers"]) for network in networks]
     hashes = {name: hash_source(source) for name, source in (("style", style), ("script", script))}
     return (
         make_environment()
@@ -139,9 +140,10 @@ def render(page):
             ),
             title=choose_title(page),
             summaries=list(map(summarize_member, page["members"])),
-            weights=page["members"][0]["network"]["weights"],
+            weights=networks[0]["weights"],
             has_hidden_layers=max(n_layers) > 1,
             has_network_without_hidden_layers=min(n_layers) == 1,
+            has_single_score=len(page["classes"]) == 2 and not networks[0]["multilabel"],
         )
     )
 

@@ -644,6 +644,26 @@ class TestNetworks:
             assert opened.page.locator("#paths path").count() > 0
             assert opened.find_problems() == {}
 
+    @pytest.mark.parametrize("is_multilabel", [False, True])
+    @pytest.mark.parametrize("hidden", [(), (8,)], ids=str)
+    @pytest.mark.parametrize("n_classes", [2, 3])
+    def test_text_on_the_scores(self, digits, tmp_path, n_classes, hidden, is_multilabel):
+        X, y = digits
+        labels = y % n_classes
+        if is_multilabel:
+            labels = np.arange(n_classes) == labels[:, np.newaxis]
+        mlp = make_small(X, labels.astype(int), hidden_layer_sizes=hidden, input_scale=1)
+        to_html(mlp, tmp_path / "page.html")
+        html = (tmp_path / "page.html").read_text(encoding="utf-8")
+        [member] = read_description(html)["members"]
+        n_scores = member["network"]["layers"][-1]["fanOut"]
+        assert n_scores == (n_classes if is_multilabel or n_classes > 2 else 1)
+        several = "score for each class" if hidden else "weight for each class"
+        single = "add up to a score, which" if hidden else "each input by a weight, adds"
+        assert (several in html) == (n_scores > 1)
+        assert (single in html) == (n_scores == 1)
+        assert ("the probabilities of both classes" in html) == (n_scores == 1)
+
     def test_label_cannot_inject_a_script(self, open_small, digits):
         X, y = digits
         attack = "</script><script>window.attacked = true</script>"
