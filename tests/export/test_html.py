@@ -630,10 +630,14 @@ class TestNetworks:
             assert opened.page.locator("#examples button").count() == 10
 
     def test_wrong_number_of_pixels(self, browser, wide_page):
-        with (
-            open_page(browser, wide_page) as opened,
-            pytest.raises(Exception, match="64 values, got 3"),
-        ):
+        message = r"pixels must have 64 values, got 3\. Pass one value per pixel\."
+        with open_page(browser, wide_page) as opened, pytest.raises(Exception, match=message):
+            opened.page.evaluate(PREDICT, [1, 2, 3])
+
+    def test_wrong_number_of_features(self, open_small):
+        X, y = load_iris(return_X_y=True)
+        message = r"features must have 4 values, got 3\. Pass one value per feature\."
+        with open_small(make_small(X, y), X=X) as opened, pytest.raises(Exception, match=message):
             opened.page.evaluate(PREDICT, [1, 2, 3])
 
     def test_without_hidden_layers(self, open_small, digits):

@@ -227,7 +227,7 @@ class Page {
   /** Return what other scripts may use. */
   makeInterface({ version, digest }, selfTest) {
     return {
-      predict: (pixels) => this.predict(pixels),
+      predict: (values) => this.predict(values),
       normalize: (imageData) => this.input.normalize(imageData),
       classes: this.classes,
       version,
@@ -237,12 +237,13 @@ class Page {
   }
 
   /** Return the probabilities for the pixels of an image from 0 to 255, or for features that are not images. */
-  predict(pixels) {
+  predict(values) {
     const { fanIn } = this.members[0].network.layers[0];
-    if (pixels.length !== fanIn) {
-      throw new RangeError(`pixels must have ${fanIn} values, got ${pixels.length}. Pass one value per pixel.`);
+    if (values.length !== fanIn) {
+      const name = this.settings.kind === "drawing" ? "pixel" : "feature";
+      throw new RangeError(`${name}s must have ${fanIn} values, got ${values.length}. Pass one value per ${name}.`);
     }
-    return this.computeResult(pixels).probabilities;
+    return this.computeResult(values).probabilities;
   }
 }
 
