@@ -126,6 +126,9 @@ def join(first, second):
 def remove_blots(mask):
     """Remove blots, and lines below the digit, from a mask.
 
+    The largest part is the digit. If several parts have the same area, it is the one that begins in the uppermost row,
+    and in the leftmost column of this row.
+
     Parameters
     ----------
     mask : ndarray of bool of shape (height, width)

@@ -13,6 +13,7 @@ from scipy.ndimage import center_of_mass, gaussian_filter, zoom
 from sklearn.datasets import load_digits
 
 from skmlp import MLPDigitClassifier, NoDigitError, load_mnist, normalize_digit
+from skmlp.digits.ink import reaches_border
 
 BICUBIC = Image.Resampling.BICUBIC
 FONTS = ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif-Italic", "DejaVuSansMono", "STIXGeneral"]
@@ -397,6 +398,37 @@ def test_blots_are_removed_unless_they_are_near(gap):
     page[100:112, 132 + gap : 144 + gap] = 30  # 12 % of the area of the digit
     correlation = compute_max_correlation(normalize_digit(page), expected)
     assert (correlation > 0.95) == (gap > 6)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("is_wide_first", [False, True])
+@pytest.mark.parametrize("positions", [[(60, 160), (160, 60)], [(60, 60), (60, 160)]], ids=str)
+def test_upper_or_left_one_of_two_blots_of_the_same_area_is_the_digit(
+    positions, is_wide_first, inverted
+):
+    shapes = [(24, 40), (40, 24)] if is_wide_first else [(40, 24), (24, 40)]
+    page = np.full((260, 260), 220, np.uint8)
+    for (top, left), (height, width) in zip(positions, shapes, strict=True):
+        page[top : top + height, left : left + width] = 30
+    image = normalize_digit(255 - page if inverted else page)
+    rows, columns = (np.flatnonzero((image > 100).any(axis=axis)) for axis in (1, 0))
+    assert (len(rows) < len(columns)) == is_wide_first
+    (top, left), _ = positions
+    page[:] = 220
+    page[top : top + shapes[0][0], left : left + shapes[0][1]] = 30
+    assert compute_max_correlation(image, normalize_digit(page)) > 0.99
+
+
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_components_of_the_same_area_are_not_one_that_reaches_two_sides(is_connected):
+    mask = np.zeros((200, 200), bool)
+    mask[:110, 60:72] = mask[90:, 130:142] = True  # one at the upper side, one at the lower side
+    upper = mask.copy()
+    upper[:, 100:] = False
+    assert 2 * upper.sum() == mask.sum()
+    mask[96:108, 72:130] = is_connected
+    for each, piece in ((mask, upper), (mask[::-1], upper[::-1]), (mask.T, upper.T)):
+        assert reaches_border(each, piece) == is_connected
 
 
 def test_row_of_dots_beside_the_digit_is_not_added():

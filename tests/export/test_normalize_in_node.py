@@ -247,6 +247,25 @@ def test_crops_with_little_background_give_the_same_images():
     assert_same_images([to_rgba(picture) for crop in crops for picture in (crop, 1 - crop)])
 
 
+def test_strokes_of_the_same_area_give_the_same_images():
+    bar, square = (100, 12), (40, 40)
+    pairs = {
+        "beside each other": (bar, (60, 60), (60, 180)),
+        "at a diagonal": (bar, (60, 160), (140, 60)),
+        "at the other diagonal": (bar, (60, 60), (140, 160)),
+        "near squares": (square, (110, 60), (110, 102)),
+    }
+    pictures = []
+    for (height, width), *corners in pairs.values():
+        page = np.ones((260, 260))
+        for top, left in corners:
+            page[top : top + height, left : left + width] = 0
+        pictures += [to_rgba(page), to_rgba(1 - page)]
+    for image in assert_same_images(pictures)[1]:
+        _, n_strokes = ndimage.label(image.reshape(28, 28) > 100)
+        assert n_strokes == 2
+
+
 # Errors
 
 
