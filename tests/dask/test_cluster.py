@@ -9,6 +9,7 @@ import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from distributed.utils import get_mp_context
 from numpy.testing import assert_array_equal
 from worker_faults import KillWorker, end_process
 
@@ -69,6 +70,14 @@ def assert_equal_models(model, expected):
     assert model.validation_scores_ == expected.validation_scores_
     for name, column in expected.history_.items():
         assert "seconds" in name or model.history_[name] == column
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fork_workers():
+    """Fork processes of workers from one that has imported the packages, because importing takes most of their time."""
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(["distributed", "skmlp.dask.training_tasks"])
+        yield
 
 
 @pytest.fixture(scope="module")
