@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 from skmlp import MLPDigitClassifier, save_model
@@ -147,7 +148,13 @@ def json_lines(succeeds):
 
 
 @pytest.fixture
-def train(succeeds):
+def without_curves(monkeypatch):
+    """Leave the picture of the curves empty, because drawing it takes most of the time of a short training."""
+    monkeypatch.setattr(Figure, "savefig", lambda self, file, **options: None)
+
+
+@pytest.fixture
+def train(succeeds, without_curves):
     """Return a function that trains a small network for three epochs without a report, and returns its stdout."""
 
     def run(data, out, *options):

@@ -50,6 +50,7 @@ def test_recipes_that_transform_images_cannot_be_streamed(fails, tmp_path, name)
     assert f"--stream has no effect with --recipe {name}" in message
 
 
+@pytest.mark.usefixtures("without_curves")
 def test_training_with_transformed_images_resumes(succeeds, tmp_path):
     options = ("--recipe", "small-sample", "--seed", "0", "--no-report")
     succeeds("train", *options, "--epochs", "3", "--out", tmp_path / "expected")
@@ -104,6 +105,7 @@ def test_train_writes_a_committee_and_its_networks(succeeds, tmp_path, committee
     assert f"--seed {seeds[1]}" in report
 
 
+@pytest.mark.usefixtures("without_curves")
 def test_quiet_training_of_a_committee_prints_its_accuracy(succeeds, tmp_path, committee_options):
     out = succeeds("train", *committee_options, "--out", tmp_path, "--quiet", "--no-report")
     assert re.fullmatch(r"Test accuracy .* %.*\n", out)
@@ -114,6 +116,7 @@ def test_committee_requires_files(fails):
     assert "--recipe committee requires --data" in message
 
 
+@pytest.mark.usefixtures("without_curves")
 def test_interrupted_training_of_a_committee_resumes(
     succeeds, run_skmlp, fails, tmp_path, committee_options, stripes, monkeypatch
 ):

@@ -103,8 +103,9 @@ def test_history_of_lbfgs_has_no_learning_rate(succeeds, stripes, tmp_path):
     assert np.isnan(read_history(tmp_path / "history.csv")["learning_rate"]).all()
 
 
-def test_curves_are_a_png_file(train, stripes, tmp_path):
-    train(stripes, tmp_path)
+def test_curves_are_a_png_file(succeeds, stripes, tmp_path):
+    options = ("--epochs", "3", "--hidden", "16", "--no-report")
+    succeeds("train", "--data", stripes, "--out", tmp_path, *options)
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.format == "PNG"
         assert picture.size == (1728, 516)
@@ -447,8 +448,10 @@ def test_unwritable_out_is_reported_before_training(run_skmlp, monkeypatch, tmp_
     assert "permission denied. Check the permissions or choose another path." in err
 
 
-def test_full_disk_keeps_the_files_of_an_earlier_run(train, fails, monkeypatch, stripes, tmp_path):
-    train(stripes, tmp_path)
+def test_full_disk_keeps_the_files_of_an_earlier_run(
+    succeeds, fails, monkeypatch, stripes, tmp_path
+):
+    succeeds("train", "--data", stripes, "--out", tmp_path, "--epochs", "1", "--no-report")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def fill_up(descriptor):
