@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from browser import launch_browser
 from helpers import load_small_digits
+from threadpoolctl import threadpool_limits
 
 from skmlp.engine import backend_choice
 from skmlp.engine.backend_choice import KERNEL_SETS
@@ -18,6 +19,13 @@ def pytest_configure():
     """Restore the handler of SIGINT, which a shell sets to be ignored in commands that it runs in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def limit_blas_threads():
+    """Limit BLAS to one thread, which is faster for small networks. The tests of threads set other limits."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

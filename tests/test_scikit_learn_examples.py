@@ -13,7 +13,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
-from threadpoolctl import threadpool_limits
 
 from skmlp import MLPDigitClassifier
 
@@ -22,13 +21,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 CLASSIFIERS = (MLPClassifier, MLPDigitClassifier)
 RTOL = 1e-6
-
-
-@pytest.fixture(autouse=True)
-def limit_blas_threads():
-    """Use a single BLAS thread, which is faster for networks of this size."""
-    with threadpool_limits(1):
-        yield
 
 
 def make_linearly_separable():

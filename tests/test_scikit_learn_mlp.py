@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import sklearn.neural_network
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from threadpoolctl import threadpool_limits
 
 from skmlp import MLPDigitClassifier
 
@@ -82,13 +81,6 @@ MODULE = execute_scikit_learn_tests()
 TESTS = {name: value for name, value in vars(MODULE).items() if name.startswith("test_")}
 SELECTED = {name: remove_regressor(TESTS[name]) for name in TESTS if name not in DESELECTED}
 globals().update(SELECTED)
-
-
-@pytest.fixture(autouse=True)
-def limit_blas_threads():
-    """Use a single BLAS thread, which is faster for networks of this size."""
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture

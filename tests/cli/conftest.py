@@ -12,7 +12,6 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
 from skmlp import MLPDigitClassifier, save_model
 from skmlp.cli import main
@@ -46,13 +45,6 @@ def write_dataset(directory, *, side=5, scale=None, n_train=120, n_test=40):
         (directory / f"{prefix}-images-idx3-ubyte.gz").write_bytes(packed)
         (directory / f"{prefix}-labels-idx1-ubyte").write_bytes(encode_idx(labels))
     return directory
-
-
-@pytest.fixture(scope="session", autouse=True)
-def limit_blas_threads():
-    """Limit BLAS to one thread, because more threads are slower for small networks."""
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture(scope="session")
