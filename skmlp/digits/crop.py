@@ -87,20 +87,30 @@ def estimate_background(brightness, mask):
     if interior.any():
         mask = interior
     values = brightness[mask]
+    noise = estimate_noise(brightness, mask)
     level = np.median(values)
-    noise = estimate_std(values - level)
-    if mask.mean() >= MIN_BACKGROUND_FRACTION and noise > 0:
+    spread = estimate_std(values - level)
+    if mask.mean() >= MIN_BACKGROUND_FRACTION and spread > 0:
         surface = fit_background(brightness, mask)
-        surface_noise = estimate_std(values - surface[mask])
-        is_light_uneven = surface_noise < 0.5 * noise
+        surface_spread = estimate_std(values - surface[mask])
+        is_light_uneven = surface_spread < 0.5 * spread
         # A surface that fits the background in a few corners can be anything where the ink is.
         margin = MAX_EXTRAPOLATION * np.ptp(values)
         is_plausible = (
             np.min(values) - margin <= surface.min() <= surface.max() <= np.max(values) + margin
         )
         if is_light_uneven and is_plausible:
-            return surface, surface_noise
-    return level, noise
+            return surface, min(noise, surface_spread)
+    return level, min(noise, spread)
+
+
+def estimate_noise(brightness, mask):
+    """Estimate the standard deviation of noise from the differences of horizontal neighbors in a mask.
+
+    Pale or blurred strokes in the mask change it little.
+    """
+    differences = np.diff(brightness, axis=1)[mask[:, 1:] & mask[:, :-1]]
+    return estimate_std(differences) / np.sqrt(2) if differences.size else 0.0
 
 
 def compute_neighbor_correlation(gray):

@@ -82,10 +82,10 @@ def compute_ink(gray):
     if digit is not None and not (crop is not None and is_piece_of_crop(digit, crop.ink_mask)):
         return normalize_contrast(local, digit.mask)
     if crop is not None and not is_wide(crop.ink_mask):
-        return normalize_contrast(crop, select_large_components(crop.ink_mask))
+        return normalize_contrast(crop, segment_digit_without_margin(crop))
     digit_mask = None if page is None else segment_digit_on_page(page)
     if crop is not None and not is_digit_on_sheet(digit_mask, crop.ink_mask):
-        return normalize_contrast(crop, select_large_components(crop.ink_mask))
+        return normalize_contrast(crop, segment_digit_without_margin(crop))
     if page is not None:
         return normalize_contrast(page, digit_mask)
     raise NoDigitError(
@@ -258,6 +258,21 @@ def is_digit_on_sheet(digit_mask, sheet_mask):
         MIN_SHEET_WIDTH * longer_side, MIN_SHEET_TO_STROKE_RATIO * measure_stroke_width(digit_mask)
     )
     return measure_stroke_width(sheet_mask) >= min_width
+
+
+def segment_digit_without_margin(contrast):
+    """Return the mask of the digit in a picture without a margin, which includes its pale strokes.
+
+    These are the large components of the ink, and everything that is not much paler than the edge of a stroke and
+    connected to them.
+    """
+    mask = select_large_components(contrast.ink_mask)
+    labels, n_components = ndimage.label(
+        mask | (contrast.smoothed > PALE * contrast.ink), structure=EIGHT_NEIGHBORS
+    )
+    is_selected = np.zeros(n_components + 1, bool)
+    is_selected[labels[mask]] = True
+    return is_selected[labels]
 
 
 def select_large_components(mask):

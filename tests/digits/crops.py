@@ -1,7 +1,8 @@
 """Pictures without a margin that are difficult to normalize."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, zoom
+from sklearn.datasets import load_digits
 
 
 def draw_bar_with_little_background(sigma):
@@ -20,3 +21,21 @@ def draw_bar_with_gray_edges():
     crop[:, :5] = np.linspace(0, 0.4, 5)
     crop[:, -5:] = np.linspace(0.4, 0, 5)
     return crop
+
+
+# Zeros among scikit-learn's digits with a side that is paler than the rest and, cropped, touches the border
+ZEROS_WITH_PALE_SIDES = (256, 276, 311, 328, 335, 357, 812, 1229, 1425, 1464, 1697, 1745)
+
+
+def enlarge_bundled_digit(index, margin=None):
+    """Enlarge one of scikit-learn's digits of 8 x 8 pixels, with dark ink, by cubic interpolation.
+
+    It has a margin of so many of its pixels, or is cropped to its ink if `margin` is None.
+    """
+    ink = load_digits().images[index] / 16
+    if margin is None:
+        rows, columns = (np.flatnonzero((ink > 0.15).any(axis=axis)) for axis in (1, 0))
+        ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    else:
+        ink = np.pad(ink, margin)
+    return 1 - zoom(ink, 16, order=3, grid_mode=True, mode="nearest").clip(0, 1)

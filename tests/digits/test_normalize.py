@@ -6,7 +6,12 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
-from digits.crops import draw_bar_with_gray_edges, draw_bar_with_little_background
+from digits.crops import (
+    ZEROS_WITH_PALE_SIDES,
+    draw_bar_with_gray_edges,
+    draw_bar_with_little_background,
+    enlarge_bundled_digit,
+)
 from digits.synthetic_pages import FontDigits, compose_digit, render
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import center_of_mass, gaussian_filter, zoom
@@ -302,6 +307,14 @@ def test_crop_whose_background_is_brighter_near_the_ink_gives_a_dark_bar(inverte
     crop = draw_bar_with_gray_edges()
     image = normalize_digit(1 - crop if inverted else crop)
     assert image[9:19, 13:15].min() > 240
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("index", ZEROS_WITH_PALE_SIDES)
+def test_crop_keeps_pale_strokes_at_its_border(index, inverted):
+    crop, picture = enlarge_bundled_digit(index), enlarge_bundled_digit(index, margin=2)
+    image = normalize_digit(1 - crop if inverted else crop)
+    assert compute_max_correlation(image, normalize_digit(picture)) > 0.945
 
 
 @every_digit

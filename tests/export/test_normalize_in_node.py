@@ -7,7 +7,12 @@ from itertools import cycle, product
 
 import numpy as np
 import pytest
-from digits.crops import draw_bar_with_gray_edges, draw_bar_with_little_background
+from digits.crops import (
+    ZEROS_WITH_PALE_SIDES,
+    draw_bar_with_gray_edges,
+    draw_bar_with_little_background,
+    enlarge_bundled_digit,
+)
 from export.node import run_node
 from export.strokes import draw_digit, render_drawing
 from PIL import Image
@@ -241,9 +246,10 @@ def test_narrow_crops_give_the_same_images():
     assert_same_images(pictures)
 
 
-def test_crops_with_little_background_give_the_same_images():
+def test_crops_with_little_background_or_pale_strokes_give_the_same_images():
     crops = [draw_bar_with_little_background(sigma) for sigma in (1, 2, 3)]
     crops.append(draw_bar_with_gray_edges())
+    crops.extend(map(enlarge_bundled_digit, ZEROS_WITH_PALE_SIDES))
     assert_same_images([to_rgba(picture) for crop in crops for picture in (crop, 1 - crop)])
 
 

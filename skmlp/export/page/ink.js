@@ -45,6 +45,7 @@ const MAX_EXTRAPOLATION = 0.5;
 const MIN_SHEET_WIDTH = 0.3;
 const MIN_SHEET_TO_STROKE_RATIO = 3;
 const MIN_DIGIT_HEIGHT_ON_SHEET = 0.15;
+const PALE = 0.2;
 const MIN_COMPONENT_AREA = 0.08;
 const MIN_PIECE_AREA = 0.01;
 const MAX_PIECE_GAP = 0.06;
@@ -65,7 +66,7 @@ export function computeInk(picture) {
   if (!page || touchesBorder(createInkMask(page))) {
     const crop = computeCropContrast(gray);
     if (crop && !isDigitOnSheet(digitMask, createInkMask(crop))) {
-      return normalizeContrast(crop, selectLargeComponents(createInkMask(crop)));
+      return normalizeContrast(crop, segmentDigitWithoutMargin(crop));
     }
   }
   if (page) {
@@ -334,19 +335,28 @@ function subtractBackground(brightness, smoothedBrightness, inkMask) {
 function estimateBackground(brightness, mask) {
   const interior = erodeMask(mask);
   const selected = interior.values.includes(1) ? interior : mask;
-  const addNoise = (background) => {
-    return { background, noise: estimateStd(selectValues(subtractGrid(brightness, background), selected)) };
+  const noise = estimateNoise(brightness, selected);
+  const measure = (background) => {
+    const spread = estimateStd(selectValues(subtractGrid(brightness, background), selected));
+    return { background, spread, noise: Math.min(noise, spread) };
   };
   const level = computeMedian(selectValues(brightness, selected));
-  const constant = addNoise(mapGrid(brightness, () => level));
-  if (computeMean(selected.values) < MIN_BACKGROUND_FRACTION || constant.noise === 0) {
+  const constant = measure(mapGrid(brightness, () => level));
+  if (computeMean(selected.values) < MIN_BACKGROUND_FRACTION || constant.spread === 0) {
     return constant;
   }
-  const surface = addNoise(fitBackground(brightness, selected));
-  const isLightUneven = surface.noise < 0.5 * constant.noise;
+  const surface = measure(fitBackground(brightness, selected));
+  const isLightUneven = surface.spread < 0.5 * constant.spread;
   // A surface that fits the background in a few corners can be anything where the ink is.
   const isPlausible = isNearRange(surface.background.values, selectValues(brightness, selected));
   return isLightUneven && isPlausible ? surface : constant;
+}
+
+/** Estimate the standard deviation of noise from the differences of horizontal neighbors in a mask. */
+function estimateNoise({ values, width }, { values: inside }) {
+  const isPair = (_, pixel) => inside[pixel] && inside[pixel + 1] && (pixel + 1) % width > 0;
+  const differences = values.map((value, pixel) => values[pixel + 1] - value).filter(isPair);
+  return differences.length > 0 ? estimateStd(differences) / Math.SQRT2 : 0;
 }
 
 /** Return whether values exceed the range of others by at most `MAX_EXTRAPOLATION` times its length. */
@@ -422,6 +432,13 @@ function isDigitOnSheet(digitMask, sheetMask) {
 }
 
 /** Return the mask of the largest connected component and all that are not much smaller. */
+function segmentDigitWithoutMargin({ smoothed, ink }) {
+  const core = selectLargeComponents(createInkMask({ smoothed, ink }));
+  const pale = mapGrid(smoothed, (value, pixel) => core.values[pixel] || value > PALE * ink);
+  const { labels, areas } = labelComponents(pale, core);
+  return mapGrid(pale, (inside, pixel) => inside && areas[labels[pixel]] > 0);
+}
+
 function selectLargeComponents(mask) {
   const { labels, areas } = labelComponents(mask);
   const minArea = MIN_COMPONENT_AREA * findMaximum(areas);
