@@ -22,9 +22,9 @@ from sklearn.pipeline import make_pipeline
 
 import skmlp
 from skmlp import Deslant, ImageResizer
-from skmlp.augment import DigitDistortions
+from skmlp.augment import Compose, DigitDistortions, Noise, Upright
 from skmlp.model_parts import split_model
-from skmlp.recipes import RECIPES, make_recipe
+from skmlp.recipes import RECIPES, SPREAD, STRONG_AUGMENTATION, make_recipe
 
 N_SAMPLES = {"small-sample": 1000}  # the other recipes use all training images
 HELD_OUT_FRACTION = 1 / 6  # of the training images: 10,000 of MNIST, as many as test images
@@ -43,6 +43,17 @@ def make_upright_softmax(random_state):
     return make_pipeline(Deslant(), RECIPES["softmax"].make_classifier(random_state))
 
 
+def make_scaled_softmax(random_state):
+    return make_pipeline(Deslant(spread=SPREAD), RECIPES["softmax"].make_classifier(random_state))
+
+
+def make_accurate_of_same_width(random_state):
+    spread = (None, SPREAD[1])
+    augmentation = Compose([STRONG_AUGMENTATION, Noise(probability=0.1), Upright(spread=spread)])
+    mlp = RECIPES["accurate"].make_classifier(random_state)
+    return make_pipeline(Deslant(spread=spread), mlp.set_params(augmentation=augmentation))
+
+
 def make_upright_100(random_state):
     mlp = RECIPES["fast"].make_classifier(random_state)
     mlp.set_params(hidden_layer_sizes=(100,), augmentation=DigitDistortions(0.3), max_iter=20)
@@ -51,7 +62,9 @@ def make_upright_100(random_state):
 
 VARIANTS = {
     "accurate without Deslant and augmentation": make_without_augmentation,
+    "accurate with digits of the same width": make_accurate_of_same_width,
     "softmax with Deslant": make_upright_softmax,
+    "softmax with Deslant of the same size": make_scaled_softmax,
     "fast with 100 units": make_upright_100,
 }
 NAMES = [*RECIPES, *VARIANTS]

@@ -40,6 +40,7 @@ COMMON_PARAMETERS: Mapping[str, Any] = MappingProxyType(
 
 WEAK_AUGMENTATION = Annealed(DigitDistortions(0.6), final_strength=0.1, begin=0.5)
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
+SPREAD = (0.2, 0.15)  # vertical and horizontal, of upright digits in small networks
 # So much noise does not reduce the accuracy on images without noise.
 NOISY_AUGMENTATION = Compose([STRONG_AUGMENTATION, Noise(probability=0.2), Upright()])
 # Distortions as in pictures of lower quality. They cost some accuracy on images without them.
@@ -204,7 +205,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "fast",
-            "Shortest training time for an accuracy above 98.5 % on MNIST",
+            "Shortest training time for an accuracy of 99 % on MNIST",
             {
                 "hidden_layer_sizes": (256,),
                 "batch_norm": True,
@@ -214,7 +215,7 @@ RECIPES: dict[str, Recipe] = {
                 "learning_rate_init": 0.01,
                 "max_iter": 4,
             },
-            transformers=(Deslant(),),
+            transformers=(Deslant(spread=SPREAD),),
         ),
         Recipe(
             "tiny",

@@ -10,6 +10,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from skmlp import ImageResizer, MLPDigitClassifier, load_mnist, load_model, save_model
+from skmlp.augment import Compose
 from skmlp.export import to_c
 from skmlp.recipes import COMMITTEES, COMMON_PARAMETERS, RECIPES, make_recipe
 
@@ -107,9 +108,11 @@ def test_recipe_that_makes_digits_upright_does_so_after_distortions(name):
     deslanter, mlp = make_recipe(name)
     images = np.zeros((200, 28, 28))
     images[:, 5:23, 12:16] = 1
-    distorted = mlp.augmentation(images, np.random.default_rng(0)).reshape(200, -1)
-    # The mean difference is 0.04 without Upright.
-    assert np.mean(np.abs(deslanter.fit_transform(distorted) - distorted)) < 0.01
+    *distortions, _ = mlp.augmentation.steps
+    distorted = Compose(distortions)(images, np.random.default_rng(0)).reshape(200, -1)
+    normalized = mlp.augmentation(images, np.random.default_rng(0)).reshape(200, -1)
+    np.testing.assert_allclose(normalized, deslanter.fit_transform(distorted), atol=1e-5)
+    assert np.mean(np.abs(normalized - distorted)) > 0.02
 
 
 @pytest.mark.parametrize("name", COMMITTEES)
@@ -146,10 +149,10 @@ def test_committee_has_a_summary_and_is_documented(name):
     assert name not in RECIPES
 
 
-def test_fast_reaches_98_5_percent_on_mnist(mnist_dir):
+def test_fast_reaches_98_9_percent_on_mnist(mnist_dir):
     X, y = load_mnist(mnist_dir, return_X_y=True)
     X_test, y_test = load_mnist(mnist_dir, subset="test", return_X_y=True)
-    assert make_recipe("fast", random_state=0).fit(X, y).score(X_test, y_test) >= 0.985
+    assert make_recipe("fast", random_state=0).fit(X, y).score(X_test, y_test) >= 0.989
 
 
 def test_tiny_takes_less_than_16_kb_of_flash(mnist_dir, tmp_path):

@@ -104,7 +104,7 @@ def read_page(path, model):
     if image_shape is None:
         raise CommandError(
             BAD_DATA,
-            f"{path}: the model must store the shape of its images for --all, got {describe_shape(model)}",
+            f"{path}: --all requires a model that stores the shape of its images, got {describe_shape(model)}",
         )
     try:
         digits = segment_digits(picture)

@@ -30,6 +30,7 @@ MAX_STROKE_WIDTH_BLURRED = 0.45
 MIN_BACKGROUND_FRACTION = 0.15  # of the pixels, to fit a surface to them
 # By how much the fitted surface may exceed the brightness of the background, as a fraction of the range of the latter
 MAX_EXTRAPOLATION = 0.5
+NOISE_DISTANCE = 0.03  # of pixels with independent noise, relative to the longer side
 UPSAMPLED_SIZE = 60  # pixels along the longer side, to measure strokes
 
 
@@ -89,27 +90,33 @@ def estimate_background(brightness, mask):
     values = brightness[mask]
     noise = estimate_noise(brightness, mask)
     level = np.median(values)
-    spread = estimate_std(values - level)
-    if mask.mean() >= MIN_BACKGROUND_FRACTION and spread > 0:
+    deviation = estimate_std(values - level)
+    if mask.mean() >= MIN_BACKGROUND_FRACTION and deviation > 0:
         surface = fit_background(brightness, mask)
-        surface_spread = estimate_std(values - surface[mask])
-        is_light_uneven = surface_spread < 0.5 * spread
+        surface_deviation = estimate_std(values - surface[mask])
+        is_light_uneven = surface_deviation < 0.5 * deviation
         # A surface that fits the background in a few corners can be anything where the ink is.
         margin = MAX_EXTRAPOLATION * np.ptp(values)
         is_plausible = (
             np.min(values) - margin <= surface.min() <= surface.max() <= np.max(values) + margin
         )
         if is_light_uneven and is_plausible:
-            return surface, min(noise, surface_spread)
-    return level, min(noise, spread)
+            return surface, min(noise, surface_deviation)
+    return level, min(noise, deviation)
 
 
 def estimate_noise(brightness, mask):
-    """Estimate the standard deviation of noise from the differences of horizontal neighbors in a mask.
+    """Estimate the standard deviation of noise from the differences of near pixels in a mask.
 
-    Pale or blurred strokes in the mask change it little.
+    Pale or blurred strokes in the mask change it little. Neighbors are not compared, because their noise is similar in
+    blurred or compressed pictures.
     """
-    differences = np.diff(brightness, axis=1)[mask[:, 1:] & mask[:, :-1]]
+    distance = max(1, round(NOISE_DISTANCE * max(mask.shape)))
+    differences = [
+        (values[distance:] - values[:-distance])[inside[distance:] & inside[:-distance]]
+        for values, inside in ((brightness, mask), (brightness.T, mask.T))
+    ]
+    differences = np.concatenate(differences)
     return estimate_std(differences) / np.sqrt(2) if differences.size else 0.0
 
 

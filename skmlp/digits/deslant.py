@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skmlp.digits.moments import compute_ink, divide, find_exponents
+from skmlp.digits.moments import STEPS_PER_PIXEL, compute_ink, divide, find_exponents
 from skmlp.digits.spread import check_spread, scale_to_spread
 from skmlp.image_shape import resolve_image_shape
 from skmlp.sklearn_compat import DOC_LINK_TEMPLATE, Interval, fit_context
@@ -15,21 +15,19 @@ from skmlp.typing import ArrayLike
 
 # The temporary arrays for so many pixels mostly fit into the cache.
 PIXELS_PER_BLOCK = 128 * 28 * 28
-# Shifts are multiples of 1 / 256 pixel, so that the interpolation of integers up to 65,535 is exact in float32.
-STEPS_PER_PIXEL = 256
 
 
 class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    r"""Remove the slant of digits, given as the rows of X, by shearing each image.
+    r"""Remove the slant of digits, given as the rows of X, and scale them to the same size.
 
     The rows of an image are shifted so that its principal axis becomes upright: after the transformation, the
     horizontal and the vertical position of the ink are uncorrelated [1]_. The value of a pixel is the amount of ink;
     the background must be 0. This is the first step of a :class:`~sklearn.pipeline.Pipeline` with a classifier. It
     helps small networks most.
 
-    With `spread`, the digits are then scaled and centered so that the positions of their ink have the same means and
-    standard deviations, too. Small networks gain more by scaling in both directions, large ones by scaling the width
-    only.
+    With `spread`, the digits are then scaled and centered, vertically, horizontally or both, so that the positions of
+    their ink have the same mean and standard deviation in each direction. Noise counts as ink, and makes digits
+    smaller.
 
     Parameters
     ----------
@@ -69,7 +67,7 @@ class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     With a horizontal `spread` of :math:`t`, the columns of the sheared image of width :math:`n` are then sampled at
     :math:`\bar j + f (j - (n - 1) / 2)`. Here, :math:`\bar j` and :math:`\sigma` are the mean and the standard
     deviation of the columns of the ink, and :math:`f = \sigma / (t n)`, limited to 0.5 to 1.5. The rows are sampled
-    likewise. This is moment normalization [2]_.
+    likewise. This is moment normalization [2]_. Parts of digits that reach beyond the image are cut off.
 
     References
     ----------
@@ -134,7 +132,7 @@ class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Remove the slant of digits.
+        """Remove the slant of digits, and scale them.
 
         Parameters
         ----------
@@ -144,7 +142,7 @@ class Deslant(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         X_upright : ndarray of shape (n_samples, n_features)
-            Sheared images, with the dtype of X if it is a float or uint8, whose values are rounded, else float64.
+            Upright images, with the dtype of X if it is a float or uint8, whose values are rounded, else float64.
 
         Raises
         ------

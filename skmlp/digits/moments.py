@@ -5,6 +5,9 @@ import numpy as np
 # Products of two moments are finite in float64 if the pixels are less than 2**400, and positive if they are more than
 # 2**-400.
 MAX_INK_EXPONENT = 400
+# Positions are multiples of 1 / 256 pixel, so that the interpolation of integers is exact in float32: up to 65,535 at a
+# position, and of uint8 at a product of a position and an integer.
+STEPS_PER_PIXEL = 256
 
 
 def compute_ink(images):

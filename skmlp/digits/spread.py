@@ -1,17 +1,16 @@
 """Scaling of digits to the same spread of their ink."""
 
-from collections.abc import Iterable
 from numbers import Real
 
 import numpy as np
 
-from skmlp.digits.moments import compute_ink, divide
+from skmlp.digits.moments import STEPS_PER_PIXEL, compute_ink, divide
 
 # Limits of the distance between the sampled columns, in pixels: a digit becomes at most twice as wide or high, and at
 # least 2/3 times.
 MIN_STEP, MAX_STEP = 0.5, 1.5
-# The center and the step are multiples of 1 / 256 pixel, so that the interpolation of uint8 is exact in float32.
-STEPS_PER_PIXEL = 256
+# Memory is bounded by the number of weights of the interpolation at a time.
+WEIGHTS_PER_BLOCK = 128 * 28 * 28
 
 
 def check_spread(spread, name="spread"):
@@ -24,7 +23,8 @@ def check_spread(spread, name="spread"):
     name : str, default="spread"
         Name of the parameter.
     """
-    values = tuple(spread) if isinstance(spread, Iterable) else ()
+    is_sequence = isinstance(spread, list | tuple | np.ndarray) and np.ndim(spread) == 1
+    values = tuple(spread) if is_sequence else ()
     is_valid = all(each is None or (isinstance(each, Real) and 0 < each < 1) for each in values)
     if len(values) != 2 or not is_valid:
         raise ValueError(
@@ -53,19 +53,33 @@ def scale_to_spread(images, spread):
 
 
 def scale_columns(images, spread):
-    """Scale and center images in place, horizontally, by linear interpolation."""
+    """Scale and center images in place, horizontally."""
+    block_size = max(WEIGHTS_PER_BLOCK // images.shape[2] ** 2, 1)
+    for start in range(0, len(images), block_size):
+        block = images[start : start + block_size]
+        interpolate_columns(block, compute_positions(block, spread))
+
+
+def interpolate_columns(images, positions):
+    """Replace the columns of images by those at the given positions, interpolated linearly.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width)
+    positions : ndarray of shape (n_images, width)
+        In columns. The values are 0 outside of the image.
+    """
     is_rounded = images.dtype == np.uint8
     dtype = np.float32 if is_rounded else images.dtype
-    positions = compute_positions(images, spread)
     columns = np.arange(images.shape[2])[:, np.newaxis]
-    # A column contributes to those that are sampled at a distance of less than one pixel.
+    # A column contributes to those at a distance of less than one pixel.
     weights = (columns - positions[:, np.newaxis]).astype(dtype)
     np.subtract(1, np.abs(weights, out=weights), out=weights)
     np.maximum(weights, 0, out=weights)
-    scaled = images.astype(dtype, copy=False) @ weights
+    interpolated = images.astype(dtype, copy=False) @ weights
     if is_rounded:
-        scaled += 0.5
-    images[...] = scaled
+        interpolated += 0.5
+    images[...] = interpolated
 
 
 def compute_positions(images, spread):
@@ -76,7 +90,9 @@ def compute_positions(images, spread):
     # For uint8, these are integers, which are exact in any order.
     total, first, second = (column_ink @ columns**power for power in range(3))
     variance = divide(total * second - first * first, total * total)
-    step = np.clip(np.sqrt(np.maximum(variance, 0)) / (spread * width), MIN_STEP, MAX_STEP)
+    with np.errstate(over="ignore"):  # the ratio is limited
+        ratio = np.sqrt(np.maximum(variance, 0)) / (spread * width)
+    step = np.clip(ratio, MIN_STEP, MAX_STEP)
     middle = (width - 1) / 2
     center, step = (
         np.rint(np.where(total > 0, values, default) * STEPS_PER_PIXEL)[:, np.newaxis]

@@ -13,12 +13,12 @@ from skmlp.typing import FloatArray
 
 @dataclass(frozen=True)
 class Upright(Distortion):
-    """Removal of the slant that digits have after the other steps, as by :class:`skmlp.Deslant`.
+    """Removal of the slant that digits have after the other steps, and scaling, as by :class:`skmlp.Deslant`.
 
     This is the last step of a :class:`Compose` for the classifier of a :class:`~sklearn.pipeline.Pipeline` that begins
-    with :class:`skmlp.Deslant`. The digits that the pipeline predicts are upright, but the distortions make those in
-    training slanted again. With this step, they are upright, too. Its strength is fixed: `scaled` and
-    :class:`Annealed` do not change it.
+    with :class:`skmlp.Deslant`, whose parameters `max_shear` and `spread` should be the same. The digits that the
+    pipeline predicts are upright, but the distortions make those in training slanted again. With this step, they are
+    upright, too. Its strength is fixed: `scaled` and :class:`Annealed` do not change it.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ class Upright(Distortion):
         Maximum shift per row, in pixels, at least 0, as in :class:`skmlp.Deslant`.
     spread : (float or None, float or None), default=(None, None)
         Standard deviations of the rows and the columns of the ink to which digits are scaled, divided by the height and
-        the width of the images, in the range (0, 1), as in :class:`skmlp.Deslant`. None does not change the size.
+        the width of the images, in the range (0, 1), as in :class:`skmlp.Deslant`. None does not change
+        the size and the position in the direction.
     fill : float, default=0.0
         Value of the background.
 

@@ -68,8 +68,9 @@ def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     differ from those of the classifier; on MNIST, the accuracy changes by less than 0.1 percentage points.
 
     A Pipeline can contain :class:`skmlp.Deslant` and :class:`skmlp.ImageResizer`, whose code is included. They give the
-    same pixels as in Python for images of dtype uint8. Each of them needs one byte of RAM per pixel of the new image.
-    Deslant needs the type double with 64 bits for a few operations per row.
+    same pixels as in Python for images of dtype uint8. Each of them needs one byte of RAM per pixel of the new image,
+    Deslant one more for each direction with a `spread`. Deslant needs the type double with 64 bits for a few operations
+    per row, and for the mean and the standard deviation of each direction.
 
     Parameters
     ----------

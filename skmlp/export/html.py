@@ -65,9 +65,9 @@ def to_html(
     Parameters
     ----------
     model : MLPDigitClassifier, :class:`sklearn.pipeline.Pipeline` or :class:`sklearn.ensemble.VotingClassifier`
-        Fitted classifier, or Pipeline of :class:`skmlp.Deslant` and a classifier. The page then deslants each image,
-        and shows the upright one. Or committee, a VotingClassifier with ``voting="soft"`` of such classifiers and
-        Pipelines, as :func:`skmlp.make_committee` returns it. Each of them can be frozen.
+        Fitted classifier, or Pipeline of :class:`skmlp.Deslant` and a classifier. The page then deslants and scales
+        each image as the Pipeline does, and shows the result. Or committee, a VotingClassifier with ``voting="soft"``
+        of such classifiers and Pipelines, as :func:`skmlp.make_committee` returns it. Each of them can be frozen.
     path : str or Path
         Path of the HTML file. An existing file is replaced when the new one is complete.
     weights : {'int8', 'float16', 'float32'}, default=None
@@ -159,6 +159,7 @@ def summarize_member(member):
         "n_parameters": sum(layer["fanOut"] * (layer["fanIn"] + 1) for layer in layers),
         "percentage": f"{100 * member['fraction']:.3g}",
         "is_upright": member["deslant"] is not None,
+        "is_scaled": member["deslant"] is not None and any(member["deslant"]["spread"]),
     }
 
 

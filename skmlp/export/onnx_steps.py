@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from skmlp.digits.deslant import STEPS_PER_PIXEL, Deslant
+from skmlp.digits.deslant import Deslant
+from skmlp.digits.moments import STEPS_PER_PIXEL
 from skmlp.digits.reader import IDXReader
 from skmlp.digits.resizer import ROUNDING_OFFSET, ImageResizer, make_averages
 from skmlp.digits.spread import MAX_STEP, MIN_STEP, check_spread

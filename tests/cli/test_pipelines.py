@@ -115,7 +115,10 @@ class TestPredict:
         save_model(make_committee(networks), "model")
         Image.new("L", (100, 80), 200).save("page.png")
         err = fails(3, "predict", "model", "page.png", "--all")
-        assert "page.png: the model must store the shape of its images for --all, got a comm" in err
+        assert (
+            "page.png: --all requires a model that stores the shape of its images, got a comm"
+            in err
+        )
         assert "store the image shapes (1, 25), (5, 5). Combine models that were trained on" in err
 
     @every_kind

@@ -405,7 +405,7 @@ def test_all_requires_the_shape_of_the_images(
     fails, succeeds, stripes_model, page_of_bars, tmp_path
 ):
     message = fails(3, "predict", stripes_model, page_of_bars, "--all")
-    assert f"{page_of_bars}: the model must store the shape of its images for --all" in message
+    assert f"{page_of_bars}: --all requires a model that stores the shape of its images" in message
     assert "got a model of 25 features that stores none. Set the parameter image_sh" in message
     model = load_model(stripes_model).set_params(image_shape=(5, 5))
     save_model(model, tmp_path / "model")

@@ -1,5 +1,7 @@
 """The transformer Deslant."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmlp import Deslant
+from skmlp.augment import Upright
 
 X, _ = load_digits(return_X_y=True)
 SHAPES = [(28, 28), (8, 8), (9, 20), (20, 9), (1, 6), (6, 1), (2, 2)]
@@ -317,14 +320,39 @@ def test_spread_of_images_near_the_limit_of_the_dtype():
 
 @pytest.mark.parametrize(
     "spread",
-    [0.2, "ab", (0.2,), (0.2, 0.15, 0.1), (0, 0.15), (0.2, 1), (0.2, np.nan), (0.2, "1"), None],
+    [
+        *(0.2, "ab", None, {0.2, 0.15}, {0.2: 1, 0.15: 1}, np.array(0.2), np.full((2, 1), 0.2)),
+        *((0.2,), (0.2, 0.15, 0.1), (0, 0.15), (0.2, 1), (0.2, np.nan), (0.2, "1")),
+    ],
+    ids=str,
 )
 def test_invalid_spread(spread):
     with pytest.raises(ValueError, match=r"spread.* must be .*[Gg]ot"):
         Deslant(spread=spread).fit(X)
+    with pytest.raises(ValueError, match=r"^Upright: spread must be two numbers .*got"):
+        Upright(spread=spread)
+
+
+def test_spread_is_checked_in_transform():
     transformer = Deslant().fit(X).set_params(spread=(0.2, -1))
     with pytest.raises(ValueError, match=r"^spread must be two numbers .* got \(0.2, -1\)"):
         transformer.transform(X)
+
+
+def test_spread_may_be_tiny_or_an_array():
+    images = make_images((8, 8))
+    smallest = transform(images, spread=np.array([5e-324, 0.2]))
+    np.testing.assert_array_equal(smallest, transform(images, spread=[1e-9, 0.2]))
+
+
+def test_scaling_wide_images_takes_little_memory():
+    images = make_images((1, 2000), n_images=60)
+    deslanter = Deslant(spread=(None, 0.15), image_shape=(1, 2000)).fit(images[:, 0])
+    tracemalloc.start()
+    deslanter.transform(images[:, 0])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6
 
 
 @pytest.mark.parametrize("max_shear", [-0.1, np.nan, "1", None])

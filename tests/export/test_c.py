@@ -302,6 +302,14 @@ class TestPipelines:
         deslanter = Deslant(spread=spread, image_shape=(150, 90))
         check_pipeline(fit_pipeline(deslanter, X=images), images, tmp_path)
 
+    def test_scaled_images_of_many_pixels(self, tmp_path):
+        """The products of the sums exceed 64 bits."""
+        images = np.full((2, 450 * 450), 255, np.uint8)
+        images[1].reshape(450, 450)[:, 20:-9] = 0
+        deslanter = Deslant(0, spread=(None, 0.2), image_shape=(450, 450))
+        scaled = run_step(deslanter, "scale 450 450 450 1 0.2", images, tmp_path)
+        np.testing.assert_array_equal(scaled, deslanter.fit_transform(images))
+
     def test_predictions_on_mnist(self, mnist_classifier, mnist_test_set, tmp_path):
         X_test = mnist_test_set[0][:2000]
         deslanter = Deslant(spread=(0.2, 0.15)).fit(X_test)

@@ -139,9 +139,16 @@ class TestPage:
                 is_below = box["y"] >= output["y"] + output["height"]
                 assert is_left or is_below
 
-    def test_size_of_the_recipe_fast(self, mnist_classifier, tmp_path):
+    def test_size_of_the_classifier_of_the_recipe_fast(self, mnist_classifier, tmp_path):
         to_html(mnist_classifier, tmp_path / "page.html")
         assert (tmp_path / "page.html").stat().st_size <= 300_000
+
+    def test_size_of_the_recipe_fast(self, mnist_dir, tmp_path):
+        """Scaled digits cover more pixels, whose weights are compressed less."""
+        pipeline = make_recipe("fast", random_state=0)
+        pipeline.fit(*load_mnist(mnist_dir, return_X_y=True))
+        to_html(pipeline, tmp_path / "page.html")
+        assert (tmp_path / "page.html").stat().st_size <= 320_000
 
     def test_self_test_passes(self, browser, mnist_page):
         with open_page(browser, mnist_page) as opened:

@@ -21,7 +21,7 @@ from skmlp import (
     read_model_header,
     save_model,
 )
-from skmlp.augment import Affine, Annealed, Compose, Shift
+from skmlp.augment import Affine, Annealed, Compose, Shift, Upright
 
 X, y = load_digits(return_X_y=True)
 X, y = X[:300].astype(np.uint8), y[:300]
@@ -150,7 +150,11 @@ def test_the_header_describes_the_transformers(path):
 
 @pytest.mark.parametrize("name", augment.__all__)
 def test_all_augmentation_steps_can_be_saved(path, name):
-    step = {"Annealed": Annealed(Shift(2)), "Compose": Compose([Shift(1), Shift(2)])}.get(name)
+    step = {
+        "Annealed": Annealed(Shift(2)),
+        "Compose": Compose([Shift(1), Shift(2)]),
+        "Upright": Upright(spread=(None, 0.15)),
+    }.get(name)
     step = step or getattr(augment, name)()
     save_model(fit(DigitAugmenter(step, random_state=0)), path)
     assert load_model(path)[0].augmentation == step

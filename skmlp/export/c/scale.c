@@ -1,6 +1,6 @@
-/* Scale an image along its lines, which are rows or columns, so that the standard deviation of the positions of the ink is
-   `spread` times the length of a line, and move the mean position to the middle. Neighbors in a line are `step` pixels
-   apart, the lines `line_step`. */
+/* Scale an image along its lines, which are rows or columns, so that the standard deviation of the positions of the ink
+   is `spread` times the length of a line, and move the mean position to the middle. Neighbors in a line are `step`
+   pixels apart, the lines `line_step`. */
 static void scale(
     const uint8_t *pixels, int n_lines, int length, int line_step, int step, double spread, uint8_t *scaled)
 {
@@ -17,9 +17,10 @@ static void scale(
     int32_t center = 128 * (length - 1), distance = 256;
     if (ink > 0) {
         /* The variance, times the square of the ink, is an integer. It is exact for images of up to 70 x 70 pixels. */
-        const double total = (double)ink, mean = (double)moment / total;
-        const double variance = (double)(ink * square - moment * moment) / (total * total);
-        center = (int32_t)rint(256 * mean);
+        const double total = (double)ink, first = (double)moment;
+        const double variance = fmax(0, total * (double)square - first * first) / (total * total);
+        center = (int32_t)rint(256 * (first / total));
+        /* An image becomes at most twice as large, and at least 2/3 times. */
         distance = (int32_t)rint(256 * fmax(0.5, fmin(sqrt(variance) / (spread * length), 1.5)));
     }
     for (int line = 0; line < n_lines; line++) {

@@ -2,7 +2,10 @@
 
 import { roundHalfToEven } from "./image_filters.js";
 
+// These constants are explained in moments.py and spread.py.
 const STEPS_PER_PIXEL = 256;
+const MIN_STEP = 0.5;
+const MAX_STEP = 1.5;
 
 /**
  * Shear an image so that the horizontal and the vertical position of the ink are uncorrelated, and scale it.
@@ -11,7 +14,7 @@ const STEPS_PER_PIXEL = 256;
  * @param {[number, number]} shape height and width
  * @param {object} parameters
  * @param {number} parameters.maxShear maximum shift per row, in pixels
- * @param {[?number, ?number]} parameters.spread standard deviation of the rows and the columns; null for the present size
+ * @param {[?number, ?number]} parameters.spread standard deviation of the rows and the columns; null to keep the size
  * @returns {Float32Array}
  */
 export function deslant(pixels, shape, { maxShear, spread }) {
@@ -30,7 +33,7 @@ export function deslant(pixels, shape, { maxShear, spread }) {
  * @param {Float32Array} pixels
  * @param {{ nLines: number, length: number, lineStep: number, step: number }} lines their number and length, and how far
  *     lines, and neighbors in a line, are apart in the array
- * @param {?number} spread null for the present size and position
+ * @param {?number} spread null to keep the size and the position
  */
 function scaleLines(pixels, lines, spread) {
   const { length, step } = lines;
@@ -41,7 +44,7 @@ function scaleLines(pixels, lines, spread) {
     return pixels;
   }
   const deviation = Math.sqrt((ink * square - moment * moment) / (ink * ink));
-  const distance = roundToSteps(Math.min(Math.max(deviation / (spread * length), 0.5), 1.5));
+  const distance = roundToSteps(Math.min(Math.max(deviation / (spread * length), MIN_STEP), MAX_STEP));
   const center = roundToSteps(moment / ink);
   return sampleLines(pixels, lines, (position) => center + distance * (position - (length - 1) / 2));
 }

@@ -49,6 +49,7 @@ const PALE = 0.2;
 const MIN_COMPONENT_AREA = 0.08;
 const MIN_PIECE_AREA = 0.01;
 const MAX_PIECE_GAP = 0.06;
+const NOISE_DISTANCE = 0.03;
 const UPSAMPLED_SIZE = 60;
 const R2_STEPS = [0.7548776662466927, 0.5698402909980532];
 
@@ -337,25 +338,30 @@ function estimateBackground(brightness, mask) {
   const selected = interior.values.includes(1) ? interior : mask;
   const noise = estimateNoise(brightness, selected);
   const measure = (background) => {
-    const spread = estimateStd(selectValues(subtractGrid(brightness, background), selected));
-    return { background, spread, noise: Math.min(noise, spread) };
+    const deviation = estimateStd(selectValues(subtractGrid(brightness, background), selected));
+    return { background, deviation, noise: Math.min(noise, deviation) };
   };
   const level = computeMedian(selectValues(brightness, selected));
   const constant = measure(mapGrid(brightness, () => level));
-  if (computeMean(selected.values) < MIN_BACKGROUND_FRACTION || constant.spread === 0) {
+  if (computeMean(selected.values) < MIN_BACKGROUND_FRACTION || constant.deviation === 0) {
     return constant;
   }
   const surface = measure(fitBackground(brightness, selected));
-  const isLightUneven = surface.spread < 0.5 * constant.spread;
+  const isLightUneven = surface.deviation < 0.5 * constant.deviation;
   // A surface that fits the background in a few corners can be anything where the ink is.
   const isPlausible = isNearRange(surface.background.values, selectValues(brightness, selected));
   return isLightUneven && isPlausible ? surface : constant;
 }
 
-/** Estimate the standard deviation of noise from the differences of horizontal neighbors in a mask. */
-function estimateNoise({ values, width }, { values: inside }) {
-  const isPair = (_, pixel) => inside[pixel] && inside[pixel + 1] && (pixel + 1) % width > 0;
-  const differences = values.map((value, pixel) => values[pixel + 1] - value).filter(isPair);
+/** Estimate the standard deviation of noise from the differences of near pixels in a mask. */
+function estimateNoise(brightness, mask) {
+  const distance = Math.max(1, roundHalfToEven(NOISE_DISTANCE * getLongerSide(mask)));
+  const subtractNear = ({ values, width }, { values: inside }) => {
+    const isPair = (_, pixel) => inside[pixel] && inside[pixel + distance] && (pixel % width) + distance < width;
+    return values.map((value, pixel) => values[pixel + distance] - value).filter(isPair);
+  };
+  const transposed = subtractNear(transposeGrid(brightness), transposeGrid(mask));
+  const differences = new Float32Array([...subtractNear(brightness, mask), ...transposed]);
   return differences.length > 0 ? estimateStd(differences) / Math.SQRT2 : 0;
 }
 
@@ -431,7 +437,7 @@ function isDigitOnSheet(digitMask, sheetMask) {
   return isHigh && measureStrokeWidth(sheetMask) >= minWidth;
 }
 
-/** Return the mask of the largest connected component and all that are not much smaller. */
+/** Return the mask of the large components of the ink, and of the pale strokes that are connected to them. */
 function segmentDigitWithoutMargin({ smoothed, ink }) {
   const core = selectLargeComponents(createInkMask({ smoothed, ink }));
   const pale = mapGrid(smoothed, (value, pixel) => core.values[pixel] || value > PALE * ink);
@@ -439,6 +445,7 @@ function segmentDigitWithoutMargin({ smoothed, ink }) {
   return mapGrid(pale, (inside, pixel) => inside && areas[labels[pixel]] > 0);
 }
 
+/** Return the mask of the largest connected component and all that are not much smaller. */
 function selectLargeComponents(mask) {
   const { labels, areas } = labelComponents(mask);
   const minArea = MIN_COMPONENT_AREA * findMaximum(areas);
