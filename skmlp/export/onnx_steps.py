@@ -146,12 +146,8 @@ def add_positions(graph, images, width, spread):
     column_ink = graph.add(
         "ReduceSum", cast(graph, graph.add("Abs", images), np.float64), np.array([1])
     )
-    powers = np.arange(float(width))[:, np.newaxis] ** np.arange(3)
-    moments = graph.add("MatMul", column_ink, powers)
-    total, first, second = (
-        graph.add("Slice", moments, np.array([power]), np.array([power + 1]), np.array([2]))
-        for power in range(3)
-    )
+    columns = np.arange(float(width))[:, np.newaxis]
+    total, first, second = (graph.add("MatMul", column_ink, columns**power) for power in range(3))
     square = graph.add("Mul", first, first)
     numerator = graph.add("Sub", graph.add("Mul", total, second), square)
     variance = add_quotient(graph, numerator, graph.add("Mul", total, total))

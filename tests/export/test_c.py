@@ -4,6 +4,7 @@ import ctypes
 import shutil
 import subprocess
 from collections import namedtuple
+from itertools import product
 
 import numpy as np
 import pytest
@@ -243,8 +244,14 @@ class TestPipelines:
         call = f"deslant {shape[0]} {shape[1]} {max_shear:f}"
         np.testing.assert_array_equal(run_step(deslanter, call, images, tmp_path), expected)
 
-    @pytest.mark.parametrize("spread", [(0.02, 0.9), (0.2, 0.15), (0.9, 0.02)], ids=str)
-    @pytest.mark.parametrize("shape", [(28, 28), (8, 8), (5, 9), (9, 5), (1, 6), (6, 1)], ids=str)
+    @pytest.mark.parametrize(
+        ("shape", "spread"),
+        [
+            *product([(28, 28), (8, 8), (5, 9), (9, 5), (1, 6), (6, 1)], [(0.2, 0.15)]),
+            *product([(28, 28)], [(0.02, 0.9), (0.9, 0.02)]),
+        ],
+        ids=str,
+    )
     def test_scaled_images_have_the_pixels_of_python(self, shape, spread, tmp_path):
         images, (height, width) = make_images(shape), shape
         deslanter = Deslant(0, spread=spread, image_shape=shape)
