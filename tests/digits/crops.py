@@ -24,7 +24,7 @@ def draw_bar_with_gray_edges():
 
 
 # Zeros among scikit-learn's digits with a side that is paler than the rest and, cropped, touches the border
-ZEROS_WITH_PALE_SIDES = (256, 276, 311, 328, 335, 357, 812, 1229, 1425, 1464, 1697, 1745)
+ZEROS_WITH_PALE_SIDES = (256, 311, 328, 335, 357, 812, 1229, 1425, 1464, 1697, 1745)
 
 
 def enlarge_bundled_digit(index, margin=None):

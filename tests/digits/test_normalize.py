@@ -314,7 +314,7 @@ def test_crop_whose_background_is_brighter_near_the_ink_gives_a_dark_bar(inverte
 def test_crop_keeps_pale_strokes_at_its_border(index, inverted):
     crop, picture = enlarge_bundled_digit(index), enlarge_bundled_digit(index, margin=2)
     image = normalize_digit(1 - crop if inverted else crop)
-    assert compute_max_correlation(image, normalize_digit(picture)) > 0.945
+    assert compute_max_correlation(image, normalize_digit(picture)) > 0.94
 
 
 @every_digit
