@@ -971,6 +971,15 @@ class TestCommittee:
             assert "member_0, 57.1 % of the average" in text
             assert "784\N{EN DASH}16\N{EN DASH}12\N{EN DASH}10, upright digits" in text
 
+    @pytest.mark.parametrize("spread", [(None, None), (0.2, None), (None, 0.15)])
+    def test_description_of_scaled_digits(self, digits, tmp_path, spread):
+        upright = fit_upright(*digits)
+        upright[0].set_params(spread=spread)
+        to_html(make_committee([upright, fit_upright(*digits)]), tmp_path / "page.html")
+        text = (tmp_path / "page.html").read_text("utf-8")
+        assert text.count(", upright digits<") == (2 if spread == (None, None) else 1)
+        assert text.count(", upright digits, scaled<") == (0 if spread == (None, None) else 1)
+
     @pytest.mark.parametrize("is_committee", [False, True])
     def test_single_network_has_no_selection(self, open_small, digits, is_committee):
         mlp = make_small(*digits, input_scale=1)
