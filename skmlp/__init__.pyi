@@ -9,6 +9,7 @@ from skmlp import schedules as schedules
 from skmlp import typing as typing
 from skmlp.digits.augmenter import DigitAugmenter as DigitAugmenter
 from skmlp.digits.deslant import Deslant as Deslant
+from skmlp.digits.gradients import GradientFeatures as GradientFeatures
 from skmlp.digits.idx import IDXHeader as IDXHeader
 from skmlp.digits.idx import read_idx as read_idx
 from skmlp.digits.idx import read_idx_header as read_idx_header

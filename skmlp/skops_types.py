@@ -12,6 +12,7 @@ SKOPS_TRUSTED_TYPES: tuple[str, ...] = (
     "skmlp.digits.displacements.Affine",
     "skmlp.digits.displacements.Elastic",
     "skmlp.digits.displacements.Shift",
+    "skmlp.digits.gradients.GradientFeatures",
     "skmlp.digits.intensities.Brightness",
     "skmlp.digits.intensities.Contrast",
     "skmlp.digits.intensities.Noise",

@@ -84,10 +84,10 @@ class Recorder:
 
 def decode_test_samples(member):
     """Return the samples of the self-test of a member of a page, for its description."""
-    layer = member["network"]["layers"][0]
-    text = member["samples"]["features"].translate(str.maketrans(",.:[]", "$&<>`"))
+    samples = member["samples"]
+    text = samples["features"].translate(str.maketrans(",.:[]", "$&<>`"))
     features = np.frombuffer(zlib.decompress(base64.b85decode(text)), "<f4")
-    return features.reshape(-1, layer["fanIn"])
+    return features.reshape(len(samples["probabilities"]), -1)
 
 
 def interrupt_after(n_epochs):

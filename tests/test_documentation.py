@@ -41,6 +41,7 @@ ADDITIONAL_PARAMETERS = {
     "image_shape": (2, 2),
     "adversarial_norm": 1.0,
     "virtual_adversarial_norm": 1.0,
+    "image_features": "gradients",
 }
 
 

@@ -29,6 +29,7 @@ INITIAL_WEIGHTS = (
 )
 CLASS_WEIGHTS = ("balanced",)
 AUGMENTATIONS = ("digits",)
+IMAGE_FEATURES = ("gradients",)
 MONITORS = ("accuracy", "loss")
 RECIPES = (
     "softmax",

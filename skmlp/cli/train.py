@@ -150,7 +150,7 @@ def train_network(options, finished, *, is_member=False):
     out = make_directory(options.out, "--out")
     if options.checkpoint is not None and options.resume is None:
         RunDirectory(options.checkpoint).start(options)
-    model = make_model(options, data.X)
+    model = make_model(options, data)
     if not options.quiet:
         announce(options, data, finished)
     model, interrupted = train(options, model, data)
@@ -203,8 +203,8 @@ def fit_transformers(options, data):
     ]
 
 
-def make_model(options, X):
-    """Return the unfitted classifier that the options describe."""
+def make_model(options, data):
+    """Return the unfitted classifier for TrainingData that the options describe."""
     from skmlp import MLPDigitClassifier
 
     kind = "bundled" if options.data is None else "idx"
@@ -216,13 +216,16 @@ def make_model(options, X):
         model = MLPDigitClassifier(
             HIDDEN_LAYER_SIZES, max_iter=EPOCHS[kind], batch_size=BATCH_SIZE[kind]
         )
-    model.set_params(**options.get_parameters(), input_scale=choose_input_scale(X))
+    model.set_params(**options.get_parameters(), input_scale=choose_input_scale(data.X))
+    height, width = data.image_shape
+    if height != width:
+        model.image_shape = data.image_shape
     if options.stream:
         model.shuffle = "blocks"
     if options.early_stopping and model.n_iter_no_change is None:
         model.n_iter_no_change = PATIENCE  # recipes do not stop early
     if options.batch_size is None and model.batch_size != "auto":
-        model.batch_size = min(model.batch_size, len(X))
+        model.batch_size = min(model.batch_size, len(data.X))
     return model
 
 

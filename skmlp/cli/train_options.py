@@ -11,6 +11,7 @@ from skmlp.cli.names import (
     CLASS_WEIGHTS,
     COMMITTEES,
     FIRST_ORDER_SOLVERS,
+    IMAGE_FEATURES,
     INITIAL_WEIGHTS,
     MONITORS,
     RECIPES,
@@ -150,6 +151,15 @@ class TrainOptions:
         "[default: auto, as in scikit-learn]",
         "NAME",
         parameter="weight_init",
+    )
+
+    image_features: str | None = declare_option(
+        "network",
+        make_choice_type(IMAGE_FEATURES),
+        "Features of each image that are inputs of the network: 'gradients' adds the directions of "
+        "strokes to the pixels. [default: the pixels alone]",
+        "gradients",
+        parameter="image_features",
     )
 
     dropout: float | tuple[float, ...] | None = declare_option(

@@ -18,10 +18,8 @@ from skmlp.dask.block_tasks import (
 )
 from skmlp.dask.division import split_arguments
 from skmlp.engine.batches import Samples
-from skmlp.estimator.data import (
-    check_sparse_is_supported,
-    check_total_weight,
-)
+from skmlp.estimator.config import make_extraction
+from skmlp.estimator.data import check_sparse_is_supported, check_total_weight
 
 HOW_TO_MIX = "Shuffle the samples before they are divided into blocks, use larger blocks, or set mode='exact'."
 
@@ -188,7 +186,12 @@ class BlockLoader:
             self.first.dtype,
             lambda: np.stack(self._map(compute_digest, "digest-block", handles)),
         )
-        placeholder = Samples(features, weights=weights, input_scale=params.input_scale)
+        placeholder = Samples(
+            features,
+            weights=weights,
+            input_scale=params.input_scale,
+            extraction=make_extraction(params, self.first.n_features),
+        )
         return RemoteSamples(handles, sizes, total_weight, placeholder)
 
     def _check_consistency(self):

@@ -142,7 +142,9 @@ def make_encoding_parameters(estimator, loader, targets):
                 "sample_weight."
             )
         class_weight = balance(loader.sum_label_weights(targets.classes))
-    return SimpleNamespace(class_weight=class_weight, input_scale=estimator.input_scale)
+    names = ("input_scale", "image_features", "image_shape")
+    others = {name: getattr(estimator, name) for name in names}
+    return SimpleNamespace(class_weight=class_weight, **others)
 
 
 def balance(label_weights):

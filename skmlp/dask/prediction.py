@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skmlp.dask.division import check_block_axes, split_arguments, to_array
 
-# Attributes that prediction uses.
+# Parameters and attributes that prediction uses.
+PREDICTION_PARAMETERS = ("activation", "input_scale", "image_features", "image_shape")
 PREDICTION_ATTRIBUTES = (
     *(
         "n_features_in_",
@@ -55,8 +56,8 @@ def copy_for_prediction(classifier):
     """Return an MLPDigitClassifier with copies of the attributes that prediction uses."""
     from skmlp.estimator.classifier import MLPDigitClassifier
 
-    model = MLPDigitClassifier(activation=classifier.activation, input_scale=classifier.input_scale)
-    attributes = vars(classifier)
+    parameters = {name: getattr(classifier, name) for name in PREDICTION_PARAMETERS}
+    model, attributes = MLPDigitClassifier(**parameters), vars(classifier)
     for name in PREDICTION_ATTRIBUTES:
         if name in attributes:
             setattr(model, name, deepcopy(attributes[name]))

@@ -72,7 +72,7 @@ class Backend(Protocol):
         Parameters
         ----------
         batches : list of Batch
-            At most `max_steps` batches of the same Samples, which are all augmented or all not augmented.
+            At most `max_steps` batches of the same Samples, whose scale is None for all or for none.
         rates : list of float
             Learning rate of each step.
         """

@@ -304,13 +304,13 @@ def make_predictor(activations, parameters, statistics, samples):
     dtype = parameters.weights[0].dtype
     n_weights = sum(weights.size for weights in parameters.weights)
     is_large = n_weights * len(samples) >= LARGE_PREDICTION
-    if is_large and uses_compiled_prediction(activations, dtype, samples.X):
+    if is_large and uses_compiled_prediction(activations, dtype, samples):
         parameters = fold_batch_norm(parameters, statistics)
         return import_compiled("prediction").Predictor(activations, parameters, dtype)
     return ReferencePredictor(activations, parameters, statistics)
 
 
-def uses_compiled_prediction(activations, dtype, X):
+def uses_compiled_prediction(activations, dtype, samples):
     """Return whether compiled kernels for prediction are selected explicitly or loaded already."""
     name = get_kernels()
     if name != "auto":
@@ -318,4 +318,4 @@ def uses_compiled_prediction(activations, dtype, X):
     if not import_compiled("library").loaded:
         return False
     catalog = import_compiled("catalog")
-    return catalog.are_loaded(catalog.list_prediction_kernels(activations, dtype, X))
+    return catalog.are_loaded(catalog.list_prediction_kernels(activations, dtype, samples))

@@ -1,7 +1,8 @@
 """Samples and mini-batches: shuffling, gathering, scaling, conversion and augmentation."""
 
+import math
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from skmlp.engine.holdout import choose_index_dtype, split_stratified
 from skmlp.engine.sources import BlockOrder, RowSource, WindowReader
 
 ALL_ROWS = slice(None)
+EXTRACTION_BATCH_SIZE = 1024
+# More features of images, which would take more than half a gigabyte as float32, are computed batch by batch.
+MAX_EXTRACTED_VALUES = 2**27
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Samples:
         Indices of the samples in `X`, `targets` and `weights`; None for all rows.
     input_scale : float, default=None
         Factor by which X is multiplied when batches are gathered; None for 1.
+    extraction : FeatureExtraction, default=None
+        Computation of the inputs of the network from the scaled rows of X; None if these are the inputs.
     """
 
     X: Any
@@ -35,6 +41,7 @@ class Samples:
     weights: np.ndarray | None = None
     rows: np.ndarray | None = None
     input_scale: float | None = None
+    extraction: "FeatureExtraction | None" = None
 
     def __len__(self):
         return self.X.shape[0] if self.rows is None else len(self.rows)
@@ -106,11 +113,11 @@ class Batch:
     rows : slice or ndarray of int, default=ALL_ROWS
         Rows of `samples.X` that belong to the batch.
     gather : callable, default=None
-        ``gather(rows)`` returns the features, of shape (size, n_features); None for the unchanged rows of X.
+        ``gather(rows)`` returns the inputs of the network, of shape (size, n_inputs); None for the unchanged rows of X.
     locate : callable, default=None
         ``locate()`` returns an array that contains the rows of X, and their indices in it; None for X itself.
     scale : float or None, default=1.0
-        Factor by which the features differ from the rows of X; None if they differ in another way.
+        Factor by which the inputs differ from the rows of X; None if they differ in another way.
 
     Attributes
     ----------
@@ -156,7 +163,7 @@ class Batch:
 
     @property
     def x(self):
-        """Features of shape (n_features, size)."""
+        """Inputs of the network, of shape (n_inputs, size)."""
         if self._x is None:
             gather = self._gather
             self._x = (self.samples.X[self.rows] if gather is None else gather(self.rows)).T
@@ -198,6 +205,72 @@ class Augmentation:
         return transformed.astype(x.dtype, copy=False).reshape(x.shape)
 
 
+@dataclass(frozen=True)
+class FeatureExtraction:
+    """Computation of the inputs of a network from samples that are images.
+
+    Parameters
+    ----------
+    compute : callable
+        ``compute(images)`` returns features of shape (n_samples, n_features) for images of shape
+        (n_samples, height, width). If it has a method ``count_features``, ``compute.count_features(image_shape)``
+        returns the number of features; otherwise, it is that of an image of zeros.
+    image_shape : tuple of int
+        Height and width.
+    """
+
+    compute: Any
+    image_shape: tuple[int, int]
+
+    @cached_property
+    def n_features(self):
+        """Number of features of an image."""
+        if hasattr(self.compute, "count_features"):
+            return self.compute.count_features(self.image_shape)
+        features = np.asarray(self.compute(np.zeros((1, *self.image_shape), np.float32)))
+        if features.ndim != 2 or len(features) != 1 or not features.size:
+            raise ValueError(
+                "image_features must return an array of shape (1, n_features) for 1 image, got the shape "
+                f"{features.shape} from {self.compute!r}."
+            )
+        return features.shape[1]
+
+    def __call__(self, x):
+        """Return the features of samples of shape (n_samples, n_pixels), with the dtype of the samples."""
+        features = np.asarray(self.compute(self.to_images(x)))
+        if features.shape != (len(x), self.n_features):
+            raise ValueError(
+                f"image_features must return an array of shape {(len(x), self.n_features)} for {len(x)} images, got "
+                f"the shape {features.shape} from {self.compute!r}."
+            )
+        return features.astype(x.dtype, copy=False)
+
+    @property
+    def is_differentiable(self):
+        """Whether `backpropagate` is available."""
+        return hasattr(self.compute, "backpropagate")
+
+    def backpropagate(self, x, derivatives):
+        """Return derivatives with respect to samples, from those with respect to their features."""
+        if not self.is_differentiable:
+            raise TypeError(
+                "image_features must have a method backpropagate(images, derivatives) for gradients with respect to "
+                f"the pixels, got {self.compute!r}. Add the method, or use skmlp.GradientFeatures."
+            )
+        images = self.to_images(x)
+        result = np.asarray(self.compute.backpropagate(images, derivatives))
+        if result.shape != images.shape:
+            raise ValueError(
+                f"The method backpropagate of image_features must return an array of shape {images.shape}, got "
+                f"{result.shape} from {self.compute!r}."
+            )
+        return result.reshape(x.shape)
+
+    def to_images(self, x):
+        """Return samples, one per row, as images."""
+        return x.reshape(-1, *self.image_shape)
+
+
 class Batches:
     """Mini-batches of samples, gathered into reusable buffers.
 
@@ -234,9 +307,10 @@ class Batches:
             ``augment(x)`` returns the augmented features of a batch, of the shape of `x`, (n_samples, n_features).
         """
         samples, reader = self.samples, None
+        changes = [change for change in (augment, samples.extraction) if change is not None]
         if isinstance(samples.X, RowSource) and isinstance(order, BlockOrder):
             reader = WindowReader(samples.X, samples.rows, order)
-        scale = None if augment is not None else samples.input_scale or 1.0
+        scale = None if changes else samples.input_scale or 1.0
         for start in range(0, len(samples), self.batch_size):
             positions = slice(start, min(start + self.batch_size, len(samples)))
             rows = positions if order is None else order[positions]
@@ -244,15 +318,15 @@ class Batches:
                 rows = samples.rows[rows]
             locate = None if reader is None else partial(reader.locate, positions)
             gather = partial(self._gather, locate)
-            if augment is not None:
-                gather = partial(self._gather_augmented, augment, locate)
+            if changes:
+                gather = partial(self._gather_changed, changes, locate)
             yield Batch(samples, rows, gather, scale, locate)
 
-    def _gather_augmented(self, augment, locate, rows):
+    def _gather_changed(self, changes, locate, rows):
         x, X = self._gather(locate, rows), self.samples.X
         # An augmentation may work in place, but must not change the user's data.
         is_shared = isinstance(X, np.ndarray) and np.may_share_memory(x, X)
-        return augment(x.copy() if is_shared else x)
+        return reduce(lambda x, change: change(x), changes, x.copy() if is_shared else x)
 
     def _gather(self, locate, rows):
         X, scale = self.samples.X, self.samples.input_scale
@@ -280,6 +354,44 @@ class Batches:
         if (use, shape) not in self._buffers:
             self._buffers[use, shape] = np.empty(shape, dtype)
         return self._buffers[use, shape]
+
+
+def extract_fixed_features(data, dtype, *, is_augmented):
+    """Return TrainingData whose features of images are computed, once instead of in each epoch.
+
+    Parameters
+    ----------
+    data : TrainingData
+    dtype : dtype
+        Type of the features.
+    is_augmented : bool
+        Whether the features of the training samples change from epoch to epoch.
+    """
+    samples, validation = data.samples, data.validation
+    if not is_augmented:
+        samples = extract_features(samples, dtype)
+    if validation is not None:
+        validation = extract_features(validation, dtype)
+    return TrainingData(samples, validation)
+
+
+def extract_features(samples, dtype):
+    """Return Samples with the computed features of images, or the Samples as they are if these are many."""
+    extraction, rows = samples.extraction, samples.rows
+    if extraction is None or isinstance(samples.X, RowSource):
+        return samples
+    shape = len(samples), extraction.n_features
+    if math.prod(shape) > MAX_EXTRACTED_VALUES:
+        return samples
+    features, start = np.empty(shape, dtype), 0
+    for batch in Batches(samples, EXTRACTION_BATCH_SIZE, dtype):
+        features[start : start + batch.size] = batch.x.T
+        start += batch.size
+    targets, weights = (
+        values if values is None or rows is None else values[rows]
+        for values in (samples.targets, samples.weights)
+    )
+    return Samples(features, targets, weights)
 
 
 def shuffle(order, random_state):

@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 
 from skmlp.engine.backend_choice import make_backend
-from skmlp.engine.batches import Batches
+from skmlp.engine.batches import Batches, extract_fixed_features
 from skmlp.engine.evaluation import evaluate
 from skmlp.engine.initialization import draw_parameters
 from skmlp.engine.state import TrainState, Weights
@@ -67,6 +67,7 @@ class Trainer:
         state.make_writable()
         config.solver.prepare(state, len(data.samples))
         dtype = state.weights.theta.dtype
+        data = extract_fixed_features(data, dtype, is_augmented=config.augmentation is not None)
         self.batches = Batches(data.samples, config.solver.batch_size, dtype)
         self.validation = None
         if data.validation is not None:

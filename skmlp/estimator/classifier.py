@@ -231,10 +231,17 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sets or in prediction. 'digits' is :class:`skmlp.augment.DigitDistortions` [26]_. The module ``skmlp.augment``
         provides further transformations, and :class:`skmlp.augment.Annealed`, which reduces their strength toward the
         end of training. A callable takes images of shape (n_images, height, width), multiplied by `input_scale`, and a
-        NumPy Generator, and returns images of the same shape. None means no augmentation.
+        NumPy Generator, and returns images of the same shape. None means no augmentation. It precedes `image_features`.
     image_shape : (int, int), default=None
-        Height and width of the images for `augmentation`. Each sample contains the pixels of an image row by row. None
-        means that the images are square.
+        Height and width of the images for `augmentation` and `image_features`. Each sample contains the pixels of an
+        image row by row. None means that the images are square.
+    image_features : {'gradients'} or callable, default=None
+        Computation of the inputs of the network from each image, in training, after `augmentation`, and in prediction.
+        'gradients' is :class:`skmlp.GradientFeatures` [29]_, which makes the directions of strokes inputs of the
+        network. A callable takes images of shape (n_images, height, width), multiplied by `input_scale`, and returns an
+        array of shape (n_images, n_inputs), the same one in each call. `input_dropout` and adversarial perturbations
+        apply to these inputs. `X` must be dense. None means that the inputs are the features of `X`, multiplied by
+        `input_scale`.
     adversarial_norm : float, default=0.0
         Norm of the perturbation in adversarial training, at least 0, in units of `X` multiplied by `input_scale`. Each
         training sample is moved by this Euclidean distance in the direction in which its loss increases fastest, before
@@ -371,6 +378,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
        https://arxiv.org/abs/1412.6572
     .. [28] Miyato, Maeda, Koyama and Ishii, "Virtual adversarial training: a regularization method for supervised and
        semi-supervised learning", IEEE TPAMI 41(8), 2019, https://arxiv.org/abs/1704.03976
+    .. [29] Liu, Nakashima, Sako and Fujisawa, "Handwritten digit recognition: benchmarking of state-of-the-art
+       techniques", Pattern Recognition 36(10), 2003.
 
     Examples
     --------
@@ -438,6 +447,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         | Callable[[np.ndarray, np.random.Generator], np.ndarray]
         | None = None,
         image_shape: Sequence[int] | None = None,
+        image_features: Literal["gradients"] | Callable[[np.ndarray], np.ndarray] | None = None,
         adversarial_norm: float = 0.0,
         virtual_adversarial_norm: float = 0.0,
     ) -> None:
@@ -479,6 +489,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.input_scale = input_scale
         self.augmentation = augmentation
         self.image_shape = image_shape
+        self.image_features = image_features
         self.adversarial_norm = adversarial_norm
         self.virtual_adversarial_norm = virtual_adversarial_norm
 
@@ -530,7 +541,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If parameters or data are invalid.
         TypeError
-            If `X` is sparse and `augmentation`, `adversarial_norm` or `virtual_adversarial_norm` is set.
+            If `X` is sparse and `augmentation`, `image_features`, `adversarial_norm` or `virtual_adversarial_norm` is
+            set.
         NonFiniteLossError
             If the loss or a weight becomes NaN or infinite.
 
@@ -592,7 +604,8 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If parameters or data are invalid, or ``early_stopping=True``.
         TypeError
-            If `X` is sparse and `augmentation`, `adversarial_norm` or `virtual_adversarial_norm` is set.
+            If `X` is sparse and `augmentation`, `image_features`, `adversarial_norm` or `virtual_adversarial_norm` is
+            set.
         NonFiniteLossError
             If the loss or a weight becomes NaN or infinite.
         AttributeError
@@ -856,7 +869,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _logits(self, X):
         X = check_samples(self, X)
-        batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
+        batches = make_batches(self, X)
         return compute_logits(self, batches, self.n_outputs_)
 
     def hidden_activations(self, X: SamplesLike, layer: int = -1) -> FloatArray:
@@ -900,7 +913,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"the network has {n_hidden} hidden layers, got {layer}."
             )
         network = make_prediction_network(self)
-        batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
+        batches = make_batches(self, X)
         return np.vstack([network.hidden_activations(batch.x)[layer].T for batch in batches])
 
     def input_gradients(self, X: SamplesLike, y: ArrayLike | None = None) -> FloatArray:
@@ -948,7 +961,7 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         labels = self.predict(X) if y is None else convert_labels(y)
         X = check_samples(self, X)
-        batches = make_batches(X, self.input_scale, self.coefs_[0].dtype)
+        batches = make_batches(self, X)
         return compute_input_gradients(self, batches, labels)
 
     # Inspection

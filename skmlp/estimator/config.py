@@ -6,7 +6,8 @@ from numbers import Real
 import numpy as np
 
 from skmlp.digits.augment import AUGMENTATIONS
-from skmlp.engine.batches import Augmentation
+from skmlp.digits.gradients import IMAGE_FEATURES
+from skmlp.engine.batches import Augmentation, FeatureExtraction
 from skmlp.engine.config import NetworkConfig, TrainingConfig
 from skmlp.engine.initialization import INITIALIZERS, scikit_learn
 from skmlp.engine.lbfgs import LBFGS
@@ -92,8 +93,10 @@ def make_config(params, targets, n_features, n_samples, has_probabilities=False)
 def make_network_config(params, targets, n_features, has_probabilities=False):
     """Return the configuration of the network."""
     hidden = parse_hidden_sizes(params.hidden_layer_sizes)
+    extraction = make_extraction(params, n_features)
+    n_inputs = n_features if extraction is None else extraction.n_features
     return NetworkConfig(
-        layer_sizes=(n_features, *hidden, targets.n_outputs),
+        layer_sizes=(n_inputs, *hidden, targets.n_outputs),
         activations=parse_activations(params.activation, len(hidden)),
         out_activation=targets.out_activation,
         dropout=parse_dropout(params.dropout, len(hidden)),
@@ -233,6 +236,17 @@ def make_augmentation(params, n_features):
     if isinstance(transform, str):
         transform = AUGMENTATIONS[transform]
     return Augmentation(transform, shape)
+
+
+def make_extraction(params, n_features):
+    """Return the FeatureExtraction that computes the inputs of the network, or None."""
+    compute = params.image_features
+    if compute is None:
+        return None
+    shape = resolve_image_shape(params.image_shape, n_features)
+    if isinstance(compute, str):
+        compute = IMAGE_FEATURES[compute]
+    return FeatureExtraction(compute, shape)
 
 
 def make_initializers(params, activations):

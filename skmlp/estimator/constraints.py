@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skmlp.digits.augment import AUGMENTATIONS
+from skmlp.digits.gradients import IMAGE_FEATURES
 from skmlp.engine.initialization import INITIALIZERS
 from skmlp.engine.reference.activations import ACTIVATIONS
 from skmlp.engine.sources import ArrayRows, BlockRows
@@ -55,6 +56,7 @@ PARAMETER_CONSTRAINTS = {
     "input_scale": [POSITIVE, None],
     "augmentation": [StrOptions(set(AUGMENTATIONS)), callable, None],
     "image_shape": ["array-like", None],
+    "image_features": [StrOptions(set(IMAGE_FEATURES)), callable, None],
     "adversarial_norm": [NON_NEGATIVE],
     "virtual_adversarial_norm": [NON_NEGATIVE],
 }

@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from skmlp.engine.batches import Samples, TrainingData
+from skmlp.estimator.config import make_extraction
 from skmlp.estimator.sources import is_read_on_demand, join_labels, open_samples
 from skmlp.estimator.targets import (
     check_classes,
@@ -289,17 +290,35 @@ def encode_samples(checked, targets, params, name):
     encoded = targets.encode(y, name)
     if encoded.dtype.kind == "f":
         encoded = encoded.astype(dtype, copy=False)
-    return Samples(checked.X, encoded, weights, input_scale=params.input_scale)
+    check_images_are_dense(params, checked.X)
+    extraction = make_extraction(params, checked.X.shape[1])
+    return Samples(
+        checked.X, encoded, weights, input_scale=params.input_scale, extraction=extraction
+    )
 
 
 def check_sparse_is_supported(params):
     """Raise TypeError if a parameter is set that requires dense samples."""
-    disabled_values = {"augmentation": None, "adversarial_norm": 0, "virtual_adversarial_norm": 0}
+    disabled_values = {
+        "augmentation": None,
+        "image_features": None,
+        "adversarial_norm": 0,
+        "virtual_adversarial_norm": 0,
+    }
     for name, disabled in disabled_values.items():
         if getattr(params, name) != disabled:
             raise TypeError(
                 f"X must be dense if {name} is set, got a sparse matrix. Pass X.toarray(), or set {name}={disabled}."
             )
+
+
+def check_images_are_dense(params, X):
+    """Raise TypeError if features of images are to be computed from a sparse matrix."""
+    if params.image_features is not None and issparse(X):
+        raise TypeError(
+            "The samples must be dense if image_features is set, got a sparse matrix. Pass its method toarray(), or "
+            "set image_features=None."
+        )
 
 
 def check_same_classes(y, targets, classes=None):

@@ -5,6 +5,7 @@ from copy import deepcopy
 import numpy as np
 
 from skmlp.engine.parameters import Layout, StatisticsViews, Views
+from skmlp.estimator.config import make_extraction
 from skmlp.estimator.history import extend_history, make_history
 from skmlp.estimator.targets import TargetEncoding
 
@@ -139,7 +140,27 @@ def get_targets(estimator):
 def get_layout(estimator):
     """Return the Layout of the parameters in a flat vector."""
     hidden_and_output = (len(biases) for biases in estimator.intercepts_)
-    return Layout((estimator.n_features_in_, *hidden_and_output), get_batch_norm(estimator) != {})
+    return Layout((len(estimator.coefs_[0]), *hidden_and_output), get_batch_norm(estimator) != {})
+
+
+def get_extraction(estimator):
+    """Return the FeatureExtraction of a fitted estimator, or None if its inputs are the features of X.
+
+    Raises
+    ------
+    ValueError
+        If `image_features` or `image_shape` was changed so that the number of inputs is not that of the fitted weights.
+    """
+    extraction = make_extraction(estimator, estimator.n_features_in_)
+    n_inputs = estimator.n_features_in_ if extraction is None else extraction.n_features
+    n_expected = len(estimator.coefs_[0])
+    if n_inputs != n_expected:
+        raise ValueError(
+            f"image_features must give {n_expected} inputs, as many as the first layer has, got {n_inputs} with "
+            f"image_features={estimator.image_features!r}. Restore the parameters image_features and image_shape of "
+            "the training run."
+        )
+    return extraction
 
 
 def get_parameters(estimator):

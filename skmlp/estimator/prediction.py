@@ -1,5 +1,7 @@
 """Computation of logits and probabilities with fitted weights, in batches."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
@@ -11,7 +13,7 @@ from skmlp.engine.reference.network import build_prediction_network
 from skmlp.engine.sources import RowSource
 from skmlp.estimator import fitted
 from skmlp.estimator.config import parse_activations
-from skmlp.estimator.data import check_sparse_arrays
+from skmlp.estimator.data import check_images_are_dense, check_sparse_arrays
 from skmlp.estimator.sources import is_read_on_demand, open_samples
 from skmlp.estimator.targets import check_labels
 
@@ -70,9 +72,12 @@ def make_prediction_network(estimator):
     )
 
 
-def make_batches(X, input_scale, dtype):
-    """Return the Batches of samples for prediction."""
-    return Batches(Samples(X, input_scale=input_scale), PREDICTION_BATCH_SIZE, dtype)
+def make_batches(estimator, X):
+    """Return the Batches of validated samples for prediction."""
+    check_images_are_dense(estimator, X)
+    extraction = fitted.get_extraction(estimator)
+    samples = Samples(X, input_scale=estimator.input_scale, extraction=extraction)
+    return Batches(samples, PREDICTION_BATCH_SIZE, estimator.coefs_[0].dtype)
 
 
 def compute_logits(estimator, batches, n_outputs):
@@ -123,15 +128,21 @@ def compute_input_gradients(estimator, batches, labels):
     """
     check_consistent_length(batches.samples.X, labels)
     directions = make_directions(labels, fitted.get_targets(estimator)).astype(batches.dtype)
-    network = make_prediction_network(estimator)
+    network, extraction = make_prediction_network(estimator), batches.samples.extraction
     scale = batches.dtype.type(batches.samples.input_scale or 1)
+    pixels = Batches(replace(batches.samples, extraction=None), batches.batch_size, batches.dtype)
     gradients = np.empty(batches.samples.X.shape, batches.dtype)
     start = 0
-    for batch in batches:
+    for batch in pixels:
         rows = slice(start, start + batch.size)
-        network.forward(batch.x.toarray() if issparse(batch.x) else batch.x)
+        x = batch.x.T.toarray() if issparse(batch.x) else batch.x.T
+        # A callable may work in place, but must not change the user's data.
+        network.forward((x if extraction is None else extraction(x.copy())).T)
+        derivatives = network.input_gradient(directions[rows].T.copy()).T
+        if extraction is not None:
+            derivatives = extraction.backpropagate(x.copy(), derivatives)
         # The network sees the samples multiplied by the scale.
-        gradients[rows] = scale * network.input_gradient(directions[rows].T.copy()).T
+        gradients[rows] = scale * derivatives
         start += batch.size
     return gradients
 

@@ -117,7 +117,8 @@ def summarize_fitted(estimator):
         input_dropout=float(params.input_dropout),
         batch_norm=layout.batch_norm,
     )
-    return summarize(config, estimator.coefs_[0].dtype)
+    n_pixels = None if params.image_features is None else estimator.n_features_in_
+    return summarize(config, estimator.coefs_[0].dtype, n_pixels)
 
 
 def summarize_unfitted(params, n_features, n_classes):
@@ -134,13 +135,19 @@ def summarize_unfitted(params, n_features, n_classes):
                 f"{name} must be an integer of at least 1 before fit, got {number!r}. Pass {name} to summary."
             )
     targets = TargetEncoding(np.arange(n_classes), multilabel=False)
-    return summarize(make_network_config(params, targets, int(n_features)), np.float32)
+    n_pixels = None if params.image_features is None else int(n_features)
+    return summarize(make_network_config(params, targets, int(n_features)), np.float32, n_pixels)
 
 
-def summarize(config, dtype):
-    """Return the Summary of a NetworkConfig with parameters of some dtype."""
+def summarize(config, dtype, n_pixels=None):
+    """Return the Summary of a NetworkConfig with parameters of some dtype.
+
+    `n_pixels` is the number of pixels of an image if the inputs of the network are features of images.
+    """
     layout = config.layout
-    rows = [Row("input", layout.layer_sizes[0], 0)]
+    rows = [Row("input", layout.layer_sizes[0] if n_pixels is None else n_pixels, 0)]
+    if n_pixels is not None:
+        rows.append(Row("image features", layout.layer_sizes[0], 0))
     if config.input_dropout:
         rows.append(Row(f"dropout {config.input_dropout:g}", layout.layer_sizes[0], 0))
     for i, (fan_out, fan_in) in enumerate(layout.shapes.weights):

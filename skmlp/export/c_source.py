@@ -1,7 +1,6 @@
 """Export to C source code with 8-bit weights, for microcontrollers."""
 
 import math
-import textwrap
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
@@ -12,6 +11,8 @@ from sklearn.pipeline import Pipeline
 from skmlp.engine.reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.committee import is_network
+from skmlp.export.c_inputs import describe_inputs
+from skmlp.export.c_literals import format_float, format_values
 from skmlp.export.c_steps import CONVERTERS, convert_steps, read_source
 from skmlp.export.model_info import describe_model
 from skmlp.export.network import fold_network
@@ -25,7 +26,6 @@ __all__ = ["CFootprint", "to_c"]
 
 MAX_PIXEL = 255
 FLOAT_SIZE = 4  # bytes
-LINE_LENGTH = 100
 #: Functions of C by the name of the activation; 'identity' needs none.
 ACTIVATION_EXPRESSIONS = {
     "logistic": "1 / (1 + expf(-z))",
@@ -48,7 +48,7 @@ class CFootprint(NamedTuple):
     constants : int
         Bytes of weights, scales and biases, which most compilers for microcontrollers store in flash memory.
     stack : int
-        Bytes for activations, and for the images after each step of a Pipeline, on the stack.
+        Bytes for activations, for features of images, and for the images after each step of a Pipeline, on the stack.
     """
 
     constants: int
@@ -131,11 +131,12 @@ def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     steps = convert_steps(transformers, mlp)
     if steps:
         check_takes_pixels(mlp)
-    footprint = measure_footprint(network, steps)
+    inputs = describe_inputs(network.inputs, choose_source(steps, mlp.input_scale))
+    footprint = measure_footprint(network, steps, inputs)
     info = describe_model(mlp)
     if steps:
         info = replace(info, image_shape=transformers[0].image_shape_)
-    source = render(network, info, footprint, mlp.input_scale, steps)
+    source = render(network, info, footprint, mlp.input_scale, steps, inputs)
     with atomic_write(path) as file:
         file.write(source.encode("ascii"))
     return footprint
@@ -170,12 +171,22 @@ def check_takes_pixels(mlp):
         )
 
 
-def measure_footprint(network, steps):
-    """Return the CFootprint of a QuantizedNetwork, and of the steps before it, a list of StepSource."""
+def choose_source(steps, input_scale):
+    """Return the name of the variable that contains the features of the classifier."""
+    if steps:
+        return f"image_{len(steps)}"
+    return "pixels" if fits_uint8(input_scale) else "features"
+
+
+def measure_footprint(network, steps, inputs):
+    """Return the CFootprint of a QuantizedNetwork, of the list of StepSource before it, and of its InputSource."""
     constants = sum(
         layer.values.nbytes + layer.scales.nbytes + layer.biases.nbytes for layer in network.layers
     )
     n_floats = sum(compute_buffer_sizes(network)) + (not has_logit_per_class(network.targets))
+    if inputs is not None:
+        constants += FLOAT_SIZE * inputs.n_constants
+        n_floats += inputs.size
     return CFootprint(constants, FLOAT_SIZE * n_floats + sum(step.size for step in steps))
 
 
@@ -190,31 +201,35 @@ def compute_buffer_sizes(network):
     return [max(sizes[start::2]) for start in range(min(2, len(sizes)))]
 
 
-def render(network, info, footprint, input_scale, steps):
+def render(network, info, footprint, input_scale, steps, inputs):
     """Return the source code."""
     targets = network.targets
     n_features = network.layers[0].values.shape[1]
+    if inputs is not None:
+        n_features = math.prod(network.inputs.image_shape)
     names = {layer.activation for layer in network.layers} & set(ACTIVATION_EXPRESSIONS)
     activations = [name for name in ACTIVATION_EXPRESSIONS if name in names]
     takes_pixels = fits_uint8(input_scale)
+    feature_type = "uint8_t" if takes_pixels else "float"
     features = "pixels" if takes_pixels else "features"
+    first_source = choose_source(steps, input_scale) if inputs is None else "inputs"
     max_sum = n_features * MAX_INT8 * MAX_PIXEL
-    return load_template().render(
+    return load_template("classifier.c").render(
         info=info,
         footprint=footprint,
-        feature_type="uint8_t" if takes_pixels else "float",
+        feature_type=feature_type,
         features=features,
         n_features=math.prod(info.image_shape) if steps else n_features,
         steps=steps,
         step_definitions=list(dict.fromkeys(step.definition for step in steps)),
+        inputs=inputs,
+        input_definition=load_template("gradients.c").render(feature_type=feature_type),
         largest=f"{1 / input_scale:g}" if takes_pixels else None,
         image_shape=info.image_shape,
         labels=[f"    {quote(str(label))}" for label in info.labels],
         multilabel=targets.multilabel,
         layers=[
-            describe_layer(
-                network, index, f"image_{len(steps)}" if steps else features, takes_pixels
-            )
+            describe_layer(network, index, first_source, takes_pixels and inputs is None)
             for index in range(len(network.layers))
         ],
         buffers=compute_buffer_sizes(network),
@@ -265,23 +280,6 @@ def describe_layer(network, index, features, takes_pixels):
     )
 
 
-def format_float(value):
-    """Return a literal of the type float in C."""
-    text = f"{value:.9g}"
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
-
-
-def format_values(values):
-    """Return the values of an array in C, in lines of limited length."""
-    return textwrap.fill(
-        ", ".join(values),
-        LINE_LENGTH,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_on_hyphens=False,
-    )
-
-
 def define_activation(name):
     """Return the definition of an activation function in C."""
     return f"static float apply_{name}(float z)\n{{\n    return {ACTIVATION_EXPRESSIONS[name]};\n}}"
@@ -297,11 +295,11 @@ def quote(text):
 
 
 @cache
-def load_template():
-    """Return the jinja2 template of the source code."""
+def load_template(name):
+    """Return the jinja2 template of a file in the directory `c`."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    return environment.from_string(read_source("classifier.c"))
+    return environment.from_string(read_source(name))

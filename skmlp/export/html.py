@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["to_html"]
 
+# The module that only pages of networks with `image_features` use
+GRADIENTS = "gradients.js"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export ", re.MULTILINE)
-# Comments and indentation of a style sheet, and line breaks that have no effect.
-STYLE_SPACE = re.compile(r"^ *(?:/\*.*?\*/)\n|^ +|(?<=[{(\[,;])\n *", re.MULTILINE | re.DOTALL)
+INDENTATION = re.compile(r"^ +", re.MULTILINE)
+# Comments of a style sheet, and spaces, line breaks and semicolons that have no effect. Strings contain none of these
+# beside punctuation.
+STYLE_SPACE = re.compile(
+    r"^ *(?:/\*.*?\*/)\n|^ +|(?<=[{}(,:;])\s+|\s+(?=[{)])|;\s*(?=\})", re.MULTILINE | re.DOTALL
+)
 # Strings of a script are kept. The sources contain no other text with quotes, such as regular expressions, and all
 # statements end with a semicolon or a brace.
 STRING = r'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`'
@@ -80,14 +86,16 @@ def to_html(
         samples per network are stored in the page for its self-test.
     image_shape : tuple of int or False, default=None
         Height and width of the images. None for the `image_shape` of the classifier or, if it has none, square images
-        of at least 5 x 5 pixels. False for sliders. Required if the members of a committee have different ones.
+        of at least 5 x 5 pixels. False for sliders. Required if the members of a committee have different ones. The
+        images for :class:`skmlp.Deslant` and the `image_features` of a classifier have one shape only.
 
     Raises
     ------
     NotFittedError
         If the model is not fitted.
     TypeError
-        If `model`, or a member of a committee, is another estimator, or a Pipeline with other transformers.
+        If `model`, or a member of a committee, is another estimator, a Pipeline with other transformers, or a
+        classifier whose `image_features` are a callable other than :class:`skmlp.GradientFeatures`.
     ValueError
         If an argument is invalid, if `X` is required or all its pixels are equal, if the members of a committee do not
         fit together, or if there are more than 200 features that are not pixels.
@@ -122,13 +130,15 @@ def to_html(
 
 def render(page):
     """Return the page for its data."""
-    style, script = STYLE_SPACE.sub("", read_source("page.css")), join_modules("page.js")
     networks = [each["network"] for each in page["members"]]
+    has_gradients = [network["imageFeatures"] is not None for network in networks]
+    style = STYLE_SPACE.sub("", read_source("page.css"))
+    script = join_modules("page.js", () if any(has_gradients) else (GRADIENTS,))
     n_layers = [len(network["layers"]) for network in networks]
     hashes = {name: hash_source(source) for name, source in (("style", style), ("script", script))}
     return (
         make_environment()
-        .from_string(read_source("page.html"))
+        .from_string(INDENTATION.sub("", read_source("page.html")))
         .render(
             page=page,
             page_json=escape_json(page),
@@ -141,6 +151,8 @@ def render(page):
             title=choose_title(page),
             summaries=list(map(summarize_member, page["members"])),
             weights=networks[0]["weights"],
+            n_gradient_networks=sum(has_gradients),
+            pixel_inputs=describe_pixel_inputs(networks),
             has_hidden_layers=max(n_layers) > 1,
             has_network_without_hidden_layers=min(n_layers) == 1,
             has_single_score=len(page["classes"]) == 2 and not networks[0]["multilabel"],
@@ -160,7 +172,27 @@ def summarize_member(member):
         "percentage": f"{100 * member['fraction']:.3g}",
         "is_upright": member["deslant"] is not None,
         "is_scaled": member["deslant"] is not None and any(member["deslant"]["spread"]),
+        "inputs": summarize_inputs(member["network"]["imageFeatures"]),
     }
+
+
+def summarize_inputs(image_features):
+    """Return what the page says about the inputs of a network, empty if they are the features."""
+    if image_features is None:
+        return ""
+    rows, columns = image_features["grid"]
+    return (
+        f"gradients at {rows} x {columns} points{' and pixels' * image_features['includePixels']}"
+    )
+
+
+def describe_pixel_inputs(networks):
+    """Return how many of the networks with `image_features` take the pixels, too: "all", "some" or "none"."""
+    features = [each["imageFeatures"] for each in networks if each["imageFeatures"] is not None]
+    n_included = sum(each["includePixels"] for each in features)
+    if n_included == 0:
+        return "none"
+    return "all" if n_included == len(features) else "some"
 
 
 def choose_title(page):
@@ -185,15 +217,22 @@ def read_source(name):
     return resources.files("skmlp.export").joinpath("page", name).read_text(encoding="utf-8")
 
 
-def join_modules(name):
+def join_modules(name, unused=()):
     """Return a JavaScript module and all that it imports, as one script.
 
     The names at the top level of all modules are distinct, so that imports and exports can be left out.
+
+    Parameters
+    ----------
+    name : str
+        Name of the module.
+    unused : sequence of str, default=()
+        Names of modules to leave out, of which the page uses nothing.
     """
     sources = {}
 
     def add(module):
-        if module not in sources:
+        if module not in sources and module not in unused:
             source = read_source(module)
             sources[module] = None  # modules may not import each other in a cycle
             for imported in IMPORT.findall(source):

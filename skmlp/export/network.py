@@ -1,7 +1,7 @@
 """The network of a fitted classifier as a chain of dense layers, which is what every export describes.
 
-Batch normalization and `input_scale` are folded into the weights and biases. The weights of a classifier with
-`ema_decay` are the averaged ones, because `coefs_` contains these.
+Batch normalization and, without `image_features`, `input_scale` are folded into the weights and biases. The weights of
+a classifier with `ema_decay` are the averaged ones, because `coefs_` contains these.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skmlp.digits.gradients import GradientFeatures
 from skmlp.engine.parameters import StatisticsViews, Views
 from skmlp.engine.reference.network import build_prediction_network, fold_batch_norm
 from skmlp.estimator import fitted, prediction
@@ -39,20 +40,46 @@ class DenseLayer:
 
 
 @dataclass(frozen=True)
+class ImageInputs:
+    """Inputs of a network that are features of images.
+
+    Parameters
+    ----------
+    scale : float
+        Factor by which the pixels are multiplied before the features are computed.
+    features : GradientFeatures
+    image_shape : tuple of int
+        Height and width.
+    """
+
+    scale: float
+    features: GradientFeatures
+    image_shape: tuple[int, int]
+
+    def __call__(self, X):
+        """Return the inputs of the network, in float64, for pixels as the classifier takes them."""
+        images = np.asarray(X, np.float64).reshape(-1, *self.image_shape)
+        return self.features(self.scale * images)
+
+
+@dataclass(frozen=True)
 class DenseNetwork:
     """Chain of fully connected layers from features to logits, and the labels that these stand for.
 
     Parameters
     ----------
     layers : tuple of DenseLayer
-        Hidden layers and the output layer. The first layer takes the features as the classifier takes them, without
-        scaling.
+        Hidden layers and the output layer. Without `inputs`, the first layer takes the features as the classifier takes
+        them, without scaling.
     targets : TargetEncoding
         Labels and the activation of the outputs.
+    inputs : ImageInputs, default=None
+        Computation of the inputs of the first layer from pixels.
     """
 
     layers: tuple[DenseLayer, ...]
     targets: TargetEncoding
+    inputs: ImageInputs | None = None
 
 
 def fold_network(mlp):
@@ -71,19 +98,34 @@ def fold_network(mlp):
     Raises
     ------
     TypeError
-        If `mlp` is not an MLPDigitClassifier.
+        If `mlp` is not an MLPDigitClassifier, or its `image_features` are computed by a custom callable.
     NotFittedError
         If `mlp` is not fitted.
     """
     check_model(mlp)
+    inputs = make_image_inputs(mlp)
     parameters = Views(*map(convert_to_float64, fitted.get_parameters(mlp)))
     statistics = StatisticsViews(*map(convert_to_float64, fitted.get_statistics(mlp)))
     folded = fold_batch_norm(parameters, statistics)
     weights, biases = folded.weights, folded.biases
-    weights[0] = weights[0] * (mlp.input_scale or 1)
+    if inputs is None:
+        weights[0] = weights[0] * (mlp.input_scale or 1)
     activations = (*parse_activations(mlp.activation, len(weights) - 1), "identity")
     layers = tuple(map(DenseLayer, weights, biases, activations))
-    return DenseNetwork(layers, fitted.get_targets(mlp))
+    return DenseNetwork(layers, fitted.get_targets(mlp), inputs)
+
+
+def make_image_inputs(mlp):
+    """Return the ImageInputs of a fitted classifier, None if its inputs are the features."""
+    extraction = fitted.get_extraction(mlp)
+    if extraction is None:
+        return None
+    if type(extraction.compute) is not GradientFeatures:
+        raise TypeError(
+            "image_features of an exported classifier must be GradientFeatures or None, got "
+            f"{extraction.compute!r}. Train with image_features='gradients'."
+        )
+    return ImageInputs(float(mlp.input_scale or 1), extraction.compute, extraction.image_shape)
 
 
 def check_model(mlp):
@@ -127,7 +169,8 @@ def compute_logits(network, X):
     logits = np.empty((len(X), network.targets.n_outputs))
     for start in range(0, len(X), BLOCK_SIZE):
         rows = slice(start, start + BLOCK_SIZE)
-        logits[rows] = engine_network.forward(X[rows].astype(np.float64).T).T
+        inputs = X[rows].astype(np.float64) if network.inputs is None else network.inputs(X[rows])
+        logits[rows] = engine_network.forward(inputs.T).T
     return logits
 
 

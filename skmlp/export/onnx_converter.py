@@ -5,12 +5,12 @@ import numpy as np
 from skmlp.export.network import fold_network
 from skmlp.export.onnx_graph import (
     Graph,
-    add_network,
     add_predictions,
     get_label_dtype,
     get_onnx_type,
     make_tensor,
 )
+from skmlp.export.onnx_network import add_network
 
 
 def calculate_shapes(operator):

@@ -20,13 +20,13 @@ from skmlp.export.onnx_graph import (
     Graph,
     add_average,
     add_label,
-    add_network,
     add_predictions,
     add_probabilities,
     get_label_dtype,
     get_onnx_type,
     make_tensor,
 )
+from skmlp.export.onnx_network import add_network
 from skmlp.export.onnx_steps import (
     add_steps,
     check_steps,

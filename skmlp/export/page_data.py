@@ -18,7 +18,7 @@ from skmlp.estimator.committee import check_committee
 from skmlp.estimator.prediction import load_samples
 from skmlp.export.checks import generate_samples
 from skmlp.export.model_info import describe_model
-from skmlp.export.network import compute_probabilities, fold_network
+from skmlp.export.network import compute_probabilities, fold_network, make_image_inputs
 from skmlp.export.payload import convert_label, describe_network, encode_text
 from skmlp.export.quantize import quantize_network
 from skmlp.export.suggestions import describe_other_model, suggest_committee
@@ -71,6 +71,11 @@ class PageMember:
     def deslanter(self):
         """The Deslant before the classifier, or None."""
         return self.parts.transformers[0] if self.parts.transformers else None
+
+    @property
+    def inputs(self):
+        """The ImageInputs of the classifier, or None."""
+        return make_image_inputs(self.mlp)
 
     def convert_samples(self, X):
         """Return validated samples as an array, as the classifier gets them."""
@@ -178,8 +183,10 @@ def find_common_shape(members, image_shape):
     ValueError
         If the shape is invalid, or members take images of another one.
     """
-    required = find_deslanted_shape(members)
+    required = find_required_shape(members)
     stored = {tuple(each.parts.image_shape) for each in members if each.parts.image_shape}
+    if required is not None:
+        stored.add(required)
     if image_shape is None:
         if len(stored) > 1:
             raise ValueError(
@@ -191,18 +198,20 @@ def find_common_shape(members, image_shape):
     if required not in (None, shape):
         choice = f"None or {required}" if len(stored) == 1 else f"{required}"
         raise ValueError(
-            f"image_shape must be {choice}, the shape of the images that Deslant takes, got {image_shape!r}."
+            f"image_shape must be {choice}, the shape of the images for Deslant and image_features, got "
+            f"{image_shape!r}."
         )
     return shape
 
 
-def find_deslanted_shape(members):
-    """Return the height and width of the images that the Deslant of each member takes, None if no member has one."""
+def find_required_shape(members):
+    """Return the height and width of the images for each Deslant and `image_features`, None without these."""
     shapes = {tuple(each.deslanter.image_shape_) for each in members if each.deslanter}
+    shapes.update(each.inputs.image_shape for each in members if each.inputs)
     if len(shapes) > 1:
         raise ValueError(
-            "The Deslant steps of the members of a committee must take images of one shape for a page, got "
-            f"{join_shapes(shapes)}. Export this committee by to_onnx, or combine models of images of one shape."
+            "Deslant and networks with image_features must take images of one shape for a page, got "
+            f"{join_shapes(shapes)}. Export this model by to_onnx, or train all its parts on images of one shape."
         )
     return next(iter(shapes), None)
 

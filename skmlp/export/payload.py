@@ -27,6 +27,7 @@ def describe_network(network):
         "weights": network.weights,
         "outActivation": get_loss_name(network.targets),
         "multilabel": network.targets.multilabel,
+        "imageFeatures": None if network.inputs is None else describe_inputs(network.inputs),
         "layers": [
             {
                 "fanIn": layer.values.shape[1],
@@ -36,6 +37,16 @@ def describe_network(network):
             for layer in network.layers
         ],
         "data": encode_text(pack_numbers(network)),
+    }
+
+
+def describe_inputs(inputs):
+    """Return the parameters of ImageInputs as JSON values."""
+    return {
+        "scale": inputs.scale,
+        "shape": inputs.image_shape,
+        "grid": inputs.features.grid,
+        "includePixels": inputs.features.include_pixels,
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skmlp.estimator.targets import TargetEncoding
-from skmlp.export.network import DenseLayer, DenseNetwork
+from skmlp.export.network import DenseLayer, DenseNetwork, ImageInputs
 
 MAX_INT8 = 127
 
@@ -95,15 +95,19 @@ class QuantizedNetwork:
         Labels and the activation of the outputs.
     weights : str
         Name of the format of the weights.
+    inputs : ImageInputs, default=None
+        Computation of the inputs of the first layer from pixels.
     """
 
     layers: tuple[QuantizedLayer, ...]
     targets: TargetEncoding
     weights: str
+    inputs: ImageInputs | None = None
 
     def restore(self):
         """Return the DenseNetwork that is stored, in float32, for example for `compute_probabilities`."""
-        return DenseNetwork(tuple(layer.restore() for layer in self.layers), self.targets)
+        layers = tuple(layer.restore() for layer in self.layers)
+        return DenseNetwork(layers, self.targets, self.inputs)
 
 
 def quantize_network(network, weights="int8"):
@@ -136,7 +140,7 @@ def quantize_network(network, weights="int8"):
     check_range(network)
     weight_format = WEIGHT_FORMATS[weights]
     layers = tuple(quantize_layer(layer, weight_format) for layer in network.layers)
-    return QuantizedNetwork(layers, network.targets, weights)
+    return QuantizedNetwork(layers, network.targets, weights, network.inputs)
 
 
 def quantize_layer(layer, weight_format):

@@ -117,6 +117,11 @@ def to_sklearn(mlp: MLPDigitClassifier, path: PathLike | None = None) -> MLPClas
 
 def check_is_supported(network):
     """Raise ValueError if an MLPClassifier cannot represent a DenseNetwork."""
+    if network.inputs is not None:
+        raise ValueError(
+            f"image_features must be None for scikit-learn, got {network.inputs.features!r}. Export to ONNX, or train "
+            "with image_features=None."
+        )
     activations = list(dict.fromkeys(layer.activation for layer in network.layers[:-1]))
     if len(activations) > 1:
         raise ValueError(

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.frozen import FrozenEstimator
 
+from skmlp.estimator import fitted
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.config import parse_activations
 from skmlp.files.classifiers import (
@@ -28,7 +29,7 @@ from skmlp.files.encoding import (
     to_json,
     write_container,
 )
-from skmlp.files.records import collect_arrays, describe_versions
+from skmlp.files.records import collect_arrays, describe_versions, parameter_to_json
 from skmlp.model_parts import (
     COMMITTEE_OF_PIPELINES,
     describe_type,
@@ -74,7 +75,8 @@ def save_model(model: "MLPDigitClassifier | Pipeline | VotingClassifier", path: 
         If `model` or one of its members is of another type, its classes are not numbers, booleans or strings, a
         parameter is a custom callable, or a transformer contains a custom type.
     ValueError
-        If the members of a committee do not fit together, or its `voting` is not 'soft'.
+        If the members of a committee do not fit together, or its `voting` is not 'soft', or if `image_features` of a
+        classifier was changed since training.
     ImportError
         If a Pipeline contains a transformer that is not one of skmlp, and skops is not installed.
     NotFittedError
@@ -262,9 +264,24 @@ def compute_classifier_digest(mlp):
         "input_scale": mlp.input_scale and float(mlp.input_scale),
         "classes": list(map(repr, mlp.classes_.tolist())),
     }
+    extraction = fitted.get_extraction(mlp)
+    if extraction is not None:
+        settings |= {
+            "image_features": describe_callable(extraction.compute),
+            "image_shape": extraction.image_shape,
+        }
     names = ("coefs.", "intercepts.", "batch_norm.")
     arrays = {name: each for name, each in collect_arrays(mlp).items() if name.startswith(names)}
     return hash_arrays(arrays, to_json(settings))
+
+
+def describe_callable(function):
+    """Return a JSON value that identifies a callable: a dataclass that can be saved, or the name of a custom one."""
+    try:
+        return parameter_to_json("image_features", function)
+    except TypeError:
+        named = function if hasattr(function, "__qualname__") else type(function)
+        return f"{named.__module__}.{named.__qualname__}"
 
 
 def compute_file_size(model):

@@ -8,9 +8,11 @@ import scipy
 import sklearn
 
 from skmlp import __version__
-from skmlp.digits import augment, displacements, intensities, patches, upright
+from skmlp.digits import augment, displacements, gradients, intensities, patches, upright
 from skmlp.engine import schedules
 from skmlp.engine.parameters import Layout
+from skmlp.estimator import fitted
+from skmlp.estimator.config import make_extraction
 from skmlp.estimator.targets import TargetEncoding
 from skmlp.exceptions import ModelFormatError
 from skmlp.files.encoding import (
@@ -23,11 +25,16 @@ from skmlp.files.encoding import (
 
 NUMBER_ATTRIBUTES = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")
 CLASS_DTYPE_CHARS = "?bBhHiIlLqQefd"
+# What can be saved instead of a custom callable
+REPLACEMENT = "Use a class of skmlp.schedules or skmlp.augment, or set another value before saving."
+REPLACEMENTS = {"image_features": "Train with skmlp.GradientFeatures."}
+# More pixels than images of any dataset have
+MAX_PIXELS = 2**24
 BATCH_NORM_ARRAYS = ("gain", "shift", "mean", "variance")
 # Dataclasses whose instances can be saved as parameters, field by field.
 DATACLASSES = {
     item.__name__: item
-    for module in (schedules, augment, displacements, intensities, patches, upright)
+    for module in (schedules, augment, displacements, gradients, intensities, patches, upright)
     for item in vars(module).values()
     if isinstance(item, type) and is_dataclass(item)
 }
@@ -51,14 +58,17 @@ def collect_arrays(model):
 def describe_estimator(model):
     """Return the parameters and the fitted attributes that are not arrays, as JSON values."""
     names = getattr(model, "feature_names_in_", None)
+    parameters = {
+        name: parameter_to_json(name, value)
+        for name, value in model.get_params(deep=False).items()
+        if name not in model._unsaved_parameters
+    }
+    fitted.get_extraction(model)  # raises ValueError if the file could not be loaded
     return {
         "estimator": type(model).__name__,
-        "parameters": {
-            name: parameter_to_json(name, value)
-            for name, value in model.get_params(deep=False).items()
-            if name not in model._unsaved_parameters
-        },
-        "layer_sizes": [model.n_features_in_, *(len(biases) for biases in model.intercepts_)],
+        "parameters": parameters,
+        "n_features": model.n_features_in_,
+        "layer_sizes": [len(model.coefs_[0]), *(len(biases) for biases in model.intercepts_)],
         "batch_norm": model.batch_norm_ is not None,
         "out_activation": model.out_activation_,
         "classes": classes_to_json(model.classes_),
@@ -92,7 +102,7 @@ def parameter_to_json(name, value):
     if callable(value):
         raise TypeError(
             f"{name} must not be a custom callable when the estimator is saved, got {value!r}. Files cannot contain "
-            "code. Use a class of skmlp.schedules or skmlp.augment, or set another value before saving."
+            f"code. {REPLACEMENTS.get(name, REPLACEMENT)}"
         )
     if isinstance(value, dict):
         return {
@@ -192,7 +202,7 @@ def build_estimator(model_class, description, arrays, layout):
     model.classes_ = encoding.classes
     model.out_activation_ = encoding.out_activation
     model.n_outputs_ = encoding.n_outputs
-    model.n_features_in_ = layout.layer_sizes[0]
+    model.n_features_in_ = check_n_features(model, description["n_features"], layout)
     model.n_layers_ = len(layout.layer_sizes)
     if description["feature_names"] is not None:
         names = np.array(check_strings(description["feature_names"]), dtype=object)
@@ -205,6 +215,37 @@ def build_estimator(model_class, description, arrays, layout):
         setattr(model, name, number_from_json(description["numbers"][name]))
     set_arrays(model, description, arrays, layout)
     return model
+
+
+def check_n_features(model, n_features, layout):
+    """Return the number of features of a model, or raise ModelFormatError if it does not match the first layer."""
+    if type(n_features) is not int or n_features < 1:
+        raise ModelFormatError(
+            f"expected a positive number of features, got {n_features!r}. {COPY_AGAIN}"
+        )
+    if model.image_features is not None:
+        check_image_features(model.image_features, n_features)
+    extraction = make_extraction(model, n_features)
+    n_inputs = n_features if extraction is None else extraction.n_features
+    if n_inputs != layout.layer_sizes[0]:
+        raise ModelFormatError(
+            f"expected {layout.layer_sizes[0]} inputs of the first layer, got {n_inputs} for {n_features} features "
+            f"and image_features={model.image_features!r}. {COPY_AGAIN}"
+        )
+    return n_features
+
+
+def check_image_features(image_features, n_features):
+    """Raise ModelFormatError unless the features of images can be counted without computing those of a huge image."""
+    if not isinstance(image_features, str | gradients.GradientFeatures):
+        raise ModelFormatError(
+            f"expected GradientFeatures or a name as image_features, got {image_features!r}. {COPY_AGAIN}"
+        )
+    # The number of inputs of the network does not limit that of the pixels.
+    if n_features > MAX_PIXELS:
+        raise ModelFormatError(
+            f"expected images of at most {MAX_PIXELS} pixels, got {n_features}. {COPY_AGAIN}"
+        )
 
 
 def set_arrays(model, description, arrays, layout):

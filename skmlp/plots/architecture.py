@@ -37,9 +37,9 @@ class Layer(NamedTuple):
 class ArchitectureDisplay:
     """Drawing of the layers of a network: sizes, activations, batch normalization, dropout and numbers of parameters.
 
-    Each layer is a box. Its height grows with the logarithm of the number of units, which is above it; what follows the
-    product with the weights is below it. The numbers between the boxes are those of the parameters. Create the display
-    with :meth:`from_estimator`.
+    Each layer is a box, and so are the features of images that are inputs of the network. The height of a box grows
+    with the logarithm of the number of units, which is above it; what follows the product with the weights is below it.
+    The numbers between the boxes are those of the parameters. Create the display with :meth:`from_estimator`.
 
     Parameters
     ----------
@@ -179,11 +179,11 @@ class ArchitectureDisplay:
 
 
 def group_rows(rows):
-    """Return the Layers of the rows of a summary: each dense layer with the operations that follow it."""
+    """Return the Layers of the rows of a summary: inputs and dense layers with the operations that follow them."""
     layers: list[Layer] = []
     for row in rows:
-        if row.name in ("input", "dense"):
-            operations = ("input",) if row.name == "input" else ()
+        if row.name in ("input", "image features", "dense"):
+            operations = () if row.name == "dense" else (row.name,)
             layers.append(Layer(row.n_outputs, row.n_parameters, operations))
         else:
             last = layers.pop()

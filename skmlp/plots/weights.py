@@ -69,7 +69,8 @@ class WeightImageDisplay:
         Parameters
         ----------
         estimator : MLPDigitClassifier
-            Fitted classifier; another network with the attribute `coefs_` is accepted too.
+            Fitted classifier with ``image_features=None``; another network with the attribute `coefs_` is accepted
+            too.
         units : array-like of int, default=None
             Indices of the units to show. By default, the units whose weights have the largest norms, in descending
             order.
@@ -92,7 +93,8 @@ class WeightImageDisplay:
         Raises
         ------
         ValueError
-            If `estimator` is not fitted, or an argument is invalid.
+            If `estimator` is not fitted, its inputs are features of images instead of pixels, or an argument is
+            invalid.
 
         Examples
         --------
@@ -109,6 +111,12 @@ class WeightImageDisplay:
             raise ValueError(
                 f"estimator must be fitted, got {type(estimator).__name__} without the attribute coefs_. Call fit "
                 "first."
+            )
+        if getattr(estimator, "image_features", None) is not None:
+            raise ValueError(
+                "image_features of the estimator must be None, so that its weights belong to pixels, got "
+                f"{estimator.image_features!r}. Use skmlp.SaliencyDisplay, which shows the pixels on which predictions "
+                "depend."
             )
         check_counts(n_units=n_units, n_columns=n_columns)
         weights = np.asarray(estimator.coefs_[0]).T

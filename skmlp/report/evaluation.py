@@ -190,7 +190,7 @@ class Evaluation:
         """
         network = make_prediction_network(self.model)
         start = 0
-        for batch in make_batches(X, self.model.input_scale, self.model.coefs_[0].dtype):
+        for batch in make_batches(self.model, X):
             rows = slice(start, start + batch.size)
             yield rows, [layer.T for layer in network.hidden_activations(batch.x)]
             start = rows.stop

@@ -19,6 +19,7 @@ from skmlp.recipes import RECIPES
         ("weight_init", names.INITIAL_WEIGHTS),
         ("class_weight", names.CLASS_WEIGHTS),
         ("augmentation", names.AUGMENTATIONS),
+        ("image_features", names.IMAGE_FEATURES),
         ("monitor", names.MONITORS),
     ],
 )

@@ -24,6 +24,7 @@ EXAMPLES = {
     "activation": [("gelu", "gelu"), ("relu", "relu")],
     "batch_norm": [("", True)],
     "weight_init": [("he_normal", "he_normal")],
+    "image_features": [("gradients", "gradients")],
     "dropout": [("0.25", 0.25), ("0", 0.0)],
     "input_dropout": [("0.125", 0.125)],
     "alpha": [("0", 0.0), ("1e-3", 0.001)],

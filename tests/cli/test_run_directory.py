@@ -19,7 +19,7 @@ MANY_OPTIONS = (
     *("--schedule", "one_cycle", "--warmup-epochs", "0.5", "--label-smoothing", "0.1"),
     *("--solver", "nadam", "--max-norm", "2", "--clip-norm", "1", "--class-weight", "balanced"),
     *("--activation", "gelu", "--weight-init", "he_normal", "--weight-decay", "0.01"),
-    *("--augmentation", "digits", "--adversarial-norm", "0.5"),
+    *("--augmentation", "digits", "--adversarial-norm", "0.5", "--image-features", "gradients"),
     *("--early-stopping", "--monitor", "loss", "--patience", "50", "--seed", "3"),
 )
 CHECKPOINT = "checkpoint.safetensors"

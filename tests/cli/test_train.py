@@ -87,6 +87,23 @@ class TestProgressBar:
         assert "\nepoch 2/3  loss" in train(stripes, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "option", [("--augmentation", "digits"), ("--image-features", "gradients")]
+)
+def test_images_need_not_be_square(succeeds, tmp_path, idx_bytes, option):
+    labels = (np.arange(40) % 4).astype(np.uint8)
+    images = np.zeros((40, 4, 7), np.uint8)
+    images[np.arange(40), labels] = 200
+    for prefix in ("train", "t10k"):
+        (tmp_path / f"{prefix}-images-idx3-ubyte").write_bytes(idx_bytes(images))
+        (tmp_path / f"{prefix}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
+    options = ("--hidden", "8", "--epochs", "2", "--batch-size", "8", "--no-report", *option)
+    succeeds("train", "--data", tmp_path, "--out", tmp_path / "run", *options)
+    model = load_model(tmp_path / "run" / "model.safetensors")
+    assert tuple(model.image_shape) == (4, 7)
+    assert model.n_features_in_ == 28
+
+
 def test_history_file_has_full_precision(train, stripes, tmp_path):
     train(stripes, tmp_path)
     history = load_model(tmp_path / "model.safetensors").history_

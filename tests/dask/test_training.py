@@ -9,7 +9,7 @@ import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from skmlp import CheckpointError, MLPDigitClassifier, NonFiniteLossError
+from skmlp import CheckpointError, GradientFeatures, MLPDigitClassifier, NonFiniteLossError
 from skmlp.callbacks import Checkpoint, OnEpoch
 from skmlp.dask import DaskMLPDigitClassifier
 from skmlp.schedules import Cosine
@@ -29,6 +29,10 @@ AGREEING = {
     "averaged weights": {"ema_decay": 0.9},
     "adversarial": {"adversarial_norm": 0.1},
     "input scale": {"input_scale": 0.5},
+    "image features": {
+        "image_features": GradientFeatures((3, 4), include_pixels=True),
+        "input_scale": 0.5,
+    },
     "class weight": {"class_weight": {3: 5.0, 4: 0.0}},
     "balanced": {"class_weight": "balanced"},
     "cosine": {"learning_rate": "cosine"},
@@ -172,6 +176,8 @@ def test_sparse_blocks(data):
     assert_same_model(model, expected, rtol=1e-9)
     with pytest.raises(TypeError, match="X must be dense if adversarial_norm is set"):
         model.set_params(adversarial_norm=0.1).fit(blocks, data.divide(data.y))
+    with pytest.raises(TypeError, match="X must be dense if image_features is set"):
+        model.set_params(image_features="gradients").fit(blocks, data.divide(data.y))
 
 
 def test_local_mode_averages_the_weights_of_the_blocks(data):
@@ -230,6 +236,7 @@ def test_each_sample_is_used_once_per_epoch(local_steps, data):
     [
         {"dropout": 0.3, "input_dropout": 0.1},
         {"augmentation": "digits"},
+        {"augmentation": "digits", "image_features": GradientFeatures((3, 4), include_pixels=True)},
         {"dropout": 0.3, "augmentation": "digits", "ema_decay": 0.9, "solver": "nadam"},
     ],
     ids=str,
@@ -305,6 +312,29 @@ def test_warm_start_continues(mode, data):
     twice = DaskMLPDigitClassifier(mode=mode, warm_start=True, **make_parameters(max_iter=2))
     twice.fit(*blocks).fit(*blocks)
     assert_equal_models(twice, once)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("mode", MODES)
+def test_features_of_images_are_those_of_one_process(mode, dtype, data):
+    """The network is that of features that were computed before."""
+    X = np.rint(data.X * 16).astype(dtype)
+    features, scale = GradientFeatures((3, 4), include_pixels=True), 1 / 16
+    F = features((X * np.float32(scale)).astype(np.result_type(dtype, "f")).reshape(-1, 8, 8))
+    parameters = make_parameters(class_weight="balanced")
+    model = DaskMLPDigitClassifier(
+        mode=mode, image_features=features, input_scale=scale, **parameters
+    ).fit(data.divide(X), data.divide(data.y), X_val=data.divide(X), y_val=data.divide(data.y))
+    expected = DaskMLPDigitClassifier(mode=mode, **parameters).fit(
+        data.divide(F), data.divide(data.y), X_val=data.divide(F), y_val=data.divide(data.y)
+    )
+    assert_equal_models(model, expected)
+    assert model.n_features_in_ == 64
+    for method in ("predict", "predict_proba", "predict_log_proba"):
+        predicted = getattr(model, method)(data.divide(X)).compute()
+        assert_allclose(predicted, getattr(model.to_local(), method)(X), rtol=1e-5)
+        assert_allclose(predicted, getattr(expected, method)(F), rtol=1e-5)
+    assert model.score(data.divide(X), data.divide(data.y)) == expected.score(F, data.y)
 
 
 def test_unknown_sizes_of_blocks(data):

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.datasets import load_digits
 
-from skmlp import MLPDigitClassifier
+from skmlp import GradientFeatures, MLPDigitClassifier
 from skmlp.engine.reference.activations import ACTIVATIONS
 
 X, y = load_digits(return_X_y=True)
@@ -33,6 +33,24 @@ NETWORKS = {
     "two classes without hidden layers": {
         "labels": LABELS["booleans"],
         "hidden_layer_sizes": (),
+    },
+    "gradients": {"image_features": "gradients", "hidden_layer_sizes": (20, 10)},
+    "gradients without pixels": {
+        "image_features": GradientFeatures((4, 3), include_pixels=False),
+        "image_shape": (4, 16),
+        "batch_norm": True,
+    },
+    "gradients of images of one row": {
+        "image_features": GradientFeatures((1, 9), include_pixels=True),
+        "image_shape": (1, 64),
+        "labels": LABELS["multilabel"],
+    },
+    "gradients without scale and hidden layers": {
+        "image_features": GradientFeatures((2, 2), include_pixels=True),
+        "input_scale": None,
+        "learning_rate_init": 1e-3,
+        "hidden_layer_sizes": (),
+        "labels": LABELS["two strings"],
     },
 }
 

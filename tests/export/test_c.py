@@ -13,7 +13,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skmlp import Deslant, IDXReader, ImageResizer, MLPDigitClassifier, make_committee
+from skmlp import (
+    Deslant,
+    GradientFeatures,
+    IDXReader,
+    ImageResizer,
+    MLPDigitClassifier,
+    make_committee,
+)
 from skmlp.export import to_c
 from skmlp.export.checks import predict_with_rounded_weights
 from skmlp.files.models import compute_model_digest
@@ -74,7 +81,13 @@ def test_predictions_are_those_of_the_rounded_weights(name, tmp_path):
     assert program.digest == compute_model_digest(mlp)
 
 
-@pytest.mark.parametrize("name", ["no scale", "four hidden layers", "multilabel", "two strings"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("no scale", "four hidden layers", "multilabel", "two strings"),
+        *(name for name in NETWORKS if name.startswith("gradients")),
+    ],
+)
 def test_sanitizers_find_no_invalid_access(name, tmp_path):
     mlp = fit(**NETWORKS[name])
     kind = "float" if mlp.input_scale is None else "uint8_t"
@@ -144,6 +157,16 @@ def test_footprint_is_the_memory_of_the_arrays(tmp_path):
     n_units = 12 + 30 + 8 + 20 + 10
     assert footprint.constants == n_weights + 8 * n_units
     assert footprint.stack == 4 * (max(12, 8) + max(30, 20))
+
+
+@pytest.mark.parametrize("include_pixels", [False, True])
+def test_footprint_includes_the_features_of_images(include_pixels, tmp_path):
+    features = GradientFeatures((3, 4), include_pixels)
+    footprint = to_c(fit(image_features=features), tmp_path / "digits.c")
+    n_inputs = 8 * 12 + 64 * include_pixels
+    n_grid_weights = 3 * 8 + 4 * 8
+    assert footprint.constants == (n_inputs * 20 + 20 * 10) + 8 * 30 + 4 * n_grid_weights
+    assert footprint.stack == 4 * (n_inputs + 20)
 
 
 def test_sums_of_many_pixels_do_not_overflow(tmp_path):
@@ -301,6 +324,25 @@ class TestPipelines:
         images = make_images((5, 9))
         pipeline = fit_pipeline(*transformers, X=images)
         check_pipeline(pipeline, images, tmp_path)
+
+    @pytest.mark.parametrize("include_pixels", [False, True])
+    @pytest.mark.parametrize(
+        ("transformers", "shape"),
+        [
+            ([Deslant(image_shape=(5, 9))], (5, 9)),
+            ([Deslant(spread=(0.2, 0.15), image_shape=(5, 9))], (5, 9)),
+            (
+                [Deslant(image_shape=(5, 9)), ImageResizer((4, 6), image_shape=(5, 9))],
+                (4, 6),
+            ),
+        ],
+        ids=str,
+    )
+    def test_features_of_images(self, transformers, shape, include_pixels, tmp_path):
+        images = make_images((5, 9))
+        features = GradientFeatures((2, 3), include_pixels)
+        parameters = {"image_features": features, "image_shape": shape}
+        check_pipeline(fit_pipeline(*transformers, X=images, **parameters), images, tmp_path)
 
     @pytest.mark.parametrize("spread", [(None, None), (0.2, 0.15)])
     def test_large_images(self, spread, tmp_path):

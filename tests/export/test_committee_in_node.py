@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import VotingClassifier
 from sklearn.pipeline import make_pipeline
 
-from skmlp import Deslant, MLPDigitClassifier, make_committee
+from skmlp import Deslant, GradientFeatures, MLPDigitClassifier, make_committee
 from skmlp.export.page_data import make_page_data
 
 X, y = load_digits(return_X_y=True)
@@ -49,6 +49,8 @@ def make_models():
         make_network((), input_scale=1 / 80),
         make_pipeline(Deslant(), make_network((30, 12, 8), seed=1, activation="tanh")),
         make_pipeline("passthrough", Deslant(0.3), make_network(seed=2, ema_decay=0.9)),
+        make_network(image_features=GradientFeatures((4, 6), include_pixels=False)),
+        make_pipeline(Deslant(), make_network((20, 10), image_features="gradients")),
     ]
 
 
@@ -64,7 +66,11 @@ def predict(model, images):
     return np.array(json.loads(output))
 
 
-@pytest.mark.parametrize("weights", [None, [1, 1, 1, 1], [0.5, 3, 0, 1.25], [0, 0, 0, 2]], ids=str)
+@pytest.mark.parametrize(
+    "weights",
+    [None, [1] * 6, [0.5, 3, 0, 1.25, 1, 0], [0, 0, 0, 2, 0, 0], [0, 0, 0, 0, 1, 2]],
+    ids=str,
+)
 def test_average_is_that_of_the_members(models, weights):
     found = predict(make_committee(models, weights), X_test)
     each = [model.predict_proba(X_test) for model in models]
@@ -73,7 +79,7 @@ def test_average_is_that_of_the_members(models, weights):
 
 
 def test_model_that_is_no_committee(models):
-    for model in (models[0], models[2]):
+    for model in (models[0], models[2], models[4], models[5]):
         expected = model.predict_proba(X_test)
         np.testing.assert_allclose(predict(model, X_test), expected, rtol=0, atol=TOLERANCE)
 
@@ -84,14 +90,14 @@ def test_model_that_is_no_committee(models):
 def test_fitted_voting_classifier(labels):
     members = [(f"{index}", model) for index, model in enumerate(make_models())]
     committee = VotingClassifier(
-        [*members, ("dropped", "drop")], voting="soft", weights=[1, 2, 3, 4, 5]
+        [*members, ("dropped", "drop")], voting="soft", weights=[1, 2, 3, 4, 5, 6, 7]
     )
     committee.fit(X_few, labels)
     expected = committee.predict_proba(X_test)
     np.testing.assert_allclose(predict(committee, X_test), expected, rtol=0, atol=TOLERANCE)
     page = make_page_data(committee)
     assert page["classes"] == np.unique(labels).tolist()
-    assert [member["name"] for member in page["members"]] == ["0", "1", "2", "3"]
+    assert [member["name"] for member in page["members"]] == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_agreement_is_that_of_the_results():

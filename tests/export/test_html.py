@@ -21,7 +21,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmlp import Deslant, MLPDigitClassifier, load_mnist, make_committee, normalize_digit
+from skmlp import (
+    Deslant,
+    GradientFeatures,
+    MLPDigitClassifier,
+    load_mnist,
+    make_committee,
+    normalize_digit,
+)
 from skmlp.export import to_html, to_onnx
 from skmlp.export.html import join_modules
 from skmlp.export.network import compute_probabilities, fold_network
@@ -216,6 +223,19 @@ class TestPage:
             assert not re.search(r"\S.*//[^\"'`\n]*[{(\[,;]$", source, re.MULTILINE), module.name
             names += declared
         assert len(names) == len(set(names)) > 100  # imports are left out: the names must differ
+
+    def test_style_is_that_of_the_source(self, browser, wide_page):
+        style = (PAGE_DIRECTORY / "page.css").read_text(encoding="utf-8")
+        compare = """style => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync(style);
+            return [sheet, document.styleSheets[0]].map(({ cssRules }) => [...cssRules].map((rule) => rule.cssText));
+        }"""
+        with open_page(browser, wide_page) as opened:
+            expected, found = opened.page.evaluate(compare, style)
+        assert found == expected
+        assert len(found) > 50
+        assert f"<style>{style}" not in wide_page.read_text(encoding="utf-8")
 
     def test_script_is_valid_and_smaller_than_the_modules(self):
         script = join_modules("page.js").encode()
@@ -1056,6 +1076,246 @@ class TestCommittee:
             assert settings["largest"] == X.max()
 
 
+@pytest.fixture(scope="module")
+def gradients_committee(digits):
+    """Return a committee whose networks take pixels, gradients, or both of upright digits."""
+    X, y = digits
+    gradients = GradientFeatures((3, 5), include_pixels=False)
+    return make_committee(
+        [
+            make_small(X, y, input_scale=1),
+            make_small(X, y, input_scale=1, image_features=gradients),
+            fit_upright(X, y, image_features="gradients"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def gradients_page(gradients_committee, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pages") / "gradients.html"
+    to_html(gradients_committee, path)
+    return path
+
+
+class TestImageFeatures:
+    @pytest.mark.parametrize("weights", ["int8", "float16", "float32"])
+    @pytest.mark.parametrize("include_pixels", [False, True])
+    def test_predict_agrees_with_python(self, open_small, digits, include_pixels, weights):
+        X, y = digits
+        features = GradientFeatures((4, 3), include_pixels=include_pixels)
+        mlp = make_small(X, y, image_features=features, image_shape=(4, 16), input_scale=1)
+        with open_small(mlp, weights=weights) as opened:
+            assert opened.page.evaluate("window.skmlp.selfTest.passed")
+            computed = [opened.page.evaluate(PREDICT, (255 * row).tolist()) for row in X[:20]]
+            with pytest.raises(Exception, match=r"pixels must have 64 values, got 3\."):
+                opened.page.evaluate(PREDICT, [1, 2, 3])
+        network = quantize_network(fold_network(mlp), weights).restore()
+        np.testing.assert_allclose(computed, compute_probabilities(network, X[:20]), atol=1e-5)
+
+    def test_background_that_is_not_zero(self, open_small, digits):
+        X, y = digits
+        mlp = make_small(2 * X - 1, y, image_features="gradients")
+        with open_small(mlp, X=2 * X - 1, weights="float32") as opened:
+            assert opened.page.evaluate("window.skmlp.selfTest.passed")
+            computed = opened.page.evaluate(PREDICT, [0] * 32 + [255] * 32)
+        expected = mlp.predict_proba([[-1] * 32 + [1] * 32])[0]
+        np.testing.assert_allclose(computed, expected, atol=1e-5)
+
+    def test_committee_agrees_with_python(self, browser, digits, gradients_committee, tmp_path):
+        X, _ = digits
+        pixels = np.rint(255 * X[:20])
+        to_html(gradients_committee, tmp_path / "page.html", weights="float32")
+        with open_page(browser, tmp_path / "page.html") as opened:
+            assert "passed: 15 samples" in opened.page.locator("#self-test").inner_text()
+            computed = [opened.page.evaluate(PREDICT, row.tolist()) for row in pixels]
+        # Deslant rounds pixels from 0 to 255.
+        members = list(map(split_model, gradients_committee.estimators_))
+        each = [
+            member.classifier.predict_proba(member.transform(pixels.astype(np.uint8)) / 255)
+            for member in members
+        ]
+        np.testing.assert_allclose(computed, np.mean(each, axis=0), atol=1e-5)
+
+    @pytest.mark.parametrize("width", [390, 1280])
+    @pytest.mark.parametrize("dark", [False, True])
+    def test_has_no_problems(self, browser, gradients_page, width, dark):
+        with open_page(browser, gradients_page, width=width, dark=dark) as opened:
+            page = opened.page
+            page.locator("#show-occlusion").check()
+            page.locator("#noise").fill("0.2")
+            for index in range(3):
+                page.get_by_label("Network shown").select_option(index=index)
+                for layer in (0, 1):
+                    page.locator(".layer canvas").nth(layer).click()
+                    read_answer(page)
+                    assert opened.find_problems() == {}
+
+    def test_weights_of_a_unit(self, browser, gradients_page):
+        directions = "weights of the eight directions in which the intensity can increase, at "
+        read_picture = """() => {
+            const { width, height, classList } = document.querySelector("#unit canvas");
+            return [width / height, classList.contains("parts")];
+        }"""
+        expected = [("", False), (f"{directions}3 x 5", True), (f"{directions}9 x 9", True)]
+        with open_page(browser, gradients_page) as opened:
+            page = opened.page
+            for index, (text, has_parts) in enumerate(expected):
+                page.get_by_label("Network shown").select_option(index=index)
+                page.locator(".layer canvas").nth(0).click(position={"x": 3, "y": 3})
+                shown = page.locator("#unit .incoming").inner_text()
+                assert text in shown
+                assert ("the weights of the pixels" in shown) == (index == 2)
+                assert page.evaluate(read_picture) == [1, has_parts]
+                page.locator(".layer canvas").nth(1).click(position={"x": 3, "y": 3})
+                assert page.locator("#unit .incoming").inner_text() == ""
+                assert page.evaluate(read_picture) == [1, False]
+
+    def test_colors_of_the_weights(self, open_small, digits):
+        X, y = digits
+        features = GradientFeatures((2, 2), include_pixels=True)
+        mlp = make_small(X, y, input_scale=1, image_features=features)
+        mlp.coefs_[0][...] = 0
+        mlp.coefs_[0][2 * 4, 0] = 1  # an increase downwards, at the upper left point
+        read_color = """([x, y]) => {
+            const canvas = document.querySelector("#unit canvas");
+            const [column, row] = [x * canvas.width, y * canvas.height].map(Math.floor);
+            return Array.from(canvas.getContext("2d").getImageData(column, row, 1, 1).data);
+        }"""
+        with open_small(mlp) as opened:
+            opened.page.locator(".layer canvas").nth(0).click(position={"x": 3, "y": 3})
+            expected = {
+                (0.42, 0.75): [31, 102, 176, 255],  # in the part below the center
+                (0.58, 0.75): [255, 255, 255, 255],
+                (0.42, 0.1): [255, 255, 255, 255],
+                (0.5, 0.5): [255, 255, 255, 255],  # a pixel
+                (1 / 3, 0.5): [0, 0, 0, 0],  # between the parts
+            }
+            for place, color in expected.items():
+                assert opened.page.evaluate(read_color, place) == color
+
+    @pytest.mark.parametrize("include_pixels", [False, True])
+    def test_paths_start_at_grid_points_or_pixels(self, open_small, digits, include_pixels):
+        features = GradientFeatures((2, 3), include_pixels=include_pixels)
+        mlp = make_small(*digits, hidden_layer_sizes=(), input_scale=1, image_features=features)
+        mlp.coefs_[0][:48] = 0
+        mlp.coefs_[0][48:] = 0.1
+        mlp.coefs_[0][2 * 6 + 4] = 1  # an increase downwards, in the middle of the lower half
+        measure = """() => {
+            const area = document.getElementById("flow").getBoundingClientRect();
+            const { left, top, width, height } = document.querySelector("#seen canvas").getBoundingClientRect();
+            return [...document.querySelectorAll("#paths path")].map((path) => {
+                const [x, y] = path.getAttribute("d").slice(1).split("C")[0].split(" ").map(Number);
+                return [(y + area.top - top) / height, (x + area.left - left) / width];
+            });
+        }"""
+        with open_small(mlp) as opened:
+            read_answer(opened.page)
+            starts = np.array(opened.page.evaluate(measure))
+        assert len(starts) == (6 if include_pixels else 1)
+        np.testing.assert_allclose(starts[0], [0.75, 0.5], atol=1e-3)
+        np.testing.assert_allclose(8 * starts[1:] % 1, 0.5, atol=1e-2)
+
+    def test_occlusion_map_is_shown(self, browser, gradients_page):
+        get_pixels = "() => document.querySelector('#seen canvas').toDataURL()"
+        with open_page(browser, gradients_page) as opened:
+            page = opened.page
+            page.get_by_label("Network shown").select_option(index=1)
+            read_answer(page)
+            image = page.evaluate(get_pixels)
+            page.locator("#show-occlusion").check()
+            page.wait_for_function(f"image => ({get_pixels})() !== image", arg=image)
+
+    def test_inputs_are_described(self, browser, gradients_page):
+        with open_page(browser, gradients_page) as opened:
+            layers = opened.page.locator("dl").inner_text()
+            text = opened.page.locator("#explanation").inner_text()
+        dash = "\N{EN DASH}"
+        assert f"64{dash}16{dash}12{dash}10\n" in layers
+        assert f"120{dash}16{dash}12{dash}10, gradients at 3 x 5 points\n" in layers
+        expected = ", upright digits, gradients at 9 x 9 points and pixels\n"
+        assert f"712{dash}16{dash}12{dash}10{expected}" in layers
+        assert "The inputs of the networks with gradients in the list below are computed" in text
+        assert "for some networks also its pixels. Their paths start at these points" in text
+
+    @pytest.mark.parametrize(
+        ("grids", "subject", "paths"),
+        [
+            ([None], None, None),
+            ([(2, 2)], "the network", "of a grid. Paths start at these points."),
+            ([(2, 2), (3, 3)], "the networks", "of a grid. Paths start at these points."),
+            ([(2, 2), None], "the networks with gradients in the list below", "Their paths"),
+        ],
+        ids=str,
+    )
+    def test_text_and_script(self, digits, tmp_path, grids, subject, paths):
+        X, y = digits
+        models = [
+            make_small(
+                X,
+                y,
+                input_scale=1,
+                image_features=grid and GradientFeatures(grid, include_pixels=False),
+            )
+            for grid in grids
+        ]
+        to_html(make_committee(models), tmp_path / "page.html")
+        html = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert ("class GradientInputs" in html) == (subject is not None)
+        assert html.count("<dt>Inputs</dt>") == (len(grids) == 1 and subject is not None)
+        if subject is None:
+            assert "The inputs of" not in html
+        else:
+            assert f"The inputs of {subject} are computed from the image" in html
+            assert paths in html
+
+    @pytest.mark.parametrize("shape", [(4, 16), (64, 1), False])
+    @pytest.mark.parametrize("stored", [None, (8, 8)])
+    def test_shape_must_be_that_of_the_network(self, digits, tmp_path, stored, shape):
+        mlp = make_small(*digits, input_scale=1, image_features="gradients", image_shape=stored)
+        path = tmp_path / "page.html"
+        with pytest.raises(
+            ValueError, match=r"image_shape must be None or \(8, 8\), the shape of the images for"
+        ):
+            to_html(mlp, path, image_shape=shape)
+        assert list(tmp_path.iterdir()) == []
+        to_html(mlp, path, image_shape=(8, 8))
+
+    def test_images_of_few_pixels_are_drawn(self, open_small, digits):
+        X, y = digits
+        mlp = make_small(X[:, 28:44], y, input_scale=1, image_features="gradients")
+        with open_small(mlp) as opened:
+            assert opened.page.evaluate("window.skmlp.selfTest.passed")
+            assert "4 x 4 pixels" in opened.page.locator("#seen").inner_text()
+
+    def test_members_for_images_of_other_shapes(self, digits, tmp_path):
+        X, y = digits
+        path = tmp_path / "page.html"
+        wide, plain, square = [
+            make_small(X, y, input_scale=1, image_features=features, image_shape=shape)
+            for features, shape in [
+                ("gradients", (4, 16)),
+                (None, None),
+                ("gradients", None),
+            ]
+        ]
+        to_html(make_committee([plain, wide]), path)
+        assert read_description(path.read_text(encoding="utf-8"))["input"]["shape"] == [4, 16]
+        for model in (make_committee([wide, square]), make_committee([fit_upright(X, y), wide])):
+            with pytest.raises(ValueError, match=r"one shape for a page, got \(4, 16\), \(8, 8\)"):
+                to_html(model, path)
+
+    def test_callable(self, digits, tmp_path):
+        mlp = make_small(*digits, input_scale=1, image_features=flatten)
+        with pytest.raises(TypeError, match="image_features of an exported classifier must be"):
+            to_html(mlp, tmp_path / "page.html")
+        assert list(tmp_path.iterdir()) == []
+
+
+def flatten(images):
+    """Return the pixels of images as features."""
+    return images.reshape(len(images), -1)
+
+
 class TestErrors:
     def test_not_fitted(self, tmp_path):
         with pytest.raises(NotFittedError):
@@ -1139,7 +1399,7 @@ class TestErrors:
         ]
         committee = make_committee([model.fit(X, y) for model in models])
         with pytest.raises(
-            ValueError, match=r"got \(4, 16\), \(8, 8\)\. Export this committee by to_onnx"
+            ValueError, match=r"got \(4, 16\), \(8, 8\)\. Export this model by to_onnx"
         ):
             to_html(committee, tmp_path / "page.html", image_shape=image_shape)
         assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from export.descriptions import describe
 from export.node import run_node
 from sklearn.datasets import load_digits
 
-from skmlp import MLPDigitClassifier
+from skmlp import GradientFeatures, MLPDigitClassifier
 from skmlp.engine.reference.activations import ACTIVATIONS
 from skmlp.export.network import compute_logits, compute_probabilities, fold_network
 from skmlp.export.quantize import WEIGHT_FORMATS, quantize_network
@@ -41,7 +41,20 @@ NETWORKS = {
     "two activations": {"activation": ("gelu", "tanh")},
     "no scale": {"input_scale": None, "learning_rate_init": 1e-3},
     "averaged weights": {"ema_decay": 0.9, "batch_norm": True},
+    "gradients": {"image_features": "gradients"},
+    "gradients without pixels": {
+        "image_features": GradientFeatures((3, 5), include_pixels=False),
+        "image_shape": (4, 16),
+    },
+    "gradients without scale": {
+        "image_features": "gradients",
+        "input_scale": None,
+        "learning_rate_init": 1e-3,
+    },
+    "gradients batch_norm": {"image_features": "gradients", "batch_norm": True},
+    "gradients without hidden layers": {"image_features": "gradients", "hidden_layer_sizes": ()},
     "float64": {"dtype": np.float64},
+    "float64 gradients": {"dtype": np.float64, "image_features": "gradients"},
     "float64 batch_norm": {"dtype": np.float64, "batch_norm": True},
 }
 TOLERANCE = 1e-5
@@ -207,6 +220,7 @@ def test_weights_are_decoded_exactly(weights):
 
 def test_the_results_are_those_of_the_reference():
     models = [fit(labels, activation=("silu", "softplus")) for labels in LABELS.values()]
+    models.append(fit(image_features="gradients"))
     cases = list(product(models, WEIGHT_FORMATS))
     descriptions = [describe(model, weights=weights) for model, weights in cases]
     outputs = run_networks(descriptions, X_test, ["logits", "probabilities"])
@@ -216,6 +230,15 @@ def test_the_results_are_those_of_the_reference():
             np.testing.assert_allclose(
                 output[name], compute(network, X_test), rtol=1e-5, atol=1e-6, err_msg=weights
             )
+
+
+def test_inputs_are_the_features_or_those_of_images():
+    features = GradientFeatures((3, 5), include_pixels=True)
+    models = [fit(), fit(image_features=features, image_shape=(4, 16))]
+    plain, gradients = run_networks(list(map(describe, models)), X_test, ["inputs"])
+    np.testing.assert_array_equal(plain["inputs"], X_test)
+    expected = features(X_test.reshape(-1, 4, 16) / 16)
+    np.testing.assert_allclose(gradients["inputs"], expected, rtol=1e-7, atol=1e-14)
 
 
 @pytest.mark.parametrize("layer", [0, 1])

@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmlp import MLPDigitClassifier
+from skmlp import GradientFeatures, MLPDigitClassifier
 from skmlp.estimator.targets import TargetEncoding
 from skmlp.export.network import (
     DenseLayer,
@@ -41,6 +41,10 @@ PARAMETERS = {
     "batch norm": {"batch_norm": True, "activation": ("elu", "softplus")},
     "averaged weights": {"ema_decay": 0.9, "batch_norm": True},
     "no scale": {"input_scale": None, "learning_rate_init": 1e-4},
+    "image features": {
+        "image_features": GradientFeatures((3, 4), include_pixels=True),
+        "batch_norm": True,
+    },
 }
 
 

@@ -19,6 +19,11 @@ UNSUPPORTED = {
         for name in ("leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
     },
     "two activations": "activation must be the same for all hidden layers for scikit-learn, got gelu, tanh.",
+    **{
+        name: "image_features must be None for scikit-learn, got GradientFeatures"
+        for name in NETWORKS
+        if name.startswith("gradients")
+    },
     "single class": "mlp must have at least two classes for scikit-learn, got 1.",
 }
 

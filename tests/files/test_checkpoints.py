@@ -19,7 +19,14 @@ from scipy.sparse import coo_matrix, csc_matrix, csr_matrix
 from sklearn.datasets import load_digits
 
 import skmlp.files.checkpoints
-from skmlp import CheckpointError, MLPDigitClassifier, ModelFormatError, load_model, save_model
+from skmlp import (
+    CheckpointError,
+    GradientFeatures,
+    MLPDigitClassifier,
+    ModelFormatError,
+    load_model,
+    save_model,
+)
 from skmlp.augment import Affine, Annealed, Compose, Elastic, Shift
 from skmlp.callbacks import Checkpoint
 from skmlp.engine.schedules import Cosine, Warmup
@@ -57,6 +64,12 @@ TRAININGS = {
         "augmentation": Annealed(Compose([Affine(5), Shift(0.5), Elastic(2, 3)]), 0.2, 0.4),
         "adversarial_norm": 0.5,
         "image_shape": (8, 8),
+    },
+    "image features": {
+        "image_features": GradientFeatures((3, 4), include_pixels=True),
+        "augmentation": Shift(0.5),
+        "early_stopping": True,
+        "dropout": 0.2,
     },
     "virtual adversarial training": {"virtual_adversarial_norm": 0.5, "dropout": 0.2},
     "RandomState": {"random_state": np.random.RandomState(5), "dropout": [0.1, 0.2]},

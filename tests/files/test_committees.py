@@ -338,7 +338,7 @@ def test_members_of_other_images_are_refused(content, path):
     arrays = {"0.coefs.0": np.ascontiguousarray(other.coefs_[0])}
 
     def change(description):
-        description["members"][0]["layer_sizes"] = [60, 7, 10]
+        description["members"][0] |= {"n_features": 60, "layer_sizes": [60, 7, 10]}
 
     forge(path, change, arrays)
     with pytest.raises(ModelFormatError, match="same number of features, 60, got 64 from model 1"):

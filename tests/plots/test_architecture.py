@@ -24,6 +24,14 @@ def test_layers_are_those_of_the_summary():
     assert n_parameters == MLP.summary(64, 3).n_parameters
 
 
+def test_features_of_images_are_a_layer():
+    mlp = MLPDigitClassifier((20,), image_features="gradients", input_dropout=0.1)
+    layers = ArchitectureDisplay.from_estimator(mlp, n_features=784, n_classes=10).layers
+    assert layers[0] == (784, 0, ("input",))
+    assert layers[1] == (8 * 81 + 784, 0, ("image features", "dropout 0.1"))
+    assert layers[2] == (20, (8 * 81 + 784 + 1) * 20, ("relu",))
+
+
 def test_fitted_classifier_needs_no_sizes():
     X, y = load_digits(return_X_y=True)
     mlp = MLPDigitClassifier((7,), max_iter=1, n_iter_no_change=None).fit(X, y)

@@ -170,6 +170,11 @@ def test_weights_of_zero():
         (FITTED, {"n_units": 0}, "n_units must be an integer of at least 1"),
         (FITTED, {"image_shape": (3, 2)}, "image_shape must have 4 pixels"),
         (FITTED, {"ax": Figure().subplots()}, "ax must contain 3 matplotlib axes, one per unit"),
+        (
+            SimpleNamespace(coefs_=[WEIGHTS.T], image_features="gradients"),
+            {},
+            "image_features of the estimator must be None, .* Use skmlp.SaliencyDisplay",
+        ),
     ],
 )
 def test_invalid_arguments_for_weights(estimator, options, message):

@@ -57,6 +57,17 @@ def test_artists_show_the_maps(fitted):
         assert axes[i, 0].get_ylabel() == str(y[i])
 
 
+def test_maps_of_a_network_with_features_of_images_have_the_shape_of_the_image(fitted):
+    _, X, y = fitted
+    mlp = MLPDigitClassifier(
+        (5,), image_features="gradients", image_shape=(7, 8), max_iter=1, n_iter_no_change=None
+    ).fit(X, y)
+    display = SaliencyDisplay.from_estimator(mlp, X, y, image_shape=(7, 8))
+    expected = (mlp.input_gradients(X, y) * X).reshape(-1, 7, 8)
+    np.testing.assert_array_equal(display.gradient_times_input, expected)
+    assert display.occlusion.shape == (3, 7, 8)
+
+
 def test_default_is_the_predicted_class(fitted):
     mlp, X, _ = fitted
     display = SaliencyDisplay.from_estimator(mlp, X, image_shape=(7, 8))

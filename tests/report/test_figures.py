@@ -23,7 +23,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmlp import MLPDigitClassifier, save_model
+from skmlp import GradientFeatures, MLPDigitClassifier, save_model
 
 N_TRAINING = 200
 PARAMS = {
@@ -58,6 +58,11 @@ CASES = {
     "no hidden layer and two classes": (lambda y: y > 4, csr_matrix, {"hidden_layer_sizes": ()}),
     "batch norm": (keep, np.float32, {"batch_norm": True, "activation": "leaky_relu"}),
     "lbfgs": (keep, keep, {"solver": "lbfgs", "max_iter": 200, "tol": 0.1}),
+    "image features": (
+        keep,
+        np.float32,
+        {"image_features": GradientFeatures((3, 4), include_pixels=True)},
+    ),
 }
 
 
@@ -279,8 +284,9 @@ def test_network_and_cost(case, tmp_path):
     assert cost["n_file_bytes"] == (tmp_path / "model.safetensors").stat().st_size
     assert cost["n_parameters"] == mlp.summary().n_parameters
     assert cost["n_parameter_bytes"] == mlp.summary().n_bytes
-    sizes = [mlp.n_features_in_, *map(len, mlp.intercepts_)]
+    sizes = [len(mlp.coefs_[0]), *map(len, mlp.intercepts_)]
     assert network["layer_sizes"] == sizes
+    assert network["n_features"] == mlp.n_features_in_
     assert cost["n_multiply_adds"] == sum(np.multiply(sizes[:-1], sizes[1:]))
     assert cost["batch_size"] == len(case.y)
     assert cost["seconds_single"] > 0

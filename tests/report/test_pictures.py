@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from helpers import load_small_digits, make_classifier_factory
 from PIL import Image
 
-from skmlp import MLPDigitClassifier, write_report
+from skmlp import GradientFeatures, MLPDigitClassifier, write_report
 
 make_classifier = make_classifier_factory(
     max_iter=15, learning_rate_init=0.01, n_iter_no_change=None
@@ -117,6 +118,26 @@ def test_weights_are_those_of_the_units_with_the_largest_norms(report):
         values = weights[unit].reshape(8, 8)
         np.testing.assert_allclose(opacity, 255 * np.abs(values) / limit, atol=1)
         np.testing.assert_array_equal((red > blue)[opacity > 0], (values > 0)[opacity > 0])
+
+
+@pytest.mark.parametrize("is_differentiable", [True, False])
+def test_weights_that_do_not_belong_to_pixels_are_not_shown(is_differentiable, tmp_path):
+    X, y = load_small_digits(300)
+    features = GradientFeatures((3, 4), include_pixels=True)
+    if not is_differentiable:
+        features = partial(GradientFeatures.__call__, features)
+    mlp = make_classifier(image_features=features).fit(X[:200], y[:200])
+    figures = write_report(mlp, X[200:], y[200:], tmp_path / "report.html")
+    assert figures["network"]["n_features"] == 64
+    assert figures["network"]["layer_sizes"] == [8 * 12 + 64, 16, 10]
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Weights of the first layer" not in text
+    assert ("Pixels on which predictions depend" in text) == is_differentiable
+    assert '<td>image features</td><td class="number">160</td>' in text
+    assert "without those of the image features" in text
+    names = [name for section, name, _ in read_pictures(tmp_path / "report.html")]
+    assert any(name.startswith("gradient times input of") for name in names) == is_differentiable
+    assert not any("weights" in name for name in names)
 
 
 def test_maps_of_a_linear_classifier(tmp_path):

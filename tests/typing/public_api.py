@@ -13,6 +13,7 @@ import skmlp
 from skmlp import (
     Deslant,
     FoundDigit,
+    GradientFeatures,
     IDXHeader,
     MLPDigitClassifier,
     TrainingCurveDisplay,
@@ -55,6 +56,10 @@ assert_type(skmlp.SKOPS_TRUSTED_TYPES, tuple[str, ...])
 
 assert_type(Deslant(0.5, image_shape=(8, 8)).fit(X), Deslant)
 
+assert_type(GradientFeatures()(np.zeros((1, 8, 8))), FloatArray)
+assert_type(GradientFeatures((3, 3), include_pixels=False).count_features((8, 8)), int)
+GradientFeatures(directions=8)  # type: ignore[call-arg]
+
 # The classifier
 
 mlp = MLPDigitClassifier((32, 16), ["relu", "gelu"], solver="adamw", class_weight="balanced")
@@ -62,6 +67,9 @@ MLPDigitClassifier(hidden_layer_sizes=(), learning_rate=Warmup(Cosine(0.01), 2),
 MLPDigitClassifier(learning_rate=decrease_rate, class_weight={0: 1.0}, dropout=[0.1])
 MLPDigitClassifier(augmentation=Compose([Affine(rotation=8), Shift(0.5)]), image_shape=(8, 8))
 MLPDigitClassifier(augmentation=Compose([Annealed(Shift(0.5)), Noise(gaussian=0.1)]))
+MLPDigitClassifier(image_features="gradients")
+MLPDigitClassifier(image_features=GradientFeatures((4, 4), include_pixels=True))
+MLPDigitClassifier(image_features="edges")  # type: ignore[arg-type]
 MLPDigitClassifier(activation="swish")  # type: ignore[arg-type]
 MLPDigitClassifier(solver="lion")  # type: ignore[arg-type]
 MLPDigitClassifier(learning_rate="polynomial")  # type: ignore[arg-type]

@@ -91,15 +91,16 @@ def list_training_kernels(config, dtype, data):
     n_samples, batch_size = len(data.samples), config.solver.batch_size
     batch_sizes = {min(batch_size, n_samples), n_samples % batch_size} - {0}
     names = set()
-    for source in find_sources(data.samples.X, dtype, reads_rows=config.augmentation is None):
+    reads_rows = config.augmentation is None and data.samples.extraction is None
+    for source in find_sources(data.samples.X, dtype, reads_rows):
         names |= list_step_kernels(config, dtype, source, batch_sizes)
     if data.validation is not None:
         activations = config.network.activations
-        names |= list_prediction_kernels(activations, dtype, data.validation.X, available=names)
+        names |= list_prediction_kernels(activations, dtype, data.validation, available=names)
     return names
 
 
-def list_prediction_kernels(activations, dtype, X, available=()):
+def list_prediction_kernels(activations, dtype, samples, available=()):
     """Return the names of the kernels for prediction, without those of the thread pool.
 
     Parameters
@@ -108,8 +109,7 @@ def list_prediction_kernels(activations, dtype, X, available=()):
         Names of the activations of the hidden layers.
     dtype : dtype
         Type of the weights.
-    X : ndarray or CSR matrix
-        The samples.
+    samples : Samples
     available : collection of KernelName, default=()
         Kernels that are loaded before the prediction, in addition to those that are loaded now.
 
@@ -121,7 +121,7 @@ def list_prediction_kernels(activations, dtype, X, available=()):
     names += [f"activations.{activation}.forward" for activation in activations]
     kernels = {KernelName(name, dtype.name) for name in names}
     kernels |= {KernelName(name, "float32") for name in RUNNER}
-    for source in find_sources(X, dtype):
+    for source in find_sources(samples.X, dtype, reads_rows=samples.extraction is None):
         source = choose_source(source, dtype, available)
         kernels |= list_readers(source, dtype)
         kernels |= list_products(source, dtype, has_hidden_layers=bool(activations))

@@ -104,8 +104,8 @@ def find_samples(batches, dtype, places=None):
         The result of ``batch.locate()`` for each batch, if it is known.
     """
     first = batches[0]
-    X, is_augmented = first.samples.X, first.scale is None
-    if not is_augmented:
+    X, is_changed = first.samples.X, first.scale is None
+    if not is_changed:
         places = places or [batch.locate() for batch in batches]
         array, rows = places[0][0], [rows for _, rows in places]
         if is_readable(array, dtype):
@@ -118,8 +118,8 @@ def find_samples(batches, dtype, places=None):
         source = find_source(x)
     else:
         x = np.ascontiguousarray(x, dtype)
-        # An augmentation may add nonzero features.
-        source = find_source(x if is_augmented else X)._replace(dtype=x.dtype.name)
+        # An augmentation or the extraction of features may add nonzero inputs.
+        source = find_source(x if is_changed else X)._replace(dtype=x.dtype.name)
     return Samples(x, np.arange(first.size), 1.0, source)
 
 

@@ -17,6 +17,9 @@
  * The image is converted as in the Pipeline of the model before the network reads it: {{ steps | join(", ", attribute="function") }}.
 {% endif %}
  *
+{% if inputs %}
+ * The network reads the strength of the gradient in eight directions around {{ inputs.n_rows }} x {{ inputs.n_columns }} points of the image{% if inputs.includes_pixels %}, and the pixels{% endif %}.
+{% endif %}
  * Constants: {{ "{:,}".format(footprint.constants) }} bytes. Stack: {{ "{:,}".format(footprint.stack) }} bytes for activations{% if steps %} and images{% endif %}.
  * Model: {{ info.digest }}
  * Written by skmlp {{ info.version }}.
@@ -54,7 +57,18 @@ static const int8_t values_{{ loop.index }}[{{ layer.fan_out * layer.fan_in }}] 
 
 {{ definition -}}
 {% endfor %}
-{% if feature_type == "uint8_t" %}
+{% if inputs %}
+
+/* Weights of the pixels of a column and of a row of the image around the points of a grid. */
+static const float row_weights[{{ inputs.n_rows * inputs.height }}] = {
+{{ inputs.row_weights }}
+};
+static const float column_weights[{{ inputs.n_columns * inputs.width }}] = {
+{{ inputs.column_weights }}
+};
+
+{{ input_definition }}
+{% elif feature_type == "uint8_t" %}
 
 /* Compute W x + b for features from 0 to 255. The sums of integers are exact. */
 static void apply_first_layer(const int8_t *values, const float *scales, const float *biases, int fan_in, int fan_out,
@@ -69,7 +83,7 @@ static void apply_first_layer(const int8_t *values, const float *scales, const f
     }
 }
 {% endif %}
-{% if layers | length > 1 or feature_type == "float" %}
+{% if layers | length > 1 or feature_type == "float" or inputs %}
 
 /* Compute W x + b. */
 static void apply_layer(const int8_t *values, const float *scales, const float *biases, int fan_in, int fan_out,
@@ -101,6 +115,9 @@ int skmlp_predict(const {{ feature_type }} *{{ features }}, float *probabilities
 {% for step in steps %}
     uint8_t image_{{ loop.index }}[{{ step.size }}];
 {% endfor %}
+{% if inputs %}
+    float inputs[{{ inputs.size }}];
+{% endif %}
 {% for size in buffers %}
     float buffer_{{ loop.index }}[{{ size }}];
 {% endfor %}
@@ -111,6 +128,13 @@ int skmlp_predict(const {{ feature_type }} *{{ features }}, float *probabilities
 {% for step in steps %}
     {{ step.function }}({{ "pixels" if loop.first else "image_%d" % loop.index0 }}, {{ step.arguments | join(", ") }}, image_{{ loop.index }});
 {% endfor %}
+{% if inputs %}
+    compute_gradients({{ inputs.source }}, {{ inputs.height }}, {{ inputs.width }}, {{ inputs.scale }}, row_weights, {{ inputs.n_rows }}, column_weights, {{ inputs.n_columns }}, inputs);
+{% if inputs.includes_pixels %}
+    for (int i = 0; i < {{ inputs.height * inputs.width }}; i++)
+        inputs[{{ inputs.n_strengths }} + i] = {{ inputs.scale }} * (float){{ inputs.source }}[i];
+{% endif %}
+{% endif %}
 {% for layer in layers %}
     {{ layer.function }}(values_{{ loop.index }}, scales_{{ loop.index }}, biases_{{ loop.index }}, {{ layer.fan_in }}, {{ layer.fan_out }}, {{ layer.source }}, {{ layer.target }});
 {% if layer.activation != "identity" %}

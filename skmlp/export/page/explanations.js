@@ -18,18 +18,18 @@ const MAX_EDGES = 12;
  * contributions and the bias.
  *
  * @param {Network} network
- * @param {ArrayLike<number>} features
+ * @param {ArrayLike<number>} inputs of the first layer
  * @param {Float32Array[]} hidden activations of each hidden layer
  * @param {number} output index of the output unit
  * @param {number} sign 1, or -1 to find what reduces the output
  * @param {number} nEdges number of edges into each unit
  * @returns {PathEdge[]}
  */
-export function findStrongestPaths(network, features, hidden, output, sign = 1, nEdges = 3) {
+export function findStrongestPaths(network, inputs, hidden, output, sign = 1, nEdges = 3) {
   const edges = [];
   let targets = [{ unit: output, sign }];
   for (let layer = network.layers.length - 1; layer >= 0; layer--) {
-    const activations = layer === 0 ? features : hidden[layer - 1];
+    const activations = layer === 0 ? inputs : hidden[layer - 1];
     const found = targets.flatMap((target) =>
       findLargestContributions(network.layers[layer], activations, target, layer === 0 ? 2 * nEdges : nEdges),
     );

@@ -1,5 +1,7 @@
 /** The network and its forward pass, with sums in float64 and results in float32. */
 
+import { GradientInputs } from "./gradients.js";
+
 /**
  * Fully connected layer, a = f(W x + b), with fanOut rows of fanIn weights.
  *
@@ -146,10 +148,15 @@ function restoreWeights(columns, scales) {
 
 export class Network {
   /** @param {DenseLayer[]} layers */
-  constructor(layers, { outActivation, multilabel }) {
+  constructor(layers, { outActivation, multilabel, imageFeatures }) {
     this.layers = layers;
+    this.gradients = imageFeatures ? new GradientInputs(imageFeatures) : null;
     this.outActivation = outActivation;
     this.multilabel = multilabel;
+  }
+
+  get nFeatures() {
+    return this.gradients?.nPixels ?? this.layers[0].fanIn;
   }
 
   get hiddenSizes() {
@@ -157,15 +164,18 @@ export class Network {
   }
 
   /**
-   * Compute the activations of the hidden layers, the logits and the probability of each class or label.
+   * Compute the inputs and the activations of the hidden layers, the logits and the probability of each class or label.
+   *
+   * The inputs are the features, or computed from these.
    *
    * @param {ArrayLike<number>} features
    * @param {?Array<?ArrayLike<number>>} masks factors of the units of each hidden layer
-   * @returns {{hidden: Float32Array[], logits: Float32Array, probabilities: Float32Array}}
+   * @returns {{inputs: ArrayLike<number>, hidden: Float32Array[], logits: Float32Array, probabilities: Float32Array}}
    */
   forward(features, masks = null) {
+    const inputs = this.gradients?.compute(features) ?? features;
     const hidden = [];
-    let values = features;
+    let values = inputs;
     for (const layer of this.layers.slice(0, -1)) {
       const mask = masks?.[hidden.length];
       values = computeActivations(layer, values);
@@ -173,7 +183,7 @@ export class Network {
       hidden.push(values);
     }
     const logits = computeActivations(this.layers.at(-1), values);
-    return { hidden, logits, probabilities: this.computeProbabilities(logits) };
+    return { inputs, hidden, logits, probabilities: this.computeProbabilities(logits) };
   }
 
   computeProbabilities(logits) {

@@ -2,7 +2,7 @@
 
 import { findStrongestPaths } from "./explanations.js";
 import { UnitView } from "./unit_view.js";
-import { findLargest, LayerView, paintValues, readColors } from "./views.js";
+import { findLargest, LayerView, locateCell, paintValues, readColors } from "./views.js";
 
 /** The figures of a network, which are added to the page and can be removed. */
 export class NetworkView {
@@ -46,7 +46,7 @@ export class NetworkView {
   /**
    * Show a result of the network.
    *
-   * @param {{ features: Float32Array, hidden: Float32Array[] } | null} pass null without input
+   * @param {{ features: Float32Array, inputs: Float32Array, hidden: Float32Array[] } | null} pass null without input
    */
   show(pass, colors) {
     this.pass = pass;
@@ -63,7 +63,7 @@ export class NetworkView {
   /** Return the image that the network sees, with values from 0 for the background to the limit. */
   getImage(colors) {
     const { smallest, largest } = this.settings;
-    const features = this.pass?.features ?? new Float32Array(this.network.layers[0].fanIn).fill(smallest);
+    const features = this.pass?.features ?? new Float32Array(this.network.nFeatures).fill(smallest);
     return { values: features.map((value) => value - smallest), color: colors.ink, limit: largest - smallest };
   }
 
@@ -82,6 +82,11 @@ export class NetworkView {
     this.unitView.select(layer, unit, this.pass?.hidden ?? null, readColors());
   }
 
+  /** Return the place of an input in the image, relative to its size. */
+  locateInput(index) {
+    return this.network.gradients?.locate(index) ?? locateCell(index, this.settings.shape);
+  }
+
   /**
    * Find the strongest paths to a class.
    *
@@ -92,6 +97,6 @@ export class NetworkView {
     const nOutputs = this.network.layers.at(-1).fanOut;
     const output = nOutputs === 1 ? 0 : explained;
     const sign = this.classes.length === 2 && nOutputs === 1 && explained === 0 ? -1 : 1;
-    return findStrongestPaths(this.network, this.pass.features, this.pass.hidden, output, sign);
+    return findStrongestPaths(this.network, this.pass.inputs, this.pass.hidden, output, sign);
   }
 }

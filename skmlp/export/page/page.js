@@ -188,8 +188,7 @@ class Page {
       const [top, bottom] = [0, 1].map((edge) => locate(this.input.table, { x: 0, y: edge }).y);
       return { x, y: Math.min(bottom, Math.max(top, y)) };
     }
-    const [height, width] = this.settings.shape;
-    return locate(seen, { x: ((index % width) + 0.5) / width, y: (Math.floor(index / width) + 0.5) / height });
+    return locate(seen, this.networkView.locateInput(index));
   }
 
   /** Start to compute the occlusion map; a later change stops it. */
@@ -238,10 +237,10 @@ class Page {
 
   /** Return the probabilities for the pixels of an image from 0 to 255, or for features that are not images. */
   predict(values) {
-    const { fanIn } = this.members[0].network.layers[0];
-    if (values.length !== fanIn) {
+    const { nFeatures } = this.members[0].network;
+    if (values.length !== nFeatures) {
       const name = this.settings.kind === "drawing" ? "pixel" : "feature";
-      throw new RangeError(`${name}s must have ${fanIn} values, got ${values.length}. Pass one value per ${name}.`);
+      throw new RangeError(`${name}s must have ${nFeatures} values, got ${values.length}. Pass one value per ${name}.`);
     }
     return this.computeResult(values).probabilities;
   }
@@ -264,10 +263,10 @@ function showPercentages() {
 /** Decode the samples of a member for the self-test. */
 async function decodeSamples({ network, samples }) {
   const values = new Float32Array(await decompressText(samples.features));
-  const { fanIn } = network.layers[0];
+  const { nFeatures } = network;
   return samples.probabilities.map((probabilities, index) => ({
     network,
-    features: values.subarray(index * fanIn, (index + 1) * fanIn),
+    features: values.subarray(index * nFeatures, (index + 1) * nFeatures),
     probabilities,
   }));
 }

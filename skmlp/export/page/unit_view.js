@@ -55,7 +55,11 @@ export class UnitView {
     if (shape !== null) {
       const canvas = this.section.querySelector("canvas");
       const weights = this.getIncoming(layer, unit);
-      paintValues(canvas, weights, shape, [colors.negative, colors.paper, colors.positive], findLargest(weights));
+      const gradients = this.getGradients(layer);
+      canvas.classList.toggle("parts", gradients !== null);
+      const picture = gradients?.arrange(weights) ?? weights;
+      const scale = [colors.negative, colors.paper, colors.positive];
+      paintValues(canvas, picture, gradients?.pictureShape ?? shape, scale, findLargest(weights));
       const source = layer === 0 ? "the input" : `hidden layer ${layer}`;
       canvas.setAttribute("aria-label", `Weights of the unit from ${source}`);
     }
@@ -66,10 +70,15 @@ export class UnitView {
     return weights.subarray(unit * fanIn, (unit + 1) * fanIn);
   }
 
-  /** Describe the largest weights of features that have names. */
+  /** Return the GradientInputs of a layer, null for other inputs. */
+  getGradients(layer) {
+    return layer === 0 ? this.network.gradients : null;
+  }
+
+  /** Describe the picture of the weights of gradients, or the largest weights of features that have names. */
   describeIncoming(layer, unit) {
     if (this.inputShapes[layer] !== null) {
-      return "";
+      return this.getGradients(layer)?.describe() ?? "";
     }
     return `Largest incoming weights: ${listLargest(this.getIncoming(layer, unit), this.featureNames)}.`;
   }

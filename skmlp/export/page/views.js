@@ -19,7 +19,7 @@ export function readColors() {
 }
 
 /**
- * Paint values as an image with one pixel per value, which CSS enlarges.
+ * Paint values as an image with one pixel per value, which CSS enlarges. NaN and missing values are transparent.
  *
  * @param {HTMLCanvasElement} canvas
  * @param {ArrayLike<number>} values
@@ -34,14 +34,14 @@ export function paintValues(canvas, values, [height, width], [negative, zero, po
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   for (let pixel = 0; pixel < height * width; pixel++) {
-    const value = pixel < values.length ? Math.min(1, Math.max(-1, values[pixel] / (limit || 1))) : 0;
+    const value = Math.min(1, Math.max(-1, values[pixel] / (limit || 1)));
     const target = value < 0 ? negative : positive;
     const faint = under === null ? 0 : (UNDERLAY_OPACITY * under.values[pixel]) / under.limit;
     for (let channel = 0; channel < 3; channel++) {
       const base = under === null ? zero[channel] : mix(zero[channel], under.color[channel], faint);
       image.data[4 * pixel + channel] = mix(base, target[channel], Math.abs(value));
     }
-    image.data[4 * pixel + 3] = pixel < values.length ? 255 : 0;
+    image.data[4 * pixel + 3] = value >= -1 ? 255 : 0;
   }
   context.putImageData(image, 0, 0);
 }
@@ -53,6 +53,11 @@ function mix(first, second, fraction) {
 /** Return the largest absolute value. */
 export function findLargest(values) {
   return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+}
+
+/** Return the center of a cell of a grid, relative to the size of the grid. */
+export function locateCell(index, [rows, columns]) {
+  return { x: ((index % columns) + 0.5) / columns, y: (Math.floor(index / columns) + 0.5) / rows };
 }
 
 /** Return a probability as text, with enough digits to tell it from 0 and 1. */
@@ -131,7 +136,7 @@ export class LayerView {
 
   /** Return the center of a unit relative to the size of the grid. */
   getPosition(unit) {
-    return { x: ((unit % this.columns) + 0.5) / this.columns, y: (Math.floor(unit / this.columns) + 0.5) / this.rows };
+    return locateCell(unit, [this.rows, this.columns]);
   }
 
   locateUnit(event) {

@@ -22,6 +22,9 @@ def describe_cost(evaluation):
         "n_multiply_adds": sum(
             weights.size for network in evaluation.networks for weights in network.coefs_
         ),
+        "has_image_features": any(
+            network.image_features is not None for network in evaluation.networks
+        ),
         "n_cores": count_usable_cores(),
         "batch_size": batch.shape[0],
         "seconds_single": measure(model, X[:1], N_SINGLE),

@@ -39,7 +39,7 @@ def describe_member(member, is_correct, loss):
         "name": member.name,
         "weight": member.weight,
         "transformers": [type(each).__name__ for each in member.model.transformers],
-        "layer_sizes": [mlp.n_features_in_, *hidden, mlp.n_outputs_],
+        "layer_sizes": [len(mlp.coefs_[0]), *hidden, mlp.n_outputs_],
         "n_epochs": len(mlp.history_["loss"]),
         "accuracy": n_correct / len(is_correct),
         "interval": list(compute_wilson_interval(n_correct, len(is_correct))),

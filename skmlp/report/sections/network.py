@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from skmlp.estimator import fitted
 from skmlp.estimator.config import parse_activations
 from skmlp.plots.saliency import compute_occlusion
 from skmlp.report.evaluation import choose_rows
@@ -28,7 +29,8 @@ def describe_network(evaluation):
     sizes = [len(biases) for biases in model.intercepts_[:-1]]
     activations = parse_activations(model.activation, len(sizes))
     figures = {
-        "layer_sizes": [model.n_features_in_, *sizes, model.n_outputs_],
+        "n_features": model.n_features_in_,
+        "layer_sizes": [len(model.coefs_[0]), *sizes, model.n_outputs_],
         "n_samples": len(rows),
         "hidden_layers": [
             {"n_units": n_units, "activation": activation, "n_dead": n_dead}
@@ -39,8 +41,11 @@ def describe_network(evaluation):
     }
     view = {"weights": [], "saliency": []}
     if evaluation.encoder is not None:
-        view["weights"] = make_weight_pictures(evaluation)
-        view["saliency"] = make_saliency_maps(evaluation)
+        extraction = fitted.get_extraction(model)
+        if extraction is None:  # otherwise, the weights do not belong to pixels
+            view["weights"] = make_weight_pictures(evaluation)
+        if extraction is None or extraction.is_differentiable:
+            view["saliency"] = make_saliency_maps(evaluation)
     return Content(figures, view)
 
 

@@ -9,7 +9,8 @@ import scipy.sparse
 
 pytest.importorskip("numba")
 
-from skmlp.engine.batches import Augmentation, Batches, Samples, TrainingData
+from skmlp.digits.gradients import GradientFeatures
+from skmlp.engine.batches import Augmentation, Batches, FeatureExtraction, Samples, TrainingData
 from skmlp.engine.compiled import catalog, library, threads
 from skmlp.engine.compiled.backend import CompiledBackend
 from skmlp.engine.compiled.inputs import MAX_BYTES_AHEAD
@@ -141,21 +142,25 @@ def test_training_on_wide_samples_loads_the_listed_kernels(
     check_training(make_config, make_state, loaded, X, "f", (1,))
 
 
+@pytest.mark.parametrize("is_extracted", [False, True])
 @pytest.mark.parametrize("is_augmented", [False, True])
 def test_evaluation_during_training_loads_the_listed_kernels(
-    make_config, make_state, loaded, is_augmented
+    make_config, make_state, loaded, is_augmented, is_extracted
 ):
-    config = make_config((N_FEATURES, 5, N_CLASSES))
+    samples, n_inputs = make_samples(make_dense("u1")), N_FEATURES
+    if is_extracted:
+        extraction = FeatureExtraction(GradientFeatures((2, 2), include_pixels=True), (2, 3))
+        samples, n_inputs = replace(samples, extraction=extraction), extraction.n_features
+    config = make_config((n_inputs, 5, N_CLASSES))
     if is_augmented:
         config = replace(config, augmentation=Augmentation(lambda images, rng: images, (2, 3)))
-    samples = make_samples(make_dense("u1"))
     data = TrainingData(samples, validation=samples)
     state = make_state(config, dtype="f")
     train(config, state, samples, np.copy if is_augmented else None)
     validation = Batches(data.validation, 10, np.dtype("f"))
     list(CompiledBackend(config, state).logits(validation, state.weights))
     listed = list_symbols(catalog.list_training_kernels(config, np.dtype("f"), data))
-    if is_augmented:  # augmented samples may have any density
+    if is_augmented or is_extracted:  # changed samples may have any density
         assert set(loaded) < listed
     else:
         assert set(loaded) == listed
@@ -175,7 +180,7 @@ def test_prediction_loads_the_listed_kernels(loaded, dtype, hidden, kind):
         [],
     )
     activations = ["tanh"] * len(hidden)
-    kernels = catalog.list_prediction_kernels(activations, np.dtype(dtype), X)
+    kernels = catalog.list_prediction_kernels(activations, np.dtype(dtype), Samples(X))
     assert not catalog.are_loaded(kernels)
     predictor = Predictor(activations, parameters, np.dtype(dtype))
     for batch in Batches(Samples(X), 7, dtype):
@@ -187,10 +192,10 @@ def test_prediction_loads_the_listed_kernels(loaded, dtype, hidden, kind):
 @pytest.mark.parametrize("dtype", [np.dtype("f"), np.dtype("d")])
 def test_copies_of_sparse_samples_may_have_any_density(dtype):
     X = make_sparse("d" if dtype == "f" else "f", 0.02)
-    both = catalog.list_prediction_kernels(["tanh"], dtype, X)
+    both = catalog.list_prediction_kernels(["tanh"], dtype, Samples(X))
     for density in (0.02, 0.4):
         X = make_sparse(dtype, density)
-        assert both > catalog.list_prediction_kernels(["tanh"], dtype, X)
+        assert both > catalog.list_prediction_kernels(["tanh"], dtype, Samples(X))
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
@@ -200,7 +205,7 @@ def test_training_kernels_include_those_for_prediction(make_config, kind):
     config = make_config((samples.X.shape[1], 5, 4, N_CLASSES), ("relu", "tanh"))
     training = catalog.list_training_kernels(config, dtype, TrainingData(samples))
     activations = config.network.activations
-    predicting = catalog.list_prediction_kernels(activations, dtype, samples.X, available=training)
+    predicting = catalog.list_prediction_kernels(activations, dtype, samples, available=training)
     assert predicting <= training
 
 

@@ -1,0 +1,342 @@
+"""Features of images: how much the intensity changes in each direction, in each part of the image."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from skmlp.image_shape import check_image_shape
+from skmlp.typing import ArrayLike, FloatArray
+
+N_DIRECTIONS = 8
+MAX_POINTS = 64  # per row and column of the grid
+# Added under the root, so that its derivative is finite
+ROOT_OFFSET = 1e-4
+# Standard deviation of the weights of the pixels around a grid point, divided by the distance of the points
+RELATIVE_BLUR = 0.5
+# Distance in standard deviations beyond which the weights are 0
+MAX_DISTANCE = 9
+# The temporary arrays for so many pixels mostly fit into the cache.
+PIXELS_PER_BLOCK = 64 * 28 * 28
+
+
+@dataclass(frozen=True)
+class GradientFeatures:
+    r"""Strength of the intensity gradient in eight directions, around the points of a grid.
+
+    As the parameter `image_features` of :class:`skmlp.MLPDigitClassifier`, it makes the directions of strokes the
+    inputs of the network, instead of the pixels or in addition to them. A dense layer does not know which pixels are
+    neighbors, and gains more from these features than from further units.
+
+    Parameters
+    ----------
+    grid : (int, int), default=(9, 9)
+        Numbers of rows and columns of the grid, each from 1 to 64.
+    include_pixels : bool, default=False
+        Whether the pixels follow the strengths of the gradient.
+
+    Raises
+    ------
+    TypeError
+        If `include_pixels` is not a boolean.
+    ValueError
+        If `grid` is not a pair of integers from 1 to 64.
+
+    See Also
+    --------
+    skmlp.Deslant : Remove the slant of digits.
+
+    Notes
+    -----
+    Let :math:`g` be the gradient of an image at a pixel, from Sobel filters whose weights are divided by 4; pixels
+    outside of the image are 0. The vector is the sum of its components in the two nearest of eight directions, which
+    are multiples of 45 degrees [1]_. For a direction :math:`u` and its normal :math:`n`, the component is
+
+    .. math:: v_u = \max(0, g \cdot u - |g \cdot n|).
+
+    The feature of a direction at a grid point is :math:`\sqrt{s + \epsilon} - \sqrt{\epsilon}`, where :math:`s` is the
+    average of :math:`v_u` with Gaussian weights around the point, and :math:`\epsilon = 10^{-4}`, for pixels from
+    0 to 1. The standard deviation of the weights is half of the distance of the grid points. The features are sorted by
+    direction (right, down and right, down, ...), then by row and column of the grid.
+
+    References
+    ----------
+    .. [1] Liu, Nakashima, Sako and Fujisawa, "Handwritten digit recognition: benchmarking of state-of-the-art
+       techniques", Pattern Recognition 36(10), 2003, which calls them gradient features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmlp import GradientFeatures
+    >>> images = np.zeros((1, 8, 8))
+    >>> images[:, :, 4:] = 1  # an edge, from which the intensity increases to the right
+    >>> features = GradientFeatures((2, 2))(images).reshape(8, 2, 2)
+    >>> features[0].round(1)
+    array([[0.4, 0.4],
+           [0.4, 0.4]])
+    """
+
+    grid: tuple[int, int] = (9, 9)
+    include_pixels: bool = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "grid", check_image_shape(self.grid, "GradientFeatures: grid"))
+        if max(self.grid) > MAX_POINTS:
+            raise ValueError(
+                f"GradientFeatures: grid must be two integers from 1 to {MAX_POINTS}, got {self.grid!r}."
+            )
+        if not isinstance(self.include_pixels, bool | np.bool_):
+            raise TypeError(
+                f"GradientFeatures: include_pixels must be True or False, got {self.include_pixels!r}."
+            )
+
+    def __call__(self, images: ArrayLike) -> FloatArray:
+        """Compute the features of images.
+
+        Parameters
+        ----------
+        images : array-like of shape (n_images, height, width)
+            Images, usually with pixels from 0 to 1.
+
+        Returns
+        -------
+        features : ndarray of shape (n_images, n_features)
+            Features of each image. float64 if `images` is float64, else float32.
+
+        Raises
+        ------
+        ValueError
+            If `images` does not have three dimensions.
+        """
+        checked = check_images(images)
+        grid = Grid.for_images(checked, self.grid)
+        features = np.empty((len(checked), self.count_features(checked.shape[1:])), checked.dtype)
+        for block in split_into_blocks(checked):
+            averages = grid.average(compute_components(compute_gradient(checked[block])))
+            features[block, : grid.n_strengths] = compute_roots(averages)
+        if self.include_pixels:
+            n_pixels = math.prod(checked.shape[1:])
+            features[:, grid.n_strengths :] = checked.reshape(len(checked), n_pixels)
+        return features
+
+    def count_features(self, image_shape: tuple[int, int]) -> int:
+        """Return the number of features of an image, without computing them.
+
+        Parameters
+        ----------
+        image_shape : (int, int)
+            Height and width of the image.
+
+        Returns
+        -------
+        n_features : int
+            Number of features.
+
+        Examples
+        --------
+        >>> from skmlp import GradientFeatures
+        >>> GradientFeatures((9, 9)).count_features((28, 28))  # 8 * 9 * 9 + 28 * 28
+        1432
+        """
+        n_pixels = math.prod(image_shape) if self.include_pixels else 0
+        return N_DIRECTIONS * math.prod(self.grid) + n_pixels
+
+    def backpropagate(self, images: ArrayLike, derivatives: ArrayLike) -> FloatArray:
+        """Compute the derivatives of a quantity with respect to the pixels.
+
+        Parameters
+        ----------
+        images : array-like of shape (n_images, height, width)
+            Images.
+        derivatives : array-like of shape (n_images, n_features)
+            Derivatives of the quantity with respect to the features of the images.
+
+        Returns
+        -------
+        derivatives : ndarray of shape (n_images, height, width)
+            Derivatives with respect to the pixels. float64 if `images` is float64, else float32.
+
+        Raises
+        ------
+        ValueError
+            If `images` does not have three dimensions, or there are not as many derivatives as features.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmlp import GradientFeatures
+        >>> gradients = GradientFeatures((2, 2))
+        >>> images = np.random.default_rng(0).random((3, 8, 8))
+        >>> gradients.backpropagate(images, np.ones_like(gradients(images))).shape
+        (3, 8, 8)
+        """
+        checked = check_images(images)
+        given = np.asarray(derivatives, checked.dtype)
+        expected = len(checked), self.count_features(checked.shape[1:])
+        if given.shape != expected:
+            raise ValueError(
+                f"derivatives must have the shape {expected}, got {given.shape}. Pass one for each feature of each "
+                "image."
+            )
+        grid = Grid.for_images(checked, self.grid)
+        result = np.empty(checked.shape, checked.dtype)
+        for block in split_into_blocks(checked):
+            gradient = compute_gradient(checked[block])
+            components = compute_components(gradient)
+            roots = 2 * np.sqrt(grid.average(components) + checked.dtype.type(ROOT_OFFSET))
+            spread = grid.spread(given[block, : grid.n_strengths] / roots)
+            result[block] = propagate_gradient(propagate_components(gradient, components, spread))
+        if self.include_pixels:
+            result += given[:, grid.n_strengths :].reshape(checked.shape)
+        return result
+
+
+# Gaussian averages around the points of a grid
+
+
+class Grid(NamedTuple):
+    """Weights of the pixels around the points of a grid.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_grid_rows, height)
+    columns : ndarray of shape (n_grid_columns, width)
+    """
+
+    rows: np.ndarray
+    columns: np.ndarray
+
+    @classmethod
+    def for_images(cls, images, shape):
+        """Return the weights for images of shape (n_images, height, width)."""
+        return cls(
+            *(
+                make_weights(n_points, n_pixels).astype(images.dtype)
+                for n_points, n_pixels in zip(shape, images.shape[1:], strict=True)
+            )
+        )
+
+    @property
+    def n_strengths(self):
+        """Number of strengths of the gradient per image."""
+        return N_DIRECTIONS * len(self.rows) * len(self.columns)
+
+    def average(self, components):
+        """Return averages, of shape (n_images, n_strengths), of components of shape (n_images, 8, height, width)."""
+        averages = self.rows @ (components @ self.columns.T)
+        return averages.reshape(len(components), -1)
+
+    def spread(self, derivatives):
+        """Return the derivatives with respect to the components, from those with respect to the averages."""
+        shape = len(derivatives), N_DIRECTIONS, len(self.rows), len(self.columns)
+        return self.rows.T @ (derivatives.reshape(shape) @ self.columns)
+
+
+@lru_cache(maxsize=16)
+def make_weights(n_points, n_pixels):
+    """Return the Gaussian weights of the pixels of a row around each grid point, of shape (n_points, n_pixels).
+
+    Their sum is 1 for a row without borders.
+    """
+    distance = n_pixels / n_points
+    points = distance * (np.arange(n_points)[:, np.newaxis] + 0.5) - 0.5
+    deviation = RELATIVE_BLUR * distance
+    z = (np.arange(n_pixels) - points) / deviation
+    # Farther away, the weights are below 1e-17. In float32, some would be subnormal.
+    is_near = np.abs(z) < MAX_DISTANCE
+    weights = is_near * np.exp(-0.5 * (is_near * z) ** 2)
+    weights /= deviation * np.sqrt(2 * np.pi)
+    weights.flags.writeable = False
+    return weights
+
+
+# The gradient and its components
+
+
+def compute_gradient(images):
+    """Return the horizontal and the vertical derivatives, each of shape (n_images, height, width)."""
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
+    # Sums of three neighbors with the weights 1, 2 and 1
+    rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+    columns = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
+    return (rows[:, :, 2:] - rows[:, :, :-2]) / 4, (columns[:, 2:] - columns[:, :-2]) / 4
+
+
+def propagate_gradient(gradient):
+    """Return the derivatives with respect to the pixels, from those with respect to the two of `compute_gradient`.
+
+    Sobel filters are antisymmetric.
+    """
+    horizontal, vertical = gradient
+    return -compute_gradient(horizontal)[0] - compute_gradient(vertical)[1]
+
+
+def compute_components(gradient):
+    """Return the components of vectors in the eight directions, of shape (n_images, 8, height, width)."""
+    horizontal, vertical = gradient
+    n_images, height, width = horizontal.shape
+    components = np.empty((n_images, N_DIRECTIONS, height, width), horizontal.dtype)
+    for first, (along, across) in enumerate(rotate_axes(horizontal, vertical)):
+        across = np.abs(across)
+        # The opposite directions, with the same normal
+        np.subtract(along, across, out=components[:, first])
+        np.subtract(-along, across, out=components[:, first + N_DIRECTIONS // 2])
+    return np.maximum(components, 0, out=components)
+
+
+def propagate_components(gradient, components, derivatives):
+    """Return the derivatives with respect to the gradient, from those with respect to the components."""
+    derivatives = derivatives * (components > 0)
+    half = N_DIRECTIONS // 2
+    axes = []
+    for first, (_, across) in enumerate(rotate_axes(*gradient)):
+        ahead, behind = derivatives[:, first], derivatives[:, first + half]
+        axes.append((ahead - behind, -np.sign(across) * (ahead + behind)))
+    return rotate_back(axes)
+
+
+def rotate_axes(horizontal, vertical):
+    """Return vectors along and across the first four directions: right, down and right, down, down and left."""
+    root = horizontal.dtype.type(np.sqrt(0.5))
+    falling, rising = (vertical + horizontal) * root, (vertical - horizontal) * root
+    return (horizontal, vertical), (falling, rising), (vertical, -horizontal), (rising, -falling)
+
+
+def rotate_back(axes):
+    """Return the derivatives with respect to the horizontal and vertical parts, from those of `rotate_axes`."""
+    (right, r), (falling, f), (down, d), (rising, i) = axes
+    root = right.dtype.type(np.sqrt(0.5))
+    # Those with respect to the sum and the difference of the parts
+    total, difference = (falling - i) * root, (rising + f) * root
+    return right - d + total - difference, down + r + total + difference
+
+
+def compute_roots(averages):
+    """Return the roots of averages, shifted so that 0 remains 0 and the derivative is finite."""
+    offset = averages.dtype.type(ROOT_OFFSET)
+    return np.sqrt(averages + offset) - np.sqrt(offset)
+
+
+# Images
+
+
+def check_images(images):
+    """Return images as an array of floats, or raise ValueError."""
+    images = np.asarray(images)
+    if images.ndim != 3:
+        raise ValueError(
+            f"images must have the shape (n_images, height, width), got {images.shape}. Use images.reshape."
+        )
+    return images.astype(np.result_type(images, np.float32), copy=False)
+
+
+def split_into_blocks(images):
+    """Return slices of images whose temporary arrays are small."""
+    size = max(PIXELS_PER_BLOCK // max(math.prod(images.shape[1:]), 1), 1)
+    return [slice(start, start + size) for start in range(0, len(images), size)]
+
+
+# Features that the parameter `image_features` of the classifier accepts by name
+IMAGE_FEATURES = {"gradients": GradientFeatures()}
