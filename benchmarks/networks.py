@@ -24,9 +24,10 @@ import skmlp
 from skmlp import Deslant, ImageResizer
 from skmlp.augment import Compose, DigitDistortions, Noise, Upright
 from skmlp.model_parts import split_model
-from skmlp.recipes import RECIPES, SPREAD, STRONG_AUGMENTATION, make_recipe
+from skmlp.recipes import RECIPES, STRONG_AUGMENTATION, make_recipe
 
 N_SAMPLES = {"small-sample": 1000}  # the other recipes use all training images
+SPREAD = (0.2, 0.15)  # vertical and horizontal, of upright digits
 HELD_OUT_FRACTION = 1 / 6  # of the training images: 10,000 of MNIST, as many as test images
 
 
@@ -35,8 +36,28 @@ HELD_OUT_FRACTION = 1 / 6  # of the training images: 10,000 of MNIST, as many as
 
 def make_without_augmentation(random_state):
     # The training loss converges in fewer epochs than with augmented images.
-    mlp = RECIPES["accurate"].make_classifier(random_state)
+    mlp = make_large_from_pixels("accurate", random_state)
     return mlp.set_params(augmentation=None, max_iter=20)
+
+
+def make_small_sample_from_pixels(random_state):
+    mlp = RECIPES["small-sample"].make_classifier(random_state)
+    return make_pipeline(Deslant(), mlp.set_params(image_features=None))
+
+
+def make_fast_from_pixels(random_state):
+    mlp = RECIPES["fast"].make_classifier(random_state)
+    return make_pipeline(Deslant(spread=SPREAD), mlp.set_params(image_features=None))
+
+
+def make_large_from_pixels(name, random_state):
+    """Return the classifier of a recipe with more units and epochs, which it needs without features of images."""
+    mlp = RECIPES[name].make_classifier(random_state)
+    return mlp.set_params(hidden_layer_sizes=(2048, 1024, 512), max_iter=120, image_features=None)
+
+
+def make_accurate_from_pixels(random_state):
+    return make_pipeline(Deslant(), make_large_from_pixels("accurate", random_state))
 
 
 def make_upright_softmax(random_state):
@@ -50,22 +71,27 @@ def make_scaled_softmax(random_state):
 def make_accurate_of_same_width(random_state):
     spread = (None, SPREAD[1])
     augmentation = Compose([STRONG_AUGMENTATION, Noise(probability=0.1), Upright(spread=spread)])
-    mlp = RECIPES["accurate"].make_classifier(random_state)
+    mlp = make_large_from_pixels("accurate", random_state)
     return make_pipeline(Deslant(spread=spread), mlp.set_params(augmentation=augmentation))
 
 
 def make_upright_100(random_state):
     mlp = RECIPES["fast"].make_classifier(random_state)
     mlp.set_params(hidden_layer_sizes=(100,), augmentation=DigitDistortions(0.3), max_iter=20)
+    mlp.set_params(image_features=None)
     return make_pipeline(Deslant(), mlp)
 
 
 VARIANTS = {
-    "accurate without Deslant and augmentation": make_without_augmentation,
-    "accurate with digits of the same width": make_accurate_of_same_width,
+    "accurate from pixels without Deslant and augmentation": make_without_augmentation,
+    "accurate from pixels of the same width": make_accurate_of_same_width,
     "softmax with Deslant": make_upright_softmax,
     "softmax with Deslant of the same size": make_scaled_softmax,
     "fast with 100 units": make_upright_100,
+    "small-sample from pixels": make_small_sample_from_pixels,
+    "fast from pixels": make_fast_from_pixels,
+    "accurate from pixels": make_accurate_from_pixels,
+    "robust from pixels": partial(make_large_from_pixels, "robust"),
 }
 NAMES = [*RECIPES, *VARIANTS]
 

@@ -116,6 +116,6 @@ for layers, description in {(): "no hidden layer", (32,): "32 hidden units"}.ite
 # The advantage is largest for the network without hidden layers, which compares an image with one template
 # for each class. Large networks that are trained with augmentation learn to ignore the slant. They gain little
 # from ``Deslant`` alone; with the augmentation step :class:`~skmlp.augment.Upright`, the distorted digits in
-# training are upright, too. The recipe ``accurate`` uses both. The recipe ``fast`` uses ``Deslant`` with a ``spread``.
+# training are upright, too. The recipes ``accurate`` and ``small-sample`` use both.
 
 plt.show()

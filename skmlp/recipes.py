@@ -40,7 +40,6 @@ COMMON_PARAMETERS: Mapping[str, Any] = MappingProxyType(
 
 WEAK_AUGMENTATION = Annealed(DigitDistortions(0.6), final_strength=0.1, begin=0.5)
 STRONG_AUGMENTATION = Annealed(DigitDistortions(1.25), final_strength=0.25, begin=0.6)
-SPREAD = (0.2, 0.15)  # vertical and horizontal, of upright digits in small networks
 # So much noise does not reduce the accuracy on images without noise.
 NOISY_AUGMENTATION = Compose([STRONG_AUGMENTATION, Noise(probability=0.2), Upright()])
 # Distortions as in pictures of lower quality. They cost some accuracy on images without them.
@@ -58,7 +57,8 @@ ROBUST_AUGMENTATION = Compose(
 
 LARGE_NETWORK: Mapping[str, Any] = MappingProxyType(
     {
-        "hidden_layer_sizes": (2048, 1024, 512),
+        "hidden_layer_sizes": (1024, 512),
+        "image_features": "gradients",
         "activation": "gelu",
         "solver": "adamw",
         "weight_decay": 0.1,
@@ -66,7 +66,7 @@ LARGE_NETWORK: Mapping[str, Any] = MappingProxyType(
         "batch_size": 256,
         "learning_rate": "one_cycle",
         "learning_rate_init": 0.004,
-        "max_iter": 120,
+        "max_iter": 40,
     }
 )
 
@@ -191,6 +191,7 @@ RECIPES: dict[str, Recipe] = {
             "For small training sets: regularization and augmentation",
             {
                 "hidden_layer_sizes": (512, 256),
+                "image_features": "gradients",
                 "solver": "adamw",
                 "batch_norm": True,
                 "dropout": 0.2,
@@ -205,9 +206,10 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "fast",
-            "Shortest training time for an accuracy of 99 % on MNIST",
+            "Shortest training time for an accuracy of 99.4 % on MNIST",
             {
                 "hidden_layer_sizes": (256,),
+                "image_features": "gradients",
                 "batch_norm": True,
                 "label_smoothing": 0.05,
                 "batch_size": 128,
@@ -215,7 +217,7 @@ RECIPES: dict[str, Recipe] = {
                 "learning_rate_init": 0.01,
                 "max_iter": 4,
             },
-            transformers=(Deslant(spread=SPREAD),),
+            transformers=(Deslant(),),
         ),
         Recipe(
             "tiny",

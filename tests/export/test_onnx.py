@@ -14,7 +14,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from skmlp import Deslant, IDXReader, ImageResizer, MLPDigitClassifier, make_committee
+from skmlp import (
+    Deslant,
+    GradientFeatures,
+    IDXReader,
+    ImageResizer,
+    MLPDigitClassifier,
+    make_committee,
+)
 from skmlp.exceptions import ExportError
 from skmlp.export import to_onnx
 from skmlp.files.models import compute_model_digest
@@ -67,8 +74,9 @@ def test_number_of_samples_is_free(n_samples):
     assert_predicts_as(to_onnx(mlp), mlp, X[:n_samples])
 
 
-def test_pixels_can_be_uint8():
-    mlp = fit()
+@pytest.mark.parametrize("image_features", [None, "gradients"])
+def test_pixels_can_be_uint8(image_features):
+    mlp = fit(image_features=image_features)
     assert_predicts_as(to_onnx(mlp, input_dtype=np.uint8), mlp, X.astype(np.uint8))
     assert_predicts_as(to_onnx(mlp, input_dtype="float32"), mlp, X)
 
@@ -109,6 +117,36 @@ def test_reader_of_idx_files(reader, dtype, rows):
     assert get_input_shape(model) == ["n_samples", *images.shape[1:]]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_features_of_images_after_other_steps(dtype):
+    images = IMAGES.reshape(300, -1).astype(dtype)
+    mlp = MLPDigitClassifier(
+        (20,),
+        image_features=GradientFeatures((3, 4), include_pixels=True),
+        image_shape=(4, 5),
+        input_scale=1 / 255,
+        max_iter=3,
+        n_iter_no_change=None,
+        random_state=0,
+    )
+    steps = Deslant(image_shape=(6, 9)), ImageResizer((4, 5), image_shape=(6, 9))
+    pipeline = make_pipeline(*steps, mlp).fit(images, y_few)
+    assert_predicts_as(to_onnx(pipeline, input_dtype=dtype), pipeline, images)
+
+
+def test_features_of_images_in_a_committee():
+    members = [fit(image_features=features) for features in (None, "gradients")]
+    committee = make_committee(members)
+    assert_predicts_as(to_onnx(committee), committee, X)
+
+
+def test_custom_features_of_images_are_rejected(tmp_path):
+    mlp = fit(image_features=lambda images: images[:, 0])
+    with pytest.raises(TypeError, match="Train with image_features='gradients'"):
+        to_onnx(mlp, tmp_path / "digits.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("size", "new_size"), [(12, 5), (14, 5), (30, 9), (100, 30)])
 def test_resizer_rounds_as_in_python(size, new_size):
     rng = np.random.default_rng(0)
@@ -141,11 +179,10 @@ def test_deslant(dtype, with_reader, max_shear, spread):
     images[:3] = 0
     images[3:6, 1:] = 0
     deslant = Deslant(max_shear, spread=spread, image_shape=(6, 9))
-    if with_reader:
-        pipeline = fit_unscaled(IDXReader(), deslant, X=images)
-    else:
+    if not with_reader:
         images = images.reshape(300, -1)
-        pipeline = fit_unscaled(deslant, MinMaxScaler(), X=images)
+    steps = [IDXReader(), deslant] if with_reader else [deslant]
+    pipeline = fit_unscaled(*steps, MinMaxScaler(), X=images)
     assert_predicts_as(to_onnx(pipeline, input_dtype=dtype), pipeline, images)
 
 
