@@ -78,8 +78,7 @@ def make_accurate_of_same_width(random_state):
 def make_upright_100(random_state):
     mlp = RECIPES["fast"].make_classifier(random_state)
     mlp.set_params(hidden_layer_sizes=(100,), augmentation=DigitDistortions(0.3), max_iter=20)
-    mlp.set_params(image_features=None)
-    return make_pipeline(Deslant(), mlp)
+    return make_pipeline(Deslant(), mlp.set_params(image_features=None))
 
 
 VARIANTS = {
@@ -87,9 +86,9 @@ VARIANTS = {
     "accurate from pixels of the same width": make_accurate_of_same_width,
     "softmax with Deslant": make_upright_softmax,
     "softmax with Deslant of the same size": make_scaled_softmax,
-    "fast with 100 units": make_upright_100,
+    "fast from pixels with 100 units": make_upright_100,
     "small-sample from pixels": make_small_sample_from_pixels,
-    "fast from pixels": make_fast_from_pixels,
+    "fast from pixels of the same size": make_fast_from_pixels,
     "accurate from pixels": make_accurate_from_pixels,
     "robust from pixels": partial(make_large_from_pixels, "robust"),
 }

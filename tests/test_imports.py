@@ -75,6 +75,7 @@ ALLOWED = {
     "files.records": {
         "",
         "exceptions",
+        "image_shape",
         "files.encoding",
         "engine",
         "digits.augment",

@@ -218,8 +218,8 @@ def make_model(options, data):
         )
     model.set_params(**options.get_parameters(), input_scale=choose_input_scale(data.X))
     height, width = data.image_shape
-    if height != width:
-        model.image_shape = data.image_shape
+    if height != width:  # otherwise, the classifier derives the shape
+        model.set_params(image_shape=data.image_shape)
     if options.stream:
         model.shuffle = "blocks"
     if options.early_stopping and model.n_iter_no_change is None:

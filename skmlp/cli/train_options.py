@@ -156,8 +156,8 @@ class TrainOptions:
     image_features: str | None = declare_option(
         "network",
         make_choice_type(IMAGE_FEATURES),
-        "Features of each image that are inputs of the network: 'gradients' adds the directions of "
-        "strokes to the pixels. [default: the pixels alone]",
+        "Inputs of the network: 'gradients' for the strength of the intensity gradient in eight "
+        "directions. [default: the pixels]",
         "gradients",
         parameter="image_features",
     )

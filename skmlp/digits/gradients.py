@@ -1,13 +1,14 @@
 """Features of images: how much the intensity changes in each direction, in each part of the image."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from skmlp.image_shape import check_image_shape
+from skmlp.image_shape import is_positive_integer
 from skmlp.typing import ArrayLike, FloatArray
 
 N_DIRECTIONS = 8
@@ -26,9 +27,9 @@ PIXELS_PER_BLOCK = 64 * 28 * 28
 class GradientFeatures:
     r"""Strength of the intensity gradient in eight directions, around the points of a grid.
 
-    As the parameter `image_features` of :class:`skmlp.MLPDigitClassifier`, it makes the directions of strokes the
-    inputs of the network, instead of the pixels or in addition to them. A dense layer does not know which pixels are
-    neighbors, and gains more from these features than from further units.
+    As the parameter `image_features` of :class:`skmlp.MLPDigitClassifier`, it makes these features the inputs of the
+    network, instead of the pixels or in addition to them. They contain which pixels are neighbors, which a dense layer
+    does not know. Noise changes them more than the pixels, unless training images have noise.
 
     Parameters
     ----------
@@ -82,15 +83,12 @@ class GradientFeatures:
     include_pixels: bool = False
 
     def __post_init__(self):
-        object.__setattr__(self, "grid", check_image_shape(self.grid, "GradientFeatures: grid"))
-        if max(self.grid) > MAX_POINTS:
-            raise ValueError(
-                f"GradientFeatures: grid must be two integers from 1 to {MAX_POINTS}, got {self.grid!r}."
-            )
+        object.__setattr__(self, "grid", check_grid(self.grid))
         if not isinstance(self.include_pixels, bool | np.bool_):
             raise TypeError(
                 f"GradientFeatures: include_pixels must be True or False, got {self.include_pixels!r}."
             )
+        object.__setattr__(self, "include_pixels", bool(self.include_pixels))
 
     def __call__(self, images: ArrayLike) -> FloatArray:
         """Compute the features of images.
@@ -191,6 +189,17 @@ class GradientFeatures:
         if self.include_pixels:
             result += given[:, grid.n_strengths :].reshape(checked.shape)
         return result
+
+
+def check_grid(grid):
+    """Return a grid as a tuple of integers, or raise ValueError unless they are in the range."""
+    sizes = tuple(grid) if isinstance(grid, Iterable) else ()
+    is_valid = len(sizes) == 2 and all(map(is_positive_integer, sizes)) and max(sizes) <= MAX_POINTS
+    if not is_valid:
+        raise ValueError(
+            f"GradientFeatures: grid must be two integers from 1 to {MAX_POINTS}, (rows, columns), got {grid!r}."
+        )
+    return tuple(map(int, sizes))
 
 
 # Gaussian averages around the points of a grid
@@ -323,13 +332,18 @@ def compute_roots(averages):
 
 
 def check_images(images):
-    """Return images as an array of floats, or raise ValueError."""
+    """Return images as an array of float32 or float64, or raise ValueError or TypeError."""
     images = np.asarray(images)
     if images.ndim != 3:
         raise ValueError(
             f"images must have the shape (n_images, height, width), got {images.shape}. Use images.reshape."
         )
-    return images.astype(np.result_type(images, np.float32), copy=False)
+    if images.dtype.kind not in "buif":
+        raise TypeError(
+            f"images must contain real numbers, got the dtype {images.dtype}. Convert them to float32."
+        )
+    dtype = np.float64 if images.dtype == np.float64 else np.float32
+    return images.astype(dtype, copy=False)
 
 
 def split_into_blocks(images):

@@ -13,8 +13,8 @@ from skmlp.engine.sources import BlockOrder, RowSource, WindowReader
 
 ALL_ROWS = slice(None)
 EXTRACTION_BATCH_SIZE = 1024
-# More features of images, which would take more than half a gigabyte as float32, are computed batch by batch.
-MAX_EXTRACTED_VALUES = 2**27
+# Features of images that take more memory are computed batch by batch.
+MAX_EXTRACTED_BYTES = 2**29
 
 
 @dataclass(frozen=True)
@@ -381,7 +381,7 @@ def extract_features(samples, dtype):
     if extraction is None or isinstance(samples.X, RowSource):
         return samples
     shape = len(samples), extraction.n_features
-    if math.prod(shape) > MAX_EXTRACTED_VALUES:
+    if math.prod(shape) * dtype.itemsize > MAX_EXTRACTED_BYTES:
         return samples
     features, start = np.empty(shape, dtype), 0
     for batch in Batches(samples, EXTRACTION_BATCH_SIZE, dtype):

@@ -237,13 +237,16 @@ class MLPDigitClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         image row by row. None means that the images are square.
     image_features : {'gradients'} or callable, default=None
         Computation of the inputs of the network from each image, in training, after `augmentation`, and in prediction.
-        'gradients' is :class:`skmlp.GradientFeatures` [29]_, which makes the directions of strokes inputs of the
-        network. A callable takes images of shape (n_images, height, width), multiplied by `input_scale`, and returns an
-        array of shape (n_images, n_inputs), the same one in each call. `input_dropout` and adversarial perturbations
-        apply to these inputs. `X` must be dense. None means that the inputs are the features of `X`, multiplied by
-        `input_scale`.
+        'gradients' is :class:`skmlp.GradientFeatures` [29]_, the strength of the intensity gradient in eight
+        directions. A callable takes images of shape (n_images, height, width), multiplied by `input_scale`, and returns
+        an array of shape (n_images, n_inputs). It must be deterministic, and treat each image separately. If it has a
+        method ``backpropagate(images, derivatives)``, `input_gradients` is available. Without augmentation, features
+        that take at most 512 MiB are computed once and kept in memory during training. `input_dropout` and adversarial
+        perturbations apply to the features. `X` must be dense. To predict, keep `image_features` and `image_shape` as
+        they were in training. None means that the inputs are the features of `X`, multiplied by `input_scale`.
     adversarial_norm : float, default=0.0
-        Norm of the perturbation in adversarial training, at least 0, in units of `X` multiplied by `input_scale`. Each
+        Norm of the perturbation in adversarial training, at least 0, in units of the inputs of the network: `X`
+        multiplied by `input_scale`, or the features of `image_features`. Each
         training sample is moved by this Euclidean distance in the direction in which its loss increases fastest, before
         the network is trained on it [27]_ [28]_. This regularizes strongly without using the meaning of the features;
         training takes about 1.7 times as long. `X` must be dense.

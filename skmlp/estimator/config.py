@@ -246,6 +246,11 @@ def make_extraction(params, n_features):
     shape = resolve_image_shape(params.image_shape, n_features)
     if isinstance(compute, str):
         compute = IMAGE_FEATURES[compute]
+    if isinstance(compute, type):
+        raise TypeError(
+            f"image_features must be a function or an instance, got the class {compute.__name__}. Pass "
+            f"{compute.__name__}()."
+        )
     return FeatureExtraction(compute, shape)
 
 

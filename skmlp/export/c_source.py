@@ -87,7 +87,8 @@ def to_c(model: MLPDigitClassifier | Pipeline, path: PathLike) -> CFootprint:
     Raises
     ------
     TypeError
-        If `model` is another estimator, or a Pipeline with other transformers.
+        If `model` is another estimator, or a Pipeline with other transformers, or if a custom callable computes the
+        `image_features`.
     NotFittedError
         If the model is not fitted.
     ValueError

@@ -107,7 +107,8 @@ def to_onnx(
     ImportError
         If onnx or onnxruntime is not installed.
     TypeError
-        If `estimator`, a step of a Pipeline or a member of a committee is of another type.
+        If `estimator`, a step of a Pipeline or a member of a committee is of another type, or if a custom callable
+        computes the `image_features`.
     NotFittedError
         If the estimator is not fitted.
     ValueError

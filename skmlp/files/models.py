@@ -276,7 +276,7 @@ def compute_classifier_digest(mlp):
 
 
 def describe_callable(function):
-    """Return a JSON value that identifies a callable: a dataclass that can be saved, or the name of a custom one."""
+    """Return a JSON value that describes a callable: that of a dataclass that can be saved, or the name of another."""
     try:
         return parameter_to_json("image_features", function)
     except TypeError:

@@ -22,14 +22,15 @@ from skmlp.files.encoding import (
     number_from_json,
     number_to_json,
 )
+from skmlp.image_shape import resolve_image_shape
 
 NUMBER_ATTRIBUTES = ("n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_")
 CLASS_DTYPE_CHARS = "?bBhHiIlLqQefd"
 # What can be saved instead of a custom callable
 REPLACEMENT = "Use a class of skmlp.schedules or skmlp.augment, or set another value before saving."
 REPLACEMENTS = {"image_features": "Train with skmlp.GradientFeatures."}
-# More pixels than images of any dataset have
-MAX_PIXELS = 2**24
+# Of images whose features are inputs of a network, in pixels. Images of any dataset are smaller.
+MAX_SIDE = 4096
 BATCH_NORM_ARRAYS = ("gain", "shift", "mean", "variance")
 # Dataclasses whose instances can be saved as parameters, field by field.
 DATACLASSES = {
@@ -224,7 +225,7 @@ def check_n_features(model, n_features, layout):
             f"expected a positive number of features, got {n_features!r}. {COPY_AGAIN}"
         )
     if model.image_features is not None:
-        check_image_features(model.image_features, n_features)
+        check_image_features(model.image_features, model.image_shape, n_features)
     extraction = make_extraction(model, n_features)
     n_inputs = n_features if extraction is None else extraction.n_features
     if n_inputs != layout.layer_sizes[0]:
@@ -235,16 +236,17 @@ def check_n_features(model, n_features, layout):
     return n_features
 
 
-def check_image_features(image_features, n_features):
+def check_image_features(image_features, image_shape, n_features):
     """Raise ModelFormatError unless the features of images can be counted without computing those of a huge image."""
     if not isinstance(image_features, str | gradients.GradientFeatures):
         raise ModelFormatError(
             f"expected GradientFeatures or a name as image_features, got {image_features!r}. {COPY_AGAIN}"
         )
-    # The number of inputs of the network does not limit that of the pixels.
-    if n_features > MAX_PIXELS:
+    # The number of inputs of the network does not limit that of the pixels, nor the sides of the images.
+    sides = resolve_image_shape(image_shape, n_features)
+    if max(sides) > MAX_SIDE:
         raise ModelFormatError(
-            f"expected images of at most {MAX_PIXELS} pixels, got {n_features}. {COPY_AGAIN}"
+            f"expected images of at most {MAX_SIDE} x {MAX_SIDE} pixels, got {sides[0]} x {sides[1]}. {COPY_AGAIN}"
         )
 
 

@@ -120,7 +120,9 @@ def test_accuracy_prints_the_temperature_with_validate(run, tmp_path, images):
 
 
 def test_random_splits(run, tmp_path, dataset):
-    output = run("accuracy", *FEW_EPOCHS, "--splits", 3, "--keep", tmp_path)
+    # After one epoch, no network predicts all 50 labels for its calibration correctly.
+    one_epoch = ["--set", "max_iter=1", "--recipes", ",".join(RECIPES)]
+    output = run("accuracy", *one_epoch, "--splits", 3, "--keep", tmp_path)
     networks, accuracies, *_ = read_tables(output)
     assert networks["fast"]["seeds"] == "3"
     each = [float(accuracies["fast"][str(split)].rstrip("%")) for split in range(3)]

@@ -37,7 +37,7 @@ def test_train_transforms_the_images_of_a_recipe(succeeds, fails, tmp_path, mnis
     out = succeeds("train", *options, "--data", mnist_dir)
     assert (tmp_path / "report.html").exists()
     pipeline = load_model(model)
-    assert repr(pipeline[0]) == "Deslant(image_shape=(28, 28), spread=(0.2, 0.15))"
+    assert repr(pipeline[0]) == "Deslant(image_shape=(28, 28))"
     X, y = load_mnist(mnist_dir, subset="test", return_X_y=True)
     accuracy = pipeline.score(X, y)
     assert f"Test accuracy {100 * accuracy:.2f} %" in out

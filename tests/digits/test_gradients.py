@@ -288,7 +288,8 @@ def test_parameters_cannot_be_changed():
     ids=str,
 )
 def test_invalid_grids(grid):
-    with pytest.raises(ValueError, match=r"^GradientFeatures: grid must be two"):
+    message = r"^GradientFeatures: grid must be two integers from 1 to 64, \(rows, columns\), got "
+    with pytest.raises(ValueError, match=message):
         GradientFeatures(grid, include_pixels=True)
 
 
@@ -297,6 +298,24 @@ def test_invalid_include_pixels(include_pixels):
     message = f"include_pixels must be True or False, got {include_pixels!r}."
     with pytest.raises(TypeError, match=re.escape(message)):
         GradientFeatures(include_pixels=include_pixels)
+
+
+def test_numpy_booleans_are_converted():
+    assert GradientFeatures(include_pixels=np.True_).include_pixels is True
+
+
+@pytest.mark.parametrize("dtype", [complex, str, object])
+def test_images_must_be_real(dtype):
+    with pytest.raises(TypeError, match=r"^images must contain real numbers, got the dtype"):
+        GradientFeatures()(np.zeros((1, 4, 4), dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.longdouble, bool])
+def test_features_of_other_dtypes_are_float32(dtype):
+    images = np.random.default_rng(0).integers(0, 2, (2, 6, 5))
+    features = GradientFeatures((2, 3))(images.astype(dtype))
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, GradientFeatures((2, 3))(images.astype(np.float32)))
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 4), (1, 4, 4, 1)])

@@ -27,6 +27,7 @@ from skmlp import (
 )
 from skmlp.augment import Shift
 from skmlp.callbacks import Checkpoint
+from skmlp.engine import batches
 from skmlp.files.models import compute_model_digest
 
 pytestmark = [
@@ -584,14 +585,46 @@ def test_forged_files_raise_without_memory(digits, tmp_path, change):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("n_features", [2**24 + 1, 2**60, 10**30])
+@pytest.mark.parametrize("n_features", [2**26, 2**60, 10**30])
 def test_forged_number_of_pixels_that_are_no_inputs(digits, tmp_path, n_features):
     path = tmp_path / "model.safetensors"
     features = GradientFeatures((3, 4), include_pixels=False)
     save_model(make(image_features=features).fit(*digits), path)
     forge(path, lambda description: description.update(n_features=n_features))
-    with pytest.raises(ModelFormatError, match="expected images of at most 16777216 pixels"):
+    with pytest.raises(ModelFormatError, match="expected images of at most 4096 x 4096 pixels"):
         load_model(path)
+
+
+def test_forged_images_with_a_long_side(digits, tmp_path):
+    """The weights of the pixels of a side take memory for each point of the grid."""
+    path = tmp_path / "model.safetensors"
+    save_model(make(image_features=GradientFeatures((3, 4))).fit(*digits), path)
+
+    def change(description):
+        description["n_features"] = 2**20
+        description["parameters"]["image_shape"] = [1, 2**20]
+
+    forge(path, change)
+    with pytest.raises(ModelFormatError, match="at most 4096 x 4096 pixels, got 1 x 1048576"):
+        load_model(path)
+
+
+def test_features_that_take_too_much_memory_are_computed_in_each_epoch(digits, monkeypatch):
+    X, y = digits
+    mlp = make(image_features=Halves(), max_iter=3, batch_size=100)
+    kept = clone(mlp).fit(X, y)
+    monkeypatch.setattr(batches, "MAX_EXTRACTED_BYTES", 0)
+    halves = Halves()
+    mlp.set_params(image_features=halves).fit(X, y)
+    recorded = [images for images in halves.images if len(images) == 100]
+    assert len(recorded) == 3 * len(X) // 100
+    assert_same_training(mlp, kept)
+
+
+def test_class_instead_of_an_instance(digits):
+    message = r"got the class GradientFeatures. Pass GradientFeatures\(\)\."
+    with pytest.raises(TypeError, match=message):
+        make(image_features=GradientFeatures).fit(*digits)
 
 
 def test_grid_search(digits):

@@ -20,7 +20,7 @@
 {% if inputs %}
  * The network reads the strength of the gradient in eight directions around {{ inputs.n_rows }} x {{ inputs.n_columns }} points of the image{% if inputs.includes_pixels %}, and the pixels{% endif %}.
 {% endif %}
- * Constants: {{ "{:,}".format(footprint.constants) }} bytes. Stack: {{ "{:,}".format(footprint.stack) }} bytes for activations{% if steps %} and images{% endif %}.
+ * Constants: {{ "{:,}".format(footprint.constants) }} bytes. Stack: {{ "{:,}".format(footprint.stack) }} bytes for activations{% if inputs %}, features{% endif %}{% if steps %} and images{% endif %}.
  * Model: {{ info.digest }}
  * Written by skmlp {{ info.version }}.
  */
