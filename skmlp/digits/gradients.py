@@ -28,8 +28,8 @@ class GradientFeatures:
     r"""Strength of the intensity gradient in eight directions, around the points of a grid.
 
     As the parameter `image_features` of :class:`skmlp.MLPDigitClassifier`, it makes these features the inputs of the
-    network, instead of the pixels or in addition to them. They contain which pixels are neighbors, which a dense layer
-    does not know. Noise changes them more than the pixels, unless training images have noise.
+    network, instead of the pixels or in addition to them. They depend on which pixels are neighbors, which a dense
+    layer does not know. A network becomes more sensitive to noise if its training images have none.
 
     Parameters
     ----------
@@ -135,8 +135,8 @@ class GradientFeatures:
         Examples
         --------
         >>> from skmlp import GradientFeatures
-        >>> GradientFeatures((9, 9)).count_features((28, 28))  # 8 * 9 * 9 + 28 * 28
-        1432
+        >>> GradientFeatures((9, 9)).count_features((28, 28))  # 8 * 9 * 9
+        648
         """
         n_pixels = math.prod(image_shape) if self.include_pixels else 0
         return N_DIRECTIONS * math.prod(self.grid) + n_pixels

@@ -870,7 +870,7 @@ class TestCommittee:
             assert page.locator(".layer").count() == 2
             names = page.locator("#member option").all_inner_texts()
             assert names == [
-                "member_0 (784\N{EN DASH}256\N{EN DASH}10)",
+                "member_0 (648\N{EN DASH}256\N{EN DASH}10)",
                 "member_1 (784\N{EN DASH}16\N{EN DASH}12\N{EN DASH}10)",
                 "member_2 (784\N{EN DASH}10)",
             ]
@@ -1085,7 +1085,7 @@ def gradients_committee(digits):
         [
             make_small(X, y, input_scale=1),
             make_small(X, y, input_scale=1, image_features=gradients),
-            fit_upright(X, y, image_features="gradients"),
+            fit_upright(X, y, image_features=GradientFeatures(include_pixels=True)),
         ]
     )
 

@@ -28,8 +28,8 @@ def test_features_of_images_are_a_layer():
     mlp = MLPDigitClassifier((20,), image_features="gradients", input_dropout=0.1)
     layers = ArchitectureDisplay.from_estimator(mlp, n_features=784, n_classes=10).layers
     assert layers[0] == (784, 0, ("input",))
-    assert layers[1] == (8 * 81 + 784, 0, ("image features", "dropout 0.1"))
-    assert layers[2] == (20, (8 * 81 + 784 + 1) * 20, ("relu",))
+    assert layers[1] == (8 * 81, 0, ("image features", "dropout 0.1"))
+    assert layers[2] == (20, (8 * 81 + 1) * 20, ("relu",))
 
 
 def test_fitted_classifier_needs_no_sizes():
