@@ -51,7 +51,7 @@ def make_fast_from_pixels(random_state):
 
 
 def make_large_from_pixels(name, random_state):
-    """Return the classifier of a recipe with more units and epochs, which it needs without features of images."""
+    """Return the classifier of a recipe with more units and epochs, which it needs without image features."""
     mlp = RECIPES[name].make_classifier(random_state)
     return mlp.set_params(hidden_layer_sizes=(2048, 1024, 512), max_iter=120, image_features=None)
 

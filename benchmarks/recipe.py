@@ -1,10 +1,12 @@
-"""Measure the training time per epoch of recipes, and how much of it is the augmentation of the images.
+"""Measure the training time per epoch of recipes, and how much of it are the augmentation and the image features.
 
     python benchmarks/recipe.py --recipes accurate,plain,fast --rounds 3
 
-The images of one epoch are also augmented without training, and a recipe with augmentation is also trained without it.
+The images of one epoch are also augmented without training, and their image features computed. A recipe with
+augmentation is also trained without it; the image features are then computed once instead of in each epoch.
 """
 
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -22,9 +24,11 @@ from report import (
 
 import skmlp
 from skmlp.digits.augment import AUGMENTATIONS
+from skmlp.digits.gradients import IMAGE_FEATURES
 from skmlp.recipes import RECIPES
 
-TRAINING, WITHOUT, AUGMENTATION = "training", "training without augmentation", "augmentation alone"
+TRAINING, WITHOUT = "training", "training without augmentation"
+AUGMENTATION, FEATURES = "augmentation alone", "image features alone"
 
 
 def main():
@@ -62,9 +66,13 @@ def parse_arguments():
 
 def select_measurements(name):
     """Return what is measured for a recipe."""
-    if "augmentation" in RECIPES[name].parameters:
-        return TRAINING, WITHOUT, AUGMENTATION
-    return (TRAINING,)
+    parameters = RECIPES[name].parameters
+    names = [TRAINING]
+    if "augmentation" in parameters:
+        names += [WITHOUT, AUGMENTATION]
+    if "image_features" in parameters:
+        names.append(FEATURES)
+    return names
 
 
 def measure(name, what, X, y, epochs):
@@ -72,21 +80,29 @@ def measure(name, what, X, y, epochs):
     mlp = RECIPES[name].make_classifier(0).set_params(max_iter=epochs)
     if what == WITHOUT:
         mlp.set_params(augmentation=None)
+    run = partial(mlp.fit, X, y)
+    if what in (AUGMENTATION, FEATURES):
+        change = select_change(mlp, what)
+        run = partial(apply_to_batches, change, X, mlp.batch_size, epochs)
     start = perf_counter()
-    if what == AUGMENTATION:
-        augment(AUGMENTATIONS.get(mlp.augmentation, mlp.augmentation), X, mlp.batch_size, epochs)
-    else:
-        mlp.fit(X, y)
+    run()
     return (perf_counter() - start) / epochs
 
 
-def augment(step, X, batch_size, epochs):
-    """Augment all batches of some epochs, without training."""
-    images = X.reshape(-1, 28, 28)
-    rng = np.random.default_rng(0)
+def select_change(mlp, what):
+    """Return the function that augments images or computes their features."""
+    if what == FEATURES:
+        return IMAGE_FEATURES.get(mlp.image_features, mlp.image_features)
+    step = AUGMENTATIONS.get(mlp.augmentation, mlp.augmentation)
+    return partial(step, rng=np.random.default_rng(0))
+
+
+def apply_to_batches(change, X, batch_size, epochs):
+    """Call a function with the images of all batches of some epochs, without training."""
+    images = X.reshape(-1, 28, 28) * np.float32(1 / 255)
     for _ in range(epochs):
         for first in range(0, len(images), batch_size):
-            step(images[first : first + batch_size], rng)
+            change(images[first : first + batch_size])
 
 
 if __name__ == "__main__":

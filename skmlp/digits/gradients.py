@@ -1,4 +1,4 @@
-"""Features of images: how much the intensity changes in each direction, in each part of the image."""
+"""Gradient features: how much the intensity changes in each direction, in each part of an image."""
 
 import math
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skmlp.digits.scratch import scratch
 from skmlp.image_shape import is_positive_integer
 from skmlp.typing import ArrayLike, FloatArray
 
@@ -19,8 +20,8 @@ ROOT_OFFSET = 1e-4
 RELATIVE_BLUR = 0.5
 # Distance in standard deviations beyond which the weights are 0
 MAX_DISTANCE = 9
-# The temporary arrays for so many pixels mostly fit into the cache.
-PIXELS_PER_BLOCK = 64 * 28 * 28
+# The temporary arrays for so many pixels fit into the cache.
+PIXELS_PER_BLOCK = 32 * 28 * 28
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class GradientFeatures:
         grid = Grid.for_images(checked, self.grid)
         features = np.empty((len(checked), self.count_features(checked.shape[1:])), checked.dtype)
         for block in split_into_blocks(checked):
-            averages = grid.average(compute_components(compute_gradient(checked[block])))
+            averages = grid.average(compute_gradient(checked[block]))
             features[block, : grid.n_strengths] = compute_roots(averages)
         if self.include_pixels:
             n_pixels = math.prod(checked.shape[1:])
@@ -149,7 +150,7 @@ class GradientFeatures:
         images : array-like of shape (n_images, height, width)
             Images.
         derivatives : array-like of shape (n_images, n_features)
-            Derivatives of the quantity with respect to the features of the images.
+            Derivatives of the quantity with respect to the features.
 
         Returns
         -------
@@ -182,10 +183,9 @@ class GradientFeatures:
         result = np.empty(checked.shape, checked.dtype)
         for block in split_into_blocks(checked):
             gradient = compute_gradient(checked[block])
-            components = compute_components(gradient)
-            roots = 2 * np.sqrt(grid.average(components) + checked.dtype.type(ROOT_OFFSET))
+            roots = 2 * np.sqrt(grid.average(gradient) + checked.dtype.type(ROOT_OFFSET))
             spread = grid.spread(given[block, : grid.n_strengths] / roots)
-            result[block] = propagate_gradient(propagate_components(gradient, components, spread))
+            result[block] = propagate_gradient(propagate_components(gradient, spread))
         if self.include_pixels:
             result += given[:, grid.n_strengths :].reshape(checked.shape)
         return result
@@ -206,12 +206,12 @@ def check_grid(grid):
 
 
 class Grid(NamedTuple):
-    """Weights of the pixels around the points of a grid.
+    """Weights of the pixels around the points of a grid, in images with a border of one pixel, whose weight is 0.
 
     Attributes
     ----------
-    rows : ndarray of shape (n_grid_rows, height)
-    columns : ndarray of shape (n_grid_columns, width)
+    rows : ndarray of shape (n_grid_rows, height + 2)
+    columns : ndarray of shape (n_grid_columns, width + 2)
     """
 
     rows: np.ndarray
@@ -222,7 +222,7 @@ class Grid(NamedTuple):
         """Return the weights for images of shape (n_images, height, width)."""
         return cls(
             *(
-                make_weights(n_points, n_pixels).astype(images.dtype)
+                np.pad(make_weights(n_points, n_pixels), ((0, 0), (1, 1))).astype(images.dtype)
                 for n_points, n_pixels in zip(shape, images.shape[1:], strict=True)
             )
         )
@@ -232,10 +232,14 @@ class Grid(NamedTuple):
         """Number of strengths of the gradient per image."""
         return N_DIRECTIONS * len(self.rows) * len(self.columns)
 
-    def average(self, components):
-        """Return averages, of shape (n_images, n_strengths), of components of shape (n_images, 8, height, width)."""
-        averages = self.rows @ (components @ self.columns.T)
-        return averages.reshape(len(components), -1)
+    def average(self, gradient):
+        """Return the averages of the components of a gradient, of shape (n_images, n_strengths)."""
+        n_images, (n_rows, _), (_, width) = len(gradient[0]), self.rows.shape, self.columns.shape
+        sums = np.empty((n_images, N_DIRECTIONS, n_rows, width), gradient[0].dtype)
+        for direction, component in iterate_components(gradient):
+            np.matmul(self.rows, component, out=sums[:, direction])
+        averages = sums.reshape(n_images, N_DIRECTIONS * n_rows, width) @ self.columns.T
+        return averages.reshape(n_images, -1)
 
     def spread(self, derivatives):
         """Return the derivatives with respect to the components, from those with respect to the averages."""
@@ -265,12 +269,39 @@ def make_weights(n_points, n_pixels):
 
 
 def compute_gradient(images):
-    """Return the horizontal and the vertical derivatives, each of shape (n_images, height, width)."""
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    # Sums of three neighbors with the weights 1, 2 and 1
-    rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
-    columns = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
-    return (rows[:, :, 2:] - rows[:, :, :-2]) / 4, (columns[:, 2:] - columns[:, :-2]) / 4
+    """Return the horizontal and the vertical derivatives of images with a border, whose derivatives are arbitrary.
+
+    Each has the shape (n_images, height + 2, width + 2).
+    """
+    n_images, height, width = images.shape
+    padded = scratch.empty("padded", (n_images, height + 2, width + 2), images.dtype)
+    padded[...] = 0
+    padded[:, 1:-1, 1:-1] = images
+    width += 2
+    # Operations on adjacent numbers are several times as fast as row by row. They continue over the borders.
+    pixels, n_inner = padded.reshape(-1), padded.size - 2 * (width + 1)
+
+    def shift(rows, columns):
+        start = (1 + rows) * width + 1 + columns
+        return pixels[start : start + n_inner]
+
+    gradient = np.zeros((2, padded.size), padded.dtype)
+    horizontal, vertical = gradient[:, width + 1 : -width - 1]
+    falling, rising = scratch.empty("first", (2, n_inner), padded.dtype)
+    np.subtract(shift(1, 1), shift(-1, -1), out=falling)
+    np.subtract(shift(-1, 1), shift(1, -1), out=rising)
+    # 2 * (right - left) + falling + rising
+    np.subtract(shift(0, 1), shift(0, -1), out=horizontal)
+    horizontal *= 2
+    horizontal += falling
+    horizontal += rising
+    # 2 * (below - above) + falling - rising
+    np.subtract(shift(1, 0), shift(-1, 0), out=vertical)
+    vertical *= 2
+    vertical += falling
+    vertical -= rising
+    gradient /= 4
+    return gradient.reshape(2, *padded.shape)
 
 
 def propagate_gradient(gradient):
@@ -278,30 +309,33 @@ def propagate_gradient(gradient):
 
     Sobel filters are antisymmetric.
     """
-    horizontal, vertical = gradient
-    return -compute_gradient(horizontal)[0] - compute_gradient(vertical)[1]
+    horizontal, vertical = (each[:, 1:-1, 1:-1] for each in gradient)
+    pixels = -compute_gradient(horizontal)[0] - compute_gradient(vertical)[1]
+    return pixels[:, 1:-1, 1:-1]
 
 
-def compute_components(gradient):
-    """Return the components of vectors in the eight directions, of shape (n_images, 8, height, width)."""
-    horizontal, vertical = gradient
-    n_images, height, width = horizontal.shape
-    components = np.empty((n_images, N_DIRECTIONS, height, width), horizontal.dtype)
-    for first, (along, across) in enumerate(rotate_axes(horizontal, vertical)):
-        across = np.abs(across)
-        # The opposite directions, with the same normal
-        np.subtract(along, across, out=components[:, first])
-        np.subtract(-along, across, out=components[:, first + N_DIRECTIONS // 2])
-    return np.maximum(components, 0, out=components)
+def iterate_components(gradient):
+    """Yield each of the eight directions with the components of the vectors, which are overwritten by the next ones."""
+    component, larger, distance = scratch.empty(
+        "second", (3, *gradient[0].shape), gradient[0].dtype
+    )
+    for first, (along, across) in enumerate(rotate_axes(*gradient)):
+        np.abs(across, out=distance)
+        # max(0, along - distance)
+        np.maximum(along, distance, out=larger)
+        yield first, np.subtract(larger, distance, out=component)
+        # The opposite direction, with the same normal
+        np.maximum(np.negative(along, out=larger), distance, out=larger)
+        yield first + N_DIRECTIONS // 2, np.subtract(larger, distance, out=component)
 
 
-def propagate_components(gradient, components, derivatives):
+def propagate_components(gradient, derivatives):
     """Return the derivatives with respect to the gradient, from those with respect to the components."""
-    derivatives = derivatives * (components > 0)
-    half = N_DIRECTIONS // 2
     axes = []
-    for first, (_, across) in enumerate(rotate_axes(*gradient)):
-        ahead, behind = derivatives[:, first], derivatives[:, first + half]
+    for first, (along, across) in enumerate(rotate_axes(*gradient)):
+        distance = np.abs(across)
+        ahead = derivatives[:, first] * (along > distance)
+        behind = derivatives[:, first + N_DIRECTIONS // 2] * (-along > distance)
         axes.append((ahead - behind, -np.sign(across) * (ahead + behind)))
     return rotate_back(axes)
 

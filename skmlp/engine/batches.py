@@ -13,7 +13,7 @@ from skmlp.engine.sources import BlockOrder, RowSource, WindowReader
 
 ALL_ROWS = slice(None)
 EXTRACTION_BATCH_SIZE = 1024
-# Features of images that take more memory are computed batch by batch.
+# Image features that take more memory are computed batch by batch.
 MAX_EXTRACTED_BYTES = 2**29
 
 
@@ -357,7 +357,7 @@ class Batches:
 
 
 def extract_fixed_features(data, dtype, *, is_augmented):
-    """Return TrainingData whose features of images are computed, once instead of in each epoch.
+    """Return TrainingData whose image features are computed, once instead of in each epoch.
 
     Parameters
     ----------
@@ -376,7 +376,7 @@ def extract_fixed_features(data, dtype, *, is_augmented):
 
 
 def extract_features(samples, dtype):
-    """Return Samples with the computed features of images, or the Samples as they are if these are many."""
+    """Return Samples with the computed image features, or the Samples as they are if these are many."""
     extraction, rows = samples.extraction, samples.rows
     if extraction is None or isinstance(samples.X, RowSource):
         return samples

@@ -23,6 +23,13 @@ from skmlp.estimator.targets import (
 from skmlp.sklearn_compat import check_sample_weight
 
 HOW_TO_CHECK_SPARSE = "Pass a matrix for which X.check_format() raises no exception."
+# Parameters that require dense training samples unless they have these values
+DENSE_PARAMETERS = {
+    "augmentation": None,
+    "image_features": None,
+    "adversarial_norm": 0,
+    "virtual_adversarial_norm": 0,
+}
 
 
 class FitArguments(NamedTuple):
@@ -290,35 +297,23 @@ def encode_samples(checked, targets, params, name):
     encoded = targets.encode(y, name)
     if encoded.dtype.kind == "f":
         encoded = encoded.astype(dtype, copy=False)
-    check_images_are_dense(params, checked.X)
+    if issparse(checked.X):
+        check_sparse_is_supported(params, ["image_features"], name.replace("y", "X"))
     extraction = make_extraction(params, checked.X.shape[1])
     return Samples(
         checked.X, encoded, weights, input_scale=params.input_scale, extraction=extraction
     )
 
 
-def check_sparse_is_supported(params):
-    """Raise TypeError if a parameter is set that requires dense samples."""
-    disabled_values = {
-        "augmentation": None,
-        "image_features": None,
-        "adversarial_norm": 0,
-        "virtual_adversarial_norm": 0,
-    }
-    for name, disabled in disabled_values.items():
+def check_sparse_is_supported(params, names=DENSE_PARAMETERS, argument="X"):
+    """Raise TypeError if one of the named parameters is set, which requires dense samples."""
+    for name in names:
+        disabled = DENSE_PARAMETERS[name]
         if getattr(params, name) != disabled:
             raise TypeError(
-                f"X must be dense if {name} is set, got a sparse matrix. Pass X.toarray(), or set {name}={disabled}."
+                f"{argument} must be dense if {name} is set, got a sparse matrix. Pass {argument}.toarray(), or train "
+                f"with {name}={disabled}."
             )
-
-
-def check_images_are_dense(params, X):
-    """Raise TypeError if features of images are to be computed from a sparse matrix."""
-    if params.image_features is not None and issparse(X):
-        raise TypeError(
-            "The samples must be dense if image_features is set, got a sparse matrix. Pass its method toarray(), or "
-            "set image_features=None."
-        )
 
 
 def check_same_classes(y, targets, classes=None):

@@ -142,7 +142,7 @@ def summarize_unfitted(params, n_features, n_classes):
 def summarize(config, dtype, n_pixels=None):
     """Return the Summary of a NetworkConfig with parameters of some dtype.
 
-    `n_pixels` is the number of pixels of an image if the inputs of the network are features of images.
+    `n_pixels` is the number of pixels of an image if the inputs of the network are image features.
     """
     layout = config.layout
     rows = [Row("input", layout.layer_sizes[0] if n_pixels is None else n_pixels, 0)]

@@ -1,4 +1,4 @@
-"""Conversion of the features of images to a call of a function in C."""
+"""Conversion of gradient features to a call of a function in C."""
 
 from typing import NamedTuple
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skmlp.digits.gradients import ROOT_OFFSET
 from skmlp.engine.reference.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
 from skmlp.estimator.classifier import MLPDigitClassifier
 from skmlp.estimator.committee import is_network
@@ -48,7 +49,7 @@ class CFootprint(NamedTuple):
     constants : int
         Bytes of weights, scales and biases, which most compilers for microcontrollers store in flash memory.
     stack : int
-        Bytes for activations, for features of images, and for the images after each step of a Pipeline, on the stack.
+        Bytes for activations, for gradient features, and for the images after each step of a Pipeline, on the stack.
     """
 
     constants: int
@@ -212,19 +213,18 @@ def render(network, info, footprint, input_scale, steps, inputs):
     activations = [name for name in ACTIVATION_EXPRESSIONS if name in names]
     takes_pixels = fits_uint8(input_scale)
     feature_type = "uint8_t" if takes_pixels else "float"
-    features = "pixels" if takes_pixels else "features"
     first_source = choose_source(steps, input_scale) if inputs is None else "inputs"
     max_sum = n_features * MAX_INT8 * MAX_PIXEL
     return load_template("classifier.c").render(
         info=info,
         footprint=footprint,
         feature_type=feature_type,
-        features=features,
+        features=choose_source([], input_scale),
         n_features=math.prod(info.image_shape) if steps else n_features,
         steps=steps,
         step_definitions=list(dict.fromkeys(step.definition for step in steps)),
         inputs=inputs,
-        input_definition=load_template("gradients.c").render(feature_type=feature_type),
+        input_definition=inputs and define_gradients(feature_type),
         largest=f"{1 / input_scale:g}" if takes_pixels else None,
         image_shape=info.image_shape,
         labels=[f"    {quote(str(label))}" for label in info.labels],
@@ -278,6 +278,15 @@ def describe_layer(network, index, features, takes_pixels):
         scales=format_values(map(format_float, layer.scales.tolist())),
         biases=format_values(map(format_float, layer.biases.tolist())),
         values=format_values(map(str, layer.values.ravel().tolist())),
+    )
+
+
+def define_gradients(feature_type):
+    """Return the definitions of functions in C that compute gradient features."""
+    return load_template("gradients.c").render(
+        feature_type=feature_type,
+        offset=format_float(ROOT_OFFSET),
+        offset_root=format_float(math.sqrt(ROOT_OFFSET)),
     )
 
 

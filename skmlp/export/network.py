@@ -41,7 +41,7 @@ class DenseLayer:
 
 @dataclass(frozen=True)
 class ImageInputs:
-    """Inputs of a network that are features of images.
+    """Inputs of a network that are gradient features.
 
     Parameters
     ----------

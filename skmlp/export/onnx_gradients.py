@@ -1,4 +1,4 @@
-"""Conversion of the features of images to operators of ONNX."""
+"""Conversion of gradient features to operators of ONNX."""
 
 import numpy as np
 

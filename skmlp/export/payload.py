@@ -3,6 +3,7 @@
 import base64
 import zlib
 
+from skmlp.digits.gradients import RELATIVE_BLUR, ROOT_OFFSET
 from skmlp.estimator.prediction import get_loss_name
 from skmlp.export.quantize import WEIGHT_FORMATS
 
@@ -47,6 +48,8 @@ def describe_inputs(inputs):
         "shape": inputs.image_shape,
         "grid": inputs.features.grid,
         "includePixels": inputs.features.include_pixels,
+        "relativeBlur": RELATIVE_BLUR,
+        "rootOffset": ROOT_OFFSET,
     }
 
 

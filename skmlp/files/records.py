@@ -237,7 +237,7 @@ def check_n_features(model, n_features, layout):
 
 
 def check_image_features(image_features, image_shape, n_features):
-    """Raise ModelFormatError unless the features of images can be counted without computing those of a huge image."""
+    """Raise ModelFormatError unless the image features can be counted without computing those of a huge image."""
     if not isinstance(image_features, str | gradients.GradientFeatures):
         raise ModelFormatError(
             f"expected GradientFeatures or a name as image_features, got {image_features!r}. {COPY_AGAIN}"

@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 class ArchitectureDisplay:
     """Drawing of the layers of a network: sizes, activations, batch normalization, dropout and numbers of parameters.
 
-    Each layer is a box, and so are the features of images that are inputs of the network. The height of a box grows
+    Each layer is a box, and so are image features that are inputs of the network. The height of a box grows
     with the logarithm of the number of units, which is above it; what follows the product with the weights is below it.
     The numbers between the boxes are those of the parameters. Create the display with :meth:`from_estimator`.
 

@@ -93,7 +93,7 @@ class WeightImageDisplay:
         Raises
         ------
         ValueError
-            If `estimator` is not fitted, its inputs are features of images instead of pixels, or an argument is
+            If `estimator` is not fitted, its inputs are image features instead of pixels, or an argument is
             invalid.
 
         Examples

@@ -1,4 +1,4 @@
-"""Networks whose inputs are features of images, compared with networks that are trained on these features."""
+"""Networks whose inputs are image features, compared with networks that are trained on these features."""
 
 import pickle
 import re
@@ -76,7 +76,7 @@ class DifferentiableHalves(Halves):
 
 
 def extract(X, features=GRADIENTS, shape=(8, 8)):
-    """Return the features of images that are rows of X."""
+    """Return the gradient features of images that are rows of X."""
     return features(X.reshape(-1, *shape)).reshape(len(X), -1)
 
 
@@ -241,13 +241,13 @@ def test_sparse_samples_are_rejected(digits, container):
         with pytest.raises(TypeError, match="X must be dense if image_features is set"):
             train(sparse, y)
     assert not hasattr(mlp, "n_features_in_")
-    with pytest.raises(TypeError, match="samples must be dense if image_features is set"):
+    with pytest.raises(TypeError, match="X_val must be dense if image_features is set"):
         mlp.fit(X, y, X_val=sparse, y_val=y)
     mlp.fit(X, y)
     for predict in (mlp.predict, mlp.predict_proba, mlp.hidden_activations, mlp.input_gradients):
-        with pytest.raises(TypeError, match="samples must be dense if image_features is set"):
+        with pytest.raises(TypeError, match="X must be dense if image_features is set"):
             predict(sparse)
-    with pytest.raises(TypeError, match="samples must be dense if image_features is set"):
+    with pytest.raises(TypeError, match="X must be dense if image_features is set"):
         mlp.score(sparse, y)
 
 
@@ -433,7 +433,9 @@ def test_invalid_values(digits, value):
 
 
 @pytest.mark.parametrize(
-    "changed", [None, GradientFeatures((2, 2), include_pixels=True), Halves()], ids=str
+    "changed",
+    [None, GradientFeatures((2, 2), include_pixels=True), Halves()],
+    ids=["none", "gradients", "own"],
 )
 def test_parameter_that_is_changed_after_training(digits, tmp_path, changed):
     X, y = digits

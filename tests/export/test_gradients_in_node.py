@@ -29,6 +29,8 @@ def evaluate(expression, shape, grid, include_pixels, rows=()):
         "shape": shape,
         "grid": grid,
         "includePixels": include_pixels,
+        "relativeBlur": 0.5,
+        "rootOffset": 1e-4,
     }
     content = json.dumps({"parameters": parameters, "rows": np.asarray(rows).tolist()}).encode()
     output = run_node(SCRIPT.format(expression=expression), input_files={"input.json": content})

@@ -45,5 +45,5 @@ static void compute_gradients(
         }
     }
     for (int i = 0; i < 8 * n_points; i++)
-        strengths[i] = sqrtf(strengths[i] + 1e-4f) - 1e-2f;
+        strengths[i] = sqrtf(strengths[i] + {{ offset }}) - {{ offset_root }};
 }

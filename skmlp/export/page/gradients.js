@@ -1,10 +1,8 @@
-/** Features of images as inputs of a network, a port of skmlp/digits/gradients.py, which explains the formula. */
+/** Gradient features as inputs of a network, a port of skmlp/digits/gradients.py, which explains the formula. */
 
 import { locateCell } from "./views.js";
 
 const N_DIRECTIONS = 8;
-const ROOT_OFFSET = 1e-4;
-const RELATIVE_BLUR = 0.5;
 /** Size of each part of the picture of the weights, at least */
 const PART_SIZE = 80;
 // Columns and rows, of three, of the parts for each direction: right, down and right, down, ...
@@ -27,16 +25,21 @@ export class GradientInputs {
    * @param {[number, number]} parameters.shape height and width of the images
    * @param {[number, number]} parameters.grid numbers of rows and columns
    * @param {boolean} parameters.includePixels
+   * @param {number} parameters.relativeBlur standard deviation of the weights, divided by the distance of the points
+   * @param {number} parameters.rootOffset added under the root
    */
-  constructor({ scale, shape, grid, includePixels }) {
+  constructor({ scale, shape, grid, includePixels, relativeBlur, rootOffset }) {
     this.scale = scale;
     this.shape = shape;
     this.grid = grid;
     this.includePixels = includePixels;
+    this.rootOffset = rootOffset;
     this.nPixels = shape[0] * shape[1];
     this.nPoints = grid[0] * grid[1];
     this.nStrengths = N_DIRECTIONS * this.nPoints;
-    [this.rowWeights, this.columnWeights] = grid.map((nPoints, axis) => makeWeights(nPoints, shape[axis]));
+    [this.rowWeights, this.columnWeights] = grid.map((nPoints, axis) =>
+      makeWeights(nPoints, shape[axis], relativeBlur),
+    );
     this.zoom = Math.ceil(PART_SIZE / Math.max(...shape));
     this.partShape = shape.map((size) => this.zoom * size);
     /** Height and width of the picture that `arrange` returns; a gap is as wide as two pixels. */
@@ -51,7 +54,8 @@ export class GradientInputs {
    */
   compute(pixels) {
     const inputs = new Float32Array(this.nStrengths + (this.includePixels ? this.nPixels : 0));
-    inputs.set(this.averageComponents(pixels).map((s) => Math.sqrt(s + ROOT_OFFSET) - Math.sqrt(ROOT_OFFSET)));
+    const { rootOffset } = this;
+    inputs.set(this.averageComponents(pixels).map((s) => Math.sqrt(s + rootOffset) - Math.sqrt(rootOffset)));
     if (this.includePixels) {
       inputs.set(
         Float64Array.from(pixels, (pixel) => this.scale * pixel),
@@ -144,9 +148,9 @@ export class GradientInputs {
 }
 
 /** Return the Gaussian weights of the pixels of a row around each point, pixel by pixel. */
-function makeWeights(nPoints, nPixels) {
+function makeWeights(nPoints, nPixels, relativeBlur) {
   const distance = nPixels / nPoints;
-  const deviation = RELATIVE_BLUR * distance;
+  const deviation = relativeBlur * distance;
   return Float64Array.from({ length: nPixels * nPoints }, (_, index) => {
     const point = distance * ((index % nPoints) + 0.5) - 0.5;
     const steps = (Math.floor(index / nPoints) - point) / deviation;
