@@ -178,7 +178,7 @@ ACCEPTED = {
 
 
 def list_cases(expected):
-    return [(function, kind) for function, kinds in expected.items() for kind in kinds]
+    return [(function, kind) for function, kinds in expected.items() for kind in sorted(kinds)]
 
 
 @pytest.fixture(autouse=True)
