@@ -324,6 +324,30 @@ def test_plot_deslant(tmp_path, run_example):
     assert list_files(tmp_path) == []
 
 
+def test_plot_gradient_features(tmp_path, run_example):
+    counts, n_features, *distances_and_accuracies = run_example(
+        "plot_gradient_features.py", tmp_path
+    )
+    assert counts == "scikit-learn's digits: 1347 training and 450 test images"
+    assert n_features == "648 features: 8 directions at 81 points"
+    distances, accuracies = distances_and_accuracies[:2], distances_and_accuracies[2:]
+    pixels, gradients = (
+        parse_number(line, rf"{title}: relative distance (\d\.\d+) after a shift by one pixel")
+        for title, line in zip(["pixels", "gradients"], distances, strict=True)
+    )
+    assert 0.1 < gradients < pixels - 0.1
+    for layers, lines in {
+        "no hidden layer": accuracies[:2],
+        "32 hidden units": accuracies[2:],
+    }.items():
+        pixels, gradients = (
+            parse_number(line, rf"{layers}, {title}: test accuracy (\d+\.\d)%")
+            for title, line in zip(["pixels", "gradients"], lines, strict=True)
+        )
+        assert 94 < pixels < gradients
+    assert list_files(tmp_path) == []
+
+
 def test_plot_noise(tmp_path, run_example):
     counts, *lines = run_example("plot_noise.py", tmp_path)
     assert counts == "scikit-learn's digits: 1347 training and 450 test images"

@@ -7,7 +7,8 @@ from pathlib import Path
 ORDER = (
     *("mnist", "sgd", "adam", "hidden_layers", "dropout_network", "from_scratch"),
     *("regularization", "class_weight", "calibration", "mistakes", "saliency"),
-    *("grid_search", "deslant", "noise", "own_digits", "page_of_digits", "streaming", "resume"),
+    *("grid_search", "deslant", "gradient_features", "noise", "own_digits", "page_of_digits"),
+    *("streaming", "resume"),
 )
 filters = []
 
