@@ -25,6 +25,11 @@ class InputSource(NamedTuple):
         return N_DIRECTIONS * self.n_rows * self.n_columns
 
     @property
+    def n_sums(self):
+        """Number of sums of one row of pixels."""
+        return N_DIRECTIONS * self.n_columns
+
+    @property
     def size(self):
         """Number of inputs of the network."""
         return self.n_strengths + self.includes_pixels * self.height * self.width

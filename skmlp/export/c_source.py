@@ -49,7 +49,8 @@ class CFootprint(NamedTuple):
     constants : int
         Bytes of weights, scales and biases, which most compilers for microcontrollers store in flash memory.
     stack : int
-        Bytes for activations, for gradient features, and for the images after each step of a Pipeline, on the stack.
+        Bytes for activations, for gradient features and their sums, and for the images after each step of a Pipeline,
+        on the stack.
     """
 
     constants: int
@@ -188,7 +189,7 @@ def measure_footprint(network, steps, inputs):
     n_floats = sum(compute_buffer_sizes(network)) + (not has_logit_per_class(network.targets))
     if inputs is not None:
         constants += FLOAT_SIZE * inputs.n_constants
-        n_floats += inputs.size
+        n_floats += inputs.size + inputs.n_sums
     return CFootprint(constants, FLOAT_SIZE * n_floats + sum(step.size for step in steps))
 
 
@@ -218,13 +219,14 @@ def render(network, info, footprint, input_scale, steps, inputs):
     return load_template("classifier.c").render(
         info=info,
         footprint=footprint,
+        stack_contents=describe_stack(steps, inputs),
         feature_type=feature_type,
         features=choose_source([], input_scale),
         n_features=math.prod(info.image_shape) if steps else n_features,
         steps=steps,
         step_definitions=list(dict.fromkeys(step.definition for step in steps)),
         inputs=inputs,
-        input_definition=inputs and define_gradients(feature_type),
+        input_definition=inputs and define_gradients(inputs, feature_type),
         largest=f"{1 / input_scale:g}" if takes_pixels else None,
         image_shape=info.image_shape,
         labels=[f"    {quote(str(label))}" for label in info.labels],
@@ -238,6 +240,17 @@ def render(network, info, footprint, input_scale, steps, inputs):
         activation_sources={name: define_activation(name) for name in activations},
         sum_type="int32_t" if max_sum <= np.iinfo(np.int32).max else "int64_t",
     )
+
+
+def describe_stack(steps, inputs):
+    """Return what is on the stack, as text."""
+    contents = ["activations"]
+    if inputs is not None:
+        contents += ["features", "sums of gradients"]
+    if steps:
+        contents.append("images")
+    *first, last = contents
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 class LayerSource(NamedTuple):
@@ -281,10 +294,12 @@ def describe_layer(network, index, features, takes_pixels):
     )
 
 
-def define_gradients(feature_type):
+def define_gradients(inputs, feature_type):
     """Return the definitions of functions in C that compute gradient features."""
     return load_template("gradients.c").render(
         feature_type=feature_type,
+        pixel_type="int" if feature_type == "uint8_t" else "float",
+        n_columns=inputs.n_columns,
         offset=format_float(ROOT_OFFSET),
         offset_root=format_float(math.sqrt(ROOT_OFFSET)),
     )

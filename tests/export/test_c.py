@@ -160,13 +160,13 @@ def test_footprint_is_the_memory_of_the_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("include_pixels", [False, True])
-def test_footprint_includes_the_features_of_images(include_pixels, tmp_path):
+def test_footprint_includes_the_image_features(include_pixels, tmp_path):
     features = GradientFeatures((3, 4), include_pixels)
     footprint = to_c(fit(image_features=features), tmp_path / "digits.c")
     n_inputs = 8 * 12 + 64 * include_pixels
     n_grid_weights = 3 * 8 + 4 * 8
     assert footprint.constants == (n_inputs * 20 + 20 * 10) + 8 * 30 + 4 * n_grid_weights
-    assert footprint.stack == 4 * (n_inputs + 20)
+    assert footprint.stack == 4 * (n_inputs + 8 * 4 + 20)
 
 
 def test_sums_of_many_pixels_do_not_overflow(tmp_path):

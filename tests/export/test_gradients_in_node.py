@@ -7,6 +7,8 @@ import pytest
 from export.node import run_node
 
 from skmlp import GradientFeatures
+from skmlp.export.network import ImageInputs
+from skmlp.export.payload import describe_inputs
 
 SHAPES = [(28, 28), (8, 8), (9, 20), (1, 6), (6, 1)]
 GRIDS = [(9, 9), (2, 5), (1, 1), (12, 3)]
@@ -24,14 +26,8 @@ process.stdout.write(JSON.stringify({expression}));
 
 def evaluate(expression, shape, grid, include_pixels, rows=()):
     """Return the value of a JavaScript expression of `inputs` and `rows`."""
-    parameters = {
-        "scale": SCALE,
-        "shape": shape,
-        "grid": grid,
-        "includePixels": include_pixels,
-        "relativeBlur": 0.5,
-        "rootOffset": 1e-4,
-    }
+    features = GradientFeatures(grid, include_pixels=include_pixels)
+    parameters = describe_inputs(ImageInputs(SCALE, features, shape))
     content = json.dumps({"parameters": parameters, "rows": np.asarray(rows).tolist()}).encode()
     output = run_node(SCRIPT.format(expression=expression), input_files={"input.json": content})
     return json.loads(output)

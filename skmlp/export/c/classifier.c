@@ -20,7 +20,7 @@
 {% if inputs %}
  * The network reads the strength of the gradient in eight directions around {{ inputs.n_rows }} x {{ inputs.n_columns }} points of the image{% if inputs.includes_pixels %}, and the pixels{% endif %}.
 {% endif %}
- * Constants: {{ "{:,}".format(footprint.constants) }} bytes. Stack: {{ "{:,}".format(footprint.stack) }} bytes for activations{% if inputs %}, features{% endif %}{% if steps %} and images{% endif %}.
+ * Constants: {{ "{:,}".format(footprint.constants) }} bytes. Stack: {{ "{:,}".format(footprint.stack) }} bytes for {{ stack_contents }}.
  * Model: {{ info.digest }}
  * Written by skmlp {{ info.version }}.
  */
@@ -129,7 +129,7 @@ int skmlp_predict(const {{ feature_type }} *{{ features }}, float *probabilities
     {{ step.function }}({{ "pixels" if loop.first else "image_%d" % loop.index0 }}, {{ step.arguments | join(", ") }}, image_{{ loop.index }});
 {% endfor %}
 {% if inputs %}
-    compute_gradients({{ inputs.source }}, {{ inputs.height }}, {{ inputs.width }}, {{ inputs.scale }}, row_weights, {{ inputs.n_rows }}, column_weights, {{ inputs.n_columns }}, inputs);
+    compute_gradients({{ inputs.source }}, {{ inputs.height }}, {{ inputs.width }}, {{ inputs.scale }}, row_weights, {{ inputs.n_rows }}, column_weights, inputs);
 {% if inputs.includes_pixels %}
     for (int i = 0; i < {{ inputs.height * inputs.width }}; i++)
         inputs[{{ inputs.n_strengths }} + i] = {{ inputs.scale }} * (float){{ inputs.source }}[i];
