@@ -1,4 +1,4 @@
-"""Measure the training time per epoch of recipes, and how much of it are the augmentation and the image features.
+"""Measure the training time per epoch of recipes, and the time that augmentation and image features take alone.
 
     python benchmarks/recipe.py --recipes accurate,plain,fast --rounds 3
 
@@ -82,8 +82,8 @@ def measure(name, what, X, y, epochs):
         mlp.set_params(augmentation=None)
     run = partial(mlp.fit, X, y)
     if what in (AUGMENTATION, FEATURES):
-        change = select_change(mlp, what)
-        run = partial(apply_to_batches, change, X, mlp.batch_size, epochs)
+        images = X.reshape(-1, 28, 28) * np.float32(1 / 255)
+        run = partial(apply_to_batches, select_change(mlp, what), images, mlp.batch_size, epochs)
     start = perf_counter()
     run()
     return (perf_counter() - start) / epochs
@@ -97,9 +97,8 @@ def select_change(mlp, what):
     return partial(step, rng=np.random.default_rng(0))
 
 
-def apply_to_batches(change, X, batch_size, epochs):
+def apply_to_batches(change, images, batch_size, epochs):
     """Call a function with the images of all batches of some epochs, without training."""
-    images = X.reshape(-1, 28, 28) * np.float32(1 / 255)
     for _ in range(epochs):
         for first in range(0, len(images), batch_size):
             change(images[first : first + batch_size])

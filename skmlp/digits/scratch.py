@@ -8,6 +8,8 @@ import threading
 
 import numpy as np
 
+MAX_KEPT_BYTES = 2**24
+
 
 class Scratch(threading.local):
     """Temporary arrays of the current thread.
@@ -20,8 +22,10 @@ class Scratch(threading.local):
         self._memory = {}
 
     def empty(self, name, shape, dtype=np.float32):
-        """Return an array with arbitrary values."""
+        """Return an array with arbitrary values. The memory of large arrays is not kept."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
+        if size > MAX_KEPT_BYTES:
+            return np.empty(shape, dtype)
         memory = self._memory.get(name)
         if memory is None or memory.size < size:
             memory = self._memory[name] = np.empty(size, np.uint8)

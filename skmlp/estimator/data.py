@@ -30,6 +30,8 @@ DENSE_PARAMETERS = {
     "adversarial_norm": 0,
     "virtual_adversarial_norm": 0,
 }
+# Those that also require dense validation sets and dense samples in prediction
+DENSE_IN_PREDICTION = ("image_features",)
 
 
 class FitArguments(NamedTuple):
@@ -298,7 +300,7 @@ def encode_samples(checked, targets, params, name):
     if encoded.dtype.kind == "f":
         encoded = encoded.astype(dtype, copy=False)
     if issparse(checked.X):
-        check_sparse_is_supported(params, ["image_features"], name.replace("y", "X"))
+        check_sparse_is_supported(params, DENSE_IN_PREDICTION, name.replace("y", "X"))
     extraction = make_extraction(params, checked.X.shape[1])
     return Samples(
         checked.X, encoded, weights, input_scale=params.input_scale, extraction=extraction

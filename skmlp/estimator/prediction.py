@@ -13,7 +13,11 @@ from skmlp.engine.reference.network import build_prediction_network
 from skmlp.engine.sources import RowSource
 from skmlp.estimator import fitted
 from skmlp.estimator.config import parse_activations
-from skmlp.estimator.data import check_sparse_arrays, check_sparse_is_supported
+from skmlp.estimator.data import (
+    DENSE_IN_PREDICTION,
+    check_sparse_arrays,
+    check_sparse_is_supported,
+)
 from skmlp.estimator.sources import is_read_on_demand, open_samples
 from skmlp.estimator.targets import check_labels
 
@@ -75,7 +79,7 @@ def make_prediction_network(estimator):
 def make_batches(estimator, X):
     """Return the Batches of validated samples for prediction."""
     if issparse(X):
-        check_sparse_is_supported(estimator, ["image_features"])
+        check_sparse_is_supported(estimator, DENSE_IN_PREDICTION)
     extraction = fitted.get_extraction(estimator)
     samples = Samples(X, input_scale=estimator.input_scale, extraction=extraction)
     return Batches(samples, PREDICTION_BATCH_SIZE, estimator.coefs_[0].dtype)

@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
@@ -182,13 +183,28 @@ def test_dtype_of_the_features(dtype, expected):
     assert derivatives.dtype == expected
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("n_images", [1, 2])
+def test_images_without_pixels_have_no_gradient(n_images, shape):
+    features = GradientFeatures((2, 2))(np.zeros((n_images, *shape)))
+    np.testing.assert_array_equal(features, np.zeros((n_images, 32)))
+
+
+def test_threads_do_not_share_arrays():
+    gradients, sets = GradientFeatures(), [make_images((28, 28), n) for n in range(20, 60)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(gradients, sets))
+    for features, images in zip(found, sets, strict=True):
+        np.testing.assert_array_equal(features, gradients(images))
+
+
 def test_images_can_be_lists():
     images = make_images((4, 4))
     np.testing.assert_array_equal(GradientFeatures()(images.tolist()), GradientFeatures()(images))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("n_images", [0, 1, 63, 64, 65, 200])
+@pytest.mark.parametrize("n_images", [0, 1, 31, 32, 33, 64, 200])
 def test_features_do_not_depend_on_the_other_images(n_images, dtype):
     images = make_images((28, 28), n_images, dtype)
     gradients = GradientFeatures((3, 4), include_pixels=True)
