@@ -26,8 +26,10 @@ from skmlp.augment import Compose, DigitDistortions, Noise, Upright
 from skmlp.model_parts import split_model
 from skmlp.recipes import RECIPES, STRONG_AUGMENTATION, make_recipe
 
-N_SAMPLES = {"small-sample": 1000}  # the other recipes use all training images
 SPREAD = (0.2, 0.15)  # vertical and horizontal, of upright digits
+# Of earlier versions of recipes
+DISTORTIONS_ONLY = Compose([STRONG_AUGMENTATION, Upright()])
+DISTORTIONS_AND_NOISE = Compose([STRONG_AUGMENTATION, Noise(probability=0.2), Upright()])
 HELD_OUT_FRACTION = 1 / 6  # of the training images: 10,000 of MNIST, as many as test images
 
 
@@ -40,14 +42,26 @@ def make_without_augmentation(random_state):
     return mlp.set_params(augmentation=None, max_iter=20)
 
 
+def make_with_augmentation(name, augmentation, random_state):
+    mlp = RECIPES[name].make_classifier(random_state)
+    return make_pipeline(Deslant(), mlp.set_params(augmentation=augmentation))
+
+
 def make_small_sample_from_pixels(random_state):
     mlp = RECIPES["small-sample"].make_classifier(random_state)
-    return make_pipeline(Deslant(), mlp.set_params(image_features=None))
+    mlp.set_params(image_features=None, augmentation=DISTORTIONS_ONLY)
+    return make_pipeline(Deslant(), mlp)
 
 
 def make_fast_from_pixels(random_state):
     mlp = RECIPES["fast"].make_classifier(random_state)
     return make_pipeline(Deslant(spread=SPREAD), mlp.set_params(image_features=None))
+
+
+def make_tiny_from_pixels(random_state):
+    mlp = RECIPES["tiny"].make_classifier(random_state)
+    mlp.set_params(image_features=None, image_shape=(16, 16))
+    return make_pipeline(ImageResizer(mlp.image_shape), mlp)
 
 
 def make_large_from_pixels(name, random_state):
@@ -57,7 +71,13 @@ def make_large_from_pixels(name, random_state):
 
 
 def make_accurate_from_pixels(random_state):
-    return make_pipeline(Deslant(), make_large_from_pixels("accurate", random_state))
+    mlp = make_large_from_pixels("accurate", random_state)
+    return make_pipeline(Deslant(), mlp.set_params(augmentation=DISTORTIONS_AND_NOISE))
+
+
+def make_softmax_of_gradients(random_state):
+    mlp = RECIPES["softmax"].make_classifier(random_state)
+    return make_pipeline(Deslant(), mlp.set_params(image_features="gradients"))
 
 
 def make_upright_softmax(random_state):
@@ -75,6 +95,11 @@ def make_accurate_of_same_width(random_state):
     return make_pipeline(Deslant(spread=spread), mlp.set_params(augmentation=augmentation))
 
 
+def make_fast_with_100_units(random_state):
+    mlp = RECIPES["fast"].make_classifier(random_state)
+    return make_pipeline(Deslant(), mlp.set_params(hidden_layer_sizes=(100,)))
+
+
 def make_upright_100(random_state):
     mlp = RECIPES["fast"].make_classifier(random_state)
     mlp.set_params(hidden_layer_sizes=(100,), augmentation=DigitDistortions(0.3), max_iter=20)
@@ -84,15 +109,26 @@ def make_upright_100(random_state):
 VARIANTS = {
     "accurate from pixels without Deslant and augmentation": make_without_augmentation,
     "accurate from pixels of the same width": make_accurate_of_same_width,
+    "softmax with gradients": make_softmax_of_gradients,
     "softmax with Deslant": make_upright_softmax,
     "softmax with Deslant of the same size": make_scaled_softmax,
+    "fast with 100 units": make_fast_with_100_units,
     "fast from pixels with 100 units": make_upright_100,
+    "small-sample with the former augmentation": partial(
+        make_with_augmentation, "small-sample", DISTORTIONS_ONLY
+    ),
     "small-sample from pixels": make_small_sample_from_pixels,
+    "tiny from pixels": make_tiny_from_pixels,
     "fast from pixels of the same size": make_fast_from_pixels,
+    "accurate with the former augmentation": partial(
+        make_with_augmentation, "accurate", DISTORTIONS_AND_NOISE
+    ),
     "accurate from pixels": make_accurate_from_pixels,
     "robust from pixels": partial(make_large_from_pixels, "robust"),
 }
 NAMES = [*RECIPES, *VARIANTS]
+# Number of the training images, of which the other networks use all
+N_SAMPLES = {name: 1000 for name in NAMES if name.startswith("small-sample")}
 
 
 # Options
@@ -269,8 +305,8 @@ def make_model(name, random_state, parameters):
     """Return the unfitted classifier of a recipe or variant, in a Pipeline if it takes other images."""
     make = VARIANTS.get(name, partial(make_recipe, name))
     model = make(random_state)
-    mlp = split_model(model).classifier.set_params(**parameters)
-    return model if mlp.image_shape is None else make_pipeline(ImageResizer(mlp.image_shape), mlp)
+    split_model(model).classifier.set_params(**parameters)
+    return model
 
 
 def load_network(path, expected, split):

@@ -143,7 +143,7 @@ def save_committee(options, out, n_networks):
 
 def train_network(options, finished, *, is_member=False):
     """Train a network, which may be a member of a committee, and write its files. Return the exit status."""
-    data = load_training_data(options, get_image_shape(options.recipe))
+    data = load_training_data(options)
     transformers = fit_transformers(options, data)
     for transformer in transformers:
         data = data.transform(transformer)
@@ -185,11 +185,6 @@ def resolve_options(options):
     if options.checkpoint is not None:
         return options.with_absolute_paths(), False
     return options, False
-
-
-def get_image_shape(recipe):
-    """Return the height and width of the images that a recipe requires, or None if it takes any."""
-    return None if recipe is None else find_recipes(recipe)[0].parameters.get("image_shape")
 
 
 def fit_transformers(options, data):

@@ -9,7 +9,6 @@ from skmlp.cli.datasets import (
     describe_data,
     load_subset,
     map_subset,
-    resize_images,
 )
 from skmlp.cli.errors import BAD_DATA, CommandError, format_error
 from skmlp.formatting import format_count
@@ -41,15 +40,11 @@ class TrainingData:
         return replace(self, **{name: transformer.transform(getattr(self, name)) for name in names})
 
 
-def load_training_data(options, image_shape=None):
-    """Load the dataset and hold out the validation set, if the options ask for one.
-
-    The images are resized to `image_shape`, unless it is None.
-    """
+def load_training_data(options):
+    """Load the dataset and hold out the validation set, if the options ask for one."""
     import numpy as np
 
-    load = stream_subset if options.stream else load_resized_subset
-    training, test = (load(options, subset, image_shape) for subset in ("train", "test"))
+    training, test = (load_or_stream_subset(options, subset) for subset in ("train", "test"))
     X, y = training.X, training.y
     if X.shape[1] != test.X.shape[1]:
         raise CommandError(
@@ -68,21 +63,11 @@ def load_training_data(options, image_shape=None):
     return TrainingData(X, y, *validation, test.X, test.y, test.image_shape)
 
 
-def load_resized_subset(options, subset, image_shape):
-    """Return the LabeledImages of a subset, resized to `image_shape` unless it is None."""
-    return resize_images(load_subset(options.data, subset, options.seed), image_shape)
-
-
-def stream_subset(options, subset, image_shape):
-    """Return the LabeledImages of a subset without loading the images, which must have the shape `image_shape`."""
-    images = map_subset(options.data, subset)
-    if image_shape not in (None, images.image_shape):
-        raise CommandError(
-            BAD_DATA,
-            f"{options.data}: the images must have {image_shape[0]} x {image_shape[1]} pixels for --stream and "
-            f"--recipe {options.recipe}, got {images.image_shape[0]} x {images.image_shape[1]}. Leave out --stream.",
-        )
-    return images
+def load_or_stream_subset(options, subset):
+    """Return the LabeledImages of a subset, with --stream without loading the images."""
+    if options.stream:
+        return map_subset(options.data, subset)
+    return load_subset(options.data, subset, options.seed)
 
 
 def hold_out(X, y, fraction, seed):

@@ -20,8 +20,7 @@ class ImageResizer(TransformerMixin, BaseEstimator):
     """Change the size of images, given as the rows of X, by averaging.
 
     Each new pixel is the mean of the area of the image that it covers. This is the first step of a
-    :class:`~sklearn.pipeline.Pipeline` with a small network, such as the recipe 'tiny', which takes fewer pixels than
-    MNIST has.
+    :class:`~sklearn.pipeline.Pipeline` with a small network, which takes fewer pixels than MNIST has.
 
     Parameters
     ----------

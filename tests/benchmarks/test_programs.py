@@ -13,9 +13,18 @@ from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 
 from skmlp import Deslant, ImageResizer, MLPDigitClassifier, load_model, save_model, write_idx
+from skmlp.model_parts import split_model
 
 N_TRAIN, N_TEST = 600, 300
-RECIPES = ("softmax", "fast", "tiny")  # tiny is in a pipeline
+RECIPES = ("softmax", "fast", "tiny")  # fast is a pipeline
+# Networks whose training images have noise, beside those of robust
+NAMES_WITH_NOISE = {
+    "small-sample",
+    "accurate",
+    "accurate with the former augmentation",
+    "accurate from pixels",
+    "accurate from pixels of the same width",
+}
 FEW_EPOCHS = ["--set", "max_iter=3", "--recipes", ",".join(RECIPES)]
 
 
@@ -51,6 +60,23 @@ def run(dataset, monkeypatch, capsys):
         return capsys.readouterr().out
 
     return run_program
+
+
+def test_variants_differ_from_recipes_as_their_names_say():
+    with benchmarks_on_path():
+        networks = importlib.import_module("networks")
+    for name in networks.NAMES:
+        parts = split_model(networks.make_model(name, 0, {}))
+        augmentation, features = parts.classifier.augmentation, parts.classifier.image_features
+        recipe = networks.RECIPES.get(name.partition(" ")[0])
+        expected = None if "from pixels" in name else recipe.parameters.get("image_features")
+        assert features == ("gradients" if name == "softmax with gradients" else expected), name
+        has_few_samples = name.startswith("small-sample")
+        assert networks.N_SAMPLES.get(name) == (1000 if has_few_samples else None), name
+        steps = str(augmentation)
+        is_robust = name.startswith("robust")
+        assert ("Patches" in steps) == (is_robust or name in {"small-sample", "accurate"}), name
+        assert ("Noise" in steps) == (is_robust or name in NAMES_WITH_NOISE), name
 
 
 def read_tables(output):

@@ -8,8 +8,8 @@ from helpers import interrupt_after
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_digits
 
-from skmlp import ImageResizer, load_mnist, load_model, save_model
-from skmlp.recipes import COMMITTEES, RECIPES, make_recipe
+from skmlp import ImageResizer, MLPDigitClassifier, load_mnist, load_model, save_model
+from skmlp.recipes import COMMITTEES, RECIPES
 
 
 def test_recipes_lists_every_recipe(succeeds):
@@ -21,7 +21,7 @@ def test_recipes_lists_every_recipe(succeeds):
         assert " ".join(line).endswith(recipe.summary)
 
 
-@pytest.mark.parametrize("name", ["softmax", "relu-128-adam", "small-sample"])
+@pytest.mark.parametrize("name", ["softmax", "relu-128-adam", "small-sample", "tiny"])
 def test_train_uses_the_parameters_of_the_recipe(succeeds, tmp_path, name):
     options = ("--epochs", "2", "--out", tmp_path, "--seed", "7", "--quiet")
     succeeds("train", "--recipe", name, *options, "--no-report")
@@ -194,29 +194,35 @@ def test_train_rejects_options_that_do_not_fit_the_recipe(fails, tmp_path, optio
     assert message in fails(2, "train", *options, "--out", tmp_path)
 
 
-def test_recipe_of_smaller_images(succeeds, tmp_path, mnist_dir):
-    options = ("--data", mnist_dir, "--epochs", "1", "--out", tmp_path, "--no-report")
-    out = succeeds("train", "--recipe", "tiny", *options)
-    assert "60,000 images of 256 pixels" in out
-    model = tmp_path / "model.safetensors"
-    trained = load_model(model)
-    assert (trained.n_features_in_, trained.image_shape) == (256, (16, 16))
-    # Larger images are resized by the other commands, too.
+@pytest.fixture(scope="module")
+def network_of_smaller_images(mnist_dir):
+    """Return a network that takes images of 16 x 16 pixels."""
+    X, y = load_mnist(mnist_dir, return_X_y=True)
+    mlp = MLPDigitClassifier((32,), input_scale=1 / 255, image_shape=(16, 16), random_state=0)
+    mlp.set_params(max_iter=3, n_iter_no_change=None)
+    return mlp.fit(ImageResizer((16, 16)).fit_transform(X), y)
+
+
+def test_images_are_resized_for_a_network_of_smaller_images(
+    succeeds, tmp_path, mnist_dir, network_of_smaller_images
+):
+    trained, model = network_of_smaller_images, tmp_path / "model.safetensors"
+    save_model(trained, model)
     X, y = load_mnist(mnist_dir, subset="test", return_X_y=True)
     X = ImageResizer((16, 16)).fit_transform(X)
     accuracy = f"{100 * trained.score(X, y):.2f} %"
     assert f"accuracy  {accuracy}" in succeeds("evaluate", model, "--data", mnist_dir)
-    exported = succeeds("export", model, "--c", tmp_path / "tiny.c", "--check", mnist_dir)
+    exported = succeeds("export", model, "--c", tmp_path / "small.c", "--check", mnist_dir)
     assert f"(model: {accuracy})" in exported
     lines = succeeds("predict", model, find_images(mnist_dir)).splitlines()
     assert [int(line.split()[1]) for line in lines] == trained.predict(X).tolist()
 
 
-def test_pictures_for_a_recipe_of_smaller_images(succeeds, tmp_path, mnist_dir):
+def test_pictures_are_resized_for_a_network_of_smaller_images(
+    succeeds, tmp_path, mnist_dir, network_of_smaller_images
+):
     X, y = load_mnist(mnist_dir, subset="test", return_X_y=True)
-    mlp = make_recipe("tiny", random_state=0).set_params(max_iter=3, augmentation=None)
-    mlp.fit(ImageResizer((16, 16)).fit_transform(X), y)
-    save_model(mlp, tmp_path / "model.safetensors")
+    save_model(network_of_smaller_images, tmp_path / "model.safetensors")
     picture = Image.new("L", (640, 480), 225)
     ImageDraw.Draw(picture).line([(250, 130), (390, 130), (300, 360)], fill=40, width=22)
     picture.save(tmp_path / "photo.png")
@@ -231,10 +237,3 @@ def test_pictures_for_a_recipe_of_smaller_images(succeeds, tmp_path, mnist_dir):
 def find_images(directory):
     """Return the path of the test images of MNIST."""
     return next(path for path in directory.iterdir() if path.name.startswith("t10k-images"))
-
-
-def test_recipe_of_larger_images(succeeds, tmp_path):
-    options = ("--epochs", "1", "--out", tmp_path, "--no-report", "--seed", "0")
-    out = succeeds("train", "--recipe", "tiny", *options)
-    accuracy = out.splitlines()[-2].split()[2]
-    assert f"accuracy  {accuracy} %" in succeeds("evaluate", tmp_path / "model.safetensors")

@@ -650,9 +650,3 @@ def test_stream_rejects_a_validation_set_without_a_class(fails, uncompressed, tm
     options = ("--stream", "--validation", "0.1", "--out", tmp_path)
     error = fails(BAD_DATA, "train", "--data", uncompressed, *options)
     assert "class 0 is missing in one of them. Shuffle the file" in error
-
-
-def test_stream_does_not_resize_images(fails, uncompressed, tmp_path):
-    options = ("--stream", "--recipe", "tiny", "--out", tmp_path)
-    error = fails(BAD_DATA, "train", "--data", uncompressed, *options)
-    assert "the images must have 16 x 16 pixels for --stream and --recipe tiny, got 5 x 5" in error
