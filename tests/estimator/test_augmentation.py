@@ -15,7 +15,10 @@ from skmlp.augment import (
     Compose,
     DigitDistortions,
     Elastic,
+    InvertedMargins,
     Noise,
+    Outline,
+    Patches,
     Shift,
     StrokeWidth,
     Upright,
@@ -140,8 +143,11 @@ def test_distortions_of_the_recipe_accurate_are_unchanged():
     affine = Affine(rotation=12, scale=0.12, shear=0.15)
     steps = Compose([affine, Shift(1.5), Elastic(sigma=4, alpha=30), StrokeWidth(3, 0.4)])
     annealed = Annealed(steps.scaled(1.25), final_strength=0.25, begin=0.6)
+    patches = Patches(size=0.5, inverted_size=1, probability=0.05)
+    margins = InvertedMargins(width=0.35, probability=0.05)
+    outline = Outline(probability=0.05)
     noise = Noise(gaussian=0.3, shot=0.4, impulse=0.1, probability=0.2)
-    expected = Compose([annealed, noise, Upright(max_shear=1)])
+    expected = Compose([annealed, patches, margins, outline, noise, Upright(max_shear=1)])
     augmentation = make_recipe("accurate")[-1].augmentation
     for epoch in range(0, 120, 7):
         actual_images, expected_images = (
