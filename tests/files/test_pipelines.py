@@ -157,6 +157,11 @@ class Custom:
         (zip_schema("{}"), "got damaged or other bytes"),
         (zip_schema(" " * 10**6, zipfile.ZIP_DEFLATED), "without compression, got compressed"),
     ],
+    ids=[
+        *("own type", "own function", "other transformer", "no list", "integer", "classifier"),
+        *("start of a zip archive", "empty", "changed name", "deep nesting", "no schema"),
+        "compressed",
+    ],
 )
 def test_forged_transformers_are_refused(path, content, message):
     forge(path, content)
