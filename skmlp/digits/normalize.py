@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from skmlp.digits.ink import compute_ink
-from skmlp.digits.picture import load_gray
+from skmlp.digits.low_resolution import enlarge_small_picture, merge_equal_pixels
+from skmlp.digits.picture import convert_to_gray, load_pixels
 from skmlp.digits.strokes import sharpen_edges, thicken_strokes, thin_strokes
 from skmlp.typing import Source
 
@@ -32,6 +33,10 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
 
     The digit may be anywhere on a larger page, or cropped to its ink without a margin. A picture without a margin must
     be evenly lit. In it, the ink is identified by the shape of strokes: connected and of even width.
+
+    If the picture was enlarged without interpolation, so that it consists of squares of equal pixels, each square is
+    replaced by one pixel first. A picture of less than 20 pixels, such as an image of 8 x 8 pixels, is enlarged by
+    Lanczos interpolation.
 
     Parameters
     ----------
@@ -77,8 +82,9 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
     >>> image.shape, image.dtype, int(image.max()), int(image[0, 0])
     ((28, 28), dtype('uint8'), 255, 0)
     """
-    ink = compute_ink(load_gray(picture).gray)
-    return center_ink(fit_to_box(ink))
+    pixels = merge_equal_pixels(load_pixels(picture))
+    gray = enlarge_small_picture(convert_to_gray(pixels).gray)
+    return center_ink(fit_to_box(compute_ink(gray)))
 
 
 def fit_to_box(ink):

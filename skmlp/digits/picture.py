@@ -179,19 +179,17 @@ class GrayPicture(NamedTuple):
     factor: int
 
 
-def load_gray(picture, working_size=WORKING_SIZE):
-    """Convert any supported picture to a gray array, downsampled to a working size.
+def load_pixels(picture):
+    """Return the pixels of a picture.
 
     Parameters
     ----------
     picture : ndarray, PIL.Image.Image, str, path-like, bytes-like or binary stream
         As for :func:`skmlp.normalize_digit`.
-    working_size : int, default=300
-        Approximate number of pixels along the longer side of the result. Smaller pictures are not changed.
 
     Returns
     -------
-    gray_picture : GrayPicture
+    pixels : ndarray of shape (height, width, n_channels)
     """
     from PIL import Image
 
@@ -215,9 +213,25 @@ def load_gray(picture, working_size=WORKING_SIZE):
     if picture.dtype.kind not in "biuf":
         raise ValueError(f"picture must contain real numbers, got {picture.dtype}.")
     check_size(picture.shape[0], picture.shape[1])
-    max_value = 255 if picture.dtype == np.uint8 else max(1, picture.max())
-    factor = max(1, min(round(max(picture.shape) / working_size), *picture.shape[:2]))
-    downsampled = downsample(np.atleast_3d(picture), factor)
+    return np.atleast_3d(picture)
+
+
+def convert_to_gray(pixels, working_size=WORKING_SIZE):
+    """Convert a picture to gray, downsampled to a working size.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width, n_channels)
+    working_size : int, default=300
+        Approximate number of pixels along the longer side of the result. Smaller pictures are not changed.
+
+    Returns
+    -------
+    gray_picture : GrayPicture
+    """
+    max_value = 255 if pixels.dtype == np.uint8 else max(1, pixels.max())
+    factor = max(1, min(round(max(pixels.shape[:2]) / working_size), *pixels.shape[:2]))
+    downsampled = downsample(pixels, factor)
     if not np.isfinite(downsampled).all():
         raise ValueError("picture must contain finite numbers, got NaN or infinity.")
     return GrayPicture(convert_channels_to_gray(downsampled, float(max_value)), factor)

@@ -9,7 +9,7 @@ from skmlp.digits.components import Box, Part
 from skmlp.digits.contrast import Contrast, estimate_ink_contrast, scale_contrast
 from skmlp.digits.layout import find_digits
 from skmlp.digits.normalize import center_ink, fit_to_box
-from skmlp.digits.picture import load_gray
+from skmlp.digits.picture import convert_to_gray, load_pixels
 from skmlp.digits.shadows import compute_local_contrast
 from skmlp.typing import Source
 
@@ -93,7 +93,7 @@ def segment_digits(picture: "np.ndarray | Image.Image | Source") -> list[FoundDi
     Box(left=30, top=30, right=70, bottom=80) 0 (28, 28)
     Box(left=100, top=20, right=107, bottom=80) 0 (28, 28)
     """
-    gray, factor = load_gray(picture, PAGE_SIZE)
+    gray, factor = convert_to_gray(load_pixels(picture), PAGE_SIZE)
     contrast = compute_local_contrast(gray)
     if contrast is None:
         return []

@@ -194,6 +194,16 @@ def enlarge_small_crop(gray, rng):
     return resize(small, (8 * small.shape[1], 72))
 
 
+def reduce_to_few_pixels(gray, rng):
+    return resize(gray, rng.integers(8, 24, 2))
+
+
+def show_pixels(gray, rng):
+    side = rng.integers(2, 20)
+    enlarged = np.kron(reduce_to_few_pixels(gray, rng), np.ones((side, side)))
+    return enlarged[rng.integers(side) :, rng.integers(side) :]
+
+
 def thicken(gray, rng):
     return ndimage.grey_erosion(gray, 2 * rng.integers(2, 8) + 1)
 
@@ -222,7 +232,7 @@ EFFECTS = [
         reduce,
     ),
     *(blur, crop_to_ink, crop_with_noise, crop_with_a_gradient, reduce_crop),
-    *(enlarge_small_crop, thicken, interrupt),
+    *(enlarge_small_crop, thicken, interrupt, reduce_to_few_pixels, show_pixels),
 ]
 
 

@@ -3,7 +3,7 @@
 import { createGrid, getPixel, resizeGrid } from "./image_filters.js";
 import { computeInk } from "./ink.js";
 import { cropToInk } from "./normalize.js";
-import { loadGray } from "./picture.js";
+import { checkSize, convertToGray } from "./picture.js";
 
 /**
  * Crop a picture to its ink, scale it to fit into the image with its aspect ratio preserved, and center it.
@@ -14,7 +14,8 @@ import { loadGray } from "./picture.js";
  * @returns {Uint8Array} pixels row by row: 0 for the background, 255 for ink
  */
 export function fitImage(imageData, height, width) {
-  const ink = cropToInk(computeInk(loadGray(imageData)));
+  checkSize(imageData);
+  const ink = cropToInk(computeInk(convertToGray(imageData)));
   const scale = Math.min(height / ink.height, width / ink.width);
   const [rows, columns] = [ink.height, ink.width].map((end) => ({
     start: 0,

@@ -256,30 +256,43 @@ export function upsampleGrid(grid, factor) {
   });
 }
 
-/** Resize a box of a grid to `size` rows and columns as Pillow does with `Image.Resampling.HAMMING`. */
-export function resizeGrid(grid, rows, columns) {
-  return transposeGrid(resizeRows(transposeGrid(resizeRows(grid, columns)), rows));
+/** Filters of Pillow: functions that are zero beyond `support`. */
+const HAMMING = { support: 1, compute: computeHammingFilter };
+export const LANCZOS = { support: 3, compute: computeLanczosFilter };
+
+/** Resize a box of a grid to `size` rows and columns as Pillow does with one of its filters. */
+export function resizeGrid(grid, rows, columns, filter = HAMMING) {
+  return transposeGrid(resizeRows(transposeGrid(resizeRows(grid, columns, filter)), rows, filter));
 }
 
-function resizeRows(grid, { start, end, size }) {
+function resizeRows(grid, { start, end, size }, filter) {
   const [left, right] = [Math.fround(start), Math.fround(end)];
   const scale = Math.fround(right - left) / size;
-  const support = Math.max(scale, 1);
+  const stretch = Math.max(scale, 1);
+  const support = filter.support * stretch;
   return filterRows(grid, size, (column, width) => {
     const center = left + (column + 0.5) * scale;
     const first = Math.max(Math.floor(center - support + 0.5), 0);
     const length = Math.min(Math.floor(center + support + 0.5), width) - first;
     const indices = Array.from({ length }, (_, i) => first + i);
-    const weights = indices.map((index) => computeHammingWindow((index - center + 0.5) / support));
+    const weights = indices.map((index) => filter.compute((index - center + 0.5) / stretch));
     return { indices, weights: normalizeWeights(weights) };
   });
 }
 
+function computeSinc(x) {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
 /** Compute the product of the sinc function and a Hamming window from -1 to 1. */
-function computeHammingWindow(x) {
-  const angle = Math.PI * x;
-  const window = Math.fround(0.54) + Math.fround(0.46) * Math.cos(angle);
-  return x === 0 ? 1 : Math.abs(x) < 1 ? (Math.sin(angle) / angle) * window : 0;
+function computeHammingFilter(x) {
+  const window = Math.fround(0.54) + Math.fround(0.46) * Math.cos(Math.PI * x);
+  return Math.abs(x) < 1 ? computeSinc(x) * (x === 0 ? 1 : window) : 0;
+}
+
+/** Compute the product of the sinc function and the central part of a wider one, from -3 to 3. */
+function computeLanczosFilter(x) {
+  return Math.abs(x) < 3 ? computeSinc(x) * computeSinc(x / 3) : 0;
 }
 
 /** Compute the threshold that splits float32 values into two groups with minimum variance within the groups. */

@@ -14,7 +14,8 @@ import {
   transposeGrid,
 } from "./image_filters.js";
 import { computeInk } from "./ink.js";
-import { loadGray } from "./picture.js";
+import { enlargeSmallPicture, mergeEqualPixels } from "./low_resolution.js";
+import { checkSize, convertToGray } from "./picture.js";
 import { sharpenEdges, thickenStrokes, thinStrokes } from "./strokes.js";
 
 const BOX_SIZE = 20;
@@ -30,7 +31,9 @@ const CENTER_TOLERANCE = 1e-4;
  * @throws {NoDigitError} If the picture is blank, or nothing in it differs clearly from noise.
  */
 export function normalize(imageData) {
-  return centerInk(fitToBox(computeInk(loadGray(imageData))));
+  checkSize(imageData);
+  const gray = enlargeSmallPicture(convertToGray(mergeEqualPixels(imageData)));
+  return centerInk(fitToBox(computeInk(gray)));
 }
 
 /** Crop the picture to its ink, adjust the strokes, and scale the longer side to 20 pixels. */

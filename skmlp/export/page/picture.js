@@ -19,12 +19,12 @@ export class NoDigitError extends Error {
  * @param {{data: Uint8ClampedArray, width: number, height: number}} imageData - Red, green, blue and opacity.
  * @returns {import("./image_filters.js").Grid} Brightness from 0 to 255.
  */
-export function loadGray(imageData) {
-  checkSize(imageData.height, imageData.width);
+export function convertToGray(imageData) {
   return convertChannelsToGray([0, 1, 2, 3].map((channel) => downsampleChannel(imageData, channel)));
 }
 
-function checkSize(height, width) {
+/** Throw an error if a picture is too small or too large, or its aspect ratio is not that of a digit. */
+export function checkSize({ height, width }) {
   const size = `${height} x ${width}`;
   if (height < MIN_HEIGHT || width < MIN_WIDTH) {
     throw new Error(

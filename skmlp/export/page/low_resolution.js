@@ -1,0 +1,73 @@
+// Pictures of low resolution, a port of skmlp/digits/low_resolution.py, which explains the constants.
+
+import { getLongerSide, LANCZOS, resizeGrid } from "./image_filters.js";
+
+const MAX_LOW_RESOLUTION = 64;
+const MIN_EDGES = 7;
+const MIN_SIZE = 20;
+const ENLARGED_SIZE = 40;
+
+/**
+ * Undo an enlargement without interpolation, which makes a square of equal pixels of each pixel.
+ * @param {{data: Uint8ClampedArray, width: number, height: number}} imageData - Pixels of a canvas.
+ * @returns {{data: Uint8ClampedArray, width: number, height: number}} One pixel for each square, or `imageData`.
+ */
+export function mergeEqualPixels(imageData) {
+  const { data, height, width } = imageData;
+  const pixels = new Uint32Array(data.buffer, data.byteOffset, height * width);
+  const edges = [
+    findEdges(height, width, (row, column) => pixels[row * width + column]),
+    findEdges(width, height, (column, row) => pixels[row * width + column]),
+  ];
+  const side = edges.flatMap(computeDifferences).reduce(computeGreatestCommonDivisor, 0);
+  const [nRows, nColumns] = edges.map((positions) => positions.length);
+  const isEnlarged = nRows + nColumns >= MIN_EDGES && side > 1;
+  const isLarge = Math.max(nRows, nColumns, getLongerSide(imageData) / side) > MAX_LOW_RESOLUTION;
+  if (!isEnlarged || isLarge) {
+    return imageData;
+  }
+  const [rows, columns] = [height, width].map((size, axis) => findSquares(edges[axis], size, side));
+  const merged = Uint32Array.from(rows.flatMap((row) => columns.map((column) => pixels[row * width + column])));
+  return { data: new Uint8ClampedArray(merged.buffer), height: rows.length, width: columns.length };
+}
+
+/** Return the lines of pixels, which are rows or columns, that differ from the ones before them, up to the 65th. */
+function findEdges(nLines, length, getValue) {
+  const edges = [];
+  for (let line = 1; line < nLines && edges.length <= MAX_LOW_RESOLUTION; line++) {
+    let position = 0;
+    while (position < length && getValue(line, position) === getValue(line - 1, position)) {
+      position++;
+    }
+    if (position < length) {
+      edges.push(line);
+    }
+  }
+  return edges;
+}
+
+function computeDifferences(positions) {
+  return positions.slice(1).map((position, i) => position - positions[i]);
+}
+
+function computeGreatestCommonDivisor(first, second) {
+  return second === 0 ? first : computeGreatestCommonDivisor(second, first % second);
+}
+
+/** Return the first row or column of each square of pixels. The first square may be cut off. */
+function findSquares(edges, size, side) {
+  const start = edges.length > 0 ? edges[0] % side : 0;
+  const first = Array.from({ length: Math.ceil((size - start) / side) }, (_, i) => start + i * side);
+  return start === 0 ? first : [0, ...first];
+}
+
+/** Enlarge a small picture by Lanczos interpolation, which preserves the shapes of strokes of one pixel. */
+export function enlargeSmallPicture(gray) {
+  const longerSide = getLongerSide(gray);
+  if (longerSide >= MIN_SIZE) {
+    return gray;
+  }
+  const factor = Math.ceil(ENLARGED_SIZE / longerSide);
+  const [rows, columns] = [gray.height, gray.width].map((end) => ({ start: 0, end, size: factor * end }));
+  return resizeGrid(gray, rows, columns, LANCZOS);
+}
