@@ -341,10 +341,13 @@ def propagate_components(gradient, derivatives):
 
 
 def rotate_axes(horizontal, vertical):
-    """Return vectors along and across the first four directions: right, down and right, down, down and left."""
+    """Return vectors along and across the first four directions: right, down and right, down, down and left.
+
+    Those across have either sign.
+    """
     root = horizontal.dtype.type(np.sqrt(0.5))
     falling, rising = (vertical + horizontal) * root, (vertical - horizontal) * root
-    return (horizontal, vertical), (falling, rising), (vertical, -horizontal), (rising, -falling)
+    return (horizontal, vertical), (falling, rising), (vertical, horizontal), (rising, falling)
 
 
 def rotate_back(axes):
@@ -352,8 +355,8 @@ def rotate_back(axes):
     (right, r), (falling, f), (down, d), (rising, i) = axes
     root = right.dtype.type(np.sqrt(0.5))
     # Those with respect to the sum and the difference of the parts
-    total, difference = (falling - i) * root, (rising + f) * root
-    return right - d + total - difference, down + r + total + difference
+    total, difference = (falling + i) * root, (rising + f) * root
+    return right + d + total - difference, down + r + total + difference
 
 
 def compute_roots(averages):
