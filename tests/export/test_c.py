@@ -193,12 +193,12 @@ def test_predictions_on_mnist(mnist_classifier, mnist_test_set, tmp_path):
     assert np.mean(returned == y_test) == pytest.approx(accuracy, abs=0.001)
 
 
-def run_step(transformer, call, images, directory):
+def run_step(transformer, call, images, directory, *other_steps):
     """Return images that the function in the exported code for a transformer converts.
 
-    `call` is its name and the arguments between the two images.
+    `call` is its name and the arguments between the two images. Other steps of the pipeline follow the transformer.
     """
-    to_c(fit_pipeline(transformer, X=images), directory / "digits.c")
+    to_c(fit_pipeline(transformer, *other_steps, X=images), directory / "digits.c")
     converted = np.zeros_like(transformer.transform(images))
     n_pixels, n_new_pixels = images.shape[1], converted.shape[1]
     function, *arguments = call.split()
@@ -356,7 +356,8 @@ class TestPipelines:
         images = np.full((2, 450 * 450), 255, np.uint8)
         images[1].reshape(450, 450)[:, 20:-9] = 0
         deslanter = Deslant(0, spread=(None, 0.2), image_shape=(450, 450))
-        scaled = run_step(deslanter, "scale 450 450 450 1 0.2", images, tmp_path)
+        resizer = ImageResizer((4, 4), image_shape=(450, 450))  # for a small network
+        scaled = run_step(deslanter, "scale 450 450 450 1 0.2", images, tmp_path, resizer)
         np.testing.assert_array_equal(scaled, deslanter.fit_transform(images))
 
     def test_predictions_on_mnist(self, mnist_classifier, mnist_test_set, tmp_path):
