@@ -24,7 +24,7 @@ import skmlp
 from skmlp import Deslant, ImageResizer
 from skmlp.augment import Compose, DigitDistortions, Noise, Upright
 from skmlp.model_parts import split_model
-from skmlp.recipes import RECIPES, STRONG_AUGMENTATION, make_recipe
+from skmlp.recipes import RECIPES, STRONG_AUGMENTATION, WEAK_AUGMENTATION, make_recipe
 
 SPREAD = (0.2, 0.15)  # vertical and horizontal, of upright digits
 # Of earlier versions of recipes
@@ -38,13 +38,14 @@ HELD_OUT_FRACTION = 1 / 6  # of the training images: 10,000 of MNIST, as many as
 
 def make_without_augmentation(random_state):
     # The training loss converges in fewer epochs than with augmented images.
-    mlp = make_large_from_pixels("accurate", random_state)
+    mlp = make_large_from_pixels(random_state)
     return mlp.set_params(augmentation=None, max_iter=20)
 
 
 def make_with_augmentation(name, augmentation, random_state):
-    mlp = RECIPES[name].make_classifier(random_state)
-    return make_pipeline(Deslant(), mlp.set_params(augmentation=augmentation))
+    model = make_recipe(name, random_state)
+    split_model(model).classifier.set_params(augmentation=augmentation)
+    return model
 
 
 def make_small_sample_from_pixels(random_state):
@@ -60,18 +61,18 @@ def make_fast_from_pixels(random_state):
 
 def make_tiny_from_pixels(random_state):
     mlp = RECIPES["tiny"].make_classifier(random_state)
-    mlp.set_params(image_features=None, image_shape=(16, 16))
+    mlp.set_params(image_features=None, image_shape=(16, 16), augmentation=WEAK_AUGMENTATION)
     return make_pipeline(ImageResizer(mlp.image_shape), mlp)
 
 
-def make_large_from_pixels(name, random_state):
-    """Return the classifier of a recipe with more units and epochs, which it needs without image features."""
-    mlp = RECIPES[name].make_classifier(random_state)
+def make_large_from_pixels(random_state):
+    """Return the classifier of accurate with more units and epochs, which it needs without image features."""
+    mlp = RECIPES["accurate"].make_classifier(random_state)
     return mlp.set_params(hidden_layer_sizes=(2048, 1024, 512), max_iter=120, image_features=None)
 
 
 def make_accurate_from_pixels(random_state):
-    mlp = make_large_from_pixels("accurate", random_state)
+    mlp = make_large_from_pixels(random_state)
     return make_pipeline(Deslant(), mlp.set_params(augmentation=DISTORTIONS_AND_NOISE))
 
 
@@ -91,7 +92,7 @@ def make_scaled_softmax(random_state):
 def make_accurate_of_same_width(random_state):
     spread = (None, SPREAD[1])
     augmentation = Compose([STRONG_AUGMENTATION, Noise(probability=0.1), Upright(spread=spread)])
-    mlp = make_large_from_pixels("accurate", random_state)
+    mlp = make_large_from_pixels(random_state)
     return make_pipeline(Deslant(spread=spread), mlp.set_params(augmentation=augmentation))
 
 
@@ -118,13 +119,13 @@ VARIANTS = {
         make_with_augmentation, "small-sample", DISTORTIONS_ONLY
     ),
     "small-sample from pixels": make_small_sample_from_pixels,
+    "tiny with the former augmentation": partial(make_with_augmentation, "tiny", WEAK_AUGMENTATION),
     "tiny from pixels": make_tiny_from_pixels,
     "fast from pixels of the same size": make_fast_from_pixels,
     "accurate with the former augmentation": partial(
         make_with_augmentation, "accurate", DISTORTIONS_AND_NOISE
     ),
     "accurate from pixels": make_accurate_from_pixels,
-    "robust from pixels": partial(make_large_from_pixels, "robust"),
 }
 NAMES = [*RECIPES, *VARIANTS]
 # Number of the training images, of which the other networks use all

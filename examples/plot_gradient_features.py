@@ -130,8 +130,8 @@ for layers, description in {(): "no hidden layer", (32,): "32 hidden units"}.ite
         print(f"{description}, {title}: test accuracy {accuracy:.1%}")
 
 # %%
-# Small networks gain most. The recipes ``fast``, ``small-sample``, ``tiny``, ``accurate`` and ``robust`` use
-# gradient features; :ref:`gradients` compares grids of different sizes. A network becomes more sensitive to noise if
-# its training images have none.
+# Small networks gain most. The recipes ``fast``, ``small-sample``, ``tiny`` and ``accurate`` use gradient features;
+# :ref:`gradients` compares grids of different sizes. A network becomes more sensitive to noise if its training images
+# have none.
 
 plt.show()

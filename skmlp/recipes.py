@@ -11,15 +11,12 @@ from sklearn.utils import check_random_state
 
 from skmlp.augment import (
     Annealed,
-    Brightness,
     Compose,
-    Contrast,
     DigitDistortions,
     InvertedMargins,
     Noise,
     Outline,
     Patches,
-    Shift,
     Upright,
 )
 from skmlp.digits.deslant import Deslant
@@ -51,33 +48,6 @@ VARIED_AUGMENTATION = Compose(
         Noise(probability=0.2),
         Upright(),
     ]
-)
-# Distortions as in pictures of lower quality. They cost some accuracy on images without them.
-ROBUST_AUGMENTATION = Compose(
-    [
-        Annealed(Compose([DigitDistortions(1.25), Shift(2)]), final_strength=0.25, begin=0.6),
-        Noise(probability=0.3),
-        Patches(0.5, probability=0.3),
-        InvertedMargins(probability=0.1),
-        Contrast(0.5),
-        Brightness(probability=0.3),
-        Outline(0.1),
-    ]
-)
-
-LARGE_NETWORK: Mapping[str, Any] = MappingProxyType(
-    {
-        "hidden_layer_sizes": (1024, 512),
-        "image_features": "gradients",
-        "activation": "gelu",
-        "solver": "adamw",
-        "weight_decay": 0.1,
-        "batch_norm": True,
-        "batch_size": 256,
-        "learning_rate": "one_cycle",
-        "learning_rate_init": 0.004,
-        "max_iter": 40,
-    }
 )
 
 
@@ -239,7 +209,7 @@ RECIPES: dict[str, Recipe] = {
                 "learning_rate": "one_cycle",
                 "learning_rate_init": 0.01,
                 "max_iter": 100,
-                "augmentation": WEAK_AUGMENTATION,
+                "augmentation": Compose([WEAK_AUGMENTATION, Noise(probability=0.2)]),
             },
         ),
         Recipe(
@@ -259,13 +229,20 @@ RECIPES: dict[str, Recipe] = {
         Recipe(
             "accurate",
             "Best accuracy: strong augmentation, also with noise and patches",
-            {**LARGE_NETWORK, "augmentation": VARIED_AUGMENTATION},
+            {
+                "hidden_layer_sizes": (1024, 512),
+                "image_features": "gradients",
+                "activation": "gelu",
+                "solver": "adamw",
+                "weight_decay": 0.1,
+                "batch_norm": True,
+                "batch_size": 256,
+                "learning_rate": "one_cycle",
+                "learning_rate_init": 0.004,
+                "max_iter": 40,
+                "augmentation": VARIED_AUGMENTATION,
+            },
             transformers=(Deslant(),),
-        ),
-        Recipe(
-            "robust",
-            "For pale, noisy or partly covered digits; slightly less accurate on others",
-            {**LARGE_NETWORK, "augmentation": ROBUST_AUGMENTATION},
         ),
     )
 }
@@ -364,7 +341,7 @@ def make_recipe(
     ----------
     name : str
         Name of the recipe: 'softmax', 'one-hidden', 'relu-256-sgd', 'relu-128-adam', 'dropout-512', 'small-sample',
-        'fast', 'tiny', 'plain', 'accurate', 'robust' or 'committee'. ``RECIPES[name].summary`` is its description.
+        'fast', 'tiny', 'plain', 'accurate' or 'committee'. ``RECIPES[name].summary`` is its description.
     random_state : int, RandomState instance or None, default=None
         Parameter `random_state` of the classifier, or source of the seeds of the networks of 'committee'. Pass an int
         for reproducible results.

@@ -42,6 +42,5 @@ RECIPES = (
     "tiny",
     "plain",
     "accurate",
-    "robust",
 )
 COMMITTEES = ("committee",)

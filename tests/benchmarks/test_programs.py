@@ -1,9 +1,10 @@
-"""accuracy.py and corruptions.py on a small dataset."""
+"""accuracy.py, corruptions.py and bundled_digits.py on a small dataset."""
 
 import importlib
 import json
 import re
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,14 +13,24 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 
-from skmlp import Deslant, ImageResizer, MLPDigitClassifier, load_model, save_model, write_idx
+from skmlp import (
+    Deslant,
+    ImageResizer,
+    MLPDigitClassifier,
+    NoDigitError,
+    load_model,
+    normalize_digit,
+    save_model,
+    write_idx,
+)
 from skmlp.model_parts import split_model
 
 N_TRAIN, N_TEST = 600, 300
 RECIPES = ("softmax", "fast", "tiny")  # fast is a pipeline
-# Networks whose training images have noise, beside those of robust
+# Networks whose training images have noise
 NAMES_WITH_NOISE = {
     "small-sample",
+    "tiny",
     "accurate",
     "accurate with the former augmentation",
     "accurate from pixels",
@@ -74,9 +85,8 @@ def test_variants_differ_from_recipes_as_their_names_say():
         has_few_samples = name.startswith("small-sample")
         assert networks.N_SAMPLES.get(name) == (1000 if has_few_samples else None), name
         steps = str(augmentation)
-        is_robust = name.startswith("robust")
-        assert ("Patches" in steps) == (is_robust or name in {"small-sample", "accurate"}), name
-        assert ("Noise" in steps) == (is_robust or name in NAMES_WITH_NOISE), name
+        assert ("Patches" in steps) == (name in {"small-sample", "accurate"}), name
+        assert ("Noise" in steps) == (name in NAMES_WITH_NOISE), name
 
 
 def read_tables(output):
@@ -258,3 +268,51 @@ def test_picture_shows_each_digit_with_each_corruption(run, tmp_path):
         gray = np.asarray(picture.convert("L")).astype(int)
     assert 1.4 < width / height < 2  # 17 columns and 10 rows
     assert gray.std() > 50
+
+
+def test_bundled_digits_prints_the_accuracy_of_each_model_and_of_their_committee(
+    run, tmp_path, images
+):
+    X, y = images[0].reshape(-1, 784), images[1]
+    models = {}
+    for seed in (0, 1):
+        mlp = MLPDigitClassifier((20,), max_iter=5, n_iter_no_change=None, random_state=seed)
+        models[f"model-{seed}"] = mlp.fit(X, y)
+        save_model(models[f"model-{seed}"], tmp_path / f"model-{seed}.safetensors")
+    n = 20
+    output = run("bundled_digits", *sorted(tmp_path.iterdir()), "--digits", n)
+    (table,) = read_tables(output)
+    assert len(table) == 8
+    digits = load_digits()
+    ink = np.rint(255 * digits.images[:n] / 16).astype(np.uint8)
+    shown = {
+        "8 x 8 pixels": ink,
+        "enlarged, with a margin": [enlarge(np.pad(digit, 3)) for digit in ink],
+        "enlarged, cropped at the ink": [enlarge(crop_to_ink(digit)) for digit in ink],
+    }
+    for description, pictures in shown.items():
+        pixels, labels = [], []
+        for picture, label in zip(pictures, digits.target[:n], strict=True):
+            with suppress(NoDigitError):
+                pixels.append(normalize_digit(255 - picture).ravel())
+                labels.append(label)
+        probabilities = {name: model.predict_proba(pixels) for name, model in models.items()}
+        probabilities["committee"] = sum(probabilities.values())
+        expected = {
+            name: f"{np.sum(each.argmax(axis=1) == labels) / n:.2%}"
+            for name, each in probabilities.items()
+        }
+        assert table[description] == expected | {
+            f"{n} digits": description,
+            "refused": str(n - len(pixels)),
+        }
+    assert table["enlarged, cropped at the ink"]["refused"] != "0"
+
+
+def enlarge(image):
+    return image.repeat(16, axis=0).repeat(16, axis=1)
+
+
+def crop_to_ink(image):
+    rows, columns = (np.flatnonzero(image.max(axis=axis) >= 56) for axis in (1, 0))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
