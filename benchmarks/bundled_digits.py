@@ -1,12 +1,12 @@
-"""Evaluate models of MNIST on scikit-learn's bundled digits, through `normalize_digit`.
+"""Evaluate models of MNIST on scikit-learn's bundled digits, converted by `normalize_digit`.
 
     python benchmarks/bundled_digits.py mnist-run/model.safetensors
     python benchmarks/bundled_digits.py models/accurate-0.safetensors models/accurate-1.safetensors
 
 The 1,797 images of 8 x 8 pixels come from another collection of handwriting. They are converted as they are, or
 enlarged by a factor of 16 without interpolation or by cubic interpolation. With a margin, three rows and columns of
-pixels are added at each side. Cropped at the ink, only the rows and columns with at least 22 % of ink remain; this
-removes pale parts of some strokes. An image that `normalize_digit` refuses is an error.
+pixels are added at each side. Cropped at the ink, the rows and columns outside of those with pixels of at least 22 % of
+ink are removed, with pale parts of some strokes. A picture that `normalize_digit` refuses counts as an error.
 """
 
 from functools import partial

@@ -77,8 +77,8 @@ figure.suptitle(f"{name}: one image of each digit from 2 to 7, and its changes")
 # Train with and without these steps
 # ----------------------------------
 #
-# ``Compose`` combines steps. The recipe ``accurate`` uses some of them together with distortions, each in a small
-# part of the images, which does not measurably reduce its accuracy on clean images.
+# ``Compose`` combines steps. The recipe ``accurate`` uses some of them together with distortions, with lower
+# probabilities, which do not measurably reduce its accuracy on clean images.
 
 from skmlp import MLPDigitClassifier
 from skmlp.augment import Compose

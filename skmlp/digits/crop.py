@@ -23,9 +23,9 @@ MIN_EXPLAINED_VARIANCE = 0.76
 MAX_DISSIMILARITY = 1.0  # from a digit (99 %: 0.66)
 MAX_STROKE_WIDTH = 0.7  # relative to the longer side (99 %: 0.35)
 # Blurred strokes, as of a small image that was enlarged, explain less of the variance. They must resemble a digit more
-# clearly. In parentheses: quantiles of scikit-learn's digits, enlarged by cubic interpolation.
-MIN_EXPLAINED_VARIANCE_BLURRED = 0.7  # (1 %: 0.73)
-MIN_DISSIMILARITY_RATIO_BLURRED = 2  # of the other level to the ink (2 %: 2.5)
+# clearly. In parentheses: quantiles of scikit-learn's digits, cropped to their ink, enlarged by Lanczos interpolation.
+MIN_EXPLAINED_VARIANCE_BLURRED = 0.68  # (1 %: 0.69)
+MIN_DISSIMILARITY_RATIO_BLURRED = 1.7  # of the other level to the ink (5 %: 1.8)
 MAX_STROKE_WIDTH_BLURRED = 0.45
 MIN_BACKGROUND_FRACTION = 0.15  # of the pixels, to fit a surface to them
 # By how much the fitted surface may exceed the brightness of the background, as a fraction of the range of the latter

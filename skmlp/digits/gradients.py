@@ -343,7 +343,7 @@ def propagate_components(gradient, derivatives):
 def rotate_axes(horizontal, vertical):
     """Return vectors along and across the first four directions: right, down and right, down, down and left.
 
-    Those across have either sign.
+    The sign of those across is arbitrary, because only their absolute values are used.
     """
     root = horizontal.dtype.type(np.sqrt(0.5))
     falling, rising = (vertical + horizontal) * root, (vertical - horizontal) * root

@@ -4,11 +4,11 @@ from itertools import islice
 
 import numpy as np
 
-# Pictures of digits of more pixels have a sufficient resolution.
+# Digits that are drawn with more pixels along a side have a sufficient resolution.
 MAX_LOW_RESOLUTION = 64
 # Changes of brightness from row to row and from column to column; a drawing of a few rectangles has fewer.
 MIN_EDGES = 7
-# A picture of fewer pixels than the box of a digit of MNIST is enlarged to at least twice its size.
+# A picture whose longer side has fewer pixels than the box of a digit of MNIST is enlarged to at least twice this size.
 MIN_SIZE, ENLARGED_SIZE = 20, 40
 
 
@@ -24,23 +24,27 @@ def merge_equal_pixels(picture):
     Returns
     -------
     merged : ndarray of shape (n_rows, n_columns, n_channels)
-        One pixel for each square, or `picture` itself if there are no such squares, or more than 64 in a row or column.
+        One pixel for each square. `picture` itself if it does not consist of such squares, or if there are more than 64
+        from the first to the last one that differs from the background at the border.
     """
-    shape = picture.shape[:2]
-    edges = [find_edges(picture, axis) for axis in (0, 1)]
-    n_edges = [len(positions) for positions in edges]
-    if sum(n_edges) < MIN_EDGES or max(n_edges) > MAX_LOW_RESOLUTION:
+    rows = find_edges(picture)
+    if len(rows) > MAX_LOW_RESOLUTION:
+        return picture
+    # Columns differ if they differ in one of the distinct rows.
+    columns = find_edges(picture[np.append(0, rows)].swapaxes(0, 1))
+    edges = rows, columns
+    if len(rows) + len(columns) < MIN_EDGES or len(columns) > MAX_LOW_RESOLUTION:
         return picture
     side = np.gcd.reduce(np.concatenate([np.diff(positions) for positions in edges]))
-    if side == 1 or max(shape) > side * MAX_LOW_RESOLUTION:
+    extent = max(np.ptp(positions) for positions in edges if positions.size)
+    if side == 1 or extent > side * MAX_LOW_RESOLUTION:
         return picture
-    rows, columns = (find_squares(*each, side) for each in zip(edges, shape, strict=True))
-    return picture[np.ix_(rows, columns)]
+    starts = map(find_squares, edges, picture.shape, [side, side])
+    return picture[np.ix_(*starts)]
 
 
-def find_edges(picture, axis):
-    """Return the rows (`axis` 0) or columns (1) that differ from the ones before them, up to the 65th."""
-    lines = np.moveaxis(picture, axis, 0)
+def find_edges(lines):
+    """Return the indices of the lines of pixels that differ from the ones before them, up to the 65th."""
     edges = (i for i in range(1, len(lines)) if not np.array_equal(lines[i - 1], lines[i]))
     return np.fromiter(islice(edges, MAX_LOW_RESOLUTION + 1), int)
 
@@ -49,7 +53,7 @@ def find_squares(edges, size, side):
     """Return the first row or column of each square of pixels. The first square may be cut off."""
     start = edges[0] % side if edges.size else 0
     first = np.arange(start, size, side)
-    return first if start == 0 else np.concatenate([[0], first])
+    return first if start == 0 else np.append(0, first)
 
 
 def enlarge_small_picture(gray):
@@ -62,7 +66,7 @@ def enlarge_small_picture(gray):
     Returns
     -------
     enlarged : ndarray of float32
-        `gray` itself if a digit of MNIST fits into it.
+        `gray` itself if its longer side has at least 20 pixels.
     """
     from PIL import Image
 

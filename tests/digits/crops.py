@@ -39,3 +39,11 @@ def enlarge_bundled_digit(index, margin=None):
     else:
         ink = np.pad(ink, margin)
     return 1 - zoom(ink, 16, order=3, grid_mode=True, mode="nearest").clip(0, 1)
+
+
+def draw_four(height):
+    """Draw an open 4 of rectangles in dark ink, `height` pixels high, on a page of 100 x 100 pixels."""
+    page = np.full((100, 100), 220, np.uint8)
+    bottom, bar = 10 + height, 10 + height // 2
+    page[10 : bar + 4, 20:25] = page[bar : bar + 4, 20:55] = page[10:bottom, 42:47] = 30
+    return page

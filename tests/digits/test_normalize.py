@@ -10,6 +10,7 @@ from digits.crops import (
     ZEROS_WITH_PALE_SIDES,
     draw_bar_with_gray_edges,
     draw_bar_with_little_background,
+    draw_four,
     enlarge_bundled_digit,
 )
 from digits.synthetic_pages import FontDigits, compose_digit, render
@@ -346,14 +347,15 @@ def test_images_of_8_x_8_pixels_do_not_need_a_margin():
     assert np.mean(np.array(correlations) > 0.9) > 0.97
 
 
-@pytest.mark.parametrize("height", [8, 13, 19])
-def test_small_pictures_are_enlarged_by_lanczos_interpolation(height):
+@pytest.mark.parametrize("shape", [(8, 8), (8, 19), (19, 13), (20, 12), (20, 20)])
+def test_pictures_of_less_than_20_pixels_are_enlarged_by_lanczos_interpolation(shape):
+    factor = -(-40 // max(shape))
     for image in load_digits().images[:10]:
-        small = Image.fromarray(image.astype(np.float32)).resize((height - 2, height), BICUBIC)
-        factor = int(np.ceil(40 / height))
+        small = Image.fromarray(image.astype(np.float32)).resize(shape[::-1], BICUBIC)
         size = factor * small.width, factor * small.height
-        expected = normalize_digit(np.asarray(small.resize(size, Image.Resampling.LANCZOS)))
-        np.testing.assert_array_equal(normalize_digit(np.asarray(small)), expected)
+        enlarged = np.asarray(small.resize(size, Image.Resampling.LANCZOS))
+        is_same = np.array_equal(normalize_digit(np.asarray(small)), normalize_digit(enlarged))
+        assert is_same == (max(shape) < 20)
 
 
 @pytest.mark.parametrize("side", [2, 3, 7, 16, 37])
@@ -362,7 +364,7 @@ def test_small_pictures_are_enlarged_by_lanczos_interpolation(height):
 def test_pictures_enlarged_without_interpolation_give_the_same_as_their_pixels(
     side, n_cut, n_channels
 ):
-    for image in load_digits().images[:10]:
+    for image in load_digits().images[:3]:
         pixels = np.uint8(255 - 15 * image)[:, :, np.newaxis].repeat(n_channels, axis=2)
         pixels[:, :, 3:] = 255
         enlarged = pixels.repeat(side, axis=0).repeat(side, axis=1)[n_cut:, n_cut:]
@@ -374,6 +376,28 @@ def test_enlarged_images_of_mnist_give_the_same_as_these(side, mnist_dir):
     for image in load_mnist(mnist_dir, subset="test").data[:10].reshape(-1, 28, 28):
         enlarged = np.kron(image, np.ones((side, side), np.uint8))
         np.testing.assert_array_equal(normalize_digit(enlarged), normalize_digit(image))
+
+
+@pytest.mark.parametrize(("n_pixels", "is_merged"), [(64, True), (65, True), (66, False)])
+def test_only_pictures_of_few_enlarged_pixels_are_merged(n_pixels, is_merged):
+    for image in load_digits().images[:5]:
+        digit = Image.fromarray(image.astype(np.float32)).resize((n_pixels, n_pixels), BICUBIC)
+        pixels = np.asarray(digit)
+        enlarged = np.kron(pixels, np.ones((2, 2), np.float32))
+        is_same = np.array_equal(normalize_digit(enlarged), normalize_digit(pixels))
+        assert is_same == is_merged
+
+
+@pytest.mark.parametrize(("height", "is_merged"), [(31, True), (64, True), (65, False)])
+def test_the_limit_of_enlarged_pixels_applies_to_the_digit(height, is_merged):
+    pixels = draw_four(height)
+    enlarged = np.kron(pixels, np.ones((2, 2), np.uint8))
+    other = enlarged.copy()
+    other[1, 1] -= 1  # an edge within a square
+    is_same = np.array_equal(normalize_digit(enlarged), normalize_digit(pixels))
+    assert is_same == is_merged
+    is_same = np.array_equal(normalize_digit(enlarged), normalize_digit(other))
+    assert is_same == (not is_merged)
 
 
 def test_drawings_of_a_few_rectangles_are_not_of_low_resolution():

@@ -11,12 +11,14 @@ from digits.crops import (
     ZEROS_WITH_PALE_SIDES,
     draw_bar_with_gray_edges,
     draw_bar_with_little_background,
+    draw_four,
     enlarge_bundled_digit,
 )
 from export.node import run_node
 from export.strokes import draw_digit, render_drawing
 from PIL import Image
 from scipy import ndimage
+from sklearn.datasets import load_digits
 
 from skmlp import NoDigitError, load_mnist, normalize_digit
 from skmlp.recipes import RECIPES
@@ -261,6 +263,16 @@ def test_crops_with_little_background_or_pale_strokes_give_the_same_images():
     crops.append(draw_bar_with_gray_edges())
     crops.extend(map(enlarge_bundled_digit, ZEROS_WITH_PALE_SIDES))
     assert_same_images([to_rgba(picture) for crop in crops for picture in (crop, 1 - crop)])
+
+
+def test_pictures_at_the_limits_of_low_resolution_give_the_same_images():
+    pictures = [np.kron(draw_four(height) / 255, np.ones((2, 2))) for height in (31, 64, 65)]
+    digit = load_digits().images[3] / 16
+    for n_pixels in (64, 65, 66):
+        pictures.append(np.kron(resize(digit, (n_pixels, n_pixels)), np.ones((2, 2))))
+    for shape in ((8, 19), (19, 8), (20, 12), (20, 20)):
+        pictures.append(resize(digit, shape))
+    assert_same_images([to_rgba(picture) for picture in pictures])
 
 
 def test_strokes_of_the_same_area_give_the_same_images():

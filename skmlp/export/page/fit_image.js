@@ -14,8 +14,7 @@ import { checkSize, convertToGray } from "./picture.js";
  * @returns {Uint8Array} pixels row by row: 0 for the background, 255 for ink
  */
 export function fitImage(imageData, height, width) {
-  checkSize(imageData);
-  const ink = cropToInk(computeInk(convertToGray(imageData)));
+  const ink = cropToInk(computeInk(convertToGray(checkSize(imageData))));
   const scale = Math.min(height / ink.height, width / ink.width);
   const [rows, columns] = [ink.height, ink.width].map((end) => ({
     start: 0,

@@ -15,23 +15,27 @@ const ENLARGED_SIZE = 40;
 export function mergeEqualPixels(imageData) {
   const { data, height, width } = imageData;
   const pixels = new Uint32Array(data.buffer, data.byteOffset, height * width);
-  const edges = [
-    findEdges(height, width, (row, column) => pixels[row * width + column]),
-    findEdges(width, height, (column, row) => pixels[row * width + column]),
-  ];
-  const side = edges.flatMap(computeDifferences).reduce(computeGreatestCommonDivisor, 0);
-  const [nRows, nColumns] = edges.map((positions) => positions.length);
-  const isEnlarged = nRows + nColumns >= MIN_EDGES && side > 1;
-  const isLarge = Math.max(nRows, nColumns, getLongerSide(imageData) / side) > MAX_LOW_RESOLUTION;
-  if (!isEnlarged || isLarge) {
+  const rowEdges = findEdges(height, width, (row, column) => pixels[row * width + column]);
+  if (rowEdges.length > MAX_LOW_RESOLUTION) {
     return imageData;
   }
-  const [rows, columns] = [height, width].map((size, axis) => findSquares(edges[axis], size, side));
+  const distinctRows = [0, ...rowEdges];
+  const getPixel = (column, i) => pixels[distinctRows[i] * width + column];
+  const columnEdges = findEdges(width, distinctRows.length, getPixel);
+  if (rowEdges.length + columnEdges.length < MIN_EDGES || columnEdges.length > MAX_LOW_RESOLUTION) {
+    return imageData;
+  }
+  const side = [rowEdges, columnEdges].flatMap(computeDifferences).reduce(computeGreatestCommonDivisor, 0);
+  const extent = Math.max(...[rowEdges, columnEdges].map((edges) => (edges.at(-1) ?? 0) - (edges[0] ?? 0)));
+  if (side === 1 || extent > side * MAX_LOW_RESOLUTION) {
+    return imageData;
+  }
+  const [rows, columns] = [findSquares(rowEdges, height, side), findSquares(columnEdges, width, side)];
   const merged = Uint32Array.from(rows.flatMap((row) => columns.map((column) => pixels[row * width + column])));
   return { data: new Uint8ClampedArray(merged.buffer), height: rows.length, width: columns.length };
 }
 
-/** Return the lines of pixels, which are rows or columns, that differ from the ones before them, up to the 65th. */
+/** Return the indices of the lines of pixels that differ from the ones before them, up to the 65th. */
 function findEdges(nLines, length, getValue) {
   const edges = [];
   for (let line = 1; line < nLines && edges.length <= MAX_LOW_RESOLUTION; line++) {

@@ -31,8 +31,7 @@ const CENTER_TOLERANCE = 1e-4;
  * @throws {NoDigitError} If the picture is blank, or nothing in it differs clearly from noise.
  */
 export function normalize(imageData) {
-  checkSize(imageData);
-  const gray = enlargeSmallPicture(convertToGray(mergeEqualPixels(imageData)));
+  const gray = enlargeSmallPicture(convertToGray(mergeEqualPixels(checkSize(imageData))));
   return centerInk(fitToBox(computeInk(gray)));
 }
 

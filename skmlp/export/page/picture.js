@@ -23,8 +23,9 @@ export function convertToGray(imageData) {
   return convertChannelsToGray([0, 1, 2, 3].map((channel) => downsampleChannel(imageData, channel)));
 }
 
-/** Throw an error if a picture is too small or too large, or its aspect ratio is not that of a digit. */
-export function checkSize({ height, width }) {
+/** Return the pixels of a canvas, or throw an error if they are too few or too many, or not as wide as a digit. */
+export function checkSize(imageData) {
+  const { height, width } = imageData;
   const size = `${height} x ${width}`;
   if (height < MIN_HEIGHT || width < MIN_WIDTH) {
     throw new Error(
@@ -42,6 +43,7 @@ export function checkSize({ height, width }) {
         "Crop it to the digit.",
     );
   }
+  return imageData;
 }
 
 /** Average blocks of pixels so that the longer side is close to the working size. */
