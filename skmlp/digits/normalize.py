@@ -36,7 +36,7 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
 
     If the picture was enlarged without interpolation, so that it consists of squares of equal pixels, and the digit
     consists of at most 64 of them along each side, each square is replaced by one pixel first. A picture whose longer
-    side has less than 20 pixels, such as an image of 8 x 8 pixels, is enlarged by Lanczos interpolation.
+    side has fewer than 20 pixels, such as an image of 8 x 8 pixels, is enlarged by Lanczos interpolation.
 
     Parameters
     ----------

@@ -348,7 +348,7 @@ def test_images_of_8_x_8_pixels_do_not_need_a_margin():
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 19), (19, 13), (20, 12), (20, 20)])
-def test_pictures_of_less_than_20_pixels_are_enlarged_by_lanczos_interpolation(shape):
+def test_pictures_of_fewer_than_20_pixels_are_enlarged_by_lanczos_interpolation(shape):
     factor = -(-40 // max(shape))
     for image in load_digits().images[:10]:
         small = Image.fromarray(image.astype(np.float32)).resize(shape[::-1], BICUBIC)
