@@ -4,10 +4,11 @@ from itertools import islice
 
 import numpy as np
 
-# Digits that are drawn with more pixels along a side have a sufficient resolution.
-MAX_LOW_RESOLUTION = 64
-# Changes of brightness from row to row and from column to column; a drawing of a few rectangles has fewer.
-MIN_EDGES = 7
+# Edges are changes from row to row or from column to column. A drawing of a rectangle has fewer, and digits of more
+# pixels have a sufficient resolution.
+MIN_EDGES, MAX_EDGES = 7, 64
+# Mean distance of edges, relative to the side of a square; larger in a drawing of rectangles
+MAX_EDGE_DISTANCE = 2
 # A picture whose longer side has fewer pixels than the box of a digit of MNIST is enlarged to at least twice this size.
 MIN_SIZE, ENLARGED_SIZE = 20, 40
 
@@ -24,29 +25,28 @@ def merge_equal_pixels(picture):
     Returns
     -------
     merged : ndarray of shape (n_rows, n_columns, n_channels)
-        One pixel for each square. `picture` itself if it does not consist of such squares, or if there are more than 64
-        from the first to the last one that differs from the background at the border.
+        One pixel for each square. `picture` itself if it does not consist of such squares, or if more than 64 rows or
+        columns of them differ from the ones before them.
     """
     rows = find_edges(picture)
-    if len(rows) > MAX_LOW_RESOLUTION:
+    if len(rows) > MAX_EDGES:
         return picture
     # Columns differ if they differ in one of the distinct rows.
     columns = find_edges(picture[np.append(0, rows)].swapaxes(0, 1))
-    edges = rows, columns
-    if len(rows) + len(columns) < MIN_EDGES or len(columns) > MAX_LOW_RESOLUTION:
+    if len(rows) + len(columns) < MIN_EDGES or len(columns) > MAX_EDGES:
         return picture
-    side = np.gcd.reduce(np.concatenate([np.diff(positions) for positions in edges]))
-    extent = max(np.ptp(positions) for positions in edges if positions.size)
-    if side == 1 or extent > side * MAX_LOW_RESOLUTION:
+    distances = np.concatenate([np.diff(rows), np.diff(columns)])
+    side = np.gcd.reduce(distances)
+    if side == 1 or distances.mean() > side * MAX_EDGE_DISTANCE:
         return picture
-    starts = map(find_squares, edges, picture.shape, [side, side])
-    return picture[np.ix_(*starts)]
+    height, width, _ = picture.shape
+    return picture[np.ix_(find_squares(rows, height, side), find_squares(columns, width, side))]
 
 
 def find_edges(lines):
     """Return the indices of the lines of pixels that differ from the ones before them, up to the 65th."""
     edges = (i for i in range(1, len(lines)) if not np.array_equal(lines[i - 1], lines[i]))
-    return np.fromiter(islice(edges, MAX_LOW_RESOLUTION + 1), int)
+    return np.fromiter(islice(edges, MAX_EDGES + 1), int)
 
 
 def find_squares(edges, size, side):

@@ -34,8 +34,8 @@ def normalize_digit(picture: "np.ndarray | Image.Image | Source") -> np.ndarray:
     The digit may be anywhere on a larger page, or cropped to its ink without a margin. A picture without a margin must
     be evenly lit. In it, the ink is identified by the shape of strokes: connected and of even width.
 
-    If the picture was enlarged without interpolation, so that it consists of squares of equal pixels, and the digit
-    consists of at most 64 of them along each side, each square is replaced by one pixel first. A picture whose longer
+    If the picture was enlarged without interpolation, so that it consists of squares of equal pixels, each square is
+    replaced by one pixel first, unless the digit has more than about 64 of them along a side. A picture whose longer
     side has fewer than 20 pixels, such as an image of 8 x 8 pixels, is enlarged by Lanczos interpolation.
 
     Parameters

@@ -1,9 +1,10 @@
 // Pictures of low resolution, a port of skmlp/digits/low_resolution.py, which explains the constants.
 
-import { getLongerSide, LANCZOS, resizeGrid } from "./image_filters.js";
+import { computeMean, getLongerSide, LANCZOS, resizeGrid } from "./image_filters.js";
 
-const MAX_LOW_RESOLUTION = 64;
 const MIN_EDGES = 7;
+const MAX_EDGES = 64;
+const MAX_EDGE_DISTANCE = 2;
 const MIN_SIZE = 20;
 const ENLARGED_SIZE = 40;
 
@@ -16,18 +17,18 @@ export function mergeEqualPixels(imageData) {
   const { data, height, width } = imageData;
   const pixels = new Uint32Array(data.buffer, data.byteOffset, height * width);
   const rowEdges = findEdges(height, width, (row, column) => pixels[row * width + column]);
-  if (rowEdges.length > MAX_LOW_RESOLUTION) {
+  if (rowEdges.length > MAX_EDGES) {
     return imageData;
   }
   const distinctRows = [0, ...rowEdges];
   const getPixel = (column, i) => pixels[distinctRows[i] * width + column];
   const columnEdges = findEdges(width, distinctRows.length, getPixel);
-  if (rowEdges.length + columnEdges.length < MIN_EDGES || columnEdges.length > MAX_LOW_RESOLUTION) {
+  if (rowEdges.length + columnEdges.length < MIN_EDGES || columnEdges.length > MAX_EDGES) {
     return imageData;
   }
-  const side = [rowEdges, columnEdges].flatMap(computeDifferences).reduce(computeGreatestCommonDivisor, 0);
-  const extent = Math.max(...[rowEdges, columnEdges].map((edges) => (edges.at(-1) ?? 0) - (edges[0] ?? 0)));
-  if (side === 1 || extent > side * MAX_LOW_RESOLUTION) {
+  const distances = [rowEdges, columnEdges].flatMap(computeDifferences);
+  const side = distances.reduce(computeGreatestCommonDivisor, 0);
+  if (side === 1 || computeMean(distances) > side * MAX_EDGE_DISTANCE) {
     return imageData;
   }
   const [rows, columns] = [findSquares(rowEdges, height, side), findSquares(columnEdges, width, side)];
@@ -38,7 +39,7 @@ export function mergeEqualPixels(imageData) {
 /** Return the indices of the lines of pixels that differ from the ones before them, up to the 65th. */
 function findEdges(nLines, length, getValue) {
   const edges = [];
-  for (let line = 1; line < nLines && edges.length <= MAX_LOW_RESOLUTION; line++) {
+  for (let line = 1; line < nLines && edges.length <= MAX_EDGES; line++) {
     let position = 0;
     while (position < length && getValue(line, position) === getValue(line - 1, position)) {
       position++;
