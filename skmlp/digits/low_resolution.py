@@ -6,7 +6,7 @@ import numpy as np
 
 # Edges are changes from row to row or from column to column. A drawing of a rectangle has fewer, and digits of more
 # pixels have a sufficient resolution.
-MIN_EDGES, MAX_EDGES = 7, 64
+MIN_PIXEL_EDGES, MAX_PIXEL_EDGES = 7, 64
 # Mean distance of edges, relative to the side of a square; larger in a drawing of rectangles
 MAX_EDGE_DISTANCE = 2
 # A picture whose longer side has fewer pixels than the box of a digit of MNIST is enlarged to at least twice this size.
@@ -29,11 +29,11 @@ def merge_equal_pixels(picture):
         columns of them differ from the ones before them.
     """
     rows = find_edges(picture)
-    if len(rows) > MAX_EDGES:
+    if len(rows) > MAX_PIXEL_EDGES:
         return picture
     # Columns differ if they differ in one of the distinct rows.
     columns = find_edges(picture[np.append(0, rows)].swapaxes(0, 1))
-    if len(rows) + len(columns) < MIN_EDGES or len(columns) > MAX_EDGES:
+    if len(rows) + len(columns) < MIN_PIXEL_EDGES or len(columns) > MAX_PIXEL_EDGES:
         return picture
     distances = np.concatenate([np.diff(rows), np.diff(columns)])
     side = np.gcd.reduce(distances)
@@ -46,7 +46,7 @@ def merge_equal_pixels(picture):
 def find_edges(lines):
     """Return the indices of the lines of pixels that differ from the ones before them, up to the 65th."""
     edges = (i for i in range(1, len(lines)) if not np.array_equal(lines[i - 1], lines[i]))
-    return np.fromiter(islice(edges, MAX_EDGES + 1), int)
+    return np.fromiter(islice(edges, MAX_PIXEL_EDGES + 1), int)
 
 
 def find_squares(edges, size, side):

@@ -2,8 +2,8 @@
 
 import { computeMean, getLongerSide, LANCZOS, resizeGrid } from "./image_filters.js";
 
-const MIN_EDGES = 7;
-const MAX_EDGES = 64;
+const MIN_PIXEL_EDGES = 7;
+const MAX_PIXEL_EDGES = 64;
 const MAX_EDGE_DISTANCE = 2;
 const MIN_SIZE = 20;
 const ENLARGED_SIZE = 40;
@@ -17,13 +17,13 @@ export function mergeEqualPixels(imageData) {
   const { data, height, width } = imageData;
   const pixels = new Uint32Array(data.buffer, data.byteOffset, height * width);
   const rowEdges = findEdges(height, width, (row, column) => pixels[row * width + column]);
-  if (rowEdges.length > MAX_EDGES) {
+  if (rowEdges.length > MAX_PIXEL_EDGES) {
     return imageData;
   }
   const distinctRows = [0, ...rowEdges];
   const getPixel = (column, i) => pixels[distinctRows[i] * width + column];
   const columnEdges = findEdges(width, distinctRows.length, getPixel);
-  if (rowEdges.length + columnEdges.length < MIN_EDGES || columnEdges.length > MAX_EDGES) {
+  if (rowEdges.length + columnEdges.length < MIN_PIXEL_EDGES || columnEdges.length > MAX_PIXEL_EDGES) {
     return imageData;
   }
   const distances = [rowEdges, columnEdges].flatMap(computeDifferences);
@@ -39,7 +39,7 @@ export function mergeEqualPixels(imageData) {
 /** Return the indices of the lines of pixels that differ from the ones before them, up to the 65th. */
 function findEdges(nLines, length, getValue) {
   const edges = [];
-  for (let line = 1; line < nLines && edges.length <= MAX_EDGES; line++) {
+  for (let line = 1; line < nLines && edges.length <= MAX_PIXEL_EDGES; line++) {
     let position = 0;
     while (position < length && getValue(line, position) === getValue(line - 1, position)) {
       position++;
