@@ -28,7 +28,7 @@ MIN_INK = 0.22
 def main():
     """Print the accuracy of each model, and of all of them together, for each way to show the digits."""
     arguments = parse_arguments()
-    models = {path.stem: load_model(path) for path in arguments.models}
+    models = {str(path): load_model(path) for path in arguments.models}
     digits = load_digits()
     ink, y = digits.images[: arguments.digits] / 16, digits.target[: arguments.digits]
     rows = []

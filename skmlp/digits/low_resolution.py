@@ -7,7 +7,7 @@ import numpy as np
 # Edges are changes from row to row or from column to column. A drawing of a rectangle has fewer, and digits of more
 # pixels have a sufficient resolution.
 MIN_PIXEL_EDGES, MAX_PIXEL_EDGES = 7, 64
-# Mean distance of edges, relative to the side of a square; larger in a drawing of rectangles
+# Maximum mean distance of edges, relative to the side of a square. In a drawing of rectangles, it is usually larger.
 MAX_EDGE_DISTANCE = 2
 # A picture whose longer side has fewer pixels than the box of a digit of MNIST is enlarged to at least twice this size.
 MIN_SIZE, ENLARGED_SIZE = 20, 40

@@ -172,7 +172,7 @@ class GrayPicture(NamedTuple):
     gray : ndarray of shape (height, width)
         Brightness as float32, in the unit of the original picture.
     factor : int
-        Number of rows and columns of the original picture per pixel.
+        Number of rows and columns of the given pixels per pixel of the result.
     """
 
     gray: np.ndarray

@@ -277,10 +277,12 @@ def test_bundled_digits_prints_the_accuracy_of_each_model_and_of_their_committee
     models = {}
     for seed in (0, 1):
         mlp = MLPDigitClassifier((20,), max_iter=5, n_iter_no_change=None, random_state=seed)
-        models[f"model-{seed}"] = mlp.fit(X, y)
-        save_model(models[f"model-{seed}"], tmp_path / f"model-{seed}.safetensors")
+        path = tmp_path / f"run-{seed}" / "model.safetensors"
+        path.parent.mkdir()
+        models[str(path)] = mlp.fit(X, y)
+        save_model(mlp, path)
     n = 20
-    output = run("bundled_digits", *sorted(tmp_path.iterdir()), "--digits", n)
+    output = run("bundled_digits", *models, "--digits", n)
     (table,) = read_tables(output)
     assert len(table) == 8
     digits = load_digits()

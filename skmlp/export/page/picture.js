@@ -23,7 +23,7 @@ export function convertToGray(imageData) {
   return convertChannelsToGray([0, 1, 2, 3].map((channel) => downsampleChannel(imageData, channel)));
 }
 
-/** Return the pixels of a canvas, or throw an error if they are too few or too many, or not as wide as a digit. */
+/** Return a picture, or throw an error if it is too small or too large, or its aspect ratio is not that of a digit. */
 export function checkSize(imageData) {
   const { height, width } = imageData;
   const size = `${height} x ${width}`;
